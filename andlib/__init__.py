@@ -1,0 +1,1 @@
+"""Audio network dissection: what single neurons of audio networks respond to, in words."""

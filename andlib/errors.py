@@ -1,0 +1,35 @@
+"""The one exception a user meets, and the suggestion that goes with a misspelt name."""
+
+import difflib
+from collections.abc import Iterable
+
+
+class InputError(ValueError):
+    """Something the user gave cannot be used.
+
+    The message is one sentence or two: what was wrong, what was expected, what to do.
+    Notebooks show the sentence alone, without a traceback.
+    """
+
+    def _render_traceback_(self) -> list[str]:  # IPython's hook for exceptions that explain themselves
+        return [f"{type(self).__name__}: {self}"]
+
+
+class MissingExtra(InputError, ImportError):
+    """An optional package is absent or broken; the message names the extra that brings it."""
+
+
+def suggest(name: str, known: Iterable[str]) -> str:
+    """A sentence that lists the valid names and, where one is close, the likely one."""
+    known = [str(k) for k in known]
+    close = difflib.get_close_matches(str(name), known, n=1)
+    hint = f"Did you mean {close[0]!r}? " if close else ""
+    return f"{hint}Valid names: {', '.join(known)}."
+
+
+def check_choice(what: str, value: str, known: Iterable[str]) -> str:
+    """`value` if it is one of `known`; otherwise raises InputError with a suggestion."""
+    known = list(known)
+    if value not in known:
+        raise InputError(f"{what} {value!r} is unknown. {suggest(value, known)}")
+    return value

@@ -1,0 +1,110 @@
+"""Records that travel between stages."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from andlib.errors import InputError
+
+
+@dataclass(frozen=True)
+class Clip:
+    """One audio clip a_i of the probing set D_p.
+
+    name: unique in its set (a file name). label: class in words, "crying baby".
+    fold: 1-5, or 0 where the set has none. source: recording the clip was cut from.
+    path: file it is read from; None for a synthesised clip.
+    attributes: what is known of the sound beside its class (SynthESC records its recipe's parameters here).
+    """
+
+    name: str
+    label: str
+    fold: int
+    source: str
+    path: Path | None = None
+    attributes: dict[str, float | str] = field(default_factory=dict, hash=False, compare=False)
+
+
+@dataclass(frozen=True)
+class ProbingSet:
+    """The probing set D_p: N clips in a fixed order, and how their samples are had.
+
+    classes: class names in the order of the set's own numbering.
+    read: gives a clip's mono samples, float32 in [-1, 1], at the asked sampling rate (Hz).
+    fingerprint: sha256 over everything that decides the samples, labels, folds and sources.
+    """
+
+    name: str
+    clips: tuple[Clip, ...]
+    classes: tuple[str, ...]
+    read: Callable[[Clip, int], np.ndarray]
+    fingerprint: str
+    licence: str = ""
+
+    def __len__(self) -> int:
+        return len(self.clips)
+
+    @cached_property
+    def labels(self) -> np.ndarray:
+        """Index into `classes` for each clip; int64 [clips]."""
+        position = {name: i for i, name in enumerate(self.classes)}
+        return np.array([position[clip.label] for clip in self.clips])
+
+    @cached_property
+    def folds(self) -> np.ndarray:
+        """Fold of each clip; int64 [clips]."""
+        return np.array([clip.fold for clip in self.clips])
+
+    @cached_property
+    def sources(self) -> np.ndarray:
+        """Source recording of each clip; str [clips]."""
+        return np.array([clip.source for clip in self.clips])
+
+    def frame(self) -> pd.DataFrame:
+        """One row a clip: name, label, fold, source, and its attributes."""
+        rows = [
+            {"name": c.name, "label": c.label, "fold": c.fold, "source": c.source, **c.attributes} for c in self.clips
+        ]
+        return pd.DataFrame(rows)
+
+    def waveforms(self, sample_rate: int, seconds: float) -> np.ndarray:
+        """Samples of every clip, cropped or zero-padded at the end to one length; float32 [clips, samples]."""
+        length = round(sample_rate * seconds)
+        out = np.zeros((len(self), length), np.float32)
+        for i, clip in enumerate(self.clips):
+            samples = self.read(clip, sample_rate)[:length]
+            out[i, : len(samples)] = samples
+        return out
+
+    def in_folds(self, folds: tuple[int, ...]) -> "ProbingSet":
+        """The clips of those folds, in order; raises InputError if there are none."""
+        kept = tuple(clip for clip in self.clips if clip.fold in folds)
+        if not kept:
+            raise InputError(f"Probing set {self.name!r} has no clip in folds {folds}; it has {sorted(set(self.folds))}.")
+        return replace(self, clips=kept, fingerprint=f"{self.fingerprint}/folds{folds}")
+
+
+@dataclass(frozen=True)
+class Unit:
+    """Address of one neuron: one output of one linear layer, numbered from 0."""
+
+    model: str
+    layer: str
+    index: int
+
+    @property
+    def id(self) -> str:
+        """The unit's name everywhere: `ast/block0.intermediate/17`."""
+        return f"{self.model}/{self.layer}/{self.index}"
+
+    @classmethod
+    def parse(cls, text: str) -> "Unit":
+        """The unit that `text` names; raises InputError if it is not of the form model/layer/index."""
+        parts = text.strip().split("/")
+        if len(parts) != 3 or not parts[2].isdigit():
+            raise InputError(f"Unit {text!r} is not of the form model/layer/index, like ast/block0.intermediate/17.")
+        return cls(parts[0], parts[1], int(parts[2]))
