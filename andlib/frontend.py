@@ -1,0 +1,89 @@
+"""Log-mel front ends: Kaldi's filter bank with the settings of AST and of BEATs, batched."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from jaxtyping import Float
+from torch import Tensor
+
+SAMPLE_RATE = 16_000  # Hz; both networks
+FRAME, SHIFT, FFT = 400, 160, 512  # samples: 25 ms, 10 ms, next power of two
+MELS = 128
+LOW, HIGH = 20.0, 8000.0  # Hz
+PRE_EMPHASIS = 0.97
+
+
+@dataclass(frozen=True)
+class FrontEnd:
+    """Settings in which the two networks differ, and the normalisation (x - mean) / (2 deviation).
+
+    scale: factor on samples in [-1, 1]. window_power: 1 is Hann's window, 0.85 Povey's.
+    """
+
+    name: str
+    scale: float
+    window_power: float
+    remove_clip_mean: bool
+    mean: float
+    deviation: float
+
+
+# AST: Gong et al. 2021 and the feature extractor of its public checkpoints. BEATs: Chen et al. 2023.
+AST = FrontEnd("ast", 1.0, 1.0, True, -4.2677393, 4.5689974)
+BEATS = FrontEnd("beats", 2.0**15, 0.85, False, 15.41663, 6.55582)
+
+
+def frames(samples: int) -> int:
+    """Number of frames that fit wholly into so many samples (Kaldi's `snip_edges`)."""
+    return max(0, 1 + (samples - FRAME) // SHIFT)
+
+
+def log_mel(waveforms: Float[Tensor, "clips samples"], front_end: FrontEnd) -> Float[Tensor, "clips frames mels"]:
+    """Natural logarithm of mel-band power, before normalisation.
+
+    waveforms: mono samples at 16 kHz in [-1, 1]. Frames are 25 ms long, 10 ms apart; 128 bands, 20-8000 Hz.
+    Agrees with Kaldi within 2e-3 in bands less than 80 dB below the frame's strongest, 0.1 elsewhere (float32).
+    Raises ValueError for waveforms shorter than one frame.
+    """
+    import torch
+
+    if waveforms.shape[-1] < FRAME:
+        raise ValueError(f"A waveform of {waveforms.shape[-1]} samples is shorter than one frame ({FRAME} samples).")
+    x = waveforms * front_end.scale
+    if front_end.remove_clip_mean:
+        x = x - x.mean(-1, keepdim=True)
+    x = x.unfold(-1, FRAME, SHIFT)  # [clips, frames, 400]
+    x = x - x.mean(-1, keepdim=True)
+    previous = torch.cat([x[..., :1], x[..., :-1]], -1)
+    x = (x - PRE_EMPHASIS * previous) * torch.from_numpy(_window(front_end.window_power)).to(x.device)
+    spectrum = torch.fft.rfft(x, FFT)
+    power = spectrum.real.square() + spectrum.imag.square()
+    bands = power @ torch.from_numpy(_filter_bank()).to(x.device)
+    return bands.clamp_min(torch.finfo(torch.float32).eps).log()
+
+
+def normalised(waveforms: Float[Tensor, "clips samples"], front_end: FrontEnd) -> Float[Tensor, "clips frames mels"]:
+    """`log_mel`, shifted and scaled as the network was trained to read it."""
+    return (log_mel(waveforms, front_end) - front_end.mean) / (2 * front_end.deviation)
+
+
+@lru_cache
+def _window(power: float) -> np.ndarray:
+    return (np.hanning(FRAME) ** power).astype(np.float32)
+
+
+@lru_cache
+def _filter_bank() -> np.ndarray:
+    """Triangles equally spaced on Kaldi's mel scale, 1127 ln(1 + f / 700); float32 [257, 128]."""
+
+    def mel(hertz):
+        return 1127.0 * np.log1p(np.asarray(hertz) / 700.0)
+
+    edges = np.linspace(mel(LOW), mel(HIGH), MELS + 2)
+    points = mel(np.arange(FFT // 2 + 1) * SAMPLE_RATE / FFT)[:, None]
+    rising = (points - edges[:-2]) / (edges[1:-1] - edges[:-2])
+    falling = (edges[2:] - points) / (edges[2:] - edges[1:-1])
+    bank = np.maximum(0, np.minimum(rising, falling))
+    bank[-1] = 0  # Kaldi leaves out the Nyquist bin
+    return bank.astype(np.float32)
