@@ -1,0 +1,216 @@
+"""Descriptions D_d: one text a clip, from files and from other origins, cleaned and joined.
+
+Text that a model wrote is data: it is stripped of control characters, never interpreted.
+"""
+
+import csv
+import io
+import json
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+import pandas as pd
+
+from andlib.errors import InputError, check_choice
+
+ORIGINS = ("file", "source", "measured")
+LOOP = 8  # tokens: a stretch this long said again is an audio LLM going round in circles
+
+
+@dataclass(frozen=True)
+class CaptionReport:
+    """What reading a caption file found: how many clips got a text, and what was ignored or repaired.
+
+    extra: entries that name no clip of the set. looping: clips whose text repeated itself and was cut before the
+    repetition. cleaned: clips whose text had control characters or untidy white space.
+    """
+
+    path: Path
+    read: int
+    extra: tuple[str, ...] = ()
+    looping: tuple[str, ...] = ()
+    cleaned: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        found = [("naming no clip (ignored)", self.extra), ("looping (cut)", self.looping), ("tidied", self.cleaned)]
+        return f"{self.path.name}: {self.read} captions; " + ", ".join(f"{len(names)} {what}" for what, names in found)
+
+
+def find_captions(data_dir: str | Path) -> Path:
+    """The one file `captions*.csv` or `captions*.json` in a folder.
+
+    Raises InputError, listing what there is, if there is none or several.
+    """
+    folder = Path(data_dir).expanduser()
+    found = sorted(path for path in folder.glob("captions*") if path.suffix.lower() in (".csv", ".json"))
+    if len(found) != 1:
+        names = ", ".join(path.name for path in found) or "none"
+        raise InputError(
+            f"{str(folder)!r} holds {len(found)} caption files captions*.csv or captions*.json ({names}). "
+            "Name the one to use with the parameter `captions`."
+        )
+    return found[0]
+
+
+def read_captions(path: str | Path, names: Sequence[str]) -> tuple[dict[str, str], CaptionReport]:
+    """The description d_i of every clip from a file, in the order of `names`, and a report of what was repaired.
+
+    The file is CSV with the columns `filename,description`, or JSON `{filename: text}`. An entry may name its clip
+    with folders before it, or with another extension or none, where only one clip fits.
+
+    names: the clips of the probing set.
+    Raises InputError if the file cannot be read, has two texts for one clip, or leaves a clip without a text.
+    """
+    path = Path(path).expanduser()
+    entries = _entries(path)
+    matched, extra = _match(path, entries, names)
+    cleaned = {name: clean(text) for name, text in matched.items()}
+    cut = {name: _cut_loop(text) for name, text in cleaned.items()}
+    _check_texts(f"Captions {str(path)!r}", cut, names)
+    report = CaptionReport(
+        path,
+        len(cut),
+        tuple(extra),
+        tuple(name for name in names if cut[name] != cleaned[name]),
+        tuple(name for name in names if cleaned[name] != matched[name]),
+    )
+    return {name: cut[name] for name in names}, report
+
+
+def clean(text: str) -> str:
+    """The text on one line: control and invisible format characters removed, white space runs made one space."""
+    return " ".join("".join(c if c.isprintable() else " " if c.isspace() else "" for c in text).split())
+
+
+def compose(
+    parts: Mapping[str, Mapping[str, str]], names: Sequence[str], order: Sequence[str] = ORIGINS
+) -> pd.DataFrame:
+    """Texts of every clip by origin, one row a clip and origin: columns clip, origin, text.
+
+    parts: origin -> clip -> text; "file" is an audio LLM's, "source" names the sound, "measured" comes from the
+    waveform. order: origins in the order in which a clip's texts are joined; those not in `parts` are left out.
+    Raises InputError if an origin is unknown, or has no text for a clip.
+    """
+    for origin in (*parts, *order):
+        check_choice("caption origin", origin, ORIGINS)
+    used = [origin for origin in order if origin in parts]
+    for origin in used:
+        _check_texts(f"The captions of origin {origin!r}", parts[origin], names)
+    rows = [(name, origin, clean(parts[origin][name])) for name in names for origin in used]
+    return pd.DataFrame(rows, columns=["clip", "origin", "text"])
+
+
+def descriptions(frame: pd.DataFrame, names: Sequence[str], origins: Sequence[str] | None = None) -> list[str]:
+    """The description d_i of every clip in the order of `names`: its texts joined with one space.
+
+    frame: what `compose` gives; its order of rows is the order of joining. origins: those to join; None joins all.
+    Raises InputError if `frame` has no text of these origins for a clip.
+    """
+    for origin in origins or ():
+        check_choice("caption origin", origin, list(frame["origin"].unique()))
+    kept = frame if origins is None else frame[frame["origin"].isin(origins)]
+    joined = kept.groupby("clip", sort=False)["text"].agg(" ".join).to_dict()
+    _check_texts("The captions", joined, names)
+    return [joined[name] for name in names]
+
+
+def _entries(path: Path) -> list[tuple[str, str]]:
+    """(name, text) as they stand in the file."""
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+        return _json_entries(text) if path.suffix.lower() == ".json" else _csv_entries(text)
+    except OSError as error:
+        raise InputError(
+            f"Captions {str(path)!r} cannot be opened ({error.strerror}). Check the parameter `captions`."
+        ) from None
+    except (UnicodeDecodeError, csv.Error, json.JSONDecodeError) as error:
+        raise InputError(
+            f"Captions {str(path)!r} cannot be read ({error}). "
+            "Give UTF-8 CSV with the columns filename,description, or JSON {filename: text}."
+        ) from None
+
+
+def _csv_entries(text: str) -> list[tuple[str, str]]:
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    header = [name.strip() for name in next(reader, [])]
+    missing = [name for name in ("filename", "description") if name not in header]
+    if missing:
+        raise csv.Error(f"no column {' and '.join(missing)}; found: {', '.join(header) or 'none'}")
+    entries = []
+    for cells in filter(None, reader):
+        if len(cells) != len(header):
+            raise csv.Error(f"line {reader.line_num} has {len(cells)} cells, the header {len(header)}: quote commas")
+        row = dict(zip(header, cells, strict=True))
+        entries.append((row["filename"].strip(), row["description"]))
+    return entries
+
+
+def _json_entries(text: str) -> list[tuple[str, str]]:
+    entries = json.loads(text, object_pairs_hook=list)  # pairs, because a dict would hide a name given twice
+    if not isinstance(entries, list) or not all(isinstance(entry, tuple) for entry in entries):
+        raise csv.Error("it is no JSON object")
+    wrong = [name for name, value in entries if not isinstance(value, str)]
+    if wrong:
+        raise csv.Error(f"the value of {wrong[0]!r} is no text")
+    return entries
+
+
+def _match(path: Path, entries: Iterable[tuple[str, str]], names: Sequence[str]) -> tuple[dict[str, str], list[str]]:
+    """Text of each clip that an entry names, and the entries that name none."""
+    by_stem: dict[str, list[str]] = defaultdict(list)
+    for name in names:
+        by_stem[_stem(name)].append(name)
+    matched: dict[str, str] = {}
+    extra = []
+    for key, text in entries:
+        name = _named(key.replace("\\", "/"), by_stem)
+        if name is None:
+            extra.append(key)
+        elif matched.setdefault(name, text) != text:
+            raise InputError(f"Captions {str(path)!r} hold two different texts for {name!r}. Keep one of them.")
+    return matched, extra
+
+
+def _named(key: str, by_stem: Mapping[str, Sequence[str]]) -> str | None:
+    """The one clip that a key names; failing the name itself, the one whose path ends alike, without its extension."""
+    candidates = by_stem.get(_stem(key)) or by_stem.get(PurePosixPath(key).name, [])
+    if key in candidates:
+        return key
+    alike = [name for name in candidates if _same_tail(PurePosixPath(key).parts[:-1], PurePosixPath(name).parts[:-1])]
+    return alike[0] if len(alike) == 1 else None
+
+
+def _same_tail(a: Sequence[str], b: Sequence[str]) -> bool:
+    shorter = min(len(a), len(b))
+    return a[len(a) - shorter :] == b[len(b) - shorter :]
+
+
+def _stem(name: str) -> str:
+    return PurePosixPath(name).stem
+
+
+def _cut_loop(text: str) -> str:
+    """The text up to where eight words in a row come a second time."""
+    tokens = text.split()
+    words = [re.sub(r"\W", "", token).casefold() for token in tokens]
+    first: dict[tuple[str, ...], int] = {}
+    for start in range(len(words) - LOOP + 1):
+        earlier = first.setdefault(tuple(words[start : start + LOOP]), start)
+        if earlier < start:
+            return " ".join(tokens[: max(start, earlier + LOOP)])
+    return text
+
+
+def _check_texts(what: str, texts: Mapping[str, str], names: Sequence[str]) -> None:
+    missing = [name for name in names if name not in texts]
+    empty = [name for name in names if name in texts and not clean(texts[name])]
+    if missing or empty:
+        wrong = missing + empty
+        more = f" and {len(wrong) - 5} more" if len(wrong) > 5 else ""
+        raise InputError(
+            f"{what} leave {len(wrong)} of {len(names)} clips without a text ({len(missing)} missing, {len(empty)} "
+            f"empty): {', '.join(map(repr, wrong[:5]))}{more}. Add a description for each, or take those clips out."
+        )
