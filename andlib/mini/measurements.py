@@ -1,0 +1,297 @@
+"""What can be measured of a clip from its waveform alone, and the words for what stands out.
+
+Numbers first (`measure`), then the adjective each salient number earns (`salient_words`). Only level depends on gain,
+only duration on silence added at the end; every threshold is a constant with its reason.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import soxr
+from scipy import signal
+from scipy.ndimage import uniform_filter1d
+
+from andlib.errors import InputError
+
+RATE = 16_000  # Hz; one rate for every clip, so that a word means the same for a 44.1 kHz recording
+HOP = 160  # 10 ms: twenty events a second are still apart
+SILENT_BELOW = -70.0  # dBFS; under the noise of any 16-bit recording played at a normal volume
+SHORTEST = 0.02  # s; a shorter clip has no frame to measure and is heard at most as a tick of the player
+TRIM = 1e-3  # of the peak sample: 60 dB below is padding or its coding noise, not content
+ACTIVE_RANGE = 25.0  # dB below the loudest frame; what lies lower is masked, or the room's decay
+EVENT_DIP = 8.0  # dB between two events: noise in 20-ms frames stays within 3, speech syllables dip by about 10
+
+LOUD, QUIET = -16.0, -30.0  # dBFS while active: the outer thirds of ESC-10's recordings
+HIGH_PITCH, LOW_PITCH = 450.0, 180.0  # Hz: a crying baby lies above, a man's speaking voice below
+PITCHED_FRAME = 0.7  # periodicity; noise a few hundred Hz wide reaches 0.5 by chance in 64 ms
+PITCHED_SHARE = 0.4  # of the active time: less is a passing note in something else
+TONAL_SHARE = 0.8  # nearly always periodic: heard as a tone
+NOISY_PERIODICITY = 0.35  # mean periodicity; white noise has 0.15, a breathy voice 0.5
+BRIGHT, MUFFLED = 3000.0, 700.0  # Hz, spectral centroid: sibilants lie above, a voice through a wall below
+HISSING = 3500.0  # Hz; noise whose centre lies here is heard as s or sh, not as a roar
+FAST, SLOW = 5.0, 2.5  # events a second: faster than syllables, slower than a brisk walk
+REGULAR = 0.5  # correlation of the level with itself one period later
+FASTEST_SLOW = 25  # frames, a quarter of a second: above 4 Hz a repetition is heard as a beat, not as events
+MULTIPLE = 0.7  # a period is preferred to its multiples if it matches at least this well beside the best of them
+BEAT_DEPTH = 0.7  # dB, deviation; white noise in 20-ms frames has 0.35
+STEADY, FLUCTUATING = 1.5, 5.0  # dB, deviation of the level over 100 ms: just noticeable is 1; speech has 6
+SUDDEN, GRADUAL = 0.04, 0.25  # s, rise over 12 dB: at most two frames, and longer than any syllable's attack
+BRIEF = 0.6  # s in all: about one bark or knock with its decay
+CONTINUOUS, PARTIAL = 0.95, 0.6  # share of the clip that is active
+
+
+@dataclass(frozen=True)
+class Measurements:
+    """Numbers of one clip; frames are active where their level is within 25 dB of the loudest.
+
+    level: dBFS, root mean square of the active frames; -inf for a silent clip.
+    pitch: Hz, median over the periodic frames; None where too few are periodic.
+    periodic_share: share of the active time that is periodic, 0-1.  periodicity: mean over the active time, 0-1.
+    centroid: Hz, centre of the active frames' power spectrum.
+    events: rises of the level by at least 8 dB.  rate: repetitions a second where they are regular, else None.
+    attack: s, median rise time of the events that begin within the clip; None if none does.
+    variation: dB, deviation of the active level smoothed over 100 ms.
+    active_seconds: s.  active_share: of the whole clip, 0-1.  gaps: share of silence between first and last sound, 0-1.
+    """
+
+    level: float
+    pitch: float | None = None
+    periodic_share: float = 0.0
+    periodicity: float = 0.0
+    centroid: float = 0.0
+    events: int = 0
+    rate: float | None = None
+    attack: float | None = None
+    variation: float = 0.0
+    active_seconds: float = 0.0
+    active_share: float = 0.0
+    gaps: float = 0.0
+
+    @property
+    def silent(self) -> bool:
+        """Whether the clip holds nothing to hear."""
+        return self.level == -np.inf
+
+
+SILENCE = Measurements(level=-np.inf)
+
+
+def measure(samples: np.ndarray, sample_rate: int) -> Measurements:
+    """Level, pitch, brightness, repetition, onset, steadiness, noisiness and duration of one clip.
+
+    samples: mono, [samples], full scale at +-1; zeros at the end count as silence.  sample_rate: Hz.
+    Raises InputError if the samples are not a finite vector or the rate is not positive.
+    """
+    samples = check(samples, sample_rate)
+    if len(samples) < SHORTEST * sample_rate:
+        return SILENCE
+    content = prepare(samples, sample_rate)
+    level = frame_levels(content)
+    if level.max() < SILENT_BELOW:
+        return SILENCE
+    active = level >= level.max() - ACTIVE_RANGE
+    floored = np.maximum(level, level.max() - ACTIVE_RANGE)
+    periodicity, pitches = frame_pitches(content, active)
+    periodic = periodicity >= PITCHED_FRAME
+    peaks = event_peaks(floored)
+    inside = active[active.argmax() : len(active) - active[::-1].argmax()]
+    active_seconds = active.sum() * HOP / RATE
+    return Measurements(
+        level=float(10 * np.log10(np.mean(10 ** (level[active] / 10)))),
+        pitch=float(np.median(pitches[periodic])) if periodic.mean() >= PITCHED_SHARE else None,
+        periodic_share=float(periodic.mean()),
+        periodicity=float(periodicity.mean()),
+        centroid=centroid(content, active),
+        events=len(peaks),
+        rate=regular_rate(floored, len(peaks)),
+        attack=attack_time(floored, peaks),
+        variation=variation(floored, active),
+        active_seconds=float(active_seconds),
+        active_share=float(min(1.0, active_seconds * sample_rate / len(samples))),
+        gaps=float(1 - inside.mean()),
+    )
+
+
+def check(samples: np.ndarray, sample_rate: int) -> np.ndarray:
+    """The samples as float64; raises InputError unless they are a finite vector at a positive rate."""
+    samples = np.asarray(samples, np.float64)
+    if samples.ndim != 1 or sample_rate <= 0:
+        raise InputError(
+            f"The ear needs mono samples and a positive rate, but was given an array of shape {samples.shape} "
+            f"at {sample_rate} Hz. Mix the channels to one and name the sampling rate in Hz."
+        )
+    if not np.isfinite(samples).all():
+        raise InputError("The clip's samples hold NaN or infinity where finite numbers were expected. Check its file.")
+    return samples
+
+
+def prepare(samples: np.ndarray, sample_rate: int) -> np.ndarray:
+    """The clip at 16 kHz without what cannot be heard: DC, rumble under 50 Hz, padding at the end; [samples]."""
+    loud_enough = np.flatnonzero(np.abs(samples) > TRIM * np.abs(samples).max())
+    end = max(loud_enough.max(initial=0) + 1, round(SHORTEST * sample_rate))
+    content = samples[:end] - samples[:end].mean()
+    content = soxr.resample(content, sample_rate, RATE) if sample_rate != RATE else content
+    return signal.sosfilt(HIGH_PASS, content)
+
+
+HIGH_PASS = signal.butter(2, 50, "highpass", fs=RATE, output="sos")
+
+
+def frames(content: np.ndarray, length: int, hop: int = HOP) -> np.ndarray:
+    """Overlapping stretches of the clip, centred every `hop` samples; a view, [frames, length]."""
+    padded = np.pad(content, length // 2)
+    return np.lib.stride_tricks.sliding_window_view(padded, length)[::hop]
+
+
+def frame_levels(content: np.ndarray) -> np.ndarray:
+    """Level of every 20-ms frame, in dBFS; [frames]."""
+    return 10 * np.log10(np.mean(frames(content, 2 * HOP) ** 2, axis=1) + 1e-12)
+
+
+def frame_pitches(content: np.ndarray, active: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Periodicity (0-1) and pitch (Hz) of every third active 64-ms frame; each [frames].
+
+    Autocorrelation divided by the window's own (Boersma 1993), on a fourfold finer grid of lags. The shortest lag
+    within a tenth of the best is taken, since every multiple of a period is a period too.
+    """
+    length, finer, fastest, slowest = 1024, 4, 5000, 60
+    chosen = frames(content, length)[active][::3]
+    window = np.hanning(length)
+    lags = np.arange(finer * RATE // fastest, finer * RATE // slowest)
+    correlation = autocorrelation((chosen - chosen.mean(1, keepdims=True)) * window, finer)[:, : lags[-1] + 2]
+    correlation /= autocorrelation(window[None], finer)[:, : lags[-1] + 2]
+    here = correlation[:, lags]
+    peak = np.where((here > correlation[:, lags - 1]) & (here >= correlation[:, lags + 1]), here, 0)
+    best = peak.max(1)
+    first = (peak >= 0.9 * best[:, None]).argmax(1)
+    return np.clip(best, 0, 1), finer * RATE / lags[first]
+
+
+def autocorrelation(stretches: np.ndarray, finer: int) -> np.ndarray:
+    """Autocorrelation of each row at lags of 1/finer sample, 1 at lag 0; [rows, lags]."""
+    size = 2 * stretches.shape[1]
+    power = np.abs(np.fft.rfft(stretches, size)) ** 2
+    correlation = np.fft.irfft(power, finer * size)
+    return correlation / np.maximum(correlation[:, :1], 1e-30)
+
+
+def centroid(content: np.ndarray, active: np.ndarray) -> float:
+    """Centre of gravity of the active frames' mean power spectrum, in Hz."""
+    power = (np.abs(np.fft.rfft(frames(content, 512)[active] * np.hanning(512))) ** 2).mean(0)
+    return float(power @ np.fft.rfftfreq(512, 1 / RATE) / max(power.sum(), 1e-30))
+
+
+def event_peaks(level: np.ndarray) -> np.ndarray:
+    """Frames where an event is loudest: maxima that stand 8 dB above the dip to their neighbours; [events]."""
+    walled = np.pad(level, 1, constant_values=level.min() - EVENT_DIP)  # so that a clip may begin or end in an event
+    return signal.find_peaks(walled, prominence=EVENT_DIP)[0] - 1
+
+
+def regular_rate(level: np.ndarray, events: int) -> float | None:
+    """Repetitions a second where the level repeats itself at least three times, else None.
+
+    Above 4 Hz the level's course over a quarter of a second is taken off first, so that a rotor's shallow beat counts
+    even where the whole swells; below, a repetition must be one of distinct events.
+    """
+    beat = level - uniform_filter1d(level, FASTEST_SLOW)
+    period, strength = best_period(beat, 4, FASTEST_SLOW) if beat.std() >= BEAT_DEPTH else (0, 0.0)
+    if events >= 3:
+        slow, slow_strength = best_period(level - level.mean(), FASTEST_SLOW, len(level) // 3)
+        if (
+            MULTIPLE * slow_strength > strength and 0.4 < events * slow / len(level) < 2.5
+        ):  # of the events that it foretells
+            period, strength = slow, slow_strength
+    return RATE / HOP / period if strength >= REGULAR else None
+
+
+def best_period(course: np.ndarray, shortest: int, longest: int) -> tuple[int, float]:
+    """The shortest of the best periods of a course, in frames, and its correlation with itself a period later."""
+    course = uniform_filter1d(course, 3)  # a period of twelve and a half frames matches itself at neither 12 nor 13
+    size = len(course)
+    raw = signal.correlate(course, course, method="fft")[size - 1 :]
+    correlation = raw / max(raw[0], 1e-30) * size / np.arange(size, 0, -1)
+    periods, _ = signal.find_peaks(correlation[: longest + 2])
+    periods = periods[periods >= shortest]
+    best = correlation[periods].max(initial=0.0)
+    if best <= 0:
+        return 0, 0.0
+    chosen = periods[correlation[periods] >= MULTIPLE * best][0]
+    return int(chosen), float(correlation[chosen])
+
+
+def attack_time(level: np.ndarray, peaks: np.ndarray) -> float | None:
+    """Median time from 15 to 3 dB below an event's peak, in s; None if every event is cut off at the start."""
+    rises = []
+    for peak in peaks:
+        below = np.flatnonzero(level[:peak] < level[peak] - 15)
+        if len(below):
+            rises.append((level[below[-1] :] >= level[peak] - 3).argmax() * HOP / RATE)
+    return float(np.median(rises)) if rises else None
+
+
+def variation(level: np.ndarray, active: np.ndarray) -> float:
+    """Deviation of the level smoothed over 100 ms, from the first active frame to the last, in dB."""
+    where = np.flatnonzero(active)
+    inside = level[where[0] : where[-1] + 1]
+    width = min(10, len(inside))
+    return float(np.convolve(inside, np.ones(width) / width, "valid").std())
+
+
+def salient_words(m: Measurements) -> dict[str, str]:
+    """The word each aspect of the sound earns, aspect -> word; unremarkable aspects are left out.
+
+    Aspects: level, pitch, brightness, texture, repetition, steadiness, onset, duration.
+    """
+    if m.silent:
+        return {}
+    words = {
+        "level": outside(m.level, QUIET, LOUD, "quiet", "loud"),
+        "pitch": "" if m.pitch is None else outside(m.pitch, LOW_PITCH, HIGH_PITCH, "low-pitched", "high-pitched"),
+        "brightness": brightness_word(m),
+        "texture": texture_word(m),
+        "repetition": repetition_word(m),
+        "steadiness": steadiness_word(m),
+        "onset": "" if m.attack is None else outside(m.attack, SUDDEN, GRADUAL, "sudden", "gradual"),
+        "duration": duration_word(m),
+    }
+    return {aspect: word for aspect, word in words.items() if word}
+
+
+def outside(value: float, low: float, high: float, below: str, above: str) -> str:
+    """`below` or `above` where the value leaves the unremarkable middle, else an empty string."""
+    return below if value <= low else above if value >= high else ""
+
+
+def brightness_word(m: Measurements) -> str:
+    tone = m.periodic_share >= TONAL_SHARE  # a low tone lacks treble without being muffled
+    return outside(m.centroid, 0.0 if tone else MUFFLED, BRIGHT, "muffled", "bright")
+
+
+def steadiness_word(m: Measurements) -> str:
+    if m.gaps > 0.2 or m.active_seconds <= BRIEF:
+        return ""
+    return outside(m.variation, STEADY, FLUCTUATING if m.events > 1 else np.inf, "steady", "fluctuating")
+
+
+def texture_word(m: Measurements) -> str:
+    if m.periodic_share >= TONAL_SHARE:
+        return "tonal"
+    if m.periodicity > NOISY_PERIODICITY or m.active_seconds < BRIEF:
+        return ""
+    return "hissing" if m.centroid >= HISSING else "noisy"
+
+
+def repetition_word(m: Measurements) -> str:
+    if m.rate is not None:
+        return outside(m.rate, SLOW, FAST, "slow", "fast") or "regular"
+    if m.events >= 3:
+        return "irregular"
+    return "single" if m.events == 1 and m.active_share < PARTIAL else ""
+
+
+def duration_word(m: Measurements) -> str:
+    if m.active_seconds <= BRIEF:
+        return "brief" if m.events <= 2 else ""
+    if m.active_share >= CONTINUOUS:
+        return "continuous"
+    return "partial" if m.active_share <= PARTIAL and m.events <= 2 else ""

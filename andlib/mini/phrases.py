@@ -1,0 +1,111 @@
+"""How the ear puts into words what it measured and what it took the sound for.
+
+Every choice among phrases is decided by a hash of the clip's name, so a clip always gets the same words.
+"""
+
+import hashlib
+from collections.abc import Sequence
+
+from andlib.mini.measurements import Measurements, salient_words
+
+HYPERNYM_SHARE = 0.15  # of the clips are named by their group ("an animal") only
+
+SYNONYMS = {  # the first is the word of the measurement; it stands twice where the others are rarer in speech
+    "loud": ("loud", "loud", "strong"),
+    "quiet": ("quiet", "soft", "faint"),
+    "high-pitched": ("high-pitched", "high-pitched", "high"),
+    "low-pitched": ("low-pitched", "low-pitched", "deep"),
+    "bright": ("bright", "bright", "crisp"),
+    "muffled": ("muffled", "dull", "dark"),
+    "noisy": ("noisy", "noisy", "rough"),
+    "hissing": ("hissing", "noisy"),
+    "tonal": ("tonal", "clear", "clear"),
+    "slow": ("slow", "slow", "unhurried"),
+    "fast": ("fast", "rapid", "quick"),
+    "regular": ("regular", "rhythmic"),
+    "irregular": ("irregular", "irregular", "uneven"),
+    "single": ("single",),
+    "steady": ("steady", "steady", "constant"),
+    "fluctuating": ("fluctuating", "variable"),
+    "sudden": ("sudden", "sharp", "abrupt"),
+    "gradual": ("gradual", "gradual", "smooth"),
+    "brief": ("brief", "short"),
+    "continuous": ("continuous", "continuous", "uninterrupted"),
+}
+QUALITY = (
+    "The sound is {listed}.",
+    "This is {a} {comma} sound.",
+    "The recording is {listed}.",
+    "One hears {a} {comma} sound.",
+)
+PACE = (
+    "It repeats at {a} {word}, regular rate.",
+    "The repetition is {word} and regular.",
+    "It has {a} {word} and rhythmic pulse.",
+)
+REPETITION = {
+    "slow": PACE,
+    "fast": PACE,
+    "regular": ("It repeats at {a} {word} rate.", "The repetition is {word}.", "It has {a} {word} pulse."),
+    "irregular": ("The events are {word}.", "Several {word} events follow.", "It comes in {word} bursts."),
+    "single": ("It is a {word} event.", "A {word} event is heard."),
+}
+COURSE = ("it is {listed}", "it stays {listed}", "the sound remains {listed}")
+BRIEF = ("it is {listed}", "it lasts {a} {listed} moment", "the sound is {listed}")
+PARTIAL = ("it fills a part of the clip", "it ends before the clip does")
+ONSET = ("the onset is {listed}", "it begins with {a} {listed} onset", "its attack is {listed}")
+SILENT = ("The clip is silent.", "The recording is silent.", "Nothing is heard in the silent clip.")
+PLAIN = ("The level is moderate.", "The sound has a moderate level.")
+
+
+def pick(options: Sequence, *key: str):
+    """The option that the words of `key` decide; the same on every machine."""
+    digest = hashlib.sha256("\x1f".join(key).encode()).digest()
+    return options[int.from_bytes(digest[:8], "big") % len(options)]
+
+
+def measured_sentences(m: Measurements, rng_key: str) -> str:
+    """Two or three short sentences on what stands out in the measurements; one if the clip is silent.
+
+    Caption origin `measured`. rng_key: the clip's name; decides between synonyms and turns of phrase.
+    """
+    if m.silent:
+        return pick(SILENT, rng_key, "silent")
+    said = {aspect: pick(SYNONYMS.get(word, (word,)), rng_key, word) for aspect, word in salient_words(m).items()}
+    sentences = quality_sentence(said, rng_key) + time_sentences(said, salient_words(m), rng_key)
+    if len(sentences) == 1:
+        sentences.append(pick(PLAIN, rng_key, "plain"))
+    return " ".join(sentences)
+
+
+def quality_sentence(said: dict[str, str], rng_key: str) -> list[str]:
+    """The sentence on level, pitch, brightness and texture, where one of them stands out."""
+    words = [said[aspect] for aspect in ("level", "pitch", "brightness", "texture") if aspect in said]
+    return [fill(pick(QUALITY, rng_key, "quality"), words)] if words else []
+
+
+def time_sentences(said: dict[str, str], words: dict[str, str], rng_key: str) -> list[str]:
+    """One or two sentences on repetition, course and onset, as many as stand out."""
+    first, rest = [], []
+    if "repetition" in said:
+        first.append(fill(pick(REPETITION[words["repetition"]], rng_key, "repetition"), [said["repetition"]]))
+    course = [said[a] for a in ("duration", "steadiness") if a in said and words[a] not in ("brief", "partial")]
+    if course:
+        rest.append(fill(pick(COURSE, rng_key, "course"), course))
+    if words.get("duration") in ("brief", "partial"):
+        templates = BRIEF if words["duration"] == "brief" else PARTIAL
+        rest.append(fill(pick(templates, rng_key, "duration"), [said["duration"]]))
+    if "onset" in said:
+        rest.append(fill(pick(ONSET, rng_key, "onset"), [said["onset"]]))
+    return first + [as_sentence(" and ".join(clauses)) for clauses in [rest] if clauses]
+
+
+def fill(template: str, words: list[str]) -> str:
+    """The template with the words as {word}, {listed} ("a, b and c") or {comma} ("a, b, c"), after {a} or an."""
+    listed = " and ".join([", ".join(words[:-1]), words[-1]]) if len(words) > 1 else words[0]
+    article = "an" if words[0][0] in "aeiou" else "a"
+    return template.format(word=words[0], listed=listed, comma=", ".join(words), a=article)
+
+
+def as_sentence(clause: str) -> str:
+    return clause[0].upper() + clause[1:] + "."
