@@ -19,13 +19,14 @@ SILENT_BELOW = -70.0  # dBFS; under the noise of any 16-bit recording played at 
 SHORTEST = 0.02  # s; a shorter clip has no frame to measure and is heard at most as a tick of the player
 TRIM = 1e-3  # of the peak sample: 60 dB below is padding or its coding noise, not content
 ACTIVE_RANGE = 25.0  # dB below the loudest frame; what lies lower is masked, or the room's decay
-EVENT_DIP = 8.0  # dB between two events: noise in 20-ms frames stays within 3, speech syllables dip by about 10
+EVENT_DIP = 10.0  # dB between two events: noise in 20-ms frames stays within 3, syllables of one cry within 9
 
 LOUD, QUIET = -16.0, -30.0  # dBFS while active: the outer thirds of ESC-10's recordings
 HIGH_PITCH, LOW_PITCH = 450.0, 180.0  # Hz: a crying baby lies above, a man's speaking voice below
 PITCHED_FRAME = 0.7  # periodicity; noise a few hundred Hz wide reaches 0.5 by chance in 64 ms
+RIPPLE = 0.3  # rise over the dip before it; a bass with a little treble has smaller summits at treble lags
 PITCHED_SHARE = 0.4  # of the active time: less is a passing note in something else
-TONAL_SHARE = 0.8  # nearly always periodic: heard as a tone
+TONAL = 0.88  # mean periodicity; an engine's buzz with its noise reaches 0.87
 NOISY_PERIODICITY = 0.35  # mean periodicity; white noise has 0.15, a breathy voice 0.5
 BRIGHT, MUFFLED = 3000.0, 700.0  # Hz, spectral centroid: sibilants lie above, a voice through a wall below
 HISSING = 3500.0  # Hz; noise whose centre lies here is heard as s or sh, not as a roar
@@ -48,7 +49,7 @@ class Measurements:
     pitch: Hz, median over the periodic frames; None where too few are periodic.
     periodic_share: share of the active time that is periodic, 0-1.  periodicity: mean over the active time, 0-1.
     centroid: Hz, centre of the active frames' power spectrum.
-    events: rises of the level by at least 8 dB.  rate: repetitions a second where they are regular, else None.
+    events: rises of the level by at least 10 dB.  rate: repetitions a second where they are regular, else None.
     attack: s, median rise time of the events that begin within the clip; None if none does.
     variation: dB, deviation of the active level smoothed over 100 ms.
     active_seconds: s.  active_share: of the whole clip, 0-1.  gaps: share of silence between first and last sound, 0-1.
@@ -86,9 +87,10 @@ def measure(samples: np.ndarray, sample_rate: int) -> Measurements:
     if len(samples) < SHORTEST * sample_rate:
         return SILENCE
     content = prepare(samples, sample_rate)
-    level = frame_levels(content)
-    if level.max() < SILENT_BELOW:
+    if frame_levels(content).max() < SILENT_BELOW:
         return SILENCE
+    audible = signal.sosfilt(EAR_WEIGHT, content)
+    level = frame_levels(audible)
     active = level >= level.max() - ACTIVE_RANGE
     floored = np.maximum(level, level.max() - ACTIVE_RANGE)
     periodicity, pitches = frame_pitches(content, active)
@@ -97,11 +99,11 @@ def measure(samples: np.ndarray, sample_rate: int) -> Measurements:
     inside = active[active.argmax() : len(active) - active[::-1].argmax()]
     active_seconds = active.sum() * HOP / RATE
     return Measurements(
-        level=float(10 * np.log10(np.mean(10 ** (level[active] / 10)))),
+        level=float(10 * np.log10(np.mean(10 ** (frame_levels(content)[active] / 10)))),
         pitch=float(np.median(pitches[periodic])) if periodic.mean() >= PITCHED_SHARE else None,
         periodic_share=float(periodic.mean()),
         periodicity=float(periodicity.mean()),
-        centroid=centroid(content, active),
+        centroid=centroid(audible, active),
         events=len(peaks),
         rate=regular_rate(floored, len(peaks)),
         attack=attack_time(floored, peaks),
@@ -135,6 +137,7 @@ def prepare(samples: np.ndarray, sample_rate: int) -> np.ndarray:
 
 
 HIGH_PASS = signal.butter(2, 50, "highpass", fs=RATE, output="sos")
+EAR_WEIGHT = signal.butter(1, 500, "highpass", fs=RATE, output="sos")  # the ear's own loss of bass, near A-weighting
 
 
 def frames(content: np.ndarray, length: int, hop: int = HOP) -> np.ndarray:
@@ -161,7 +164,9 @@ def frame_pitches(content: np.ndarray, active: np.ndarray) -> tuple[np.ndarray, 
     correlation = autocorrelation((chosen - chosen.mean(1, keepdims=True)) * window, finer)[:, : lags[-1] + 2]
     correlation /= autocorrelation(window[None], finer)[:, : lags[-1] + 2]
     here = correlation[:, lags]
-    peak = np.where((here > correlation[:, lags - 1]) & (here >= correlation[:, lags + 1]), here, 0)
+    dip = np.minimum.accumulate(correlation, axis=1)[:, lags]
+    summit = (here > correlation[:, lags - 1]) & (here >= correlation[:, lags + 1]) & (here - dip > RIPPLE)
+    peak = np.where(summit, here, 0)
     best = peak.max(1)
     first = (peak >= 0.9 * best[:, None]).argmax(1)
     return np.clip(best, 0, 1), finer * RATE / lags[first]
@@ -182,7 +187,7 @@ def centroid(content: np.ndarray, active: np.ndarray) -> float:
 
 
 def event_peaks(level: np.ndarray) -> np.ndarray:
-    """Frames where an event is loudest: maxima that stand 8 dB above the dip to their neighbours; [events]."""
+    """Frames where an event is loudest: maxima that stand 10 dB above the dip to their neighbours; [events]."""
     walled = np.pad(level, 1, constant_values=level.min() - EVENT_DIP)  # so that a clip may begin or end in an event
     return signal.find_peaks(walled, prominence=EVENT_DIP)[0] - 1
 
@@ -263,7 +268,7 @@ def outside(value: float, low: float, high: float, below: str, above: str) -> st
 
 
 def brightness_word(m: Measurements) -> str:
-    tone = m.periodic_share >= TONAL_SHARE  # a low tone lacks treble without being muffled
+    tone = m.periodicity >= TONAL  # a low tone lacks treble without being muffled
     return outside(m.centroid, 0.0 if tone else MUFFLED, BRIGHT, "muffled", "bright")
 
 
@@ -274,7 +279,7 @@ def steadiness_word(m: Measurements) -> str:
 
 
 def texture_word(m: Measurements) -> str:
-    if m.periodic_share >= TONAL_SHARE:
+    if m.periodicity >= TONAL:
         return "tonal"
     if m.periodicity > NOISY_PERIODICITY or m.active_seconds < BRIEF:
         return ""
