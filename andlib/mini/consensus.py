@@ -1,0 +1,206 @@
+"""An LLM-free summariser: what the captions of a neuron's clips share, in the form the paper's LLM writes it.
+
+It stands in for Llama-2's answer to "summarize these descriptions by identifying their commonalities" (Appendix A).
+It reads text alone and says nothing that is not so: every point states in how many captions its claim was found.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from zlib import crc32
+
+import numpy as np
+
+from andlib import language
+from andlib.errors import InputError
+
+KINDS = ("quality", "event", "source")  # in the order in which equally supported claims are told
+MOST_POINTS = 8
+_NUMBERS = "no one two three four five six seven eight nine ten eleven twelve".split()
+NOTHING_SHARED = "1. The clips have nothing in common."
+
+
+@dataclass(frozen=True, order=True)
+class Claim:
+    """Something a caption says of its clip. kind: one of KINDS. key: lemma of the word that stands for it."""
+
+    kind: str
+    key: str
+
+
+@lru_cache(maxsize=1 << 16)
+def claims(description: str) -> frozenset[Claim]:
+    """What a caption says: sources (what sounds), events (what happens) and qualities (how it sounds).
+
+    Adverbs are qualities too ("barks loudly"). Synonyms become one claim ("rapid" and "fast", "puppy" and "dog").
+    What is negated ("not loud") is not claimed.
+    """
+    tokens = [token for token in language.tag(description) if not token.negated]
+    found = {("quality", key) for key in _qualities(tokens)} | {("event", key) for key in _events(tokens)}
+    return frozenset(Claim(*claim) for claim in found | {("source", key) for key in _sources(tokens)})
+
+
+def _qualities(tokens: list[language.Token]):
+    following = {id(token): after for token, after in zip(tokens, tokens[1:], strict=False)}
+    for word, token in language.adjectives_of(tokens):
+        after = following.get(id(token))
+        of_other = after is not None and after.pos == "noun" and after.lemma not in language.IGNORED["nouns"]
+        if language.is_acoustic(word) and not (word in ("high", "low") and of_other):  # a "high rate" is no pitch
+            yield language.QUALITY_SYNONYMS.get(word, word)
+    for token in tokens:
+        adjective = _adjective_of_adverb(token.word.lower()) if token.pos == "other" else ""
+        if adjective:
+            yield language.QUALITY_SYNONYMS.get(adjective, adjective)
+
+
+def _adjective_of_adverb(word: str) -> str:
+    """The acoustic adjective an adverb is made of ("heavily" -> "heavy", "fast" -> "fast"), or ""."""
+    stem = word.removesuffix("ly")
+    forms = (stem, f"{stem[:-1]}y", f"{stem}le", f"{stem}e", stem.removesuffix("al")) if stem != word else (word,)
+    return next((form for form in forms if language.is_acoustic(form)), "")
+
+
+def _events(tokens: list[language.Token]):
+    for token in tokens:
+        if token.pos in ("verb", "noun"):
+            verb = language.event_of(token.word.lower(), token.lemma)
+            verb = language.EVENT_SYNONYMS.get(token.lemma, verb)
+            if verb and (token.pos == "verb" or not _is_source(token.lemma)):
+                yield language.EVENT_SYNONYMS.get(verb, verb)
+
+
+def _is_source(noun: str) -> bool:
+    """Whether a noun that is also a verb of sound is a thing: a fly or a saw, but no bark and no sneeze."""
+    known = [name for name, nouns in language.CLASS_NOUNS.items() if noun in nouns]
+    return any(noun not in language.CLASS_VERBS[name] and not noun.endswith("ing") for name in known)
+
+
+def _sources(tokens: list[language.Token]):
+    for noun in language.nouns_of(tokens):
+        event = noun in language.EVENT_SYNONYMS or language.event_of(noun, noun)
+        if noun not in language.IGNORED["nouns"] | language.PROPERTIES and (not event or _is_source(noun)):
+            yield language.canonical(noun)
+
+
+# How a claim is told. A claim always gets the same wording, whatever its count; different claims get different ones,
+# and most words of a point are the claim's own: calibration drops a point whose cosine with a point of S_l exceeds
+# 0.7, and points of one mould pass that whatever they say. {A}, {a}: the word; {n}: "four of the five clips".
+_WORDINGS = {
+    "quality": (
+        "{A} sounds: {n} are {a}.",
+        "{A} {aspect}: {a} in {n}.",
+        "{A}: {n} have a {a} {aspect}.",
+    ),
+    "event": ("{A}: something {s} in {n}.",),
+    "source": ("{A}: {n} feature {a}.",),
+}
+
+
+def number_word(number: int) -> str:
+    """The number in words up to twelve, in digits above."""
+    return _NUMBERS[number] if number < len(_NUMBERS) else str(number)
+
+
+def _support(count: int, of: int) -> str:
+    if of == 1:
+        return "the one clip"
+    return f"all {number_word(of)} clips" if count == of else f"{number_word(count)} of the {number_word(of)} clips"
+
+
+@lru_cache(maxsize=1 << 16)
+def tell(claim: Claim, count: int, of: int) -> str:
+    """The point that says that `count` of `of` clips hold a claim, without its number in the list."""
+    wordings = _WORDINGS[claim.kind]
+    wording = wordings[crc32(claim.key.encode()) % len(wordings)]
+    said = _gerund(claim.key) if claim.kind == "event" else claim.key
+    aspect = language.ACOUSTIC.get(claim.key, "")
+    words = {"A": said[:1].upper() + said[1:], "a": said, "s": _third_person(claim.key), "aspect": aspect}
+    return wording.format(**words, n=_support(count, of))
+
+
+def _gerund(verb: str) -> str:
+    if verb.endswith("e") and not verb.endswith("ee"):
+        return f"{verb[:-1]}ing"
+    short = len(verb) > 2 and verb[-1] in "bdgmnprt" and verb[-2] in "aeiou" and verb[-3] not in "aeiou"
+    return f"{verb}{verb[-1]}ing" if short and verb not in _UNSTRESSED else f"{verb}ing"
+
+
+_UNSTRESSED = {
+    "chatter",
+    "clatter",
+    "shatter",
+    "flutter",
+    "hammer",
+    "linger",
+    "open",
+    "trigger",
+    "waver",
+    "whimper",
+    "whisper",
+    "splinter",
+}
+
+
+def _third_person(verb: str) -> str:
+    if verb.endswith("y") and verb[-2] not in "aeiou":
+        return f"{verb[:-1]}ies"
+    return f"{verb}es" if verb.endswith(("s", "sh", "ch", "x", "z")) else f"{verb}s"
+
+
+class Consensus:
+    """Summaries of any choice of clips, from their captions read once.
+
+    claims: every claim of any caption, in the order in which equally supported ones are told.
+    holds: bool [clips, claims].
+    """
+
+    def __init__(self, descriptions: Sequence[str]):
+        said = [claims(description) for description in descriptions]
+        known = {claim for caption in said for claim in caption}
+        self.claims = tuple(sorted(known, key=lambda claim: (KINDS.index(claim.kind), claim.key)))
+        self.holds = np.array([[claim in caption for claim in self.claims] for caption in said], bool)
+        self.holds = self.holds.reshape(len(said), len(self.claims))
+
+    def summaries(self, clip_indices: np.ndarray) -> list[tuple[str, ...]]:
+        """S of every unit: the points shared by at least half of its K clips, the most supported first.
+
+        Section 3.3. At most a third of the points name sources, unless nothing else is shared.
+
+        clip_indices: int [k, units], the clips most (or least) activated by each unit.
+        Raises InputError where K is 0 or an index lies outside the captions.
+        """
+        indices = np.asarray(clip_indices)
+        if indices.ndim != 2 or len(indices) == 0:
+            raise InputError(f"Clip indices have the shape {indices.shape}; expected [k, units] with k at least 1.")
+        if indices.size and not (0 <= indices.min() and indices.max() < len(self.holds)):
+            raise InputError(f"A clip index lies outside the {len(self.holds)} captions; give indices from 0.")
+        distinct, unit = np.unique(np.sort(indices, axis=0).T, axis=0, return_inverse=True)
+        told = [self._summary(self.holds[clips].sum(0), len(clips)) for clips in distinct]
+        return [told[i] for i in unit.ravel()]
+
+    def _summary(self, counts: np.ndarray, of: int) -> tuple[str, ...]:
+        """Points from the number of clips that hold each claim; int [claims]."""
+        shared = np.flatnonzero(counts >= (of + 1) // 2)
+        ranked = [self.claims[i] for i in shared[np.argsort(-counts[shared], kind="stable")]]
+        count = dict(zip((self.claims[i] for i in shared), counts[shared].tolist(), strict=True))
+        chosen = _balanced(ranked)
+        return tuple(f"{i}. {tell(c, count[c], of)}" for i, c in enumerate(chosen, 1)) or (NOTHING_SHARED,)
+
+
+def _balanced(ranked: list[Claim]) -> list[Claim]:
+    """The first claims, with at most one source to two others, and at least one source if there is any."""
+    others = sum(claim.kind != "source" for claim in ranked)
+    sources = [claim for claim in ranked if claim.kind == "source"][: max(1, min(others // 2, MOST_POINTS // 3))]
+    kept = [claim for claim in ranked if claim.kind != "source"][: MOST_POINTS - len(sources)]
+    return [claim for claim in ranked if claim in sources or claim in kept]
+
+
+def summarise(descriptions: Sequence[str]) -> tuple[str, ...]:
+    """The points that at least half of the K captions share, each with the number of captions that hold it.
+
+    Section 3.3, with a rule in place of the LLM. One point that carries no concept where nothing is shared.
+
+    >>> summarise(["A loud dog barks.", "A dog barks loudly.", "Rain."])[0]
+    '1. Loud ...: two of the three clips ...'
+    """
+    return Consensus(descriptions).summaries(np.arange(len(descriptions))[:, None])[0]
