@@ -4,7 +4,6 @@ Text that a model wrote is data: it is stripped of control characters, never int
 """
 
 import csv
-import io
 import json
 import re
 from collections import defaultdict
@@ -15,6 +14,7 @@ from pathlib import Path, PurePosixPath
 import pandas as pd
 
 from andlib.errors import InputError, check_choice
+from andlib.probing import csv_lines
 
 ORIGINS = ("file", "source", "measured")
 LOOP = 8  # tokens: a stretch this long said again is an audio LLM going round in circles
@@ -134,18 +134,11 @@ def _entries(path: Path) -> list[tuple[str, str]]:
 
 
 def _csv_entries(text: str) -> list[tuple[str, str]]:
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    header = [name.strip() for name in next(reader, [])]
-    missing = [name for name in ("filename", "description") if name not in header]
+    rows = [row for _, row in csv_lines(text)]
+    missing = [name for name in ("filename", "description") if rows and name not in rows[0]]
     if missing:
-        raise csv.Error(f"no column {' and '.join(missing)}; found: {', '.join(header) or 'none'}")
-    entries = []
-    for cells in filter(None, reader):
-        if len(cells) != len(header):
-            raise csv.Error(f"line {reader.line_num} has {len(cells)} cells, the header {len(header)}: quote commas")
-        row = dict(zip(header, cells, strict=True))
-        entries.append((row["filename"].strip(), row["description"]))
-    return entries
+        raise csv.Error(f"no column {' and '.join(missing)}, only {', '.join(rows[0])}")
+    return [(row["filename"].strip(), row["description"]) for row in rows]
 
 
 def _json_entries(text: str) -> list[tuple[str, str]]:

@@ -1,47 +1,38 @@
 """Probing sets D_p from folders of recordings: ESC's layout, Hugging Face audiofolder, one folder a class.
 
-Opening a folder hashes every recording and checks what its header and its length on disk say; reading one decodes it
-and checks its samples. Nothing is stored, and no recording outside the folder is read.
+Opening a folder hashes every recording and checks what its header and its length on disk say; reading decodes it and
+checks its samples. Nothing is stored, and no recording outside the folder is read.
 """
 
 import csv
 import hashlib
 import io
 import json
-import struct
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-import soundfile
-import soxr
 
 from andlib.errors import InputError, check_choice
+from andlib.recordings import LONGEST, REMEDY, SUFFIXES, damage, decode, read_recording
 from andlib.records import Clip, ProbingSet
 
-SHORTEST = 0.010  # s: less than one frame of a log-mel front end
-LONGEST = 60.0  # s read of one recording unless more is asked for; no target network hears more than 10
-SILENT = 0.5 / 2**15  # peak below half a step of 16-bit audio
-MARGIN = 0.1  # s read beyond what is asked, so that cutting comes after resampling
-LOUDEST = 8.0  # decoders and resamplers overshoot 1 a little, unscaled integers a thousandfold
 LAYOUTS = (
     "meta/*.csv beside audio/ (ESC-50, ESC-10), metadata.csv or metadata.jsonl with file_name and label "
     "(Hugging Face audiofolder), or one folder of recordings a class (dog/1.wav)"
 )
-REMEDY = "Replace it by an intact WAV, FLAC, OGG or MP3 copy, or take it out of the set"
-_SUFFIXES = {f".{name.lower()}" for name in soundfile.available_formats()} | {".aif", ".oga", ".opus"}
 
 
 class _Row(NamedTuple):
-    """What a layout says of one clip; `where` is the place a message points to, `order` sorts classes."""
+    """What a layout says of one clip, as written; `where` is the place a message points to."""
 
     where: str
     file: str
     label: str
-    fold: str
-    source: str
-    order: int = 0
+    fold: str | None = None
+    source: str | None = None
+    number: int | None = None  # of the class
 
 
 def open_folder(data_dir: str | Path, *, subset: str = "") -> ProbingSet:
@@ -64,8 +55,7 @@ def open_folder(data_dir: str | Path, *, subset: str = "") -> ProbingSet:
     clips = tuple(_clip(base, row) for row in rows)
     classes = _check_classes(rows)
     _check_unique(rows, clips)
-    _check_sources(clips)
-    _refuse(clips, (_damage(clip.path) for clip in clips))
+    _refuse(clips, (damage(clip.path) for clip in clips))
     return ProbingSet(name, clips, classes, read_clip, _fingerprint(clips, classes), _licence(folder))
 
 
@@ -74,29 +64,22 @@ def read_clip(clip: Clip, sample_rate: int, max_seconds: float = LONGEST) -> np.
     return read_recording(clip.path, sample_rate, max_seconds=max_seconds)
 
 
-def read_recording(path: Path, sample_rate: int, *, max_seconds: float = LONGEST) -> np.ndarray:
-    """The beginning of a recording as mono samples at the asked rate, float32 [samples], nominally in [-1, 1].
-
-    Channels are averaged; the rate is changed once (soxr, high quality).
-
-    sample_rate: Hz. max_seconds: the most that is read, so that an hour-long file costs no more than a short one.
-    Raises InputError if the file is damaged, not audio, shorter than 10 ms, silent in what is read, or holds samples
-    that are not finite or far outside [-1, 1].
-    """
-    fault = _damage(path)
-    samples, rate, fault = (np.empty(0), 0, fault) if fault else _decode(path, max_seconds)
-    if fault:
-        raise InputError(f"Recording {str(path)!r} {fault}. {REMEDY}.")
-    return soxr.resample(samples, rate, sample_rate).astype(np.float32)[: round(max_seconds * sample_rate)]
-
-
 def check_recordings(probing_set: ProbingSet, max_seconds: float = LONGEST) -> None:
     """Decode every recording of the set; raises InputError naming the first five that cannot be used, and how many.
 
     max_seconds: how much of each recording is decoded.
     """
     clips = [clip for clip in probing_set.clips if clip.path]
-    _refuse(clips, (_damage(clip.path) or _decode(clip.path, max_seconds)[2] for clip in clips))
+    _refuse(clips, (decode(clip.path, max_seconds)[2] for clip in clips))
+
+
+def sources_in_several_folds(probing_set: ProbingSet) -> list[str]:
+    """Source recordings with clips in more than one fold, sorted: a network tested on one fold has heard them.
+
+    ESC-50 has four (131943, 134049, 209698, 234879), ESC-10 none.
+    """
+    fold: dict[str, int] = {}
+    return sorted({c.source for c in probing_set.clips if fold.setdefault(c.source, c.fold) != c.fold})
 
 
 # Layouts: each gives the set's name, the folder its recordings lie in, and one row a clip.
@@ -131,7 +114,7 @@ def _esc(table: Path, subset: str) -> list[_Row]:
 
 def _audiofolder(table: Path) -> list[_Row]:
     rows = [
-        _Row(where, cells["file_name"], cells["label"], cells.get("fold", "0"), cells.get("source", ""))
+        _Row(where, cells["file_name"], cells["label"], cells.get("fold"), cells.get("source"))
         for where, cells in _read_table(table, ["file_name", "label"])
     ]
     return _not_empty(table, rows)
@@ -141,23 +124,25 @@ def _class_folders(folder: Path) -> list[_Row]:
     files = sorted(
         path
         for path in folder.glob("*/*")
-        if path.suffix.lower() in _SUFFIXES and not path.name.startswith(".") and not path.parent.name.startswith(".")
+        if path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and not path.parent.name.startswith(".")
     )
-    if not files:
+    if len({path.parent for path in files}) < 2:
         found = ", ".join(sorted(path.name for path in folder.iterdir())[:10]) or "nothing"
-        raise InputError(f"{str(folder)!r} is no set of recordings: it holds {found}. Expected {LAYOUTS}.")
+        inner = sorted(path.parent for path in (*folder.glob("*/meta"), *folder.glob("*/metadata.*")))
+        hint = f" Did you mean {str(inner[0])!r}?" if inner else ""
+        raise InputError(f"{str(folder)!r} is no set of recordings: it holds {found}. Expected {LAYOUTS}.{hint}")
     names = [path.relative_to(folder).as_posix() for path in files]
-    return [_Row(repr(name), name, path.parent.name, "0", "") for name, path in zip(names, files, strict=True)]
+    return [_Row(repr(name), name, path.parent.name) for name, path in zip(names, files, strict=True)]
 
 
 # Tables.
 
 
 def _read_table(table: Path, columns: Sequence[str]) -> Iterator[tuple[str, dict[str, str]]]:
-    """Each row with its place, "esc50.csv, line 7"; a byte-order mark is skipped, cells are stripped."""
+    """Each row with its place, "esc50.csv, line 7"; a byte-order mark is skipped."""
     try:
         text = table.read_text(encoding="utf-8-sig")
-        parsed = list(_json_lines(text) if table.suffix == ".jsonl" else _csv_lines(text))
+        parsed = list(_json_lines(text) if table.suffix == ".jsonl" else csv_lines(text))
     except (UnicodeDecodeError, csv.Error, json.JSONDecodeError) as error:
         raise InputError(
             f"{str(table)!r} cannot be read ({error}). Save it as UTF-8 {table.suffix[1:].upper()}."
@@ -167,31 +152,34 @@ def _read_table(table: Path, columns: Sequence[str]) -> Iterator[tuple[str, dict
         missing = [name for name in columns if name not in cells]
         if missing:
             raise InputError(
-                f"{where} has no column {', '.join(missing)}; found: {', '.join(cells) or 'none'}. "
-                f"Expected {', '.join(columns)} (commas between columns): rename or add what is missing."
+                f"{where}: no column {', '.join(map(repr, missing))}, only {', '.join(map(repr, cells))}. "
+                f"Expected {', '.join(columns)}, separated by commas: rename or add what is missing."
             )
         yield where, cells
 
 
-def _csv_lines(text: str) -> Iterator[tuple[int, dict[str, str]]]:
+def csv_lines(text: str) -> Iterator[tuple[int, dict[str, str]]]:
+    """(line number, column -> cell) of RFC 4180 text with a header; raises csv.Error where a row does not fit it."""
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     header = [name.strip() for name in next(reader, [])]
     if len(set(header)) < len(header):
         raise csv.Error(f"a column name stands twice in {', '.join(header)}")
     for cells in reader:
         if cells and len(cells) != len(header):
-            raise csv.Error(f"line {reader.line_num} has {len(cells)} cells, the header {len(header)}")
+            raise csv.Error(
+                f"line {reader.line_num} has {len(cells)} cells, the header {len(header)}; quote cells with commas"
+            )
         if cells:
-            yield reader.line_num, dict(zip(header, map(str.strip, cells), strict=True))
+            yield reader.line_num, dict(zip(header, cells, strict=True))
 
 
 def _json_lines(text: str) -> Iterator[tuple[int, dict[str, str]]]:
-    for number, line in enumerate(text.splitlines(), start=1):
+    for number, line in enumerate(text.split("\n"), start=1):
         cells = json.loads(line) if line.strip() else {}
         if not isinstance(cells, dict):
             raise csv.Error(f"line {number} is no JSON object")
         if cells:
-            yield number, {name: "" if value is None else str(value).strip() for name, value in cells.items()}
+            yield number, {name: "" if value is None else str(value) for name, value in cells.items()}
 
 
 def _not_empty(table: Path, rows: list[_Row]) -> list[_Row]:
@@ -201,17 +189,19 @@ def _not_empty(table: Path, rows: list[_Row]) -> list[_Row]:
 
 
 def _whole(where: str, column: str, value: str, allowed: range) -> int:
-    if not (value.isascii() and value.isdigit() and int(value) in allowed):
+    digits = value.strip()
+    if not (digits.isascii() and digits.isdigit() and int(digits) in allowed):
         raise InputError(
             f"{where}: {column} {value!r} is no whole number from {allowed[0]} to {allowed[-1]}. Correct it."
         )
-    return int(value)
+    return int(digits)
 
 
 def _truth(where: str, column: str, value: str) -> bool:
-    if value.lower() not in ("true", "false", "1", "0"):
+    word = value.strip().lower()
+    if word not in ("true", "false", "1", "0"):
         raise InputError(f"{where}: {column} {value!r} is neither True nor False. Correct it.")
-    return value.lower() in ("true", "1")
+    return word in ("true", "1")
 
 
 # Clips and classes.
@@ -222,13 +212,16 @@ def _clip(base: Path, row: _Row) -> Clip:
     label = _words(row.label)
     if not label or not label.isprintable():
         raise InputError(f"{row.where}: label {row.label!r} of {row.file!r} is no class name. Give a word or a few.")
-    if not row.file or "\0" in row.file or "\\" in row.file or not _is_unicode(row.file):
+    if not row.file or "\0" in row.file or not _is_unicode(row.file):
         raise InputError(f"{row.where}: {row.file!r} is no file name that can be kept in UTF-8. Rename the file.")
     path = base / row.file
     if not path.resolve().is_relative_to(base.resolve()):
         raise InputError(f"{row.where}: {row.file!r} lies outside {str(base)!r}. Copy the recording into that folder.")
-    fold = 0 if row.fold == "0" else _whole(row.where, "fold", row.fold, range(1, 6))
-    return Clip(row.file, label, fold, row.source or str(PurePosixPath(row.file).with_suffix("")), path)
+    fold = 0 if row.fold is None else _whole(row.where, "fold", row.fold, range(1, 6))
+    source = str(PurePosixPath(row.file).with_suffix("")) if row.source is None else row.source.strip()
+    if not source:
+        raise InputError(f"{row.where}: {row.file!r} has an empty source. Name the recording it was cut from.")
+    return Clip(row.file, label, fold, source, path)
 
 
 def _words(name: str) -> str:
@@ -244,20 +237,20 @@ def _is_unicode(name: str) -> bool:
 
 
 def _check_classes(rows: list[_Row]) -> tuple[str, ...]:
-    """Class names in the order of their numbers; each must have one number of its own where numbers are given."""
-    number: dict[str, int] = {}
-    owner: dict[int, str] = {}
+    """Class names in the order of their numbers, or of the alphabet; a class and its number must belong together."""
+    number: dict[str, int | None] = {}
+    owner: dict[int | None, str] = {}
     for row in rows:
         label = _words(row.label)
-        if number.setdefault(label, row.order) != row.order or (
-            row.order and owner.setdefault(row.order, label) != label
-        ):
-            other = number[label] if number[label] != row.order else repr(owner[row.order])
+        same_number = number.setdefault(label, row.number) == row.number
+        same_owner = row.number is None or owner.setdefault(row.number, label) == label
+        if not (same_number and same_owner):
+            clash = f"{label!r} has number {number[label]}" if not same_number else f"it is {owner[row.number]!r}'s"
             raise InputError(
-                f"{row.where}: class {label!r} has number {row.order}, which clashes with {other} in the rows above. "
+                f"{row.where}: class {label!r} is given number {row.number}, but above {clash}. "
                 "Give each class one number of its own."
             )
-    return tuple(sorted(number, key=lambda label: (number[label], label)))
+    return tuple(sorted(number, key=lambda label: (number[label] or 0, label)))
 
 
 def _check_unique(rows: list[_Row], clips: Sequence[Clip]) -> None:
@@ -265,18 +258,7 @@ def _check_unique(rows: list[_Row], clips: Sequence[Clip]) -> None:
     for row, clip in zip(rows, clips, strict=True):
         first = seen.setdefault(clip.path.resolve(), row.where)
         if first != row.where:
-            raise InputError(f"{row.where}: {clip.name!r} is listed already in {first}. Keep one of the two rows.")
-
-
-def _check_sources(clips: Iterable[Clip]) -> None:
-    """A source recording in two folds would let a network be tested on what it learned from."""
-    fold: dict[str, int] = {}
-    split = sorted({clip.source for clip in clips if fold.setdefault(clip.source, clip.fold) != clip.fold})
-    if split:
-        raise InputError(
-            f"{len(split)} source recordings lie in several folds ({', '.join(map(repr, split[:5]))}). "
-            "Put all clips of a source into one fold, or correct the column that names sources."
-        )
+            raise InputError(f"{row.where}: {clip.name!r} is the file of {first} again. Keep one of the two rows.")
 
 
 def _refuse(clips: Sequence[Clip], faults: Iterable[str]) -> None:
@@ -300,83 +282,3 @@ def _fingerprint(clips: Sequence[Clip], classes: Sequence[str]) -> str:
 def _licence(folder: Path) -> str:
     names = [name for name in ("LICENSE", "LICENCE", "ATTRIBUTION.md") if (folder / name).is_file()]
     return f"see {' and '.join(names)} beside the recordings" if names else ""
-
-
-# One recording: what is wrong with it, as the rest of a sentence that begins with its name; "" if nothing is.
-
-
-def _damage(path: Path) -> str:
-    """What the header and the length on disk show, without decoding."""
-    if not path.is_file():
-        return "is absent"
-    try:
-        if path.stat().st_size == 0:
-            return "is empty (0 bytes)"
-        info = soundfile.info(str(path))
-        with path.open("rb") as file:
-            cut = _ends_early(file, path.stat().st_size)
-    except OSError as error:
-        return f"cannot be opened ({error.strerror})"
-    except (soundfile.LibsndfileError, TypeError) as error:  # TypeError: a headerless format
-        return f"is not audio that can be decoded ({error})".replace(str(path), path.name)
-    if info.frames == 0:
-        return "has a header and no samples"
-    if cut:
-        return "is truncated: it ends before the length in its header"
-    if info.frames < SHORTEST * info.samplerate:
-        return f"is too short: {info.frames} samples at {info.samplerate} Hz, less than {1000 * SHORTEST:.0f} ms"
-    return ""
-
-
-def _ends_early(file: BinaryIO, size: int) -> bool:
-    """Whether a RIFF, AIFF or Ogg file stops before its own end: libsndfile reads such a file without an error."""
-    magic = file.read(12)
-    if magic[:4] in (b"RIFF", b"FORM"):
-        return _chunk_ends_early(file, size, "<4sI" if magic[:4] == b"RIFF" else ">4sI")
-    if magic[:4] == b"OggS":
-        return not _ogg_has_end(file, size)
-    return False
-
-
-def _chunk_ends_early(file: BinaryIO, size: int, layout: str) -> bool:
-    while len(head := file.read(8)) == 8:
-        name, length = struct.unpack(layout, head)
-        if name in (b"data", b"SSND"):
-            streamed = length == 0 or length >= 0x7FFF0000  # written to a pipe: the length was never known
-            return not streamed and file.tell() + length > size
-        file.seek(length + length % 2, 1)
-    return True
-
-
-def _ogg_has_end(file: BinaryIO, size: int) -> bool:
-    """Whether the last page is whole and flagged as the stream's last (RFC 3533, section 6)."""
-    file.seek(max(0, size - 2**17))  # a page has at most 65,307 bytes
-    tail = file.read()
-    page = tail[tail.rfind(b"OggS") :]
-    if len(page) < 27 or not page[5] & 4:
-        return False
-    segments = page[27 : 27 + page[26]]
-    return len(segments) == page[26] and len(page) >= 27 + page[26] + sum(segments)
-
-
-def _decode(path: Path, max_seconds: float) -> tuple[np.ndarray, int, str]:
-    """Mono samples at the file's own rate, that rate, and what is wrong with the samples."""
-    try:
-        with soundfile.SoundFile(str(path)) as file:
-            wanted = min(file.frames, round((max_seconds + MARGIN) * file.samplerate))
-            channels = file.read(wanted, dtype="float32", always_2d=True)
-            rate = file.samplerate
-    except soundfile.LibsndfileError as error:
-        return np.empty(0), 0, f"cannot be decoded ({error})".replace(str(path), path.name)
-    samples = channels.mean(axis=1, dtype=np.float32)
-    peak = float(np.abs(samples).max(initial=0.0))
-    fault = ""
-    if len(samples) < wanted:
-        fault = f"is truncated: {len(samples)} of {wanted} samples could be decoded"
-    elif not np.isfinite(peak):
-        fault = "holds samples that are NaN or infinite"
-    elif peak < SILENT:
-        fault = f"is silent in its first {len(samples) / rate:.2f} s"
-    elif peak > LOUDEST:
-        fault = f"has samples up to {peak:.0f}, far outside -1 to 1"
-    return samples, rate, fault
