@@ -479,5 +479,6 @@ def test_real_esc10():
     assert len(set(probing_set.sources)) == 304
     assert probing.sources_in_several_folds(probing_set) == []
     assert probing_set.classes[:3] == ("dog", "rooster", "rain")
-    seconds = [len(probing_set.read(clip, 16000)) / 16000 for clip in probing_set.clips[::40]]
-    np.testing.assert_allclose(seconds, 5.0, atol=0.01)
+    seconds = [len(probing_set.read(clip, 16000)) / 16000 for clip in probing_set.clips[::7]]
+    assert np.median(seconds) == pytest.approx(5.0, abs=0.01)  # the published Ogg files last 3.6 to 7.2 s
+    assert 3.5 < min(seconds) and max(seconds) < 7.5
