@@ -1,1 +1,50 @@
-"""Audio network dissection: what single neurons of audio networks respond to, in words."""
+"""Audio network dissection: what single neurons of audio networks respond to, in words.
+
+>>> import andlib as al
+>>> run = al.open_run({"model": "ast"})
+>>> al.neurons(run, "ast")
+"""
+
+import importlib
+
+# public name -> module that holds it; modules load when a name is first used
+_HOME = {
+    "InputError": "errors",
+    "MODELS": "profiles",
+    "PROFILES": "profiles",
+    "ProbingSet": "records",
+    "Run": "run",
+    "Target": "targets",
+    "Unit": "records",
+    "ablate": "ablation",
+    "captioner_accuracy": "experiments",
+    "class_changes": "experiments",
+    "clip_captions": "stages",
+    "clip_descriptions": "stages",
+    "last_layer": "experiments",
+    "load_ast": "targets",
+    "neurons": "stages",
+    "open_folder": "probing",
+    "open_run": "run",
+    "target": "stages",
+    "target_accuracy": "experiments",
+    "unit_activations": "stages",
+    "unlearning": "experiments",
+    "unlearning_table": "experiments",
+    "Clip": "records",
+}
+_MODULES = ("cards", "figures", "paper", "tables")
+
+__all__ = sorted([*_HOME, *_MODULES])
+
+
+def __getattr__(name: str):
+    if name in _MODULES:
+        return importlib.import_module(f"andlib.{name}")
+    if name in _HOME:
+        return getattr(importlib.import_module(f"andlib.{_HOME[name]}"), name)
+    raise AttributeError(f"andlib has no public name {name!r}.")
+
+
+def __dir__() -> list[str]:
+    return __all__

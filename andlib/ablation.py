@@ -1,0 +1,180 @@
+"""Silencing units, and what that does to each class: Section 4.3, Table 4, Figure 10."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from andlib.targets import Target
+
+UnitSet = Mapping[str, Int[np.ndarray, "units"]]  # layer name -> indices of units
+VERSION = 1  # enters the keys of stored effects
+
+
+@contextmanager
+def ablate(target: Target, units: UnitSet) -> Iterator[None]:
+    """While open, the outputs of `units` are zero at every token of every forward pass.
+
+    Restores the network on exit, also after an error: its outputs are then bit for bit what they were.
+    Raises InputError if the target lacks a layer.
+
+    >>> with ablate(target, {"block0.output": [3, 17]}):
+    ...     logits = target.logits(features)
+    """
+    import torch
+
+    def hook_for(indices):
+        index = torch.as_tensor(np.asarray(indices, dtype=np.int64))
+
+        def hook(module, inputs, output):
+            return output.index_fill(-1, index.to(output.device), 0.0)
+
+        return hook
+
+    modules = {target.module.get_submodule(target.layer(name).module): units[name] for name in units if len(units[name])}
+    handles = [module.register_forward_hook(hook_for(indices)) for module, indices in modules.items()]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def logits_of(target: Target, features, units: UnitSet | None = None) -> Float[np.ndarray, "clips classes"]:
+    """The network's class scores on prepared features, with `units` silenced."""
+    import torch
+
+    with torch.inference_mode(), ablate(target, units or {}):
+        return torch.cat([target.logits(batch) for batch in features.split(64)]).numpy()
+
+
+def size(units: UnitSet) -> int:
+    """How many units a set holds."""
+    return sum(len(indices) for indices in units.values())
+
+
+def matched_random(units: UnitSet, widths: Mapping[str, int], rng: np.random.Generator) -> UnitSet:
+    """As many units, drawn at random, in every layer as `units` has there.
+
+    widths: number of units of each layer.
+    """
+    return {name: np.sort(rng.choice(widths[name], len(indices), replace=False)) for name, indices in units.items()}
+
+
+def random_units(count: int, widths: Mapping[str, int], rng: np.random.Generator) -> UnitSet:
+    """`count` units drawn at random from all layers together (the paper's random baseline: 3000 of 55,296)."""
+    starts = np.concatenate([[0], np.cumsum(list(widths.values()))])
+    drawn = np.sort(rng.choice(starts[-1], count, replace=False))
+    return {name: drawn[(drawn >= a) & (drawn < b)] - a for name, a, b in zip(widths, starts, starts[1:], strict=False)}
+
+
+@dataclass(frozen=True)
+class Effects:
+    """What silencing one set of units a class did.
+
+    before: logits, float [clips, classes]. after: the same with class a's units silenced, [ablated, clips, classes].
+    labels: each clip's class. sources: each clip's source recording. sizes: units silenced for each class.
+    """
+
+    before: Float[np.ndarray, "clips classes"]
+    after: Float[np.ndarray, "ablated clips classes"]
+    labels: Int[np.ndarray, "clips"]
+    sources: np.ndarray
+    sizes: Int[np.ndarray, "ablated"]
+
+    @cached_property
+    def own(self) -> Float[np.ndarray, "ablated clips"]:
+        """Change of the logit of each clip's own class: the paper's "confidence"."""
+        clip = np.arange(len(self.labels))
+        return self.after[:, clip, self.labels] - self.before[clip, self.labels]
+
+    @cached_property
+    def margin(self) -> Float[np.ndarray, "ablated clips"]:
+        """Change of own logit less the largest other: a shift of all logits, which forgets nothing, leaves it alone."""
+        return margins(self.after, self.labels) - margins(self.before, self.labels)
+
+    @cached_property
+    def correct(self) -> Float[np.ndarray, "ablated clips"]:
+        """Whether each clip is still classified right, 0 or 1."""
+        return (self.after.argmax(-1) == self.labels).astype(float)
+
+    @cached_property
+    def correct_before(self) -> Float[np.ndarray, "clips"]:
+        """Whether each clip was classified right before, 0 or 1."""
+        return (self.before.argmax(-1) == self.labels).astype(float)
+
+    def by_class(
+        self, values: Float[np.ndarray, "ablated clips"], weights: Float[np.ndarray, "clips"] | None = None
+    ) -> Float[np.ndarray, "ablated classes"]:
+        """Mean of `values` over each class's own clips: row a, column c is what silencing a's units did to class c.
+
+        weights: how often each clip counts (a bootstrap draw); None counts each once.
+        """
+        member = np.eye(self.before.shape[1])[self.labels]
+        if weights is not None:
+            member = member * weights[:, None]
+        return values @ (member / member.sum(0))
+
+
+def margins(logits: Float[np.ndarray, "... clips classes"], labels: Int[np.ndarray, "clips"]) -> np.ndarray:
+    """Own logit less the largest other, [..., clips]."""
+    clip = np.arange(len(labels))
+    others = logits.copy()
+    others[..., clip, labels] = -np.inf
+    return logits[..., clip, labels] - others.max(-1)
+
+
+def ablated_and_remaining(
+    matrix: Float[np.ndarray, "... ablated classes"], rows: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """dA and dR of Table 4: mean of the diagonal (the class whose units were silenced) and of everything else.
+
+    matrix: `Effects.by_class`. rows: which classes count (those with a unit, say); None counts all.
+    Each class weighs the same. NaN if no row counts.
+    """
+    classes = matrix.shape[-1]
+    rows = np.arange(classes) if rows is None else np.flatnonzero(rows)
+    if not len(rows):
+        return np.full(matrix.shape[:-2], np.nan), np.full(matrix.shape[:-2], np.nan)
+    own = matrix[..., rows, rows]
+    remaining = (matrix[..., rows, :].sum(-1) - own) / (classes - 1)
+    return own.mean(-1), remaining.mean(-1)
+
+
+def bootstrap_weights(
+    labels: Int[np.ndarray, "clips"], sources: np.ndarray, draws: int, rng: np.random.Generator
+) -> Float[np.ndarray, "draws clips"]:
+    """How often each clip counts when source recordings are drawn anew, with replacement, within each class."""
+    weights = np.zeros((draws, len(labels)))
+    for label in np.unique(labels):
+        clips = np.flatnonzero(labels == label)
+        _, group = np.unique(sources[clips], return_inverse=True)
+        count = group.max() + 1
+        drawn = rng.multinomial(count, np.full(count, 1 / count), size=draws)
+        weights[:, clips] = drawn[:, group]
+    return weights
+
+
+def interval(values: np.ndarray, level: float = 0.95) -> tuple[float, float]:
+    """Central interval of bootstrap values."""
+    low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)
+
+
+def permutation_p(
+    matrix: Float[np.ndarray, "ablated classes"], draws: int, rng: np.random.Generator
+) -> float:
+    """p of dR - dA if sets and classes had nothing to do with each other.
+
+    Which set belongs to which class is permuted; no further forward pass is needed. One-sided (a larger gap is the
+    claim), with the observed assignment counted, so that p is at least 1 / (draws + 1).
+    """
+    classes = len(matrix)
+    gap = np.subtract(*reversed(ablated_and_remaining(matrix)))
+    order = rng.permuted(np.tile(np.arange(classes), (draws, 1)), axis=1)
+    own = matrix[order, np.arange(classes)].mean(1)
+    remaining = (matrix.sum() / classes - own) / (classes - 1)
+    return float((1 + (remaining - own >= gap - 1e-12).sum()) / (draws + 1))

@@ -1,0 +1,266 @@
+"""The paper's experiments: each reads the stages of a run and gives one tidy frame, a row an observation."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from andlib import ablation, concepts, language, stages
+from andlib.ablation import Effects, UnitSet
+from andlib.activations import highest
+from andlib.errors import InputError
+from andlib.run import Run
+from andlib.similarity import FUNCTIONS
+from andlib.store import digest
+
+LEARNT, TEST = (2, 3, 4, 5), (1,)  # folds: networks learn from the former and are tested on the latter
+EVERY = (1, 2, 3, 4, 5)
+RANDOM_SHARE = 3000 / 55_296  # Table 4's random baseline, as a share of AST's block units
+DRAWS, PERMUTATIONS, SEED = 1000, 10_000, 0
+
+
+def last_layer(run: Run) -> pd.DataFrame:
+    """Section 4.1: how often DB names the class of a classifier unit, by similarity function and condition.
+
+    One row a model, method, function and condition; columns top1, top5 (shares of units) and cos (mean cosine of the
+    first concept and the true class), units. Conditions: "all clips" is the paper's; "fold 1" uses only clips that no
+    network was trained on; the others are controls.
+    """
+    rows = [row for model in run.models for row in _last_layer_rows(run, model)]
+    return pd.DataFrame(rows)
+
+
+def _last_layer_rows(run: Run, model: str):
+    truth = [run.concepts.index(name) for name in _known_classes(run, model)]
+    names = stages.embeddings(run, run.concepts)
+    cosine = names @ names.T
+    trained = stages.unit_activations(run, model)["classifier"]
+    untrained = stages.unit_activations(run, model, untrained=True)["classifier"]
+    p = stages.concept_similarity(run)
+    test = np.isin(run.probing_set.folds, TEST)
+    cases = {
+        "all clips": (trained, p),
+        "fold 1": (trained[test], p[test]),
+        "untrained network": (untrained, p),
+        **{control: (trained, stages.concept_similarity(run, control)) for control in stages.CONTROLS},
+    }
+    for condition, (u, similarities) in cases.items():
+        if not len(u):
+            continue  # a set without folds has no fold 1
+        for function in FUNCTIONS:
+            scores = stages.db_scores(run, function, u, similarities, in_block=False)
+            found = concepts.identification(concepts.ranked(scores, 5), truth, cosine)
+            yield _identified(model, "DB", function, condition, found)
+    found = concepts.identification(concepts.ranked(_string_match(run, trained), 5), truth, cosine)
+    yield _identified(model, "string match", "mentions", "all clips", found)
+
+
+def _identified(model: str, method: str, function: str, condition: str, found: Mapping[str, np.ndarray]) -> dict:
+    shares = {column: float(values.mean()) for column, values in found.items()}
+    keys = {"model": model, "method": method, "function": function, "condition": condition}
+    return {**keys, **shares, "units": len(found["top1"])}
+
+
+def _string_match(run: Run, u: np.ndarray) -> np.ndarray:
+    """The control without any encoder: how many of a unit's K highest clips have a description naming each concept."""
+    texts = stages.clip_descriptions(run)
+    named = np.array([[language.mentions(text, name) for name in run.concepts] for text in texts], float)
+    return named[highest(u, run.k)].sum(0)
+
+
+def _known_classes(run: Run, model: str) -> tuple[str, ...]:
+    classes = stages.target(run, model).classes
+    strangers = [name for name in classes if name not in run.concepts]
+    if strangers:
+        raise InputError(f"Classes {strangers[:3]} of {model} are not in the concept set, so no answer could be right.")
+    return classes
+
+
+def captioner_accuracy(run: Run) -> pd.DataFrame:
+    """How often a description's own words name the clip's class, by origin: what no method built on them can exceed
+    by much. One row an origin and class; columns clips, named (share)."""
+    label = {clip.name: clip.label for clip in run.probing_set.clips}
+    frame = stages.clip_captions(run)
+    named = [language.mentions(text, label[clip]) for clip, text in zip(frame["clip"], frame["text"], strict=True)]
+    frame = frame.assign(label=frame["clip"].map(label), named=named)
+    return frame.groupby(["origin", "label"])["named"].agg(clips="size", named="mean").reset_index()
+
+
+def target_accuracy(run: Run) -> pd.DataFrame:
+    """Share of clips that each model classifies right, on fold 1 (never trained on) and on the folds it learnt from."""
+    rows = []
+    for model in run.models:
+        classes = stages.target(run, model).classes
+        logits = stages.unit_activations(run, model)["classifier"]
+        right = np.array(classes)[logits.argmax(1)] == np.array([clip.label for clip in run.probing_set.clips])
+        for name, folds in (("fold 1", TEST), ("folds 2-5", LEARNT)):
+            inside = np.isin(run.probing_set.folds, folds)
+            rows.append({"model": model, "clips": name, "accuracy": float(right[inside].mean()), "n": int(inside.sum())})
+    return pd.DataFrame(rows)
+
+
+def unit_sets(run: Run, model: str, folds: Sequence[int], strategy: str) -> list[UnitSet]:
+    """For each of the probing set's classes, the block units that a strategy labels with it (Section 4.3).
+
+    strategy: "DB" takes units with the class among their three best concepts, "OCP" those whose open concepts' nouns
+    name it. folds: clips that described the units.
+    """
+    table = stages.neurons(run, model, folds)
+    table = table[table["layer"].str.startswith("block")]
+    if strategy == "DB":
+        labelled = [[name in best for best in table["db"]] for name in run.probing_set.classes]
+    else:
+        released = "ocp_substring" in run.faults
+        nouns = [tuple(words) for words in table["raw_nouns" if released else "nouns"]]
+        labelled = [
+            [words in naming for words in nouns]
+            for naming in (_naming(set(nouns), name, released) for name in run.probing_set.classes)
+        ]
+    sets = [_by_layer(table[np.array(chosen, bool)]) for chosen in labelled]
+    return [_leading_rows(units) for units in sets] if "ablate_leading_rows" in run.faults else sets
+
+
+def _naming(nouns: set[tuple[str, ...]], name: str, released: bool) -> set[tuple[str, ...]]:
+    return {words for words in nouns if language.names_class(words, name, released=released)}
+
+
+def _by_layer(table: pd.DataFrame) -> UnitSet:
+    return {layer: rows["index"].to_numpy() for layer, rows in table.groupby("layer", sort=False)}
+
+
+def _leading_rows(units: UnitSet) -> UnitSet:
+    # released code: close_neuron_class.py:115-127 appends one mask row a chosen unit and applies row r to unit r
+    return {layer: np.arange(len(indices)) for layer, indices in units.items()}
+
+
+def unlearning_sets(run: Run, model: str) -> dict[str, list[UnitSet]]:
+    """Table 4's strategies, and beside each a random set with as many units in every layer; name -> a set a class."""
+    rng = np.random.default_rng(SEED)
+    widths = {layer.name: layer.units for layer in stages.target(run, model).layers if layer.in_block}
+    count = round(RANDOM_SHARE * sum(widths.values()))
+    classes = range(len(run.probing_set.classes))
+    sets = {"random": [ablation.random_units(count, widths, rng) for _ in classes]}
+    for strategy in ("DB", "OCP"):
+        chosen = unit_sets(run, model, LEARNT, strategy)
+        sets[strategy] = chosen
+        sets[f"random as {strategy}"] = [ablation.matched_random(units, widths, rng) for units in chosen]
+        sets[f"{strategy} (all clips)"] = unit_sets(run, model, EVERY, strategy)
+    return sets
+
+
+def unlearning(run: Run, model: str) -> dict[str, Effects]:
+    """Section 4.3: for each strategy, what silencing each class's units did to every class, on fold 1.
+
+    Units are chosen on folds 2-5, which the clips of fold 1 had no part in; "(all clips)" chooses them on all, as
+    the paper does.
+    """
+    if not set(TEST) <= set(run.probing_set.folds):
+        raise InputError(f"{run.profile.title} has no fold 1 to measure on; unlearning needs folds.")
+    sets = unlearning_sets(run, model)
+    network = stages.target(run, model)
+    tested = run.probing_set.in_folds(TEST)
+    key = {
+        "target": network.fingerprint,
+        "clips": tested.fingerprint,
+        "sets": digest([{la: list(map(int, i)) for la, i in units.items()} for s in sets.values() for units in s]),
+        "strategies": list(sets),
+        "version": ablation.VERSION,
+    }
+    position = [network.classes.index(name) for name in tested.classes]
+
+    def make():
+        return _silence_each(network, tested.waveforms(16_000, run.profile.seconds), sets)
+
+    logits = run.store.get("unlearning", key, make, "arrays")
+    sizes = {name: np.array([ablation.size(units) for units in chosen]) for name, chosen in sets.items()}
+    return {
+        name: Effects(
+            logits["before"][:, position],
+            logits[name][:, :, position],
+            tested.labels,
+            tested.sources,
+            sizes[name],
+        )
+        for name in sets
+    }
+
+
+def _silence_each(network, waveforms: np.ndarray, sets: Mapping[str, list[UnitSet]]) -> dict[str, np.ndarray]:
+    import torch
+    from tqdm import tqdm
+
+    features = torch.cat([network.features(batch) for batch in torch.from_numpy(waveforms).split(64)])
+    before = ablation.logits_of(network, features)
+    logits = {"before": before}
+    with tqdm(total=sum(map(len, sets.values())), desc="silencing", unit="set", leave=False) as bar:
+        for name, chosen in sets.items():
+            after = np.empty((len(chosen), *before.shape), np.float32)
+            for i, units in enumerate(chosen):
+                after[i] = ablation.logits_of(network, features, units) if ablation.size(units) else before
+                bar.update()
+            logits[name] = after
+    return logits
+
+
+def unlearning_table(run: Run) -> pd.DataFrame:
+    """Table 4, one row a model and strategy, with what the paper's logits hide.
+
+    Columns: units (mean a class), empty (classes without a unit, which count 0 in the averages as in the paper);
+    dA, dR, gap = dR - dA of the class's own logit, gap_low and gap_high (95 % bootstrap over source recordings),
+    p (10,000 permutations of sets among classes); the same over classes with a unit (dA_filled, gap_filled);
+    margin_dA, margin_dR, margin_gap, margin_p on own logit less the largest other; accuracy of forgotten and of
+    remaining classes, before and after.
+    """
+    rows = []
+    for model in run.models:
+        for strategy, effects in unlearning(run, model).items():
+            rows.append({"model": model, "strategy": strategy, **_unlearnt(effects)})
+    return pd.DataFrame(rows)
+
+
+def _unlearnt(effects: Effects) -> dict[str, float]:
+    rng = np.random.default_rng(SEED)
+    own, margin = effects.by_class(effects.own), effects.by_class(effects.margin)
+    a, r = ablation.ablated_and_remaining(own)
+    margin_a, margin_r = ablation.ablated_and_remaining(margin)
+    filled = effects.sizes > 0
+    filled_a, filled_r = ablation.ablated_and_remaining(own, filled)
+    weights = ablation.bootstrap_weights(effects.labels, effects.sources, DRAWS, rng)
+    gaps = [np.subtract(*reversed(ablation.ablated_and_remaining(effects.by_class(effects.own, w)))) for w in weights]
+    low, high = ablation.interval(np.array(gaps))
+    forgotten, remaining = ablation.ablated_and_remaining(effects.by_class(effects.correct))
+    return {
+        "units": float(effects.sizes.mean()),
+        "empty": int((~filled).sum()),
+        "dA": float(a),
+        "dR": float(r),
+        "gap": float(r - a),
+        "gap_low": low,
+        "gap_high": high,
+        "p": ablation.permutation_p(own, PERMUTATIONS, rng),
+        "dA_filled": float(filled_a),
+        "gap_filled": float(filled_r - filled_a),
+        "margin_dA": float(margin_a),
+        "margin_dR": float(margin_r),
+        "margin_gap": float(margin_r - margin_a),
+        "margin_p": ablation.permutation_p(margin, PERMUTATIONS, rng),
+        "accuracy_before": float(effects.correct_before.mean()),
+        "accuracy_forgotten": float(forgotten),
+        "accuracy_remaining": float(remaining),
+    }
+
+
+def class_changes(run: Run, model: str, strategy: str, target_class: str) -> pd.DataFrame:
+    """Figure 10: each class's mean own logit before and after `target_class`'s units are silenced, one row a class."""
+    classes = run.probing_set.classes
+    if target_class not in classes:
+        from andlib.errors import suggest
+
+        raise InputError(f"Parameter target_class {target_class!r} is no class here. {suggest(target_class, classes)}")
+    effects = unlearning(run, model)[strategy]
+    row = classes.index(target_class)
+    clip = np.arange(len(effects.labels))
+    before = effects.by_class(effects.before[clip, effects.labels][None])[0]
+    change = effects.by_class(effects.own)[row]
+    frame = pd.DataFrame({"class": classes, "before": before, "after": before + change, "change": change})
+    return frame.assign(units=int(effects.sizes[row]))

@@ -1,0 +1,106 @@
+"""Figures of the report, one look for all. They draw what they are given and return the axes they drew on."""
+
+import io
+from contextlib import suppress
+
+import numpy as np
+import pandas as pd
+
+OURS, PAPER, MUTED = "#0072B2", "#E69F00", "#8A8A8A"  # Okabe and Ito's palette, told apart in every colour vision
+
+
+def style() -> None:
+    """One look for the whole book; pages call it once."""
+    import matplotlib as mpl
+    import seaborn as sns
+
+    sns.set_theme(style="whitegrid", context="notebook", font="DejaVu Sans")
+    mpl.rcParams.update({"figure.dpi": 110, "svg.hashsalt": "andlib", "axes.titlelocation": "left"})
+    with suppress(NameError, ImportError):
+        from matplotlib_inline.backend_inline import set_matplotlib_formats
+
+        get_ipython()  # noqa: F821  only in a notebook
+        set_matplotlib_formats("png", metadata={"Software": None})
+
+
+def _axes(ax, width: float, height: float):
+    if ax is None:
+        import matplotlib.pyplot as plt
+
+        _, ax = plt.subplots(figsize=(width, height), layout="constrained")
+    return ax
+
+
+def function_accuracy(results: pd.DataFrame, paper: pd.DataFrame, model: str, ax=None):
+    """Top-1 of DB by similarity function: ours on all clips and on fold 1, and the paper's.
+
+    results: `experiments.last_layer`. paper: `paper.table7(model)`.
+    """
+    ax = _axes(ax, 7, 3.2)
+    ours = results[(results["model"] == model) & (results["method"] == "DB")]
+    place = np.arange(len(paper))
+    bars = [("all clips", OURS), ("fold 1", "#56B4E9"), ("shuffled captions", MUTED)]
+    for shift, (condition, colour) in enumerate(bars):
+        values = ours[ours["condition"] == condition].set_index("function")["top1"].reindex(paper["function"])
+        ax.bar(place + 0.24 * (shift - 1), 100 * values, 0.22, label=f"ours, {condition}", color=colour)
+    ax.scatter(place, 100 * paper["top1"], marker="D", color=PAPER, edgecolor="black", zorder=3, label="the paper (ESC-50)")
+    ax.axhline(2, color="black", linestyle=":", linewidth=1, label="chance")
+    ax.set(xticks=place, xticklabels=paper["function"], ylabel="top-1 accuracy (%)", ylim=(0, 105))
+    ax.set_title(f"{model}: share of classifier units whose class DB names first")
+    ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.12), ncols=3, fontsize="small", frameon=False)
+    return ax
+
+
+def class_changes(changes: pd.DataFrame, target_class: str, model: str, strategy: str, ax=None):
+    """Figure 10: each class's own logit before and after the target class's units are silenced.
+
+    changes: `experiments.class_changes`.
+    """
+    changes = changes.sort_values("change", kind="stable").reset_index(drop=True)
+    ax = _axes(ax, 7, 1.2 + 0.24 * len(changes))
+    place = np.arange(len(changes))[::-1]
+    for colour, column in ((MUTED, "before"), (OURS, "after")):
+        ax.scatter(changes[column], place, color=colour, label=column, zorder=3)
+    ax.hlines(place, changes["before"], changes["after"], color=MUTED, linewidth=1)
+    ax.set(yticks=place, xlabel="mean logit of the class on its own test clips")
+    ax.set_yticklabels(changes["class"])
+    for label in ax.get_yticklabels():
+        label.set_fontweight("bold" if label.get_text() == target_class else "normal")
+    units = int(changes["units"].iloc[0])
+    ax.set_title(f"{model}: {units} units of “{target_class}” silenced ({strategy})")
+    ax.legend(loc="lower right")
+    return ax
+
+
+def change_matrix(matrix: np.ndarray, classes: tuple[str, ...], title: str, ax=None):
+    """C x C changes of own logits: row a is what silencing a's units did to each class (column)."""
+    size = 2.5 + 0.24 * len(classes)
+    ax = _axes(ax, size, size)
+    limit = max(np.abs(matrix).max(), 1e-6)
+    image = ax.imshow(matrix, cmap="RdBu", vmin=-limit, vmax=limit)
+    ax.set(xticks=range(len(classes)), yticks=range(len(classes)), xlabel="class measured", ylabel="class whose units are silenced")
+    ax.set_xticklabels(classes, rotation=90)
+    ax.set_yticklabels(classes)
+    ax.grid(False)
+    ax.set_title(title)
+    ax.figure.colorbar(image, ax=ax, shrink=0.7, label="change of own logit")
+    return ax
+
+
+def spectrogram_png(samples: np.ndarray, sample_rate: int) -> bytes:
+    """A clip's log-mel spectrogram as a PNG, time to the right and frequency upwards.
+
+    Frequencies run from 0 to half the sampling rate on the mel scale; the colour range is the clip's loudest 80 dB.
+    """
+    import matplotlib.image
+    from scipy.signal import stft
+
+    window = round(0.025 * sample_rate)
+    frequencies, _, spectrum = stft(samples, sample_rate, nperseg=window, noverlap=window - round(0.010 * sample_rate))
+    mel = 1127 * np.log1p(frequencies / 700)
+    grid = np.linspace(0, mel[-1], 96)
+    level = 20 * np.log10(np.maximum(np.abs(spectrum), 1e-10))
+    rows = np.stack([np.interp(grid, mel, column) for column in level.T], 1)
+    buffer = io.BytesIO()
+    matplotlib.image.imsave(buffer, rows[::-1], vmin=rows.max() - 80, vmax=rows.max(), cmap="magma", metadata={"Software": None})
+    return buffer.getvalue()

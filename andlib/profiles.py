@@ -1,0 +1,91 @@
+"""What a page runs on: profiles (written as their differences from `mini`) and modes (switches of the released code)."""
+
+from dataclasses import dataclass, field, replace
+
+from andlib import paths
+from andlib.encoders import EMBEDDED
+from andlib.errors import check_choice
+
+MODELS = ("ast",)
+
+
+@dataclass(frozen=True)
+class Profile:
+    """Everything a page does not choose by its own parameters.
+
+    title: what is probed, for captions of tables. probing: `synthesc`, or `folder` for recordings in `data_dir`.
+    subset: rows of an ESC table that are used. seconds: length of the clips given to the networks.
+    caption_parts: origins joined into each description, in this order.
+    networks: model -> folder or hub id of its weights. archive: whether `data_dir` may be fetched when online.
+    """
+
+    name: str
+    title: str
+    probing: str
+    seconds: float
+    caption_parts: tuple[str, ...]
+    networks: dict[str, str] = field(hash=False)
+    subset: str = ""
+    archive: bool = False
+    encoder: str = EMBEDDED
+    tagger: str = "HanTa 1.2.1"
+
+
+MINI = Profile(
+    name="mini",
+    title="SynthESC (sounds are synthesised)",
+    probing="synthesc",
+    seconds=2.0,
+    caption_parts=("source", "measured"),
+    networks={"ast": str(paths.WEIGHTS / "ast_mini")},
+)
+ESC10 = replace(
+    MINI,
+    name="esc10",
+    title="ESC-10 (real recordings)",
+    probing="folder",
+    subset="esc10",
+    seconds=5.0,
+    caption_parts=("file", "measured"),
+    networks={"ast": str(paths.WEIGHTS / "ast_esc10")},
+)
+ESC50 = replace(
+    ESC10,
+    name="esc50",
+    title="ESC-50 (real recordings)",
+    subset="",
+    archive=True,
+    networks={"ast": "Evan-Lin/ast-esc50"},
+)
+PROFILES = {profile.name: profile for profile in (MINI, ESC10, ESC50)}
+
+
+# The released code's departures from the paper, as switches. "As released" is commit 5f370c3 of the authors'
+# repository; they may have run other versions for the paper.
+# name of the switch -> what the released code does, and where
+FAULTS = {
+    "db_one_unit_at_a_time": "DB calls the similarity once a unit, so wpmi and soft_wpmi lose their mean over units "
+    "and soft_wpmi is 0 for every concept (data_utils.py:45-58)",
+    "ablate_leading_rows": "each layer's leading rows are silenced, as many as the strategy chose there "
+    "(close_neuron_class.py:42-45, close_neuron_milan.py:142-188)",
+    "db_top_k_only": "DB on block units sees only each unit's K saved clips (data_utils.py:76-92)",
+    "calibration_loop": "calibration edits both lists while walking them, at threshold 0.5 (sentence_utils.py:168-211)",
+    "ocp_substring": "a noun names a class if it is a substring of it (close_neuron_class.py:102-106)",
+    "db_double_softmax": "DB's cosines go through softmax(100 x) before any similarity function (data_utils.py:57)",
+    "word_lists_by_substring": "words are dropped by substring, negation is misplaced and every high becomes "
+    "high-quality (sentence_utils.py:130-138, 227, 251)",
+    "rank_single_argsort": "rank_reorder takes one argsort for a rank (similarity.py:116)",
+}
+
+
+def switches(mode: str) -> frozenset[str]:
+    """The switches that `mode` turns on: none for `corrected`, all for `released`, or those named, comma-separated.
+
+    Raises InputError for an unknown name.
+    """
+    if mode == "corrected":
+        return frozenset()
+    if mode == "released":
+        return frozenset(FAULTS)
+    names = [name.strip() for name in mode.split(",")]
+    return frozenset(check_choice("Mode", name, ["corrected", "released", *FAULTS]) for name in names)

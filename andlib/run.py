@@ -1,0 +1,137 @@
+"""A run: one page's parameters, checked, and the folder where its stages are stored."""
+
+import inspect
+import types
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from andlib import paths
+from andlib.concepts import ESC50
+from andlib.errors import InputError, check_choice, suggest
+from andlib.profiles import MODELS, PROFILES, Profile, switches
+from andlib.records import ProbingSet
+from andlib.store import Store
+
+NOTEBOOK_NAMES = {"In", "Out", "get_ipython", "exit", "quit", "open"}
+
+
+@dataclass(frozen=True)
+class Run:
+    """What one page was asked to do.
+
+    models: target networks, in the order of their tables. faults: switches of the released code that are on.
+    k: how many highest and lowest clips describe a neuron. extra: the page's own parameters.
+    """
+
+    profile: Profile
+    models: tuple[str, ...]
+    data_dir: str = ""
+    captions: str = ""
+    mode: str = "corrected"
+    k: int = 5
+    extra: Mapping[str, Any] = field(default_factory=dict)
+    store: Store = field(default_factory=lambda: Store(paths.cache()))
+
+    @cached_property
+    def faults(self) -> frozenset[str]:
+        """The switches of the released code that are on."""
+        return switches(self.mode)
+
+    @cached_property
+    def probing_set(self) -> ProbingSet:
+        """The probing set D_p of the profile; raises InputError where its recordings cannot be had."""
+        if self.profile.probing == "synthesc":
+            from andlib.mini.synthesis import synthesc
+
+            return synthesc()
+        from andlib.probing import open_folder
+
+        return open_folder(self._recordings(), subset=self.profile.subset)
+
+    def _recordings(self) -> Path:
+        if self.data_dir:
+            return Path(self.data_dir).expanduser()
+        if self.profile.archive:
+            from andlib.downloads import fetch_esc50
+
+            return fetch_esc50(paths.cache() / "recordings")
+        raise InputError(
+            f"Profile {self.profile.name!r} needs recordings. Give the folder that holds them: "
+            f"-p data_dir path/to/{self.profile.name} (How to run says where to get them)."
+        )
+
+    @property
+    def concepts(self) -> tuple[str, ...]:
+        """The concept set D_c: ESC-50's 50 class names on every profile, so that chance is 2 % (top-5: 10 %)."""
+        return ESC50
+
+    def made_by(self, *origins: str) -> str:
+        """One line for under a table or figure: profile, mode, caption origin and versions that made it."""
+        parts = [f"Profile {self.profile.name}: {self.profile.title}", f"mode {self.mode}"]
+        if origins:
+            parts.append("descriptions from " + " + ".join(origins))
+        packages = [f"{name} {_version(name)}" for name in ("andlib", "torch", "transformers")]
+        return "; ".join([*parts, f"K = {self.k}", ", ".join(packages)]) + "."
+
+
+def open_run(parameters: Mapping[str, Any], **own: Any) -> Run:
+    """The run that a page's parameters ask for.
+
+    parameters: the notebook's `globals()`. A name that is not a parameter of the page (a misspelt `-p`) is refused.
+    own: parameters of this page alone, name -> the values allowed (a sequence) or a type.
+    Raises InputError, naming the parameter, the value and what was expected.
+
+    >>> run = open_run(globals(), target_class=str)
+    """
+    given = {name: value for name, value in parameters.items() if _is_parameter(name, value)}
+    common = ("model", "profile", "data_dir", "captions", "mode", "k")
+    for name in given:
+        if name not in common and name not in own:
+            raise InputError(f"Parameter {name!r} is unknown to this page. {suggest(name, [*common, *own])}")
+    defaults = {"model": "ast", "profile": "mini", "data_dir": "", "captions": "", "mode": "corrected", "k": 5}
+    values = {name: _of_type(name, given.get(name, default), type(default)) for name, default in defaults.items()}
+    if values["k"] < 1:
+        raise InputError(f"Parameter k is {values['k']}; expected at least 1 highest and lowest clip a neuron.")
+    model = check_choice("Model", values["model"], [*MODELS, "all"])
+    switches(values["mode"])
+    extra = {name: _own(name, given.get(name), allowed) for name, allowed in own.items()}
+    return Run(
+        profile=PROFILES[check_choice("Profile", values["profile"], PROFILES)],
+        models=MODELS if model == "all" else (model,),
+        **{name: values[name] for name in ("data_dir", "captions", "mode", "k")},
+        extra=extra,
+    )
+
+
+def _is_parameter(name: str, value: Any) -> bool:
+    callable_or_module = isinstance(value, types.ModuleType | type) or inspect.isroutine(value)
+    return not name.startswith("_") and name not in NOTEBOOK_NAMES and not callable_or_module
+
+
+def _own(name: str, value: Any, allowed: Any) -> Any:
+    if isinstance(allowed, type):
+        return _of_type(name, allowed() if value is None else value, allowed)
+    if isinstance(allowed, Sequence) and value is not None:
+        return check_choice(f"Parameter {name}", value, allowed)
+    return value
+
+
+def _of_type(name: str, value: Any, kind: type) -> Any:
+    right = isinstance(value, kind) and not (kind is int and isinstance(value, bool))
+    if kind is float and isinstance(value, int):
+        return float(value)
+    if not right:
+        words = {int: "a whole number", str: "text", float: "a number", bool: "true or false"}
+        raise InputError(f"Parameter {name} is {value!r}; expected {words[kind]}.")
+    return value
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"

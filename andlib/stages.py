@@ -1,0 +1,235 @@
+"""The flow: from a probing set and a target network to a table of described neurons, each stage stored.
+
+    clips ─► activations ─► highest / lowest clips ─► summaries ─► calibrated ─► open concepts ─┐
+      └────► captions ────► DB: similarity of activations and concepts ─► closed concepts ──────┴─► neurons
+Every function takes the run and gives one stage's result; each reads only the stages before it.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from andlib import concepts, encoders, language, summaries
+from andlib.activations import VERSION as ACTIVATIONS_VERSION
+from andlib.activations import dead_units, highest
+from andlib.captions import compose, descriptions, find_captions, read_captions
+from andlib.errors import InputError
+from andlib.records import Unit
+from andlib.run import Run
+from andlib.store import digest
+from andlib.targets import Target, load_ast
+
+NEURONS_VERSION = 1  # raise it when a summary, its calibration or its open concepts change
+UNTRAINED_SEED = 0
+SHUFFLE_SEED = 0
+DB_FUNCTION = "cos_cubed"  # labels block units; the paper does not say which it used, and finds this best for AST
+CONTROLS = ("shuffled captions", "class words struck")
+
+
+def target(run: Run, model: str, *, untrained: bool = False) -> Target:
+    """The target network F of that name in the run's profile, or its untrained twin."""
+    seed = UNTRAINED_SEED if untrained else None
+    return load_ast(run.profile.networks[model], name=model, seconds=run.profile.seconds, untrained_seed=seed)
+
+
+def waveforms(run: Run, folds: Sequence[int] | None = None) -> np.ndarray:
+    """Samples of the probing set's clips as the networks take them; float32 [clips, samples] at 16 kHz."""
+    probing_set = run.probing_set if folds is None else run.probing_set.in_folds(tuple(folds))
+    return probing_set.waveforms(16_000, run.profile.seconds)
+
+
+def unit_activations(run: Run, model: str, *, untrained: bool = False) -> dict[str, np.ndarray]:
+    """u of every unit on every clip: layer -> float32 [clips, units]."""
+    network = target(run, model, untrained=untrained)
+    key = {
+        "target": network.fingerprint,
+        "poolings": [layer.pooling for layer in network.layers],
+        "clips": run.probing_set.fingerprint,
+        "sample_rate": network.sample_rate,
+        "seconds": network.seconds,
+        "version": ACTIVATIONS_VERSION,
+    }
+
+    def make():
+        from andlib.activations import record
+
+        return record(network, waveforms(run))
+
+    return run.store.get("activations", key, make, "arrays")
+
+
+def clip_captions(run: Run) -> pd.DataFrame:
+    """D_d by origin, one row a clip and origin: columns clip, origin, text."""
+    names = [clip.name for clip in run.probing_set.clips]
+    parts = caption_parts(run)
+    texts = {}
+    if "file" in parts:
+        texts["file"], _ = read_captions(run.captions or find_captions(run.data_dir), names)
+    heard = tuple(part for part in parts if part != "file")
+    if heard:
+        texts |= _heard(run, names, heard)
+    return compose(texts, names, order=parts)
+
+
+def caption_parts(run: Run) -> tuple[str, ...]:
+    """Origins that make up each description: the profile's, or the file's own where the page names a caption file."""
+    return ("file", "measured") if run.captions else run.profile.caption_parts
+
+
+def _heard(run: Run, names: list[str], parts: tuple[str, ...]) -> dict[str, dict[str, str]]:
+    from andlib.mini.ear import EAR_VERSION, hear
+
+    key = {
+        "clips": run.probing_set.fingerprint,
+        "seconds": run.profile.seconds,
+        "parts": parts,
+        "ear": EAR_VERSION,
+    }
+
+    def make():
+        return [hear(waveforms(run), 16_000, names, parts)]
+
+    [texts] = run.store.get("captions", key, make, "lines")
+    return {part: dict(zip(names, texts[part], strict=True)) for part in parts}
+
+
+def clip_descriptions(run: Run, control: str = "") -> list[str]:
+    """The description d_i of every clip; under a control, one that cannot or should not carry its class.
+
+    control: "shuffled captions" gives every clip another's; "class words struck" removes every word that names one of
+    the probing set's classes.
+    """
+    names = [clip.name for clip in run.probing_set.clips]
+    texts = descriptions(clip_captions(run), names)
+    if control == "shuffled captions":
+        order = np.random.default_rng(SHUFFLE_SEED).permutation(len(texts))
+        return [texts[i] for i in order]
+    if control == "class words struck":
+        return [language.strike_class_words(text, run.probing_set.classes) for text in texts]
+    return texts
+
+
+def embeddings(run: Run, texts: Sequence[str]) -> np.ndarray:
+    """Unit-length vectors of texts by the profile's sentence encoder; float32 [texts, dimensions]."""
+    texts = list(texts)
+    key = {"encoder": encoders.fingerprint(run.profile.encoder), "texts": digest(texts)}
+
+    def make():
+        return {"vectors": encoders.encode(texts, run.profile.encoder)}
+
+    return run.store.get("embeddings", key, make, "arrays")["vectors"]
+
+
+def concept_similarity(run: Run, control: str = "") -> np.ndarray:
+    """P for DB: similarity of each clip's description and each concept; float32 [clips, concepts]."""
+    return concepts.clip_concept_similarity(
+        embeddings(run, clip_descriptions(run, control)),
+        embeddings(run, run.concepts),
+        softmax_over_concepts="db_double_softmax" in run.faults,
+    )
+
+
+def db_scores(run: Run, function: str, u: np.ndarray, p: np.ndarray, *, in_block: bool) -> np.ndarray:
+    """DB's scores of every concept for the units of one layer; float32 [units, concepts]."""
+    options = {"single_argsort": True} if function == "rank_reorder" and "rank_single_argsort" in run.faults else {}
+    one_at_a_time = "db_one_unit_at_a_time" in run.faults
+    top_k_only = run.k if in_block and "db_top_k_only" in run.faults else 0
+    if one_at_a_time or top_k_only:
+        return concepts.score_as_released(function, u, p, top_k_only=top_k_only, **options)
+    return concepts.score(function, u, p, **options)
+
+
+def neurons(run: Run, model: str, folds: Sequence[int] = (1, 2, 3, 4, 5), layers: Sequence[str] = ()) -> pd.DataFrame:
+    """Every described neuron of a model, one row a unit, from the clips of `folds`.
+
+    Columns: unit, layer, index, dead; highest and lowest (clip indices in the whole set); high, low, calibrated
+    (points of S_h, S_l, S_h^c); like, cosine (for each point of S_h, the closest point of S_l);
+    adjectives, nouns, verbs, prepositions, raw_nouns (C_open), length; db (the three best concepts).
+    layers: some of the target's; all by default.
+    """
+    network = target(run, model)
+    described = [network.layer(name) for name in layers] or list(network.layers)
+    where = np.flatnonzero(np.isin(run.probing_set.folds, folds) | (run.probing_set.folds == 0))
+    if len(where) < run.k:
+        raise InputError(f"{len(where)} clips cannot give K = {run.k} highest; lower k or probe with more clips.")
+    texts = clip_descriptions(run)
+    key = {
+        "target": network.fingerprint,
+        "clips": run.probing_set.fingerprint,
+        "folds": sorted(folds),
+        "texts": digest(texts),
+        "encoder": encoders.fingerprint(run.profile.encoder),
+        "tagger": run.profile.tagger,
+        "layers": [layer.name for layer in described],
+        "k": run.k,
+        "faults": sorted(run.faults),
+        "function": DB_FUNCTION,
+        "version": NEURONS_VERSION,
+    }
+
+    def make():
+        return _describe(run, network, described, where, texts)
+
+    return run.store.get("neurons", key, make, "frame")
+
+
+def _describe(run: Run, network: Target, described, where: np.ndarray, texts: list[str]) -> pd.DataFrame:
+    from tqdm import tqdm
+
+    from andlib.mini.consensus import Consensus
+
+    u = {layer.name: unit_activations(run, network.name)[layer.name][where] for layer in described}
+    p = concept_similarity(run)[where]
+    summariser = Consensus([texts[i] for i in where])
+    tables = []
+    for layer in tqdm(described, desc="describing", unit="layer", leave=False):
+        top, bottom = highest(u[layer.name], run.k), highest(-u[layer.name], run.k)
+        best = concepts.ranked(db_scores(run, DB_FUNCTION, u[layer.name], p, in_block=layer.in_block), 3)
+        table = pd.DataFrame(
+            {
+                "unit": [Unit(network.name, layer.name, i).id for i in range(layer.units)],
+                "layer": layer.name,
+                "index": range(layer.units),
+                "dead": dead_units(u[layer.name]),
+                "highest": list(where[top].T),
+                "lowest": list(where[bottom].T),
+                "high": summariser.summaries(top),
+                "low": summariser.summaries(bottom),
+                "db": [[run.concepts[j] for j in row] for row in best],
+            }
+        )
+        tables.append(table)
+    table = pd.concat(tables, ignore_index=True)
+    return _open_concepts(run, _calibrate(run, table))
+
+
+def _calibrate(run: Run, table: pd.DataFrame) -> pd.DataFrame:
+    """Adds the calibrated summary, and for each point of S_h the closest point of S_l with its cosine."""
+    points = sorted({point for column in ("high", "low") for row in table[column] for point in row})
+    vectors = encoders.encode(points, run.profile.encoder)
+    row_of = {point: i for i, point in enumerate(points)}
+    rule = summaries.calibrate_as_released if "calibration_loop" in run.faults else summaries.calibrate
+    kept, like, cosines = [], [], []
+    for high, low in zip(table["high"], table["low"], strict=True):
+        cosine = vectors[[row_of[p] for p in high]] @ vectors[[row_of[p] for p in low]].T
+        kept.append(rule(high, low, cosine).kept)
+        like.append([low[j] for j in cosine.argmax(1)])
+        cosines.append(cosine.max(1))
+    return table.assign(calibrated=kept, like=like, cosine=cosines)
+
+
+def _open_concepts(run: Run, table: pd.DataFrame) -> pd.DataFrame:
+    """Adds C_open: words of the calibrated summary by part of speech, and its length in words."""
+    released = "word_lists_by_substring" in run.faults
+    found = {points: language.open_concepts(points, released=released) for points in set(table["calibrated"])}
+    rows = [found[points] for points in table["calibrated"]]
+    words = {
+        part: [_repeated(getattr(row, part)) for row in rows]
+        for part in ("adjectives", "nouns", "verbs", "prepositions", "raw_nouns")
+    }
+    return table.assign(**words, length=[row.length for row in rows])
+
+
+def _repeated(counts: dict[str, int]) -> list[str]:
+    return [word for word, count in counts.items() for _ in range(count)]

@@ -1,0 +1,51 @@
+"""Calibration (module B): the paper's rule, and the released loop against its own output."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from andlib import summaries
+from andlib.encoders import encode
+
+GOLDEN = json.loads((Path(__file__).parent / "golden" / "released_calibration.json").read_text())
+CASES = list(range(len(GOLDEN["lowly"])))
+
+
+@pytest.mark.parametrize("threshold", ["0.5", "0.6", "0.7"])
+@pytest.mark.parametrize("case", CASES)
+def test_released_loop_gives_the_released_output(case, threshold):
+    high, low = GOLDEN["after_junk_filter"][case], GOLDEN["lowly"][case]
+    expected = GOLDEN["as_released"][threshold][case]["highly"]
+    result = summaries.calibrate_as_released(high, low, np.array(GOLDEN["cosine"][case]), float(threshold))
+    assert list(result.kept) == expected
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_our_cosines_are_the_golden_ones(case):
+    high, low = GOLDEN["after_junk_filter"][case], GOLDEN["lowly"][case]
+    np.testing.assert_allclose(encode(high) @ encode(low).T, np.array(GOLDEN["cosine"][case]), atol=1e-3)
+
+
+def test_the_paper_s_rule_drops_what_the_released_loop_misses():
+    high, low, cosine = GOLDEN["after_junk_filter"][0], GOLDEN["lowly"][0], np.array(GOLDEN["cosine"][0])
+    ours = summaries.calibrate(high, low, cosine)
+    assert [r.point for r in ours.removed] == [high[1], high[2], high[3]]
+    assert [r.like for r in ours.removed] == [low[2], low[0], low[2]]
+    assert ours.kept == (high[0], high[4])
+    assert summaries.calibrate_as_released(high, low, cosine, 0.7).kept != ours.kept
+
+
+def test_the_order_of_points_does_not_matter():
+    high, low, cosine = GOLDEN["after_junk_filter"][0], GOLDEN["lowly"][0], np.array(GOLDEN["cosine"][0])
+    turned = summaries.calibrate(high[::-1], low[::-1], cosine[::-1, ::-1])
+    assert set(turned.kept) == set(summaries.calibrate(high, low, cosine).kept)
+
+
+def test_an_empty_low_summary_removes_nothing():
+    assert summaries.calibrate(["a", "b"], [], np.zeros((2, 0))).kept == ("a", "b")
+
+
+def test_a_cosine_equal_to_the_threshold_is_kept():
+    assert summaries.calibrate(["a"], ["b"], np.array([[0.7]]), 0.7).kept == ("a",)
