@@ -1,0 +1,62 @@
+# Everything a reader or a maintainer runs; `make help` lists it. Only relative paths, so a folder may have spaces.
+PYTHON ?= python3
+VENV ?= .venv
+PROFILE ?= mini
+DATA_DIR ?=
+# Optional package index with a CPU-only torch, say PyTorch's own; without it, pip's default build is installed.
+TORCH_INDEX ?=
+WORKERS ?= 2
+
+# pages never reach for a model hub: what they need is installed or in the repository
+export HF_HUB_OFFLINE = 1
+export TOKENIZERS_PARALLELISM = false
+
+RUN = "$(VENV)/bin/python"
+PAGES = $(RUN) -m andlib.pages
+GIVEN = --profile "$(PROFILE)" --data-dir "$(DATA_DIR)" --workers $(WORKERS)
+# the environment is rebuilt when a requirement changes or the folder has moved
+WANTED = $$(cat pyproject.toml constraints.txt | cksum) $$(pwd)
+
+.DEFAULT_GOAL := help
+.PHONY: help install book pages page results sync test lint bench clean
+
+help: ## list these targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' Makefile
+
+install: ## make the virtual environment .venv (does nothing when it is up to date)
+	@[ "$$(cat "$(VENV)/.installed" 2>/dev/null)" = "$(WANTED)" ] || { \
+	  $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "andlib needs Python 3.11 or newer: name one with PYTHON=...")' && \
+	  $(PYTHON) -m venv "$(VENV)" && \
+	  $(RUN) -m pip install $(if $(TORCH_INDEX),--extra-index-url "$(TORCH_INDEX)") -c constraints.txt -e ".[test]" && \
+	  printf '%s' "$(WANTED)" > "$(VENV)/.installed"; }
+
+book: pages ## execute every page and build the report
+	@$(PAGES) stage $(GIVEN) >/dev/null
+	@"$(VENV)/bin/jupyter-book" build _build/book -n -W --keep-going -q >/dev/null
+	@rm -rf _build/html && mv _build/book/_build/html _build/html
+	@echo "The report is in $$(pwd)/_build/html/index.html"
+
+pages: install ## execute every page of PROFILE (default mini) into _build/pages
+	@$(PAGES) execute $(GIVEN)
+
+page: install ## execute one page: make page nb=4_3_unlearning
+	@[ -n "$(nb)" ] || { echo "Say which page: make page nb=4_3_unlearning"; exit 2; }
+	@$(PAGES) execute "$(nb)" $(GIVEN)
+
+results: install sync ## refresh the committed pages and numbers of PROFILE, with DATA_DIR where it needs recordings
+	@$(PAGES) results $(GIVEN)
+
+sync: install ## write notebooks/*.ipynb from the .py beside them
+	@$(PAGES) sync >/dev/null
+
+test: lint ## lint, check the format and run the tests
+	@$(RUN) -m pytest $(args)
+
+lint: install ## lint and check the format
+	@$(RUN) -m ruff check . && $(RUN) -m ruff format --check .
+
+bench: install ## measure speed and memory
+	@$(RUN) -m benchmarks
+
+clean: ## remove what can be made again (not the virtual environment)
+	rm -rf _build cache book/_build
