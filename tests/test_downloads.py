@@ -1,0 +1,274 @@
+"""ESC-50's download against a real server on this machine: whole, broken off, forged, and hostile."""
+
+import hashlib
+import http.server
+import io
+import stat
+import threading
+import urllib.request
+import zipfile
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import soundfile
+
+from andlib import downloads, probing
+from andlib.errors import InputError
+
+TOP = "ESC-50-33c8ce9/"
+
+
+class Server(http.server.ThreadingHTTPServer):
+    """Serves `content` at every path; `drop_after`: bytes after which it hangs up, once; `ranges`: honours Range."""
+
+    content: bytes = b""
+    drop_after: int | None = None
+    ranges: bool = True
+    kind: str = "application/zip"
+    status: int = 200
+    location: str = ""
+
+    def __init__(self):
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.asked: list[str] = []
+
+    @property
+    def url(self):
+        return f"http://127.0.0.1:{self.server_port}/esc50.zip"
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        server = self.server
+        asked = self.headers.get("Range", "")
+        server.asked.append(asked)
+        start = int(asked.removeprefix("bytes=").removesuffix("-")) if asked and server.ranges else 0
+        self.send_response(206 if asked and server.ranges else server.status)
+        if asked and server.ranges:
+            self.send_header("Content-Range", f"bytes {start}-{len(server.content) - 1}/{len(server.content)}")
+        if server.location:
+            self.send_header("Location", server.location)
+        body = server.content[start:]
+        self.send_header("Content-Type", server.kind)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body if server.drop_after is None else body[: server.drop_after])
+        server.drop_after = None
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def server(monkeypatch):
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    server = Server()
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield server
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+def recording(hertz):
+    file = io.BytesIO()
+    soundfile.write(file, 0.5 * np.sin(2 * np.pi * hertz * np.arange(4410) / 44100), 44100, format="WAV")
+    return file.getvalue()
+
+
+def members():
+    header = "filename,fold,target,category,esc10,src_file,take"
+    rows = "\n".join([header, "1-1-A-0.wav,1,0,dog,True,1,A", "2-2-A-1.wav,2,1,hen,False,2,A"])
+    return {
+        TOP + "audio/1-1-A-0.wav": recording(440),
+        TOP + "audio/2-2-A-1.wav": recording(880),
+        TOP + "meta/esc50.csv": rows.encode(),
+        TOP + "LICENSE": b"CC BY-NC",
+        TOP + "README.md": b"read me",
+        TOP + "utils/run.py": b"print()",
+    }
+
+
+def packed(files):
+    """A zip archive; a value that is a str is the target of a symbolic link."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, content in files.items():
+            entry = zipfile.ZipInfo(name)
+            if isinstance(content, str):
+                entry.external_attr = (stat.S_IFLNK | 0o777) << 16
+            archive.writestr(entry, content)
+    return buffer.getvalue()
+
+
+def served(server, contents=None, **changes):
+    """The archive that the server offers, as it would be declared."""
+    server.content = packed(members() if contents is None else contents)
+    archive = downloads.Archive(
+        server.url, hashlib.sha256(server.content).hexdigest(), len(server.content), 2, 100_000, "CC BY-NC 3.0"
+    )
+    return replace(archive, **changes)
+
+
+def refused(folder, archive, *words):
+    with pytest.raises(InputError) as caught:
+        downloads.fetch_esc50(folder, archive)
+    for word in words:
+        assert word in str(caught.value), str(caught.value)
+
+
+def left_in(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_whole_download_opens_as_a_probing_set(server, tmp_path, capsys):
+    archive = served(server)
+    target = downloads.fetch_esc50(tmp_path / "new folder", archive)
+    assert "CC BY-NC 3.0" in capsys.readouterr().out
+    assert left_in(target.parent) == ["ESC-50"]
+    assert sorted(path.relative_to(target).as_posix() for path in target.rglob("*.*")) == [
+        "audio/1-1-A-0.wav",
+        "audio/2-2-A-1.wav",
+        "meta/esc50.csv",
+    ]
+    assert (target / "LICENSE").is_file()
+    probing_set = probing.open_folder(target)
+    assert (len(probing_set), probing_set.classes) == (2, ("dog", "hen"))
+
+
+def test_second_call_fetches_nothing(server, tmp_path):
+    archive = served(server)
+    assert downloads.fetch_esc50(tmp_path, archive) == downloads.fetch_esc50(tmp_path, archive)
+    assert server.asked == [""]
+
+
+@pytest.mark.parametrize("ranges", [True, False], ids=["server resumes", "server starts again"])
+def test_dropped_connection_goes_on_where_it_stopped(server, tmp_path, ranges):
+    archive = served(server)
+    server.drop_after, server.ranges = 5000, ranges
+    refused(tmp_path, archive, server.url, "5,000 of", "Run again to go on")
+    assert [path.stat().st_size for path in tmp_path.iterdir()] == [5000]
+    target = downloads.fetch_esc50(tmp_path, archive)
+    assert server.asked == ["", "bytes=5000-"]
+    assert (target / "audio" / "2-2-A-1.wav").read_bytes() == recording(880)
+    assert left_in(tmp_path) == ["ESC-50"]
+
+
+def test_killed_after_the_last_byte(server, tmp_path):
+    archive = served(server)
+    (tmp_path / f"ESC-50-{archive.sha256[:12]}.zip.part").write_bytes(server.content)
+    downloads.fetch_esc50(tmp_path, archive)
+    assert server.asked == []
+
+
+@pytest.mark.parametrize("have", [b"PK wrong beginning", b"x" * 100_000], ids=["wrong bytes", "too many bytes"])
+def test_damaged_part_is_not_believed(server, tmp_path, have):
+    archive = served(server)
+    part = tmp_path / f"ESC-50-{archive.sha256[:12]}.zip.part"
+    part.write_bytes(have)
+    if len(have) < archive.size:
+        refused(tmp_path, archive, "SHA-256", archive.sha256, "Nothing was kept")
+    assert downloads.fetch_esc50(tmp_path, archive).is_dir()
+
+
+def test_wrong_checksum_leaves_nothing(server, tmp_path):
+    archive = served(server, sha256="0" * 64)
+    found = hashlib.sha256(server.content).hexdigest()
+    refused(tmp_path, archive, server.url, found, "0" * 64, "by hand")
+    assert left_in(tmp_path) == []
+
+
+def test_web_page_instead_of_an_archive(server, tmp_path):
+    archive = served(server)
+    server.content, server.kind = b"<!DOCTYPE html><p>log in first</p>", "text/html"
+    refused(tmp_path, archive, "no zip archive", "<!DOCTYPE html>", "by hand")
+    assert left_in(tmp_path) == []
+
+
+def test_longer_answer_is_cut_off(server, tmp_path):
+    archive = served(server)
+    server.content += bytes(3_000_000)
+    refused(tmp_path, archive, "sends more than")
+    assert left_in(tmp_path) == []
+
+
+@pytest.mark.parametrize("status", [403, 404, 503])
+def test_server_error_is_named(server, tmp_path, status):
+    archive = served(server)
+    server.status = status
+    refused(tmp_path, archive, server.url, f"answers {status}", "by hand")
+    assert left_in(tmp_path) == []
+
+
+def test_offline(server, tmp_path):
+    archive = served(server)
+    server.shutdown()
+    server.server_close()
+    refused(tmp_path, archive, server.url, "cannot be fetched", "refused", "Go online and run again", "by hand")
+    assert left_in(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("../evil.wav", b"x"),
+        (TOP + "audio/../../../evil.wav", b"x"),
+        ("/tmp/evil.wav", b"x"),
+        (TOP + "audio/3-3-A-2.wav", "/etc/passwd"),
+    ],
+    ids=["parent", "inner parent", "absolute", "link"],
+)
+def test_hostile_archive_writes_nothing(server, tmp_path, name, content):
+    folder = tmp_path / "inside"
+    archive = served(server, {**members(), name: content})
+    refused(folder, archive, repr(name), "by hand")
+    assert left_in(folder) == [] and left_in(tmp_path) == ["inside"]
+
+
+def test_member_given_twice(server, tmp_path):
+    archive = served(server, {**members(), "other/audio/1-1-A-0.wav": b"x"})
+    refused(tmp_path, archive, "'other/audio/1-1-A-0.wav'", "twice")
+    assert left_in(tmp_path) == []
+
+
+@pytest.mark.parametrize("changes", [{"files": 3}, {"unpacked": 1000}], ids=["a recording missing", "too large"])
+def test_contents_are_bounded(server, tmp_path, changes):
+    archive = served(server, **changes)
+    refused(tmp_path, archive, "holds 2 recordings", "expected")
+    assert left_in(tmp_path) == []
+
+
+def test_damage_inside_a_known_archive(server, tmp_path):
+    archive = served(server)
+    server.content = server.content.replace(b"CC BY-NC", b"CC BY-XX")  # the member's own checksum is now wrong
+    archive = replace(archive, sha256=hashlib.sha256(server.content).hexdigest())
+    refused(tmp_path, archive, "cannot be unpacked")
+    assert left_in(tmp_path) == []
+
+
+def test_redirection_stays_on_https(server, tmp_path):
+    archive = served(server)
+    server.status, server.location = 302, "ftp://127.0.0.1/esc50.zip"
+    refused(tmp_path, archive, "ftp://127.0.0.1/esc50.zip", "not followed")
+    request = urllib.request.Request("https://example.org/esc50.zip")
+    with pytest.raises(InputError, match="http://example.org/x, which is not https"):
+        downloads._SameScheme().redirect_request(request, io.BytesIO(), 302, "", {}, "http://example.org/x")
+
+
+def test_full_disk_is_noticed_before_the_download(server, tmp_path):
+    archive = served(server, unpacked=10**18)
+    refused(tmp_path, archive, str(tmp_path), "bytes free", "another disk")
+    assert server.asked == []
+
+
+def test_folder_that_cannot_be_made(server, tmp_path):
+    (tmp_path / "file").write_text("")
+    refused(tmp_path / "file" / "deep", served(server), "cannot be made", "you may write to")
+
+
+def test_esc50_is_named_by_commit_checksum_and_https():
+    assert downloads.ESC50.url.startswith("https://github.com/karolpiczak/ESC-50/archive/33c8ce9")
+    assert len(bytes.fromhex(downloads.ESC50.sha256)) == 32
+    assert "NonCommercial" in downloads.ESC50.licence
