@@ -37,8 +37,11 @@ MULTIPLE = 0.7  # a period is preferred to its multiples if it matches at least 
 BEAT_DEPTH = 0.7  # dB, deviation; white noise in 20-ms frames has 0.35
 STEADY, FLUCTUATING = 1.5, 5.0  # dB, deviation of the level over 100 ms: just noticeable is 1; speech has 6
 SUDDEN, GRADUAL = 0.04, 0.25  # s, rise over 12 dB: at most two frames, and longer than any syllable's attack
-BRIEF = 0.6  # s in all: about one bark or knock with its decay
+BRIEF = 0.7  # s from first to last sound: one bark or sneeze with its decay
 CONTINUOUS, PARTIAL = 0.95, 0.6  # share of the clip that is active
+
+HIGH_PASS = signal.butter(2, 50, "highpass", fs=RATE, output="sos")
+EAR_WEIGHT = signal.butter(1, 500, "highpass", fs=RATE, output="sos")  # the ear's own loss of bass, near A-weighting
 
 
 @dataclass(frozen=True)
@@ -69,6 +72,11 @@ class Measurements:
     gaps: float = 0.0
 
     @property
+    def span(self) -> float:
+        """Time from the first sound to the last, in s."""
+        return self.active_seconds / (1 - self.gaps)
+
+    @property
     def silent(self) -> bool:
         """Whether the clip holds nothing to hear."""
         return self.level == -np.inf
@@ -83,11 +91,8 @@ def measure(samples: np.ndarray, sample_rate: int) -> Measurements:
     samples: mono, [samples], full scale at +-1; zeros at the end count as silence.  sample_rate: Hz.
     Raises InputError if the samples are not a finite vector or the rate is not positive.
     """
-    samples = check(samples, sample_rate)
-    if len(samples) < SHORTEST * sample_rate:
-        return SILENCE
-    content = prepare(samples, sample_rate)
-    if frame_levels(content).max() < SILENT_BELOW:
+    content = hearable(samples, sample_rate)
+    if content is None:
         return SILENCE
     audible = signal.sosfilt(EAR_WEIGHT, content)
     level = frame_levels(audible)
@@ -114,8 +119,24 @@ def measure(samples: np.ndarray, sample_rate: int) -> Measurements:
     )
 
 
+def hearable(samples: np.ndarray, sample_rate: int) -> np.ndarray | None:
+    """The clip at 16 kHz without DC, rumble under 50 Hz and padding at the end, [samples]; None for a silent clip.
+
+    Raises InputError unless the samples are a finite vector and the rate is positive.
+    """
+    samples = check(samples, sample_rate)
+    if len(samples) < SHORTEST * sample_rate:
+        return None
+    loud_enough = np.flatnonzero(np.abs(samples) > TRIM * np.abs(samples).max())
+    end = max(loud_enough.max(initial=0) + 1, round(SHORTEST * sample_rate))
+    content = samples[:end] - samples[:end].mean()
+    content = soxr.resample(content, sample_rate, RATE) if sample_rate != RATE else content
+    content = signal.sosfilt(HIGH_PASS, content)
+    return content if frame_levels(content).max() >= SILENT_BELOW else None
+
+
 def check(samples: np.ndarray, sample_rate: int) -> np.ndarray:
-    """The samples as float64; raises InputError unless they are a finite vector at a positive rate."""
+    """The samples as float64, if they are a finite vector and the rate is positive."""
     samples = np.asarray(samples, np.float64)
     if samples.ndim != 1 or sample_rate <= 0:
         raise InputError(
@@ -125,19 +146,6 @@ def check(samples: np.ndarray, sample_rate: int) -> np.ndarray:
     if not np.isfinite(samples).all():
         raise InputError("The clip's samples hold NaN or infinity where finite numbers were expected. Check its file.")
     return samples
-
-
-def prepare(samples: np.ndarray, sample_rate: int) -> np.ndarray:
-    """The clip at 16 kHz without what cannot be heard: DC, rumble under 50 Hz, padding at the end; [samples]."""
-    loud_enough = np.flatnonzero(np.abs(samples) > TRIM * np.abs(samples).max())
-    end = max(loud_enough.max(initial=0) + 1, round(SHORTEST * sample_rate))
-    content = samples[:end] - samples[:end].mean()
-    content = soxr.resample(content, sample_rate, RATE) if sample_rate != RATE else content
-    return signal.sosfilt(HIGH_PASS, content)
-
-
-HIGH_PASS = signal.butter(2, 50, "highpass", fs=RATE, output="sos")
-EAR_WEIGHT = signal.butter(1, 500, "highpass", fs=RATE, output="sos")  # the ear's own loss of bass, near A-weighting
 
 
 def frames(content: np.ndarray, length: int, hop: int = HOP) -> np.ndarray:
@@ -273,9 +281,9 @@ def brightness_word(m: Measurements) -> str:
 
 
 def steadiness_word(m: Measurements) -> str:
-    if m.gaps > 0.2 or m.active_seconds <= BRIEF:
+    if m.gaps > 0.2 or m.span <= BRIEF:
         return ""
-    return outside(m.variation, STEADY, FLUCTUATING if m.events > 1 else np.inf, "steady", "fluctuating")
+    return outside(m.variation, STEADY, FLUCTUATING if m.events >= 3 else np.inf, "steady", "fluctuating")
 
 
 def texture_word(m: Measurements) -> str:
@@ -289,14 +297,14 @@ def texture_word(m: Measurements) -> str:
 def repetition_word(m: Measurements) -> str:
     if m.rate is not None:
         return outside(m.rate, SLOW, FAST, "slow", "fast") or "regular"
-    if m.events >= 3:
+    if m.events >= 3 and m.span > BRIEF:
         return "irregular"
     return "single" if m.events == 1 and m.active_share < PARTIAL else ""
 
 
 def duration_word(m: Measurements) -> str:
-    if m.active_seconds <= BRIEF:
-        return "brief" if m.events <= 2 else ""
+    if m.span <= BRIEF:
+        return "brief"
     if m.active_share >= CONTINUOUS:
         return "continuous"
     return "partial" if m.active_share <= PARTIAL and m.events <= 2 else ""

@@ -1,14 +1,7 @@
-"""How the ear puts into words what it measured and what it took the sound for.
-
-Every choice among phrases is decided by a hash of the clip's name, so a clip always gets the same words.
-"""
-
-import hashlib
-from collections.abc import Sequence
+"""Sentences on what stands out in a clip's measurements, varied from clip to clip."""
 
 from andlib.mini.measurements import Measurements, salient_words
-
-HYPERNYM_SHARE = 0.15  # of the clips are named by their group ("an animal") only
+from andlib.mini.naming import pick
 
 SYNONYMS = {  # the first is the word of the measurement; it stands twice where the others are rarer in speech
     "loud": ("loud", "loud", "strong"),
@@ -56,12 +49,6 @@ PARTIAL = ("it fills a part of the clip", "it ends before the clip does")
 ONSET = ("the onset is {listed}", "it begins with {a} {listed} onset", "its attack is {listed}")
 SILENT = ("The clip is silent.", "The recording is silent.", "Nothing is heard in the silent clip.")
 PLAIN = ("The level is moderate.", "The sound has a moderate level.")
-
-
-def pick(options: Sequence, *key: str):
-    """The option that the words of `key` decide; the same on every machine."""
-    digest = hashlib.sha256("\x1f".join(key).encode()).digest()
-    return options[int.from_bytes(digest[:8], "big") % len(options)]
 
 
 def measured_sentences(m: Measurements, rng_key: str) -> str:
