@@ -126,7 +126,7 @@ def _entries(path: Path) -> list[tuple[str, str]]:
         raise InputError(
             f"Captions {str(path)!r} cannot be opened ({error.strerror}). Check the parameter `captions`."
         ) from None
-    except (UnicodeDecodeError, csv.Error, json.JSONDecodeError) as error:
+    except (UnicodeDecodeError, csv.Error, json.JSONDecodeError, RecursionError) as error:
         raise InputError(
             f"Captions {str(path)!r} cannot be read ({error}). "
             "Give UTF-8 CSV with the columns filename,description, or JSON {filename: text}."
@@ -156,10 +156,11 @@ def _match(path: Path, entries: Iterable[tuple[str, str]], names: Sequence[str])
     by_stem: dict[str, list[str]] = defaultdict(list)
     for name in names:
         by_stem[_stem(name)].append(name)
+    known = set(names)
     matched: dict[str, str] = {}
     extra = []
     for key, text in entries:
-        name = _named(key.replace("\\", "/"), by_stem)
+        name = key if key in known else _named(key.replace("\\", "/"), by_stem)
         if name is None:
             extra.append(key)
         elif matched.setdefault(name, text) != text:
@@ -168,10 +169,8 @@ def _match(path: Path, entries: Iterable[tuple[str, str]], names: Sequence[str])
 
 
 def _named(key: str, by_stem: Mapping[str, Sequence[str]]) -> str | None:
-    """The one clip that a key names; failing the name itself, the one whose path ends alike, without its extension."""
+    """The one clip that a key means, by the end of its path without its extension; None if there is none or several."""
     candidates = by_stem.get(_stem(key)) or by_stem.get(PurePosixPath(key).name, [])
-    if key in candidates:
-        return key
     alike = [name for name in candidates if _same_tail(PurePosixPath(key).parts[:-1], PurePosixPath(name).parts[:-1])]
     return alike[0] if len(alike) == 1 else None
 

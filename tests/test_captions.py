@@ -1,0 +1,248 @@
+"""Captions: what is read, what is repaired and reported, what is refused."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from andlib import captions, probing
+from andlib.errors import InputError
+
+NAMES = ["1-100-A-0.ogg", "2-200-A-1.ogg"]
+
+
+def csv_file(folder, *rows, header="filename,description", encoding="utf-8"):
+    path = folder / "captions.csv"
+    path.write_text("\n".join([header, *rows]) + "\n", encoding=encoding)
+    return path
+
+
+def json_file(folder, texts):
+    path = folder / "captions.json"
+    path.write_text(texts if isinstance(texts, str) else json.dumps(texts))
+    return path
+
+
+def refused(call, *words):
+    with pytest.raises(InputError) as caught:
+        call()
+    for word in words:
+        assert word in str(caught.value), str(caught.value)
+
+
+# What is read
+
+
+def test_csv_in_the_order_of_the_clips(tmp_path):
+    path = csv_file(tmp_path, '2-200-A-1.ogg,"A hen, ""loud"", clucks."', "1-100-A-0.ogg,A dog barks.")
+    texts, report = captions.read_captions(path, NAMES)
+    assert list(texts.items()) == [(NAMES[0], "A dog barks."), (NAMES[1], 'A hen, "loud", clucks.')]
+    assert report == captions.CaptionReport(path, 2)
+
+
+def test_byte_order_mark_and_other_columns(tmp_path):
+    path = csv_file(
+        tmp_path,
+        "1-100-A-0.ogg,x,Dog.",
+        "2-200-A-1.ogg,y,Hen.",
+        header="filename,model,description",
+        encoding="utf-8-sig",
+    )
+    assert captions.read_captions(path, NAMES)[0] == {NAMES[0]: "Dog.", NAMES[1]: "Hen."}
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "1-100-A-0.ogg",
+        "1-100-A-0.wav",
+        "1-100-A-0",
+        "ESC-50/audio/1-100-A-0.wav",
+        "./audio/1-100-A-0",
+        "C:\\audio\\1-100-A-0.wav",
+    ],
+)
+def test_json_keys_name_a_clip_in_many_ways(tmp_path, key):
+    texts, report = captions.read_captions(json_file(tmp_path, {key: "Dog."}), NAMES[:1])
+    assert texts == {NAMES[0]: "Dog."} and report.extra == ()
+
+
+def test_folders_keep_clips_of_one_name_apart(tmp_path):
+    names = ["dog/1.wav", "hen/1.wav", "hen/v1.2.wav"]
+    path = json_file(tmp_path, {"hen/1": "Hen.", "set/dog/1.wav": "Dog.", "v1.2": "Two."})
+    assert captions.read_captions(path, names)[0] == {"dog/1.wav": "Dog.", "hen/1.wav": "Hen.", "hen/v1.2.wav": "Two."}
+
+
+def test_name_that_fits_two_clips_is_believed_for_neither(tmp_path):
+    path = json_file(tmp_path, {"1": "Dog."})
+    refused(
+        lambda: captions.read_captions(path, ["dog/1.wav", "hen/1.wav"]), "2 of 2 clips", "'dog/1.wav', 'hen/1.wav'"
+    )
+    path = json_file(tmp_path, {"cow/1.wav": "Cow.", "dog/1.wav": "Dog."})
+    assert captions.read_captions(path, ["dog/1.wav"])[1].extra == ("cow/1.wav",)
+
+
+def test_extra_entries_are_ignored_and_reported(tmp_path):
+    path = csv_file(tmp_path, "1-100-A-0.ogg,Dog.", "9.ogg,Cow.", "2-200-A-1.ogg,Hen.")
+    texts, report = captions.read_captions(path, NAMES)
+    assert list(texts) == NAMES and report.extra == ("9.ogg",)
+    assert str(report) == "captions.csv: 2 captions; 1 naming no clip (ignored), 0 looping (cut), 0 tidied"
+
+
+def test_same_row_twice_is_one_caption(tmp_path):
+    path = csv_file(tmp_path, "1-100-A-0.ogg,Dog.", "1-100-A-0.ogg,Dog.")
+    assert captions.read_captions(path, NAMES[:1])[0] == {NAMES[0]: "Dog."}
+
+
+# What is repaired
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("one two three four five six seven. One two three four five six seven.", None),
+        ("a b c d e f g h. A b c d e f g h.", "a b c d e f g h."),
+        ("the dog barks and then it barks, " * 5, "the dog barks and then it barks, the"),
+        ("At first a b c d e f g h i j, a b c d e f g h i j and so on", "At first a b c d e f g h i j,"),
+        ("drip " * 30, "drip " * 8),
+    ],
+    ids=["seven words", "eight words", "period of seven", "after a beginning", "one word"],
+)
+def test_looping_text_is_cut_before_it_repeats(tmp_path, text, kept):
+    path = json_file(tmp_path, {NAMES[0]: text.strip(), NAMES[1]: "Hen."})
+    texts, report = captions.read_captions(path, NAMES)
+    assert texts[NAMES[0]] == (kept or text).strip()
+    assert report.looping == ((NAMES[0],) if kept else ())
+
+
+@given(st.text())
+def test_clean_text_is_one_printable_line(text):
+    cleaned = captions.clean(text)
+    assert cleaned.isprintable() and "  " not in cleaned and cleaned == cleaned.strip()
+    assert captions.clean(cleaned) == cleaned
+
+
+def test_control_characters_go_and_markup_stays_text(tmp_path):
+    raw = "A\x00 dog\r\n\r\nbarks.\u202e \x1b[31m<script>{x}</script>\u200b"
+    texts, report = captions.read_captions(json_file(tmp_path, {NAMES[0]: raw, NAMES[1]: "Hen."}), NAMES)
+    assert texts[NAMES[0]] == "A dog barks. [31m<script>{x}</script>"
+    assert report.cleaned == (NAMES[0],)
+
+
+# What is refused
+
+
+def test_missing_and_empty_captions_name_five_clips(tmp_path):
+    names = [f"{number}.wav" for number in range(9)]
+    path = csv_file(tmp_path, "0.wav,Dog.", "7.wav,", "8.wav, \u200b ")
+    refused(
+        lambda: captions.read_captions(path, names),
+        str(path),
+        "8 of 9 clips",
+        "6 missing, 2 empty",
+        "'1.wav', '2.wav', '3.wav', '4.wav', '5.wav' and 3 more",
+        "Add a description",
+    )
+
+
+def test_two_texts_for_one_clip(tmp_path):
+    path = csv_file(tmp_path, "1-100-A-0.ogg,Dog.", "audio/1-100-A-0.ogg,Cat.", "2-200-A-1.ogg,Hen.")
+    refused(
+        lambda: captions.read_captions(path, NAMES), str(path), "two different texts for '1-100-A-0.ogg'", "Keep one"
+    )
+    path = json_file(tmp_path, '{"1-100-A-0.ogg": "Dog.", "1-100-A-0.ogg": "Cat."}')
+    refused(lambda: captions.read_captions(path, NAMES[:1]), "two different texts for '1-100-A-0.ogg'")
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("filename,caption\n1.wav,Dog.\n", ["no column description", "only filename, caption", "filename,description"]),
+        ("filename,description\n1.wav,A dog, barking.\n", ["line 2 has 3 cells", "quote cells with commas"]),
+        ('filename,description\n1.wav,"A dog\n', ["unexpected end of data", "filename,description"]),
+    ],
+)
+def test_broken_csv(tmp_path, content, words):
+    path = tmp_path / "captions.csv"
+    path.write_text(content)
+    refused(lambda: captions.read_captions(path, ["1.wav"]), str(path), *words)
+
+
+@pytest.mark.parametrize(
+    "content", ['{"1.wav": "Dog."', '["Dog."]', '"Dog."', '{"1.wav": 3}', '{"1.wav": {"a": "b"}}', "[" * 100_000]
+)
+def test_broken_json(tmp_path, content):
+    path = json_file(tmp_path, content)
+    refused(lambda: captions.read_captions(path, ["1.wav"]), str(path), "cannot be read", "JSON {filename: text}")
+
+
+def test_other_encoding(tmp_path):
+    path = csv_file(tmp_path, "1.wav,été", encoding="latin-1")
+    refused(lambda: captions.read_captions(path, ["1.wav"]), str(path), "Give UTF-8")
+
+
+def test_absent_file(tmp_path):
+    path = tmp_path / "none.csv"
+    refused(lambda: captions.read_captions(path, NAMES), str(path), "No such file", "parameter `captions`")
+
+
+def test_the_one_caption_file_is_found(tmp_path):
+    refused(lambda: captions.find_captions(tmp_path), str(tmp_path), "holds 0 caption files", "parameter `captions`")
+    (tmp_path / "captions.md").write_text("no captions")
+    path = csv_file(tmp_path)
+    assert captions.find_captions(tmp_path) == path
+    json_file(tmp_path, {})
+    refused(lambda: captions.find_captions(tmp_path), "(captions.csv, captions.json)", "parameter `captions`")
+
+
+# Joining
+
+
+PARTS = {
+    "measured": {"a": "It is loud.", "b": "It is\nquiet."},
+    "file": {"a": "A dog barks.", "b": "A hen clucks."},
+}
+
+
+def test_compose_is_one_row_a_clip_and_origin():
+    frame = captions.compose(PARTS, ["b", "a"], ["file", "measured"])
+    assert frame.values.tolist() == [
+        ["b", "file", "A hen clucks."],
+        ["b", "measured", "It is quiet."],
+        ["a", "file", "A dog barks."],
+        ["a", "measured", "It is loud."],
+    ]
+    assert list(frame.columns) == ["clip", "origin", "text"]
+
+
+def test_descriptions_join_the_chosen_origins():
+    frame = captions.compose(PARTS, ["b", "a"], ["measured", "file"])
+    assert captions.descriptions(frame, ["a", "b"]) == ["It is loud. A dog barks.", "It is quiet. A hen clucks."]
+    assert captions.descriptions(frame, ["b"], ["file"]) == ["A hen clucks."]
+
+
+def test_origins_are_checked():
+    refused(lambda: captions.compose(PARTS, ["a"], ["files"]), "'files' is unknown", "Did you mean 'file'")
+    refused(lambda: captions.compose({"heard": {}}, ["a"]), "'heard' is unknown", "measured")
+    refused(lambda: captions.compose(PARTS, ["a", "c"]), "origin 'file'", "1 of 2 clips", "'c'", "Add a description")
+    frame = captions.compose(PARTS, ["a"])
+    refused(lambda: captions.descriptions(frame, ["a"], ["source"]), "'source' is unknown", "file, measured")
+    refused(lambda: captions.descriptions(frame, ["a", "b"]), "1 of 2 clips", "'b'")
+
+
+# The real captions
+
+
+@pytest.mark.skipif("ANDLIB_ESC10" not in os.environ, reason="ANDLIB_ESC10 names no folder of ESC-10 recordings")
+def test_real_captions_cover_esc10():
+    folder = Path(os.environ["ANDLIB_ESC10"])
+    names = [clip.name for clip in probing.open_folder(folder).clips]
+    texts, report = captions.read_captions(captions.find_captions(folder), names)
+    assert list(texts) == names
+    assert len(set(texts.values())) == 143
+    assert (report.read, report.extra, report.looping, report.cleaned) == (400, (), (), ())
+    as_wav = [name.replace(".ogg", ".wav") for name in names]  # ESC-50's own folder holds WAV
+    assert list(captions.read_captions(captions.find_captions(folder), as_wav)[0].values()) == list(texts.values())
