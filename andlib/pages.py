@@ -29,7 +29,6 @@ from andlib.errors import InputError, check_choice, suggest
 
 KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
 WIDGET = "application/vnd.jupyter.widget-view+json"
-GLUED = "application/papermill.record/text/plain"
 
 
 # Sources
@@ -139,6 +138,8 @@ def execute_pages(pages: list[str], profile: str, data_dir: str = "", workers: i
 
     for page in pages:
         check_choice("Page", page, names())
+        if not (paths.notebooks() / f"{page}.ipynb").exists():
+            raise InputError(f"notebooks/{page}.ipynb is missing beside its source: run make sync.")
     out, failures = {}, []
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
         jobs = {pool.submit(_execute_page, page, profile, data_dir): page for page in pages}
@@ -314,8 +315,11 @@ def glued(path: Path) -> dict[str, Any]:
     """Name and value of everything that an executed page glues into its prose."""
     notebook = json.loads(path.read_text(encoding="utf-8"))
     outputs = [output for cell in notebook["cells"] for output in cell.get("outputs", [])]
-    records = [output for output in outputs if GLUED in output.get("data", {})]
-    return {r["metadata"]["scrapbook"]["name"]: _value("".join(r["data"][GLUED])) for r in records}
+    found = {}
+    for output in outputs:
+        if about := output.get("metadata", {}).get("scrapbook"):
+            found[about["name"]] = _value(output["data"].get(about["mime_prefix"] + "text/plain", ""))
+    return found
 
 
 def _value(text: str) -> Any:
