@@ -134,19 +134,25 @@ def _corrected(
     """
     form, head = word.lower(), code[:2]
     verb, previous = event_of(form, lemma), before[-1][2][:2] if before else ""
-    if form in ("a", "an"):
-        return word, form, "AT0"
-    if previous == "VB" or (
-        before and before[-1][1] in _LINKING
-    ):  # "is clear", "is fluctuating", but "a dog is barking"
+    alone = not before and not following[:2].strip("PU")
+    if form in ("a", "an", "being"):
+        return word, form if form != "being" else "be", "VBG" if form == "being" else "AT0"
+    if previous == "VB" or (before and before[-1][1] in _LINKING):  # "is clear", "is fluctuating"; "a dog is barking"
         if form in ACOUSTIC and (not form.endswith("ing") or _speaks_of_sound(before)):
             return word, form, "AJ0"
         return (word, verb, "VVG") if verb and form.endswith("ing") else (word, lemma, code)
-    if verb and head in ("NN", "AJ") and following[:2] not in ("VB", "VH") and form.endswith(("s", "ing")):
-        if previous in ("NN", "NP") or _joins(before, "VV"):  # "a dog barks and growls", "a clock ticking"
-            return word, verb, "VVZ"
-    if head == "VV" and code != "VVG" and previous in ("AT", "AJ", "DP") and lemma in EVENTS:  # "a sneeze"
-        return word, lemma, "NN1"
+    if alone and (verb or form in ACOUSTIC):  # "Loud: ...", "Ticking: ..."
+        return (
+            (word, verb, "VVG") if verb and form.endswith("ing") else (word, form, "AJ0" if form in ACOUSTIC else code)
+        )
+    begins = form in ACOUSTIC and not before and head != "AJ"
+    if begins and (following[:2] == "NN" or (following[:2] in ("VB", "PR") and not form.endswith("ing"))):
+        return word, form, "AJ0"  # "Sudden onset", "constant in all clips"
+    acts = previous in ("NN", "NP", "PN") or (before and before[-1][2] == "DTQ") or _joins(before, "VV")
+    if acts and verb and head in ("NN", "AJ") and form.endswith(("s", "ing")) and following[:2] not in ("VB", "VH"):
+        return word, verb, "VVZ"  # "a dog barks and growls", "a clock ticking", "what beeps"
+    if head == "VV" and code != "VVG" and previous in ("AT", "AJ", "DP") and verb:  # "a sneeze"
+        return word, verb, "NN1"
     if (
         form in ACOUSTIC
         and head in ("VV", "AV")
@@ -156,6 +162,8 @@ def _corrected(
         return word, form, "AJ0"  # "loud and clear"
     if code == "VVN" and following[:2] in ("NN", "AJ") and previous != "VH":  # "a modulated tone"
         return word, form, "AJ0"
+    if head == "VV" and verb:  # whose lemma HanTa may miss: "scraping"
+        return word, verb, code
     return word, lemma, code
 
 
@@ -174,9 +182,9 @@ def _speaks_of_sound(before: list[tuple[str, str, str]]) -> bool:
 
 
 def event_of(word: str, lemma: str) -> str:
-    """The verb of sound that a verb or a gerund is a form of ("crowing" -> "crow"), or "" if it is of none."""
-    stem = word.removesuffix("ing") if word.endswith("ing") else ""
-    candidates = (lemma, stem, f"{stem}e", stem[:-1]) if len(stem) > 1 else (lemma,)
+    """The verb of sound that a word is a form of ("crowing" and "crows" -> "crow"), or "" if it is of none."""
+    stem = word.removesuffix("ing") if word.endswith("ing") else word.removesuffix("s")
+    candidates = (lemma, stem, f"{stem}e", stem[:-1]) if stem != word else (lemma,)
     return next((candidate for candidate in candidates if candidate in EVENTS), "")
 
 
