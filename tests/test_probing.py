@@ -422,6 +422,20 @@ def test_link_that_leaves_the_folder(tmp_path):
     refused(folder, "line 2", "'1-100-A-0.wav' lies outside", "Copy the recording")
 
 
+def test_folder_of_recordings_may_itself_be_a_link(tmp_path):
+    folder = esc(tmp_path / "set")
+    (folder / "audio").rename(tmp_path / "elsewhere")
+    (folder / "audio").symlink_to(tmp_path / "elsewhere", target_is_directory=True)
+    assert len(probing.open_folder(folder)) == 4
+
+
+def test_file_name_that_is_no_utf8(tmp_path):
+    write(tmp_path / "dog" / "1.wav")
+    path = write(tmp_path / "hen" / "1.wav")
+    os.rename(path, os.fsencode(path.parent) + b"/\xff.wav")
+    refused(tmp_path, "'hen/\\udcff.wav'", "no file name", "Rename")
+
+
 def test_named_pipe_is_no_recording(tmp_path):
     folder = esc(tmp_path)
     path = folder / "audio" / "1-100-A-0.wav"
