@@ -29,10 +29,9 @@ class Archive:
     licence: str
 
 
-# The last commit of ESC-50's repository, by its full name because `master` may move. The checksum and the size were
-# found, the same, in five public projects that each recorded what they downloaded (seen through a search of public
-# code, 2026); its authors publish none. The same commit's meta/esc50.csv has MD5 54a0d0055a10bb7df84ad340a148722e in
-# soundata 0.1.1's index. If GitHub ever packs the same files differently, the checksum stops matching.
+# The newest commit of ESC-50's repository, by its full name: archives of `master` circulate with four checksums. The
+# authors publish none; this one, with this size, is recorded alike for this commit by several unrelated public
+# projects (found by searching public code). GitHub may one day pack the same files differently: then it is refused.
 ESC50 = Archive(
     url="https://github.com/karolpiczak/ESC-50/archive/33c8ce9eb2cf0b1c2f8bcf322eb349b6be34dbb6.zip",
     sha256="661183a6f53ef04f12c9bd618fed0ddc1713280d6c94a5a5431e844ba6f6a21f",
@@ -67,7 +66,7 @@ def fetch_esc50(folder: str | Path, archive: Archive = ESC50) -> Path:
     _download(archive, part)
     _verify(archive, part)
     _unpack(archive, part, target)
-    part.unlink()
+    part.unlink(missing_ok=True)
     return target
 
 
