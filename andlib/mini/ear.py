@@ -155,7 +155,7 @@ def fit(features: np.ndarray, labels: np.ndarray, clips_per_class: int) -> dict[
     mean, scale = features[few].mean(0), features[few].std(0) + 1e-3
     model = LogisticRegression(max_iter=5000).fit((features[few] - mean) / scale, labels[few])
     weights = {"mean": mean, "scale": scale, "weight": model.coef_, "bias": model.intercept_}
-    return {name: value.astype(np.float32) for name, value in weights.items()}
+    return {name: value.astype(np.float32, order="C") for name, value in weights.items()}  # safetensors wants C order
 
 
 def accuracy(weights: dict[str, np.ndarray], probing_set: ProbingSet) -> dict[str, float]:

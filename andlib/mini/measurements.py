@@ -5,6 +5,7 @@ only duration on silence added at the end; every threshold is a constant with it
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import soxr
@@ -14,6 +15,7 @@ from scipy.ndimage import uniform_filter1d
 from andlib.errors import InputError
 
 RATE = 16_000  # Hz; one rate for every clip, so that a word means the same for a 44.1 kHz recording
+PITCH_WINDOW, FINER = 1024, 4  # samples: four periods of 60 Hz; steps of lag per sample: 3 % at 2 kHz
 HOP = 160  # 10 ms: twenty events a second are still apart
 SILENT_BELOW = -70.0  # dBFS; under the noise of any 16-bit recording played at a normal volume
 SHORTEST = 0.02  # s; a shorter clip has no frame to measure and is heard at most as a tick of the player
@@ -25,6 +27,7 @@ LOUD, QUIET = -16.0, -30.0  # dBFS while active: the outer thirds of ESC-10's re
 HIGH_PITCH, LOW_PITCH = 450.0, 180.0  # Hz: a crying baby lies above, a man's speaking voice below
 PITCHED_FRAME = 0.7  # periodicity; noise a few hundred Hz wide reaches 0.5 by chance in 64 ms
 RIPPLE = 0.3  # rise over the dip before it; a bass with a little treble has smaller summits at treble lags
+FUNDAMENTAL = 0.05  # of the power below 2.5 times the pitch: a chord's or a bell's common divisor has none there
 PITCHED_SHARE = 0.4  # of the active time: less is a passing note in something else
 TONAL = 0.88  # mean periodicity; an engine's buzz with its noise reaches 0.87
 NOISY_PERIODICITY = 0.35  # mean periodicity; white noise has 0.15, a breathy voice 0.5
@@ -37,6 +40,7 @@ MULTIPLE = 0.7  # a period is preferred to its multiples if it matches at least 
 BEAT_DEPTH = 0.7  # dB, deviation; white noise in 20-ms frames has 0.35
 STEADY, FLUCTUATING = 1.5, 5.0  # dB, deviation of the level over 100 ms: just noticeable is 1; speech has 6
 SUDDEN, GRADUAL = 0.04, 0.25  # s, rise over 12 dB: at most two frames, and longer than any syllable's attack
+ONE_EVENT = 1.5  # s; a longer sound without a dip is a state, not an event
 BRIEF = 0.7  # s from first to last sound: one bark or sneeze with its decay
 CONTINUOUS, PARTIAL = 0.95, 0.6  # share of the clip that is active
 
@@ -100,12 +104,13 @@ def measure(samples: np.ndarray, sample_rate: int) -> Measurements:
     floored = np.maximum(level, level.max() - ACTIVE_RANGE)
     periodicity, pitches = frame_pitches(content, active)
     periodic = periodicity >= PITCHED_FRAME
+    pitches = pitches[periodic & np.isfinite(pitches)]
     peaks = event_peaks(floored)
     inside = active[active.argmax() : len(active) - active[::-1].argmax()]
     active_seconds = active.sum() * HOP / RATE
     return Measurements(
         level=float(10 * np.log10(np.mean(10 ** (frame_levels(content)[active] / 10)))),
-        pitch=float(np.median(pitches[periodic])) if periodic.mean() >= PITCHED_SHARE else None,
+        pitch=float(np.median(pitches)) if len(pitches) >= PITCHED_SHARE * len(periodic) else None,
         periodic_share=float(periodic.mean()),
         periodicity=float(periodicity.mean()),
         centroid=centroid(audible, active),
@@ -160,32 +165,37 @@ def frame_levels(content: np.ndarray) -> np.ndarray:
 
 
 def frame_pitches(content: np.ndarray, active: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Periodicity (0-1) and pitch (Hz) of every third active 64-ms frame; each [frames].
+    """Periodicity (0-1) and pitch (Hz, NaN for a chord) of every third active 64-ms frame; each [frames].
 
     Autocorrelation divided by the window's own (Boersma 1993), on a fourfold finer grid of lags. The shortest lag
     within a tenth of the best is taken, since every multiple of a period is a period too.
     """
-    length, finer, fastest, slowest = 1024, 4, 5000, 60
-    chosen = frames(content, length)[active][::3]
-    window = np.hanning(length)
-    lags = np.arange(finer * RATE // fastest, finer * RATE // slowest)
-    correlation = autocorrelation((chosen - chosen.mean(1, keepdims=True)) * window, finer)[:, : lags[-1] + 2]
-    correlation /= autocorrelation(window[None], finer)[:, : lags[-1] + 2]
+    chosen = frames(content, PITCH_WINDOW)[active][::3]
+    window = np.hanning(PITCH_WINDOW)
+    power = np.abs(np.fft.rfft((chosen - chosen.mean(1, keepdims=True)) * window, 2 * PITCH_WINDOW)) ** 2
+    lags = np.arange(FINER * RATE // 5000, FINER * RATE // 60)
+    correlation = autocorrelation(power)[:, : lags[-1] + 2] / window_correlation()[: lags[-1] + 2]
     here = correlation[:, lags]
     dip = np.minimum.accumulate(correlation, axis=1)[:, lags]
     summit = (here > correlation[:, lags - 1]) & (here >= correlation[:, lags + 1]) & (here - dip > RIPPLE)
     peak = np.where(summit, here, 0)
     best = peak.max(1)
-    first = (peak >= 0.9 * best[:, None]).argmax(1)
-    return np.clip(best, 0, 1), finer * RATE / lags[first]
+    pitch = FINER * RATE / lags[(peak >= 0.9 * best[:, None]).argmax(1)]
+    hertz = np.fft.rfftfreq(2 * PITCH_WINDOW, 1 / RATE)
+    fundamental = (power * (hertz < 2.5 * pitch[:, None])).sum(1) / np.maximum(power.sum(1), 1e-30)
+    return np.clip(best, 0, 1), np.where(fundamental >= FUNDAMENTAL, pitch, np.nan)
 
 
-def autocorrelation(stretches: np.ndarray, finer: int) -> np.ndarray:
-    """Autocorrelation of each row at lags of 1/finer sample, 1 at lag 0; [rows, lags]."""
-    size = 2 * stretches.shape[1]
-    power = np.abs(np.fft.rfft(stretches, size)) ** 2
-    correlation = np.fft.irfft(power, finer * size)
-    return correlation / np.maximum(correlation[:, :1], 1e-30)
+def autocorrelation(power: np.ndarray) -> np.ndarray:
+    """Autocorrelation at lags of a quarter sample, 1 at lag 0, from power spectra; [..., lags]."""
+    correlation = np.fft.irfft(power, 2 * PITCH_WINDOW * FINER)
+    return correlation / np.maximum(correlation[..., :1], 1e-30)
+
+
+@lru_cache(maxsize=1)
+def window_correlation() -> np.ndarray:
+    """Autocorrelation of the frames' window; [lags]."""
+    return autocorrelation(np.abs(np.fft.rfft(np.hanning(PITCH_WINDOW), 2 * PITCH_WINDOW)) ** 2)
 
 
 def centroid(content: np.ndarray, active: np.ndarray) -> float:
@@ -299,7 +309,7 @@ def repetition_word(m: Measurements) -> str:
         return outside(m.rate, SLOW, FAST, "slow", "fast") or "regular"
     if m.events >= 3 and m.span > BRIEF:
         return "irregular"
-    return "single" if m.events == 1 and m.active_share < PARTIAL else ""
+    return "single" if m.events == 1 and m.span <= ONE_EVENT else ""
 
 
 def duration_word(m: Measurements) -> str:

@@ -25,12 +25,8 @@ SYNONYMS = {  # the first is the word of the measurement; it stands twice where 
     "brief": ("brief", "short"),
     "continuous": ("continuous", "continuous", "uninterrupted"),
 }
-QUALITY = (
-    "The sound is {listed}.",
-    "This is {a} {comma} sound.",
-    "The recording is {listed}.",
-    "One hears {a} {comma} sound.",
-)
+ATTRIBUTIVE = ("This is {a} {comma} sound.", "One hears {a} {comma} sound.", "It is {a} {comma} sound.")
+PREDICATIVE = ("The sound is {listed}.", "The recording is {listed}.")
 PACE = (
     "It repeats at {a} {word}, regular rate.",
     "The repetition is {word} and regular.",
@@ -40,7 +36,7 @@ REPETITION = {
     "slow": PACE,
     "fast": PACE,
     "regular": ("It repeats at {a} {word} rate.", "The repetition is {word}.", "It has {a} {word} pulse."),
-    "irregular": ("The events are {word}.", "Several {word} events follow.", "It comes in {word} bursts."),
+    "irregular": ("The events are {word}.", "Several {word} events are heard.", "It comes in {word} bursts."),
     "single": ("It is a {word} event.", "A {word} event is heard."),
 }
 COURSE = ("it is {listed}", "it stays {listed}", "the sound remains {listed}")
@@ -68,7 +64,9 @@ def measured_sentences(m: Measurements, rng_key: str) -> str:
 def quality_sentence(said: dict[str, str], rng_key: str) -> list[str]:
     """The sentence on level, pitch, brightness and texture, where one of them stands out."""
     words = [said[aspect] for aspect in ("level", "pitch", "brightness", "texture") if aspect in said]
-    return [fill(pick(QUALITY, rng_key, "quality"), words)] if words else []
+    # "the sound is muffled" alone is a passive verb to taggers
+    templates = ATTRIBUTIVE + PREDICATIVE if len(words) > 1 else ATTRIBUTIVE
+    return [fill(pick(templates, rng_key, "quality"), words)] if words else []
 
 
 def time_sentences(said: dict[str, str], words: dict[str, str], rng_key: str) -> list[str]:
