@@ -13,9 +13,12 @@ import numpy as np
 
 from andlib import language
 from andlib.errors import InputError
+from andlib.tagging import ACOUSTIC, IGNORED, PROPERTIES, WORDS, Token, event_of, tag
 
 KINDS = ("quality", "event", "source")  # in the order in which equally supported claims are told
 MOST_POINTS = 8
+QUALITY_SYNONYMS = {w: key for key, words in WORDS["synonyms"]["qualities"].items() for w in words.split()}
+EVENT_SYNONYMS = {w: key for key, words in WORDS["synonyms"]["events"].items() for w in words.split()}
 _NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
 NOTHING_SHARED = "1. The clips have nothing in common."
 
@@ -35,22 +38,22 @@ def claims(description: str) -> frozenset[Claim]:
     Adverbs are qualities too ("barks loudly"). Synonyms become one claim ("rapid" and "fast", "puppy" and "dog").
     What is negated ("not loud") is not claimed.
     """
-    tokens = [token for token in language.tag(description) if not token.negated]
+    tokens = [token for token in tag(description) if not token.negated]
     found = {("quality", key) for key in _qualities(tokens)} | {("event", key) for key in _events(tokens)}
     return frozenset(Claim(*claim) for claim in found | {("source", key) for key in _sources(tokens)})
 
 
-def _qualities(tokens: list[language.Token]):
+def _qualities(tokens: list[Token]):
     following = {id(token): after for token, after in zip(tokens, tokens[1:], strict=False)}
     for word, token in language.adjectives_of(tokens):
         after = following.get(id(token))
-        of_other = after is not None and after.pos == "noun" and after.lemma not in language.IGNORED["nouns"]
+        of_other = after is not None and after.pos == "noun" and after.lemma not in IGNORED["nouns"]
         if language.is_acoustic(word) and not (word in ("high", "low") and of_other):  # a "high rate" is no pitch
-            yield language.QUALITY_SYNONYMS.get(word, word)
+            yield QUALITY_SYNONYMS.get(word, word)
     for token in tokens:
         adjective = _adjective_of_adverb(token.word.lower()) if token.pos == "other" else ""
         if adjective:
-            yield language.QUALITY_SYNONYMS.get(adjective, adjective)
+            yield QUALITY_SYNONYMS.get(adjective, adjective)
 
 
 def _adjective_of_adverb(word: str) -> str:
@@ -60,13 +63,13 @@ def _adjective_of_adverb(word: str) -> str:
     return next((form for form in forms if language.is_acoustic(form)), "")
 
 
-def _events(tokens: list[language.Token]):
+def _events(tokens: list[Token]):
     for token in tokens:
         if token.pos in ("verb", "noun"):
-            verb = language.event_of(token.word.lower(), token.lemma)
-            verb = language.EVENT_SYNONYMS.get(token.lemma, verb)
+            verb = event_of(token.word.lower(), token.lemma)
+            verb = EVENT_SYNONYMS.get(token.lemma, verb)
             if verb and (token.pos == "verb" or not _is_source(token.lemma)):
-                yield language.EVENT_SYNONYMS.get(verb, verb)
+                yield EVENT_SYNONYMS.get(verb, verb)
 
 
 def _is_source(noun: str) -> bool:
@@ -75,10 +78,10 @@ def _is_source(noun: str) -> bool:
     return any(noun not in language.CLASS_VERBS[name] and not noun.endswith("ing") for name in known)
 
 
-def _sources(tokens: list[language.Token]):
+def _sources(tokens: list[Token]):
     for noun in language.nouns_of(tokens):
-        event = noun in language.EVENT_SYNONYMS or language.event_of(noun, noun)
-        if noun not in language.IGNORED["nouns"] | language.PROPERTIES and (not event or _is_source(noun)):
+        event = noun in EVENT_SYNONYMS or event_of(noun, noun)
+        if noun not in IGNORED["nouns"] | PROPERTIES and (not event or _is_source(noun)):
             yield language.canonical(noun)
 
 
@@ -117,7 +120,7 @@ def tell(claim: Claim, count: int, of: int) -> str:
         "A": title[:1].upper() + title[1:],
         "a": _with_article(key) if claim.kind == "source" else title,
         "s": _third_person(key),
-        "aspect": language.ACOUSTIC.get(key, ""),
+        "aspect": ACOUSTIC.get(key, ""),
     }
     return _wording(claim).format(**forms, n=_support(count, of))
 
@@ -130,7 +133,7 @@ def _wording(claim: Claim) -> str:
     return wordings[place % len(wordings)]
 
 
-_PLACE = {adjective: place for place, adjective in enumerate(language.ACOUSTIC)}
+_PLACE = {adjective: place for place, adjective in enumerate(ACOUSTIC)}
 _UNCOUNTED = {"water", "wind", "rain", "thunder", "music", "speech", "laughter", "applause", "traffic", "snow", "wood"}
 
 
@@ -144,22 +147,10 @@ def _gerund(verb: str) -> str:
     if verb.endswith("e") and not verb.endswith("ee"):
         return f"{verb[:-1]}ing"
     short = len(verb) > 2 and verb[-1] in "bdgmnprtv" and verb[-2] in "aeiou" and verb[-3] not in "aeiou"
-    return f"{verb}{verb[-1]}ing" if short and verb not in _UNSTRESSED else f"{verb}ing"
+    return f"{verb}{verb[-1]}ing" if short and not verb.endswith("er") and verb not in _UNSTRESSED else f"{verb}ing"
 
 
-_UNSTRESSED = {
-    "clatter",
-    "shatter",
-    "flutter",
-    "gallop",
-    "hammer",
-    "hover",
-    "linger",
-    "open",
-    "waver",
-    "whimper",
-    "whisper",
-}
+_UNSTRESSED = {"gallop", "hover", "open"}  # beside those in -er
 
 
 def _third_person(verb: str) -> str:

@@ -1,0 +1,169 @@
+"""Words of a text with lemma, part of speech and negation."""
+
+import re
+import tomllib
+from dataclasses import dataclass
+from functools import lru_cache
+
+from andlib import paths
+
+
+@dataclass(frozen=True)
+class Token:
+    """One word of a text.
+
+    word: as written. lemma: its dictionary form, lower case. negated: "no", "not" or "without" comes within the
+    four words before it. pos: "adjective", "noun", "verb", "preposition" or "other".
+    """
+
+    word: str
+    lemma: str
+    pos: str
+    negated: bool = False
+
+
+WORDS = tomllib.loads((paths.PACKAGE / "words.toml").read_text(encoding="utf-8"))
+IGNORED = {pos: frozenset(words.split()) for pos, words in WORDS["ignored"].items()}
+ACOUSTIC = {word: kind for kind, words in reversed(WORDS["acoustic"].items()) for word in words.split()}
+PROPERTIES = frozenset(WORDS["properties"]["nouns"].split())
+EVENTS = frozenset(WORDS["events"]["verbs"].split())
+
+_NEGATIONS = {"no", "not", "n't", "without"}
+NEGATION_REACH = 4
+_LONGEST_WORD = 40  # longer ones are no words, and cost the tagger time that grows with the square of their length
+
+
+@lru_cache(maxsize=1)
+def _tagger():
+    """HanTa's English model: a pickle, but the installed package's own data, no file from elsewhere."""
+    from HanTa.HanoverTagger import HanoverTagger
+
+    return HanoverTagger("morphmodel_en.pgz")
+
+
+@lru_cache(maxsize=1)
+def _tokenizer():
+    from nltk.tokenize import NLTKWordTokenizer
+
+    return NLTKWordTokenizer()
+
+
+@lru_cache(maxsize=1 << 16)
+def tag(text: str) -> tuple[Token, ...]:
+    """Words of a text with lemma, part of speech and negation; punctuation is left out.
+
+    Tagged by HanTa 1.2.1, whose AJ* and attributive VVN are adjectives, NN* and NP0 nouns, V* verbs, PR* prepositions
+    (Section 3.4 tags with NLTK, whose tagger needs a download). Hyphenated words stay whole.
+
+    >>> [(t.lemma, t.pos) for t in tag("A high-pitched dog barks.")][1:]
+    [('high-pitched', 'adjective'), ('dog', 'noun'), ('bark', 'verb')]
+    """
+    return tuple(token for sentence in _sentences(text) for token in _tag_sentence(sentence))
+
+
+def _sentences(text: str) -> list[str]:
+    """Sentences, numbered points and lines; dashes become commas and "high pitched" becomes one word."""
+    text = re.sub(r"[^\S\n]|[\x00-\x09\x0b-\x1f\x7f-\x9f]", " ", text).replace("\u2019", "'")
+    text = re.sub(r"\s*[\u2013\u2014/]+\s*|\s-+\s", " , ", text)
+    text = re.sub(r"\b(high|low|mid)\s+(pitched|quality)\b", r"\1-\2", text, flags=re.IGNORECASE)
+    return [part for part in re.split(r"(?<=[.!?;:])\s+|\n+", text) if part.strip()]
+
+
+@lru_cache(maxsize=1 << 16)
+def _tag_sentence(sentence: str) -> tuple[Token, ...]:
+    words = [word for word in _tokenizer().tokenize(sentence) if len(word) <= _LONGEST_WORD]
+    tagged = [
+        (word, *rest) for word, (_, *rest) in zip(words, _tagger().tag_sent([w.lower() for w in words]), strict=True)
+    ]
+    tokens: list[Tagged] = []
+    for i, (word, lemma, code) in enumerate(tagged):
+        following = tagged[i + 1][2][:2] if i + 1 < len(tagged) else ""
+        tokens.append(_corrected(word.strip("'`\""), lemma.lower().strip("'`\""), code, tokens, following))
+    spoken = [(word, lemma, _part_of_speech(code)) for word, lemma, code in tokens if re.search(r"[^\W_]", word)]
+    return tuple(
+        Token(*token, negated=any(before[0].lower() in _NEGATIONS for before in spoken[max(0, i - NEGATION_REACH) : i]))
+        for i, token in enumerate(spoken)
+    )
+
+
+def _part_of_speech(code: str) -> str:
+    heads = {"AJ": "adjective", "NN": "noun", "NP": "noun", "PR": "preposition"}
+    return heads.get(code[:2], "verb" if code[:1] == "V" else "other")
+
+
+Tagged = tuple[str, str, str]  # word, lemma, HanTa's code
+
+
+def _corrected(word: str, lemma: str, code: str, before: list[Tagged], following: str) -> Tagged:
+    """Word, lemma and code after the slips HanTa makes on captions, which lack the articles of the text it learned.
+
+    before: words already corrected. following: the code of the next word, its first two letters.
+    """
+    form = word.lower()
+    verb, is_gerund = event_of(form, lemma), form.endswith("ing")
+    if form in ("a", "an"):
+        return word, form, "AT0"
+    if form == "being":
+        return word, "be", "VBG"
+    if verb and _is_deed(form, code[:2], before, following):
+        return word, verb, "VVG" if is_gerund else "VVZ"
+    if form in ACOUSTIC and ("-" in form or _is_quality(is_gerund, code, before, following)):
+        return word, form, "AJ0"
+    if code == "VVN" and following in ("NN", "AJ") and _head(before) != "VH":  # attributive: "a modulated tone"
+        return word, form, "AJ0"
+    if verb and code[:2] == "VV":  # a noun in "a sneeze"; a lemma that HanTa misses in "scraping"
+        return word, verb, "NN1" if code != "VVG" and _head(before) in ("AT", "AJ", "DP") else code
+    return word, lemma, code
+
+
+def _is_deed(form: str, head: str, before: list[Tagged], following: str) -> bool:
+    """Whether a form of a verb of sound that HanTa may take for a noun or adjective tells what something does."""
+    is_gerund = form.endswith("ing")
+    if _after_copula(before):  # "a dog is barking", but "the sound is hissing"
+        return is_gerund and not (form in ACOUSTIC and _speaks_of_sound(before))
+    if not before and following in ("", "PU"):  # "Ticking: ..."
+        return is_gerund
+    agent = _head(before) in ("NN", "NP", "PN") or (before and before[-1][2] in ("DTQ", "CJT")) or _joins(before, "VV")
+    # "a dog barks and growls", "a clock ticking", "what beeps"; but "the dog barks are loud"
+    return bool(agent) and head in ("NN", "AJ") and form.endswith(("s", "ing")) and following not in ("VB", "VH")
+
+
+def _is_quality(is_gerund: bool, code: str, before: list[Tagged], following: str) -> bool:
+    """Whether an acoustic adjective that HanTa may take for another part of speech is one here."""
+    if _after_copula(before):  # "is clear", "remains fast", "the sound is hissing"
+        return not is_gerund or _speaks_of_sound(before)
+    if not before and following in ("", "PU"):  # "Loud: ..."
+        return True
+    if not before and code[:2] != "AJ":  # "Sudden onset", "constant in all clips"
+        return following == "NN" or (following in ("VB", "PR") and not is_gerund)
+    chained = _head(before) in ("AJ", "AV", "XX") or _joins(before, "AJ")  # "loud and clear", "not loud"
+    return code[:2] in ("VV", "AV") and code != "VVG" and chained
+
+
+def _head(before: list[Tagged]) -> str:
+    return before[-1][2][:2] if before else ""
+
+
+def _after_copula(before: list[Tagged]) -> bool:
+    return bool(before) and (_head(before) == "VB" or before[-1][1] in _LINKING)
+
+
+_LINKING = {"remain", "stay", "sound", "seem", "become"}
+
+
+def _joins(before: list[Tagged], head: str) -> bool:
+    """Whether the last word is an "and" or comma after a word of that tag."""
+    return len(before) > 1 and before[-1][2][:2] in ("CJ", "PU") and before[-2][2][:2] == head
+
+
+def _speaks_of_sound(before: list[Tagged]) -> bool:
+    """Whether the last noun or pronoun is the sound itself, of which "hissing" is a quality and no deed."""
+    subject = next((lemma for _, lemma, code in reversed(before) if code[:2] in ("NN", "NP", "PN")), "it")
+    return subject == "it" or subject in IGNORED["nouns"] | PROPERTIES
+
+
+def event_of(word: str, lemma: str) -> str:
+    """The verb of sound that a word is a form of ("crowing" and "crows" -> "crow"), or "" if it is of none."""
+    stem = word.removesuffix("ing") if word.endswith("ing") else word.removesuffix("s")
+    candidates = (lemma, stem, f"{stem}e", stem[:-1]) if stem != word else (lemma,)
+    return next((candidate for candidate in candidates if candidate in EVENTS), "")
