@@ -182,7 +182,7 @@ def canonical(noun: str) -> str:
 
 
 _NAMED = Counter(noun for nouns in CLASS_NOUNS.values() for noun in nouns)
-_CANONICAL = {noun: nouns[0] for nouns in CLASS_NOUNS.values() for noun in nouns if _NAMED[noun] == 1}
+_CANONICAL = {noun: nouns[0] for name, nouns in CLASS_NOUNS.items() for noun in (*nouns, name) if _NAMED[noun] < 2}
 
 
 def mentions(text: str, class_name: str) -> bool:

@@ -105,6 +105,8 @@ def _corrected(word: str, lemma: str, code: str, before: list[Tagged], following
         return word, form, "AT0"
     if form == "being":
         return word, "be", "VBG"
+    if verb and is_gerund and ((not before and following in ("", "PU")) or _head(before) == "VH"):
+        return word, form, "NN1"  # "Ticking: ...", "the clips have ticking"
     if verb and _is_deed(form, code[:2], before, following):
         return word, verb, "VVG" if is_gerund else "VVZ"
     if form in ACOUSTIC and ("-" in form or _is_quality(is_gerund, code, before, following)):
@@ -121,8 +123,6 @@ def _is_deed(form: str, head: str, before: list[Tagged], following: str) -> bool
     is_gerund = form.endswith("ing")
     if _after_copula(before):  # "a dog is barking", but "the sound is hissing"
         return is_gerund and not (form in ACOUSTIC and _speaks_of_sound(before))
-    if not before and following in ("", "PU"):  # "Ticking: ..."
-        return is_gerund
     agent = _head(before) in ("NN", "NP", "PN") or (before and before[-1][2] in ("DTQ", "CJT")) or _joins(before, "VV")
     # "a dog barks and growls", "a clock ticking", "what beeps"; but "the dog barks are loud"
     return bool(agent) and head in ("NN", "AJ") and form.endswith(("s", "ing")) and following not in ("VB", "VH")

@@ -95,7 +95,7 @@ _WORDINGS = {
         "{A}: said to be {a} in {n}.",
         "Being {a}: {a} is the word for {n}.",
     ),
-    "event": ("{A}: something {s} in {n}.", "What {s}: {n} have something {a}."),
+    "event": ("{A}: something {s} in {n}.", "What {s}: {n} have {a}."),
     "source": ("{A}: {n} feature {a}.", "{A} heard: {a} in {n}.", "{A}: {n} are of {a}."),
 }
 
