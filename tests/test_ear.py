@@ -10,7 +10,7 @@ import soxr
 from andlib.concepts import ESC50
 from andlib.errors import InputError
 from andlib.mini import ear
-from andlib.mini.measurements import measure, salient_words
+from andlib.mini.measurements import Measurements, measure, salient_words
 from andlib.mini.naming import BROADER_SHARE, GROUPS, NAMES, naming_sentence, share
 from andlib.mini.phrases import SYNONYMS, measured_sentences
 from andlib.mini.synthesis import synthesc
@@ -171,6 +171,15 @@ def test_words_reach_the_sentences():
         text = measured_sentences(m, name)
         for word in salient_words(m).values():
             assert any(option in text for option in SYNONYMS[word]), (word, text)
+
+
+@pytest.mark.parametrize("level", [-10.0, -22.0])
+def test_a_clip_with_hardly_a_salient_word_still_gets_two_true_sentences(level):
+    m = Measurements(
+        level, variation=3.0, active_seconds=4.0, active_share=0.8, centroid=1500.0, periodicity=0.6, events=2
+    )
+    text = measured_sentences(m, "a.wav")
+    assert text.count(".") == 2 and ("moderate" in text) == (level == -22) and "part of the clip" in text
 
 
 def test_every_class_has_names_and_a_broader_word_used_for_about_one_clip_in_seven():

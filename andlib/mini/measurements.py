@@ -220,9 +220,8 @@ def regular_rate(level: np.ndarray, events: int) -> float | None:
     period, strength = best_period(beat, 4, FASTEST_SLOW) if beat.std() >= BEAT_DEPTH else (0, 0.0)
     if events >= 3:
         slow, slow_strength = best_period(level - level.mean(), FASTEST_SLOW, len(level) // 3)
-        if (
-            MULTIPLE * slow_strength > strength and 0.4 < events * slow / len(level) < 2.5
-        ):  # of the events that it foretells
+        counted = events * slow / len(level)  # of the events that the period foretells
+        if MULTIPLE * slow_strength > strength and 0.4 < counted < 2.5:
             period, strength = slow, slow_strength
     return RATE / HOP / period if strength >= REGULAR else None
 
@@ -277,6 +276,8 @@ def salient_words(m: Measurements) -> dict[str, str]:
         "onset": "" if m.attack is None else outside(m.attack, SUDDEN, GRADUAL, "sudden", "gradual"),
         "duration": duration_word(m),
     }
+    if words["steadiness"] == "steady":  # then the dips counted as events are too short to be heard as such
+        words |= {"onset": "", "repetition": words["repetition"].replace("irregular", "")}
     return {aspect: word for aspect, word in words.items() if word}
 
 

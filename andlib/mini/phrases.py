@@ -41,10 +41,10 @@ REPETITION = {
 }
 COURSE = ("it is {listed}", "it stays {listed}", "the sound remains {listed}")
 BRIEF = ("it is {listed}", "it lasts {a} {listed} moment", "the sound is {listed}")
-PARTIAL = ("it fills a part of the clip", "it ends before the clip does")
+PARTIAL = ("it fills a part of the clip", "it is heard for a part of the clip")
 ONSET = ("the onset is {listed}", "it begins with {a} {listed} onset", "its attack is {listed}")
 SILENT = ("The clip is silent.", "The recording is silent.", "Nothing is heard in the silent clip.")
-PLAIN = ("The level is moderate.", "The sound has a moderate level.")
+MODERATE = ("The level is moderate.", "The sound has a moderate level.")
 
 
 def measured_sentences(m: Measurements, rng_key: str) -> str:
@@ -56,8 +56,10 @@ def measured_sentences(m: Measurements, rng_key: str) -> str:
         return pick(SILENT, rng_key, "silent")
     said = {aspect: pick(SYNONYMS.get(word, (word,)), rng_key, word) for aspect, word in salient_words(m).items()}
     sentences = quality_sentence(said, rng_key) + time_sentences(said, salient_words(m), rng_key)
-    if len(sentences) == 1:
-        sentences.append(pick(PLAIN, rng_key, "plain"))
+    if len(sentences) < 2 and "level" not in said:
+        sentences.append(pick(MODERATE, rng_key, "moderate"))
+    if len(sentences) < 2:  # nothing was said of time, so the clip is not continuous
+        sentences.append(as_sentence(pick(PARTIAL, rng_key, "partial")))
     return " ".join(sentences)
 
 
