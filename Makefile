@@ -14,8 +14,10 @@ export TOKENIZERS_PARALLELISM = false
 RUN = "$(VENV)/bin/python"
 PAGES = $(RUN) -m andlib.pages
 GIVEN = --profile "$(PROFILE)" --data-dir "$(DATA_DIR)" --workers $(WORKERS)
-# the environment is rebuilt when a requirement changes or the folder has moved
+# the environment is brought up to date when a requirement changes or the folder has moved
 WANTED = $$(cat pyproject.toml constraints.txt | cksum) $$(pwd)
+# its commands name the folder they were installed in: where they no longer run, it is made anew
+ANEW = $$("$(VENV)/bin/papermill" --version >/dev/null 2>&1 || echo --clear)
 
 .DEFAULT_GOAL := help
 .PHONY: help install book pages page results sync test lint bench clean
@@ -26,7 +28,7 @@ help: ## list these targets
 install: ## make the virtual environment .venv (does nothing when it is up to date)
 	@[ "$$(cat "$(VENV)/.installed" 2>/dev/null)" = "$(WANTED)" ] || { \
 	  $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "andlib needs Python 3.11 or newer: name one with PYTHON=...")' && \
-	  $(PYTHON) -m venv "$(VENV)" && \
+	  $(PYTHON) -m venv $(ANEW) "$(VENV)" && \
 	  $(RUN) -m pip install $(if $(TORCH_INDEX),--extra-index-url "$(TORCH_INDEX)") -c constraints.txt -e ".[test]" && \
 	  printf '%s' "$(WANTED)" > "$(VENV)/.installed"; }
 

@@ -28,6 +28,7 @@ from andlib import paths
 from andlib.errors import InputError, check_choice, suggest
 
 KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
+LAYOUT = "lines_to_next_cell"  # jupytext's note of blank lines in the .py
 WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
@@ -49,12 +50,14 @@ def in_book(profile: str | None = None) -> list[tuple[str, str]]:
     return [entry for entry in pages if profile in (None, entry[0])]
 
 
-def cells(path: Path) -> list[tuple[str, str, tuple[str, ...]]]:
-    """Type, source and tags of every cell of a notebook or a py:percent source: what the two of a pair share."""
+def cells(path: Path) -> list[tuple[str, str, dict[str, Any]]]:
+    """Type, source and metadata of every cell of a notebook or a py:percent source: what the two of a pair share."""
     import jupytext
 
-    read = jupytext.read(path).cells
-    return [(cell.cell_type, cell.source.strip(), tuple(sorted(cell.metadata.get("tags", [])))) for cell in read]
+    return [
+        (cell.cell_type, cell.source.strip(), {k: v for k, v in cell.metadata.items() if k != LAYOUT})
+        for cell in jupytext.read(path).cells
+    ]
 
 
 def sync() -> list[Path]:
@@ -69,7 +72,7 @@ def sync() -> list[Path]:
         notebook = jupytext.read(paths.notebooks() / f"{page}.py")
         notebook.metadata = {"jupytext": {"formats": "ipynb,py:percent"}, "kernelspec": KERNEL}
         for cell in notebook.cells:
-            cell.metadata.pop("lines_to_next_cell", None)  # how the .py is laid out
+            cell.metadata.pop(LAYOUT, None)
         _number_cells(notebook)
         written.append(_write(_as_text(notebook), paths.notebooks() / f"{page}.ipynb"))
     return written
@@ -236,7 +239,7 @@ def freshness(page: str, profile: str) -> str:
 
     Results that `make results` takes from the pages themselves are left out, or no page would ever be fresh.
     """
-    digest = hashlib.sha256(json.dumps([profile, cells(paths.notebooks() / f"{page}.py")]).encode())
+    digest = hashlib.sha256(json.dumps([profile, cells(paths.notebooks() / f"{page}.py")], sort_keys=True).encode())
     for path in [paths.root() / "constraints.txt", *_package_files(), *_results_read(profile)]:
         digest.update(f"\0{path.relative_to(paths.root()).as_posix()}\0".encode())
         digest.update(hashlib.sha256(path.read_bytes()).digest())
@@ -358,6 +361,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _run(given: argparse.Namespace) -> int:
+    from andlib.cards import WITHHOLD_AUDIO
+
     if given.command == "check":
         problems = check()
         print("\n".join(problems) or "Every committed page is fresh.")
@@ -368,6 +373,8 @@ def _run(given: argparse.Namespace) -> int:
         done = sync()
     else:
         pages = given.pages or [page for _, page in in_book(given.profile)] or names()
+        if given.command == "results" and given.data_dir:
+            os.environ[WITHHOLD_AUDIO] = "1"  # recordings of others stay out of committed pages
         done = execute_pages(pages, given.profile, given.data_dir, given.workers)
         if given.command == "results":
             publish(done, given.profile)

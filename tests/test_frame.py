@@ -123,7 +123,9 @@ def test_every_source_page_has_its_notebook_with_equal_cells_and_no_outputs():
 
 def test_every_page_declares_its_parameters_in_one_tagged_cell():
     for page in pages.names():
-        tagged = [cell for cell in pages.cells(paths.notebooks() / f"{page}.py") if "parameters" in cell[2]]
+        tagged = [
+            cell for cell in pages.cells(paths.notebooks() / f"{page}.py") if "parameters" in cell[2].get("tags", [])
+        ]
         assert len(tagged) == 1, page
 
 
