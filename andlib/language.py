@@ -39,7 +39,7 @@ _LONGEST_PHRASE = max(len(phrase.split()) for phrase in _KNOWN_PHRASES)
 
 
 def is_acoustic(adjective: str) -> bool:
-    """Whether an adjective can describe tone, emotion or acoustic features of a sound (Section 3.4).
+    """Whether an adjective can describe tone, emotion or acoustic features of a sound (Section 3.5).
 
     A list of ours stands in for the verdict that the paper asks of its LLM once per distinct adjective.
     """
@@ -62,7 +62,7 @@ def is_boilerplate(point: str, *, released: bool = False) -> bool:
 def open_concepts(points: Sequence[str], *, released: bool = False) -> OpenConcepts:
     """C_open: adjectives of a calibrated summary after rule-based and acoustic filtering, and its other words.
 
-    Section 3.4. Nouns, verbs and prepositions (Section 4.4) are lemmas without words that carry no concept; two words
+    Section 3.5. Nouns, verbs and prepositions (Section 4.4) are lemmas without words that carry no concept; two words
     that name one thing ("church bells") are one noun.
 
     points: the points of S_h^c, with or without their numbers.
@@ -81,7 +81,7 @@ def _concepts_of(point: str, released: bool) -> tuple[tuple[str, ...], ...]:
     adjectives = (
         _released_adjectives(tokens)
         if released
-        else (word for word, token in adjectives_of(tokens) if not token.negated)
+        else (word for word, token, _ in adjectives_of(tokens) if not token.negated)
     )
     return (
         tuple(word for word in adjectives if is_acoustic(word)),
@@ -93,14 +93,17 @@ def _concepts_of(point: str, released: bool) -> tuple[tuple[str, ...], ...]:
     )
 
 
-def adjectives_of(tokens: Sequence[Token]) -> Iterator[tuple[str, Token]]:
-    """Adjectives that are no stop words, each with its token; a "high frequency" or "high pitch" is high-pitched."""
+def adjectives_of(tokens: Sequence[Token]) -> Iterator[tuple[str, Token, str]]:
+    """Adjectives that are no stop words, each with its token and the noun it stands before, or "".
+
+    A "high frequency" or "high pitch" is high-pitched.
+    """
     for token, following in zip_longest(tokens, tokens[1:]):
         word = token.word.lower() if token.word.lower() in ACOUSTIC else token.lemma
-        if token.pos != "adjective" or word in IGNORED["adjectives"]:
-            continue
-        pitch = following is not None and following.lemma in ("pitch", "frequency") and word in ("high", "low")
-        yield f"{word}-pitched" if pitch else word.replace("-frequency", "-pitched"), token
+        if token.pos == "adjective" and word not in IGNORED["adjectives"]:
+            noun = following.lemma if following and following.pos == "noun" else ""
+            pitch = noun in ("pitch", "frequency") and word in ("high", "low")
+            yield f"{word}-pitched" if pitch else word.replace("-frequency", "-pitched"), token, noun
 
 
 def _released_adjectives(tokens: Sequence[Token]) -> Iterator[str]:
@@ -139,14 +142,16 @@ def _phrase_at(tokens: Sequence[Token], start: int) -> str:
     return ""
 
 
-def _singulars(noun: str) -> Iterator[str]:
-    """A noun and what it may be the plural of, also where it is a phrase."""
+def _forms(noun: str) -> Iterator[str]:
+    """A noun in lower case, and what it may be the plural of; also where it is a phrase."""
+    noun = _plain(noun)
     yield noun
     for plural, singular in (("ies", "y"), ("ves", "f"), ("es", ""), ("s", "")):
         if noun.endswith(plural) and len(noun) > len(plural) + 1:
             yield noun.removesuffix(plural) + singular
 
 
+@lru_cache(maxsize=1024)
 def _plain(name: str) -> str:
     return " ".join(re.findall(r"[\w'-]+", name.lower().replace("_", " ")))
 
@@ -162,18 +167,19 @@ def names_class(nouns: Iterable[str], class_name: str, *, released: bool = False
     """
     if released:
         return any(noun in class_name for noun in nouns if noun)
-    said = {form for noun in nouns for form in _singulars(_plain(noun)) if form}
-    return bool(said & _naming_nouns(_plain(class_name))) or _says_all(said, _plain(class_name))
+    nouns, name = tuple(nouns), _plain(class_name)
+    return any(_names(noun, name) for noun in nouns) or _says_all(nouns, name)
 
 
-@lru_cache(maxsize=1024)
-def _naming_nouns(class_name: str) -> frozenset[str]:
-    return frozenset((*CLASS_NOUNS.get(class_name, ()), class_name))
+@lru_cache(maxsize=1 << 16)
+def _names(noun: str, class_name: str) -> bool:
+    return any(form and (form in CLASS_NOUNS.get(class_name, ()) or form == class_name) for form in _forms(noun))
 
 
-def _says_all(said: set[str], class_name: str) -> bool:
-    words = class_name.split()
-    return class_name not in CLASS_NOUNS and bool(words) and all(said & set(_singulars(word)) for word in words)
+def _says_all(nouns: Iterable[str], class_name: str) -> bool:
+    """Whether the words of a class without a table of synonyms are all among the nouns."""
+    words, said = class_name.split(), {form for noun in nouns for form in _forms(noun)}
+    return class_name not in CLASS_NOUNS and bool(words) and all(said.intersection(_forms(word)) for word in words)
 
 
 def canonical(noun: str) -> str:

@@ -53,7 +53,7 @@ def tag(text: str) -> tuple[Token, ...]:
     """Words of a text with lemma, part of speech and negation; punctuation is left out.
 
     Tagged by HanTa 1.2.1, whose AJ* and attributive VVN are adjectives, NN* and NP0 nouns, V* verbs, PR* prepositions
-    (Section 3.4 tags with NLTK, whose tagger needs a download). Hyphenated words stay whole.
+    (Section 3.5 tags with NLTK, whose tagger needs a download). Hyphenated words stay whole.
 
     >>> [(t.lemma, t.pos) for t in tag("A high-pitched dog barks.")][1:]
     [('high-pitched', 'adjective'), ('dog', 'noun'), ('bark', 'verb')]

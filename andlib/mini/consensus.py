@@ -4,7 +4,7 @@ It stands in for Llama-2's answer to "summarize these descriptions by identifyin
 It reads text alone and says nothing that is not so: every point states in how many captions its claim was found.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from zlib import crc32
@@ -43,12 +43,10 @@ def claims(description: str) -> frozenset[Claim]:
     return frozenset(Claim(*claim) for claim in found | {("source", key) for key in _sources(tokens)})
 
 
-def _qualities(tokens: list[Token]):
-    following = {id(token): after for token, after in zip(tokens, tokens[1:], strict=False)}
-    for word, token in language.adjectives_of(tokens):
-        after = following.get(id(token))
-        of_other = after is not None and after.pos == "noun" and after.lemma not in IGNORED["nouns"]
-        if language.is_acoustic(word) and not (word in ("high", "low") and of_other):  # a "high rate" is no pitch
+def _qualities(tokens: list[Token]) -> Iterator[str]:
+    for word, _, noun in language.adjectives_of(tokens):
+        of_other = word in ("high", "low") and noun and noun not in IGNORED["nouns"]  # a "high rate" is no pitch
+        if language.is_acoustic(word) and not of_other:
             yield QUALITY_SYNONYMS.get(word, word)
     for token in tokens:
         adjective = _adjective_of_adverb(token.word.lower()) if token.pos == "other" else ""
@@ -63,7 +61,7 @@ def _adjective_of_adverb(word: str) -> str:
     return next((form for form in forms if language.is_acoustic(form)), "")
 
 
-def _events(tokens: list[Token]):
+def _events(tokens: list[Token]) -> Iterator[str]:
     for token in tokens:
         if token.pos in ("verb", "noun"):
             verb = event_of(token.word.lower(), token.lemma)
@@ -78,7 +76,7 @@ def _is_source(noun: str) -> bool:
     return any(noun not in language.CLASS_VERBS[name] and not noun.endswith("ing") for name in known)
 
 
-def _sources(tokens: list[Token]):
+def _sources(tokens: list[Token]) -> Iterator[str]:
     for noun in language.nouns_of(tokens):
         event = noun in EVENT_SYNONYMS or event_of(noun, noun)
         if noun not in IGNORED["nouns"] | PROPERTIES and (not event or _is_source(noun)):
@@ -86,8 +84,9 @@ def _sources(tokens: list[Token]):
 
 
 # How a claim is told. A claim always gets the same wording, whatever its count, and its neighbours in the word list,
-# often its opposites, get others; every wording holds its word twice and little else. Calibration drops a point whose
-# cosine with a point of S_l exceeds 0.7, and points of one mould exceed that whatever they say.
+# often its opposites, get others; every wording holds its word twice and little else, for calibration drops a point
+# whose cosine with a point of S_l exceeds 0.7, and points of one mould exceed that whatever they say. An event is told
+# as a verb and as a noun: OCP reads nouns, and a sneeze has no other.
 # {A}: the word, as a gerund where it is a verb. {a}: the same, or the noun with its article. {s}: "barks".
 _WORDINGS = {
     "quality": (
@@ -176,7 +175,7 @@ class Consensus:
     def summaries(self, clip_indices: np.ndarray) -> list[tuple[str, ...]]:
         """S of every unit: the points shared by at least half of its K clips, the most supported first.
 
-        Section 3.3. At most a third of the points name sources, unless nothing else is shared.
+        Section 3.2. At most a third of the points name sources, unless nothing else is shared.
 
         clip_indices: int [k, units], the clips most (or least) activated by each unit.
         Raises InputError where K is 0 or an index lies outside the captions.
@@ -210,9 +209,9 @@ def _balanced(ranked: list[Claim]) -> list[Claim]:
 def summarise(descriptions: Sequence[str]) -> tuple[str, ...]:
     """The points that at least half of the K captions share, each with the number of captions that hold it.
 
-    Section 3.3, with a rule in place of the LLM. One point that carries no concept where nothing is shared.
+    Section 3.2, with a rule in place of the LLM. One point that carries no concept where nothing is shared.
 
-    >>> summarise(["A loud dog barks.", "A dog barks loudly.", "Rain."])[0]
-    '1. Loud ...: two of the three clips ...'
+    >>> summarise(["A dog barks.", "A dog barks loudly.", "Rain."])
+    ('1. What barks: two of the three clips have barking.', '2. Dog heard: a dog in two of the three clips.')
     """
     return Consensus(descriptions).summaries(np.arange(len(descriptions))[:, None])[0]
