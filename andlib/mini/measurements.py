@@ -9,7 +9,7 @@ from functools import lru_cache
 
 import numpy as np
 import soxr
-from scipy import signal
+from scipy import fft, signal
 from scipy.ndimage import uniform_filter1d
 
 from andlib.errors import InputError
@@ -170,9 +170,10 @@ def frame_pitches(content: np.ndarray, active: np.ndarray) -> tuple[np.ndarray, 
     Autocorrelation divided by the window's own (Boersma 1993), on a fourfold finer grid of lags. The shortest lag
     within a tenth of the best is taken, since every multiple of a period is a period too.
     """
-    chosen = frames(content, PITCH_WINDOW)[active][::3]
-    window = np.hanning(PITCH_WINDOW)
-    power = np.abs(np.fft.rfft((chosen - chosen.mean(1, keepdims=True)) * window, 2 * PITCH_WINDOW)) ** 2
+    single = (content / np.abs(content).max()).astype(np.float32)  # twice as fast, and as good here
+    chosen = frames(single, PITCH_WINDOW)[active][::3]
+    window = np.hanning(PITCH_WINDOW).astype(np.float32)
+    power = np.abs(fft.rfft((chosen - chosen.mean(1, keepdims=True)) * window, 2 * PITCH_WINDOW)) ** 2
     lags = np.arange(FINER * RATE // 5000, FINER * RATE // 60)
     correlation = autocorrelation(power)[:, : lags[-1] + 2] / window_correlation()[: lags[-1] + 2]
     here = correlation[:, lags]
@@ -181,27 +182,27 @@ def frame_pitches(content: np.ndarray, active: np.ndarray) -> tuple[np.ndarray, 
     peak = np.where(summit, here, 0)
     best = peak.max(1)
     pitch = FINER * RATE / lags[(peak >= 0.9 * best[:, None]).argmax(1)]
-    hertz = np.fft.rfftfreq(2 * PITCH_WINDOW, 1 / RATE)
+    hertz = fft.rfftfreq(2 * PITCH_WINDOW, 1 / RATE)
     fundamental = (power * (hertz < 2.5 * pitch[:, None])).sum(1) / np.maximum(power.sum(1), 1e-30)
     return np.clip(best, 0, 1), np.where(fundamental >= FUNDAMENTAL, pitch, np.nan)
 
 
 def autocorrelation(power: np.ndarray) -> np.ndarray:
     """Autocorrelation at lags of a quarter sample, 1 at lag 0, from power spectra; [..., lags]."""
-    correlation = np.fft.irfft(power, 2 * PITCH_WINDOW * FINER)
+    correlation = fft.irfft(power, 2 * PITCH_WINDOW * FINER)
     return correlation / np.maximum(correlation[..., :1], 1e-30)
 
 
 @lru_cache(maxsize=1)
 def window_correlation() -> np.ndarray:
     """Autocorrelation of the frames' window; [lags]."""
-    return autocorrelation(np.abs(np.fft.rfft(np.hanning(PITCH_WINDOW), 2 * PITCH_WINDOW)) ** 2)
+    return autocorrelation(np.abs(fft.rfft(np.hanning(PITCH_WINDOW).astype(np.float32), 2 * PITCH_WINDOW)) ** 2)
 
 
 def centroid(content: np.ndarray, active: np.ndarray) -> float:
     """Centre of gravity of the active frames' mean power spectrum, in Hz."""
-    power = (np.abs(np.fft.rfft(frames(content, 512)[active] * np.hanning(512))) ** 2).mean(0)
-    return float(power @ np.fft.rfftfreq(512, 1 / RATE) / max(power.sum(), 1e-30))
+    power = (np.abs(fft.rfft(frames(content, 512)[active] * np.hanning(512))) ** 2).mean(0)
+    return float(power @ fft.rfftfreq(512, 1 / RATE) / max(power.sum(), 1e-30))
 
 
 def event_peaks(level: np.ndarray) -> np.ndarray:
