@@ -51,6 +51,13 @@ def logits_of(target: Target, features, units: UnitSet | None = None) -> Float[n
         return torch.cat([target.logits(batch) for batch in features.split(64)]).numpy()
 
 
+def features_of(target: Target, waveforms: Float[np.ndarray, "clips samples"]):
+    """The network's inputs for many clips, made batch by batch."""
+    import torch
+
+    return torch.cat([target.features(batch) for batch in torch.from_numpy(waveforms).split(64)])
+
+
 def size(units: UnitSet) -> int:
     """How many units a set holds."""
     return sum(len(indices) for indices in units.values())
@@ -113,9 +120,9 @@ class Effects:
 
         weights: how often each clip counts (a bootstrap draw); None counts each once.
         """
-        member = np.eye(self.before.shape[1])[self.labels]
+        member = (self.labels[:, None] == np.arange(self.before.shape[1])).astype(float)
         if weights is not None:
-            member = member * weights[:, None]
+            member *= weights[:, None]
         return values @ (member / member.sum(0))
 
 

@@ -1,8 +1,7 @@
 """u: every unit's activation on every clip, recorded in one forward pass a batch; highest and lowest clips."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -86,52 +85,47 @@ def record(target: Target, waveforms: Float[np.ndarray, "clips samples"]) -> dic
     return full
 
 
-@dataclass
-class Extremes:
-    """The k highest and k lowest clips of every unit of one layer, gathered batch by batch.
+class Highest:
+    """The k highest clips of every unit of one layer, gathered batch by batch: memory does not grow with clips.
 
-    values, clips: [2 k or fewer, units], the activations and clip indices kept so far. Memory does not grow with clips.
+    clips: indices of the clips, int [k or fewer, units], highest first once `add` has seen them.
     """
 
-    k: int
-    values: np.ndarray
-    clips: np.ndarray
+    def __init__(self, k: int, units: int):
+        self.k = k
+        self.values = np.empty((0, units), np.float32)
+        self.clips = np.empty((0, units), int)
 
     def add(self, values: Float[np.ndarray, "clips units"], first: int) -> None:
-        """Takes in the next clips, numbered from `first`."""
-        index = np.broadcast_to(np.arange(first, first + len(values))[:, None], values.shape)
-        self.values = np.concatenate([self.values, values])
-        self.clips = np.concatenate([self.clips, index])
-        if len(self.values) > 2 * self.k:
-            # rows stay in clip order, so that ties fall as they do on the full matrix
-            keep = np.concatenate([highest(self.values, self.k), highest(-self.values, self.k)])
-            order = np.argsort(np.take_along_axis(self.clips, keep, 0), axis=0, kind="stable")
-            keep = np.take_along_axis(keep, order, 0)
-            self.values = np.take_along_axis(self.values, keep, 0)
-            self.clips = np.take_along_axis(self.clips, keep, 0)
-
-    def clips_of(self, sign: int) -> Int[np.ndarray, "k units"]:
-        """Indices of the highest (sign +1) or lowest (-1) clips, most extreme first."""
-        return np.take_along_axis(self.clips, highest(sign * self.values, self.k), 0)
+        """Takes in the next clips, numbered from `first`; of equal activations the earlier clip stays first."""
+        new = np.broadcast_to(np.arange(first, first + len(values))[:, None], values.shape)
+        values, clips = np.concatenate([self.values, values]), np.concatenate([self.clips, new])
+        keep = highest(values, self.k)
+        self.values, self.clips = np.take_along_axis(values, keep, 0), np.take_along_axis(clips, keep, 0)
 
 
 def record_extremes(
-    target: Target, waveform_batches: Iterator[Float[np.ndarray, "clips samples"]], k: int
-) -> dict[str, Extremes]:
-    """As `record`, keeping only each unit's k highest and lowest clips: for probing sets beyond the memory budget."""
+    target: Target, waveform_batches: Iterable[Float[np.ndarray, "clips samples"]], k: int
+) -> dict[str, tuple[Int[np.ndarray, "k units"], Int[np.ndarray, "k units"]]]:
+    """As `record`, keeping only which k clips activate each unit most and least: layer -> (highest, lowest).
+
+    For probing sets whose full matrices exceed the memory budget; equals `highest` on the full matrix.
+    """
     import torch
 
-    kept = {la.name: Extremes(k, np.empty((0, la.units), np.float32), np.empty((0, la.units), int)) for la in target.layers}
+    kept = {la.name: (Highest(k, la.units), Highest(k, la.units)) for la in target.layers}
     done = 0
 
     def receive(layer: Layer, values: "Tensor") -> None:
-        kept[layer.name].add(_finite(layer, values), done)
+        array = _finite(layer, values)
+        for sign, extremes in zip((1, -1), kept[layer.name], strict=True):
+            extremes.add(sign * array, done)
 
     with torch.no_grad(), recording(target, receive):
         for batch in waveform_batches:
             target.logits(target.features(torch.from_numpy(batch)))
             done += len(batch)
-    return kept
+    return {name: (most.clips, least.clips) for name, (most, least) in kept.items()}
 
 
 def dead_units(activations: Float[np.ndarray, "clips units"]) -> np.ndarray:

@@ -9,14 +9,17 @@ from andlib import ablation, concepts, language, stages
 from andlib.ablation import Effects, UnitSet
 from andlib.activations import highest
 from andlib.errors import InputError
+from andlib.records import ProbingSet, Unit
 from andlib.run import Run
 from andlib.similarity import FUNCTIONS
 from andlib.store import digest
+from andlib.targets import Target
 
 LEARNT, TEST = (2, 3, 4, 5), (1,)  # folds: networks learn from the former and are tested on the latter
 EVERY = (1, 2, 3, 4, 5)
 RANDOM_SHARE = 3000 / 55_296  # Table 4's random baseline, as a share of AST's block units
 DRAWS, PERMUTATIONS, SEED = 1000, 10_000, 0
+SECOND_SEED = 1  # of SynthESC: never looked at while its recipes were tuned
 
 
 def last_layer(run: Run) -> pd.DataFrame:
@@ -97,6 +100,65 @@ def target_accuracy(run: Run) -> pd.DataFrame:
             inside = np.isin(run.probing_set.folds, folds)
             rows.append({"model": model, "clips": name, "accuracy": float(right[inside].mean()), "n": int(inside.sum())})
     return pd.DataFrame(rows)
+
+
+def difficulty(run: Run) -> pd.DataFrame:
+    """How hard the classes are: accuracy on fold 1 of a floor, of each target network and of chance.
+
+    The floor is mean and deviation of each log-mel band, standardised, with a linear classifier learnt on folds 2-5.
+    A synthesised set is judged by a second seed too; its networks never heard a clip of it. One row a set and method.
+    """
+    rows = [row for probing_set in _seeds(run) for row in _difficulty_rows(run, probing_set)]
+    return pd.DataFrame(rows)
+
+
+def _seeds(run: Run) -> list[ProbingSet]:
+    if run.profile.probing != "synthesc":
+        return [run.probing_set]
+    from andlib.mini.synthesis import synthesc
+
+    return [run.probing_set, synthesc(seed=SECOND_SEED)]
+
+
+def _difficulty_rows(run: Run, probing_set: ProbingSet):
+    key = {
+        "clips": probing_set.fingerprint,
+        "seconds": run.profile.seconds,
+        "targets": [stages.target(run, model).fingerprint for model in run.models],
+        "version": 1,
+    }
+
+    def make():
+        waveforms = probing_set.waveforms(16_000, run.profile.seconds)
+        test = np.isin(probing_set.folds, TEST)
+        values = {"log-mel statistics + linear": _floor(waveforms, probing_set.labels, test)}
+        for model in run.models:
+            values[model] = _accuracy(stages.target(run, model), waveforms[test], probing_set.labels[test])
+        return [values]
+
+    [values] = run.store.get("difficulty", key, make, "lines")
+    values["chance"] = 1 / len(probing_set.classes)
+    for method, accuracy in values.items():
+        yield {"set": probing_set.name, "method": method, "accuracy": accuracy}
+
+
+def _floor(waveforms: np.ndarray, labels: np.ndarray, test: np.ndarray) -> float:
+    import torch
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    from andlib import frontend
+
+    bands = [frontend.log_mel(batch, frontend.AST) for batch in torch.from_numpy(waveforms).split(64)]
+    x = torch.cat([torch.cat([b.mean(1), b.std(1)], 1) for b in bands]).numpy()
+    classifier = make_pipeline(StandardScaler(), LogisticRegression(max_iter=2000))
+    return float(classifier.fit(x[~test], labels[~test]).score(x[test], labels[test]))
+
+
+def _accuracy(network: Target, waveforms: np.ndarray, labels: np.ndarray) -> float:
+    logits = ablation.logits_of(network, ablation.features_of(network, waveforms))
+    return float((logits.argmax(1) == labels).mean())
 
 
 def unit_sets(run: Run, model: str, folds: Sequence[int], strategy: str) -> list[UnitSet]:
@@ -185,11 +247,10 @@ def unlearning(run: Run, model: str) -> dict[str, Effects]:
     }
 
 
-def _silence_each(network, waveforms: np.ndarray, sets: Mapping[str, list[UnitSet]]) -> dict[str, np.ndarray]:
-    import torch
+def _silence_each(network: Target, waveforms: np.ndarray, sets: Mapping[str, list[UnitSet]]) -> dict[str, np.ndarray]:
     from tqdm import tqdm
 
-    features = torch.cat([network.features(batch) for batch in torch.from_numpy(waveforms).split(64)])
+    features = ablation.features_of(network, waveforms)
     before = ablation.logits_of(network, features)
     logits = {"before": before}
     with tqdm(total=sum(map(len, sets.values())), desc="silencing", unit="set", leave=False) as bar:
@@ -264,3 +325,40 @@ def class_changes(run: Run, model: str, strategy: str, target_class: str) -> pd.
     change = effects.by_class(effects.own)[row]
     frame = pd.DataFrame({"class": classes, "before": before, "after": before + change, "change": change})
     return frame.assign(units=int(effects.sizes[row]))
+
+
+def described_layers(run: Run) -> pd.DataFrame:
+    """What the summaries of each layer hold: one row a model and layer.
+
+    Columns: units, dead; points (mean of S_h before calibration), removed (share of them that calibration dropped);
+    with adjective, with noun (share of units whose open concepts hold one).
+    """
+    rows = []
+    for model in run.models:
+        for layer, table in stages.neurons(run, model).groupby("layer", sort=False):
+            before, after = table["high"].map(len).sum(), table["calibrated"].map(len).sum()
+            rows.append(
+                {
+                    "model": model,
+                    "layer": layer,
+                    "units": len(table),
+                    "dead": int(table["dead"].sum()),
+                    "points": before / len(table),
+                    "removed": 1 - after / before,
+                    "with adjective": float(table["adjectives"].map(len).gt(0).mean()),
+                    "with noun": float(table["nouns"].map(len).gt(0).mean()),
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def db_concepts(run: Run, unit: Unit) -> list[dict[str, str]]:
+    """DB's three best concepts for one unit by each similarity function, all units of its layer scored together."""
+    u = stages.unit_activations(run, unit.model)[unit.layer]
+    p = stages.concept_similarity(run)
+    rows = []
+    for function in FUNCTIONS:
+        scores = stages.db_scores(run, function, u, p, in_block=unit.layer.startswith("block"))
+        best = concepts.ranked(scores[unit.index : unit.index + 1], 3)[0]
+        rows.append({"function": function, **{f"{place}.": run.concepts[i] for place, i in enumerate(best, 1)}})
+    return rows

@@ -87,6 +87,19 @@ def change_matrix(matrix: np.ndarray, classes: tuple[str, ...], title: str, ax=N
     return ax
 
 
+def activation_histogram(activations: np.ndarray, highest: np.ndarray, lowest: np.ndarray, title: str, ax=None):
+    """A unit's activation over all clips [clips], with the clips that describe it (indices) marked."""
+    ax = _axes(ax, 7, 2.4)
+    ax.hist(activations, bins=40, color=MUTED)
+    for clips, colour, label in ((highest, OURS, "highest"), (lowest, PAPER, "lowest")):
+        values = activations[np.asarray(clips)]
+        ax.plot(values, np.zeros(len(values)), "|", color=colour, markersize=26, markeredgewidth=2, label=label)
+    ax.set(xlabel="activation u", ylabel="clips")
+    ax.set_title(f"{title}: activation on every clip")
+    ax.legend()
+    return ax
+
+
 def spectrogram_png(samples: np.ndarray, sample_rate: int) -> bytes:
     """A clip's log-mel spectrogram as a PNG, time to the right and frequency upwards.
 

@@ -72,12 +72,22 @@ class ProbingSet:
         return pd.DataFrame(rows)
 
     def waveforms(self, sample_rate: int, seconds: float) -> np.ndarray:
-        """Samples of every clip, cropped or zero-padded at the end to one length; float32 [clips, samples]."""
+        """Samples of every clip, cropped or zero-padded at the end to one length; float32 [clips, samples].
+
+        Raises InputError, naming the first clips and their number, if some cannot be read.
+        """
         length = round(sample_rate * seconds)
         out = np.zeros((len(self), length), np.float32)
+        refused = []
         for i, clip in enumerate(self.clips):
-            samples = self.read(clip, sample_rate)[:length]
+            try:
+                samples = self.read(clip, sample_rate)[:length]
+            except InputError as error:
+                refused.append(str(error))
+                continue
             out[i, : len(samples)] = samples
+        if refused:
+            raise InputError(f"{len(refused)} of {len(self)} clips cannot be used. " + " ".join(refused[:5]))
         return out
 
     def in_folds(self, folds: tuple[int, ...]) -> "ProbingSet":
@@ -102,9 +112,11 @@ class Unit:
         return f"{self.model}/{self.layer}/{self.index}"
 
     @classmethod
-    def parse(cls, text: str) -> "Unit":
-        """The unit that `text` names; raises InputError if it is not of the form model/layer/index."""
+    def parse(cls, text: str, model: str = "") -> "Unit":
+        """The unit that `text` names, model/layer/index, or layer/index of `model`; raises InputError if it does not."""
         parts = text.strip().split("/")
+        if len(parts) == 2 and model:
+            parts = [model, *parts]
         if len(parts) != 3 or not parts[2].isdigit():
             raise InputError(f"Unit {text!r} is not of the form model/layer/index, like ast/block0.intermediate/17.")
         return cls(parts[0], parts[1], int(parts[2]))

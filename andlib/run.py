@@ -89,8 +89,9 @@ def open_run(parameters: Mapping[str, Any], **own: Any) -> Run:
     """
     given = {name: value for name, value in parameters.items() if _is_parameter(name, value)}
     common = ("model", "profile", "data_dir", "captions", "mode", "k")
+    again = any(isinstance(value, Run) for value in given.values())  # a reader runs the cell again, amid its results
     for name in given:
-        if name not in common and name not in own:
+        if not again and name not in common and name not in own:
             raise InputError(f"Parameter {name!r} is unknown to this page. {suggest(name, [*common, *own])}")
     defaults = {"model": "ast", "profile": "mini", "data_dir": "", "captions": "", "mode": "corrected", "k": 5}
     values = {name: _of_type(name, given.get(name, default), type(default)) for name, default in defaults.items()}

@@ -102,7 +102,7 @@ def rank_reorder(
             moved = own[row, order] - ordered[:, None]
         error = _cubes(np.abs(moved)).mean(2) / np.maximum(_random_order_error(ordered), 1e-12)[:, None]
         mean_p = np.stack([concepts[clips].mean(0) for clips in chosen])
-        parts.append(-error / np.maximum(mean_p, 1e-12) ** scale)
+        parts.append(-error / np.maximum(mean_p, np.finfo(np.float32).tiny) ** scale)
     return np.concatenate(parts).astype(np.float32)
 
 

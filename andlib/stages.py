@@ -13,7 +13,7 @@ import pandas as pd
 from andlib import concepts, encoders, language, summaries
 from andlib.activations import VERSION as ACTIVATIONS_VERSION
 from andlib.activations import dead_units, highest
-from andlib.captions import compose, descriptions, find_captions, read_captions
+from andlib.captions import CaptionReport, compose, descriptions, find_captions, read_captions
 from andlib.errors import InputError
 from andlib.records import Unit
 from andlib.run import Run
@@ -65,11 +65,16 @@ def clip_captions(run: Run) -> pd.DataFrame:
     parts = caption_parts(run)
     texts = {}
     if "file" in parts:
-        texts["file"], _ = read_captions(run.captions or find_captions(run.data_dir), names)
+        texts["file"], _ = caption_file(run)
     heard = tuple(part for part in parts if part != "file")
     if heard:
         texts |= _heard(run, names, heard)
     return compose(texts, names, order=parts)
+
+
+def caption_file(run: Run) -> tuple[dict[str, str], CaptionReport]:
+    """Captions read from the page's file, or the one in `data_dir`, and what had to be ignored or repaired."""
+    return read_captions(run.captions or find_captions(run.data_dir), [clip.name for clip in run.probing_set.clips])
 
 
 def caption_parts(run: Run) -> tuple[str, ...]:

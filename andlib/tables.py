@@ -40,6 +40,19 @@ class Table:
         return f'<td class="number">{escape(text)}</td>' if number else f"<td>{escape(text)}</td>"
 
 
+def keep(**values: object) -> None:
+    """Glues values by name: into the page's prose, and into the results that are committed beside the page.
+
+    A frame is kept as its rows.
+    """
+    from myst_nb import glue
+
+    for name, value in values.items():
+        if isinstance(value, pd.DataFrame):
+            value = value.astype(object).where(value.notna(), None).to_dict("records")
+        glue(name, getattr(value, "item", lambda v=value: v)(), display=False)
+
+
 def plain(frame: pd.DataFrame, caption: str, made_by: str, formats: Format | None = None) -> Table:
     """Any frame as a table."""
     return Table(frame, caption, made_by, formats or {})

@@ -88,6 +88,15 @@ class Target:
         return self.module(features).logits
 
 
+def chosen_unit(target: Target, text: str) -> Unit:
+    """The unit that a page's parameter names; empty takes unit 17 of the first block's last layer, as good as any.
+
+    Raises InputError, naming what there is, if the target has no such unit.
+    """
+    first = [layer for layer in target.layers if layer.name.startswith("block0.")][-1]
+    return target.check(Unit.parse(text or f"{first.name}/{min(17, first.units - 1)}", target.name))
+
+
 def pool(output: "Tensor", pooling: str) -> "Float[Tensor, 'clips units']":
     """One number a clip and unit from a layer's output, (clips, tokens, channels) or (clips, channels).
 

@@ -29,8 +29,8 @@ class Recipe:
     max_length: int
     epochs: int
     width: int = 96
-    blocks: int = 6
-    batch: int = 32
+    blocks: int = 4
+    batch: int = 16
     rate: float = 1e-3
     decay: float = 0.05
     mixup: float = 0.3
@@ -41,7 +41,7 @@ class Recipe:
     seed: int = 0
 
 
-RECIPES = {"mini": Recipe(2.0, 198, 80), "esc10": Recipe(5.0, 498, 80)}
+RECIPES = {"mini": Recipe(2.0, 198, 60), "esc10": Recipe(5.0, 498, 70)}
 
 
 def make_ast(recipe: Recipe, classes: tuple[str, ...]):

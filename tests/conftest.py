@@ -1,0 +1,57 @@
+"""What tests share: a tiny AST, short waveforms, and the folder of real recordings where there is one."""
+
+import os
+import tempfile
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+CLASSES = ("dog", "rain", "siren")
+
+
+@lru_cache
+def tiny_folder() -> Path:
+    """An AST of two blocks and eight channels, saved as `save_pretrained` does."""
+    import torch
+    from transformers import ASTConfig, ASTForAudioClassification
+
+    torch.manual_seed(0)
+    config = ASTConfig(
+        hidden_size=8,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=16,
+        max_length=48,
+        num_mel_bins=128,
+        frequency_stride=16,
+        time_stride=16,
+        id2label=dict(enumerate(CLASSES)),
+    )
+    folder = Path(tempfile.mkdtemp()) / "tiny"
+    ASTForAudioClassification(config).save_pretrained(folder)
+    return folder
+
+
+def tiny_target():
+    """The tiny AST as a target for half-second clips, loaded anew."""
+    from andlib.targets import load_ast
+
+    return load_ast(tiny_folder(), seconds=0.5)
+
+
+@pytest.fixture
+def waves() -> np.ndarray:
+    """Eight half-second clips of noise of different levels, float32 [8, 8000]."""
+    rng = np.random.default_rng(0)
+    return (rng.standard_normal((8, 8000)) * np.linspace(0.01, 0.3, 8)[:, None]).astype(np.float32)
+
+
+@pytest.fixture
+def esc10() -> Path:
+    """The folder of ESC-10's recordings, named by the environment variable ANDLIB_ESC10."""
+    folder = os.environ.get("ANDLIB_ESC10")
+    if not folder:
+        pytest.skip("needs ESC-10's recordings: set ANDLIB_ESC10 to their folder")
+    return Path(folder)

@@ -1,0 +1,83 @@
+"""The five similarity functions against the released ones' output and against slow oracles."""
+
+from pathlib import Path
+
+import numpy as np
+import oracles
+import pytest
+from safetensors.numpy import load_file
+
+from andlib import similarity
+
+GOLDEN = load_file(Path(__file__).parent / "golden" / "similarity.safetensors")
+U = GOLDEN["activations"]
+TOLERANCE = {"cos": 1e-6, "cos_cubed": 1e-6, "wpmi": 1e-3, "soft_wpmi": 1e-3}
+
+
+@pytest.mark.parametrize("features", ["db", "tab"])
+@pytest.mark.parametrize("name", TOLERANCE)
+def test_joint_scores_are_the_golden_ones(features, name):
+    ours = similarity.FUNCTIONS[name](U, GOLDEN[f"features_{features}"])
+    np.testing.assert_allclose(ours, GOLDEN[f"expect.{features}.joint.{name}"], atol=TOLERANCE[name], rtol=0)
+
+
+@pytest.mark.parametrize("features", ["db", "tab"])
+@pytest.mark.parametrize("name", TOLERANCE)
+def test_scores_of_one_unit_at_a_time_are_the_golden_ones(features, name):
+    p = GOLDEN[f"features_{features}"]
+    ours = np.concatenate([similarity.FUNCTIONS[name](U[:, i : i + 1], p) for i in range(U.shape[1])])
+    np.testing.assert_allclose(ours, GOLDEN[f"expect.{features}.single.{name}"], atol=TOLERANCE[name], rtol=0)
+    if name == "soft_wpmi":  # why Table 7's DB column under soft_wpmi is 2 / 10 / 0.24
+        assert not ours.any()
+
+
+@pytest.mark.parametrize("features", ["db", "tab"])
+def test_released_rank_reorder_is_proportional_to_the_golden_one(features):
+    expected = GOLDEN[f"expect.{features}.joint.rank_reorder_mean200"]
+    ours = similarity.rank_reorder(U, GOLDEN[f"features_{features}"], single_argsort=True)
+    finite = np.abs(expected) < 1e6  # elsewhere the released code divides by zero
+    for unit in range(len(ours)):
+        ratio = ours[unit, finite[unit]] / expected[unit, finite[unit]]
+        assert ratio.max() - ratio.min() < 1e-4 * abs(ratio.mean())  # one constant a unit: the random baseline
+        assert 0.8 < ratio.mean() < 1.25  # five random orders against their expectation
+
+
+def test_rank_reorder_ranks_clips_and_the_fault_does_not():
+    p = GOLDEN["features_tab"]
+    np.testing.assert_allclose(similarity.rank_reorder(U, p), oracles.rank_reorder(U, p), rtol=1e-4)
+    assert np.abs(similarity.rank_reorder(U, p) - similarity.rank_reorder(U, p, single_argsort=True)).max() > 0.1
+
+
+def test_rank_reorder_prefers_the_concept_that_orders_clips_as_the_unit_does():
+    u = np.linspace(0, 1, 100, dtype=np.float32)[:, None]
+    rng = np.random.default_rng(0)
+    p = np.stack([u[:, 0], u[::-1, 0], rng.random(100, dtype=np.float32)], 1) + 1
+    scores = similarity.rank_reorder(u, p, top=1.0)[0]
+    assert scores.argmax() == 0 and scores[0] == pytest.approx(0, abs=1e-6)
+    assert scores[1] < scores[2]
+
+
+@pytest.mark.parametrize("soft", [False, True])
+def test_wpmi_agrees_with_its_oracle(soft):
+    p = GOLDEN["features_tab"][:40]
+    function, arguments = (similarity.soft_wpmi, (100, 10.0, 1.0)) if soft else (similarity.wpmi, (28, 2.0, 0.6))
+    np.testing.assert_allclose(function(U[:40], p), oracles.wpmi(U[:40], p, *arguments, soft=soft), atol=1e-3)
+
+
+@pytest.mark.parametrize("name", similarity.FUNCTIONS)
+def test_results_do_not_depend_on_how_units_are_chunked(name, monkeypatch):
+    p = GOLDEN["features_tab"]
+    whole = similarity.FUNCTIONS[name](U, p)
+    monkeypatch.setattr(similarity, "CHUNK", 3)
+    np.testing.assert_allclose(similarity.FUNCTIONS[name](U, p), whole, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", similarity.FUNCTIONS)
+def test_dead_units_and_constant_concepts_give_finite_scores(name):
+    u, p = U.copy(), GOLDEN["features_tab"].copy()
+    u[:, 0], p[:, 0], p[:, 1] = 0, 0, -1
+    assert np.isfinite(similarity.FUNCTIONS[name](u, p)).all()
+
+
+def test_counts_of_clips_scale_below_a_thousand():
+    assert [similarity.scaled(100, n) for n in (2000, 1000, 400, 10)] == [100, 100, 20, 1]
