@@ -104,7 +104,7 @@ def execute(source: Path, out: Path, parameters: dict[str, str], note: dict[str,
         except PapermillExecutionError as error:
             where = f"Page {source.stem} stopped in code cell {error.exec_count}"
             raise InputError(f"{where}. {error.ename}: {error.evalue}") from None
-    page = normalise(raw)
+    page = _labelled(normalise(raw), parameters.get("profile", ""))
     if note:
         page.metadata["andlib"] = note
     text = _as_text(page)
@@ -122,6 +122,18 @@ def _changed(source: Path, parameters: dict[str, str]) -> dict[str, str]:
         if name not in about:
             raise InputError(f"Page {source.stem} has no parameter {name!r}. {suggest(name, about)}")
     return {name: value for name, value in parameters.items() if value != literal_eval(about[name]["default"])}
+
+
+def _labelled(page: Any, profile: str) -> Any:
+    """The page with its profile in the labels of its figures: labels are global, and a page is in the book twice."""
+    figures = [f for cell in page.cells if (f := cell.metadata.get("mystnb", {}).get("figure", {})) and "name" in f]
+    for figure in figures:
+        label, figure["name"] = figure["name"], f"{profile}-{figure['name']}".strip("-")
+        for cell in page.cells:
+            cell.source = re.sub(
+                rf"(\{{(?:num)?ref\}}`(?:[^`]*<)?){re.escape(label)}(>?`)", rf"\1{figure['name']}\2", cell.source
+            )
+    return page
 
 
 def _without_folder(text: str, data_dir: str, profile: str) -> str:

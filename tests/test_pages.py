@@ -152,6 +152,16 @@ def test_the_folder_of_the_recordings_is_not_shown(project):
     assert "ast esc10 path/to/esc10" in out.read_text()
 
 
+def test_labels_of_figures_and_references_to_them_name_the_profile():
+    source = "See {numref}`change`, {ref}`the change <change>` and {numref}`changes`; `change` is code."
+    drawing = new_code_cell("1", metadata={"mystnb": {"figure": {"name": "change", "caption": "A change"}}})
+    page = pages._labelled(new_notebook(cells=[new_markdown_cell(source), drawing]), "esc10")
+    assert page.cells[1].metadata["mystnb"]["figure"] == {"name": "esc10-change", "caption": "A change"}
+    assert page.cells[0].source == (
+        "See {numref}`esc10-change`, {ref}`the change <esc10-change>` and {numref}`changes`; `change` is code."
+    )
+
+
 def test_an_unknown_page_is_refused_with_the_likely_one(project):
     with pytest.raises(InputError, match="Did you mean 'one'"):
         pages.execute_pages(["onee"], "mini")
