@@ -20,10 +20,10 @@ class MissingExtra(InputError, ImportError):
 
 
 def suggest(name: str, known: Iterable[str]) -> str:
-    """A sentence that lists the valid names and, where one is close, the likely one."""
+    """A sentence that lists the valid names and, where some are close, the likely ones."""
     known = [str(k) for k in known]
-    close = difflib.get_close_matches(str(name), known, n=1)
-    hint = f"Did you mean {close[0]!r}? " if close else ""
+    close = difflib.get_close_matches(str(name), known, n=2)
+    hint = f"Did you mean {' or '.join(map(repr, close))}? " if close else ""
     return f"{hint}Valid names: {', '.join(known)}."
 
 

@@ -6,6 +6,7 @@ import os
 import uuid
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -71,7 +72,8 @@ def write_atomically(path: Path, write: Callable[[Path], Any]) -> None:
             "Free some space, or name another folder in the environment variable ANDLIB_CACHE."
         ) from None
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink()
 
 
 @dataclass(frozen=True)
