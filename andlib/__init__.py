@@ -18,6 +18,7 @@ _HOME = {
     "Unit": "records",
     "ablate": "ablation",
     "captioner_accuracy": "experiments",
+    "caption_notes": "stages",
     "caption_parts": "stages",
     "chosen_unit": "targets",
     "class_changes": "experiments",

@@ -34,7 +34,9 @@ def ablate(target: Target, units: UnitSet) -> Iterator[None]:
 
         return hook
 
-    modules = {target.module.get_submodule(target.layer(name).module): units[name] for name in units if len(units[name])}
+    modules = {
+        target.module.get_submodule(target.layer(name).module): units[name] for name in units if len(units[name])
+    }
     handles = [module.register_forward_hook(hook_for(indices)) for module, indices in modules.items()]
     try:
         yield
@@ -171,9 +173,7 @@ def interval(values: np.ndarray, level: float = 0.95) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def permutation_p(
-    matrix: Float[np.ndarray, "ablated classes"], draws: int, rng: np.random.Generator
-) -> float:
+def permutation_p(matrix: Float[np.ndarray, "ablated classes"], draws: int, rng: np.random.Generator) -> float:
     """p of dR - dA if sets and classes had nothing to do with each other.
 
     Which set belongs to which class is permuted; no further forward pass is needed. One-sided (a larger gap is the

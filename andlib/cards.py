@@ -88,7 +88,9 @@ def _calibration(neuron: pd.Series) -> str:
         if point in kept:
             rows.append(f"<li>{escape(point)}</li>")
         else:
-            rows.append(f"<li><del>{escape(point)}</del> removed: cosine {cosine:.2f} with “{escape(like)}” of S_l</li>")
+            rows.append(
+                f"<li><del>{escape(point)}</del> removed: cosine {cosine:.2f} with “{escape(like)}” of S_l</li>"
+            )
     return f'<ul class="points">{"".join(rows)}</ul>'
 
 

@@ -37,7 +37,9 @@ def fingerprint(encoder: str = EMBEDDED) -> str:
     if encoder == EMBEDDED:
         return EMBEDDED_SHA256
     folder = Path(encoder)
-    return digest({p.name: file_digest(p) for p in sorted(folder.glob("*.safetensors"))}) if folder.is_dir() else encoder
+    return (
+        digest({p.name: file_digest(p) for p in sorted(folder.glob("*.safetensors"))}) if folder.is_dir() else encoder
+    )
 
 
 @lru_cache

@@ -98,14 +98,16 @@ def target_accuracy(run: Run) -> pd.DataFrame:
         right = np.array(classes)[logits.argmax(1)] == np.array([clip.label for clip in run.probing_set.clips])
         for name, folds in (("fold 1", TEST), ("folds 2-5", LEARNT)):
             inside = np.isin(run.probing_set.folds, folds)
-            rows.append({"model": model, "clips": name, "accuracy": float(right[inside].mean()), "n": int(inside.sum())})
+            rows.append(
+                {"model": model, "clips": name, "accuracy": float(right[inside].mean()), "n": int(inside.sum())}
+            )
     return pd.DataFrame(rows)
 
 
 def difficulty(run: Run) -> pd.DataFrame:
     """How hard the classes are: accuracy on fold 1 of a floor, of each target network and of chance.
 
-    The floor is mean and deviation of each log-mel band, standardised, with a linear classifier learnt on folds 2-5.
+    The floor is `band_statistics_accuracy`, learnt on folds 2-5.
     A synthesised set is judged by a second seed too; its networks never heard a clip of it. One row a set and method.
     """
     rows = [row for probing_set in _seeds(run) for row in _difficulty_rows(run, probing_set)]
@@ -131,7 +133,7 @@ def _difficulty_rows(run: Run, probing_set: ProbingSet):
     def make():
         waveforms = probing_set.waveforms(16_000, run.profile.seconds)
         test = np.isin(probing_set.folds, TEST)
-        values = {"log-mel statistics + linear": _floor(waveforms, probing_set.labels, test)}
+        values = {"log-mel statistics + linear": band_statistics_accuracy(waveforms, probing_set.labels, test)}
         for model in run.models:
             values[model] = _accuracy(stages.target(run, model), waveforms[test], probing_set.labels[test])
         return [values]
@@ -142,7 +144,11 @@ def _difficulty_rows(run: Run, probing_set: ProbingSet):
         yield {"set": probing_set.name, "method": method, "accuracy": accuracy}
 
 
-def _floor(waveforms: np.ndarray, labels: np.ndarray, test: np.ndarray) -> float:
+def band_statistics_accuracy(waveforms: np.ndarray, labels: np.ndarray, test: np.ndarray) -> float:
+    """Accuracy on `test` clips of a linear classifier on each log-mel band's mean and deviation over time.
+
+    waveforms: float32 [clips, samples] at 16 kHz. labels: int [clips]. test: bool [clips]; it learns from the others.
+    """
     import torch
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline

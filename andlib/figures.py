@@ -43,7 +43,9 @@ def function_accuracy(results: pd.DataFrame, paper: pd.DataFrame, model: str, ax
     for shift, (condition, colour) in enumerate(bars):
         values = ours[ours["condition"] == condition].set_index("function")["top1"].reindex(paper["function"])
         ax.bar(place + 0.24 * (shift - 1), 100 * values, 0.22, label=f"ours, {condition}", color=colour)
-    ax.scatter(place, 100 * paper["top1"], marker="D", color=PAPER, edgecolor="black", zorder=3, label="the paper (ESC-50)")
+    ax.scatter(
+        place, 100 * paper["top1"], marker="D", color=PAPER, edgecolor="black", zorder=3, label="the paper (ESC-50)"
+    )
     ax.axhline(2, color="black", linestyle=":", linewidth=1, label="chance")
     ax.set(xticks=place, xticklabels=paper["function"], ylabel="top-1 accuracy (%)", ylim=(0, 105))
     ax.set_title(f"{model}: share of classifier units whose class DB names first")
@@ -78,7 +80,12 @@ def change_matrix(matrix: np.ndarray, classes: tuple[str, ...], title: str, ax=N
     ax = _axes(ax, size, size)
     limit = max(np.abs(matrix).max(), 1e-6)
     image = ax.imshow(matrix, cmap="RdBu", vmin=-limit, vmax=limit)
-    ax.set(xticks=range(len(classes)), yticks=range(len(classes)), xlabel="class measured", ylabel="class whose units are silenced")
+    ax.set(
+        xticks=range(len(classes)),
+        yticks=range(len(classes)),
+        xlabel="class measured",
+        ylabel="class whose units are silenced",
+    )
     ax.set_xticklabels(classes, rotation=90)
     ax.set_yticklabels(classes)
     ax.grid(False)
@@ -115,5 +122,7 @@ def spectrogram_png(samples: np.ndarray, sample_rate: int) -> bytes:
     level = 20 * np.log10(np.maximum(np.abs(spectrum), 1e-10))
     rows = np.stack([np.interp(grid, mel, column) for column in level.T], 1)
     buffer = io.BytesIO()
-    matplotlib.image.imsave(buffer, rows[::-1], vmin=rows.max() - 80, vmax=rows.max(), cmap="magma", metadata={"Software": None})
+    matplotlib.image.imsave(
+        buffer, rows[::-1], vmin=rows.max() - 80, vmax=rows.max(), cmap="magma", metadata={"Software": None}
+    )
     return buffer.getvalue()

@@ -20,9 +20,7 @@ def numbers() -> dict[str, Any]:
 def table2(model: str) -> pd.DataFrame:
     """Table 2 of the paper for one model: one row a method; top1 and top5 as shares, cos."""
     rows = numbers()["table2_last_layer_accuracy"][model]
-    return pd.DataFrame(
-        [{"method": m, "top1": a / 100, "top5": b / 100, "cos": c} for m, (a, b, c) in rows.items()]
-    )
+    return pd.DataFrame([{"method": m, "top1": a / 100, "top5": b / 100, "cos": c} for m, (a, b, c) in rows.items()])
 
 
 def table4(model: str) -> pd.DataFrame:

@@ -94,7 +94,9 @@ class ProbingSet:
         """The clips of those folds, in order; raises InputError if there are none."""
         kept = tuple(clip for clip in self.clips if clip.fold in folds)
         if not kept:
-            raise InputError(f"Probing set {self.name!r} has no clip in folds {folds}; it has {sorted(set(self.folds))}.")
+            raise InputError(
+                f"Probing set {self.name!r} has no clip in folds {folds}; it has {sorted(set(self.folds))}."
+            )
         return replace(self, clips=kept, fingerprint=f"{self.fingerprint}/folds{folds}")
 
 

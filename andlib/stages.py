@@ -15,9 +15,10 @@ from andlib.activations import VERSION as ACTIVATIONS_VERSION
 from andlib.activations import dead_units, highest
 from andlib.captions import CaptionReport, compose, descriptions, find_captions, read_captions
 from andlib.errors import InputError
+from andlib.paths import WEIGHTS
 from andlib.records import Unit
 from andlib.run import Run
-from andlib.store import digest
+from andlib.store import digest, file_digest
 from andlib.targets import Target, load_ast
 
 NEURONS_VERSION = 1  # raise it when a summary, its calibration or its open concepts change
@@ -77,6 +78,13 @@ def caption_file(run: Run) -> tuple[dict[str, str], CaptionReport]:
     return read_captions(run.captions or find_captions(run.data_dir), [clip.name for clip in run.probing_set.clips])
 
 
+def caption_notes(run: Run) -> str:
+    """One sentence on where the descriptions come from and what had to be repaired in them."""
+    if "file" in caption_parts(run):
+        return f"Read from {caption_file(run)[1]}."
+    return "No caption file was read: the ear heard every clip."
+
+
 def caption_parts(run: Run) -> tuple[str, ...]:
     """Origins that make up each description: the profile's, or the file's own where the page names a caption file."""
     return ("file", "measured") if run.captions else run.profile.caption_parts
@@ -90,6 +98,7 @@ def _heard(run: Run, names: list[str], parts: tuple[str, ...]) -> dict[str, dict
         "seconds": run.profile.seconds,
         "parts": parts,
         "ear": EAR_VERSION,
+        "weights": file_digest(WEIGHTS / "ear.safetensors"),
     }
 
     def make():

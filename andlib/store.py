@@ -115,7 +115,9 @@ class Store:
             expected = "an unreadable manifest"
         if file_digest(path) == expected:
             return True
-        warnings.warn(f"{path} is damaged (its contents changed since they were stored); it is made again.", stacklevel=3)
+        warnings.warn(
+            f"{path} is damaged (its contents changed since they were stored); it is made again.", stacklevel=3
+        )
         return False
 
 

@@ -23,7 +23,9 @@ class Table:
     def _repr_html_(self) -> str:
         head = "".join(f"<th>{escape(str(name))}</th>" for name in self.frame.columns)
         rows = "".join(
-            "<tr>" + "".join(self._cell(name, value) for name, value in zip(self.frame.columns, row, strict=True)) + "</tr>"
+            "<tr>"
+            + "".join(self._cell(name, value) for name, value in zip(self.frame.columns, row, strict=True))
+            + "</tr>"
             for row in self.frame.itertuples(index=False)
         )
         return (

@@ -69,12 +69,13 @@ al.cards.gallery(probing_set, [probing_set.clips[i] for i in first], [texts[i] f
 named = al.captioner_accuracy(run)
 shares = named.groupby("origin")["named"].mean()
 namer = shares.idxmax()
-keep(namer=namer, named=float(shares.max()), origins=" + ".join(shares.index))
+keep(namer=namer, named=float(shares.max()), origins=" + ".join(shares.index), notes=al.caption_notes(run))
 wide = named.pivot(index="label", columns="origin", values="named").reindex(probing_set.classes).reset_index()
 plain(wide, "Share of clips whose description names their class, by origin", run.made_by(*shares.index), dict.fromkeys(shares.index, ".0%"))
 
 # %% [markdown]
 # Sentences of origin *{glue:text}`namer`* name the class of {glue:text}`named:.0%` of the clips.
+# {glue:text}`notes`
 #
 # ## How hard the classes are
 #

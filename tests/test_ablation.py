@@ -53,8 +53,9 @@ def test_the_network_is_restored_bit_for_bit_also_after_an_error(waves):
 
 def test_an_unknown_layer_is_named_with_the_nearest():
     target = tiny_target()
-    with pytest.raises(InputError, match=r"no layer 'block0.outputs'.*Did you mean 'block0.output'"), ablation.ablate(
-        target, {"block0.outputs": np.array([0])}
+    with (
+        pytest.raises(InputError, match=r"no layer 'block0.outputs'.*Did you mean 'block0.output'"),
+        ablation.ablate(target, {"block0.outputs": np.array([0])}),
     ):
         pass
 

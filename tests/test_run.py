@@ -12,7 +12,13 @@ from andlib.run import open_run
 
 def test_defaults_are_the_page_s():
     run = open_run({})
-    assert (run.profile.name, run.models, run.mode, run.k, run.faults) == ("mini", ("ast",), "corrected", 5, frozenset())
+    assert (run.profile.name, run.models, run.mode, run.k, run.faults) == (
+        "mini",
+        ("ast",),
+        "corrected",
+        5,
+        frozenset(),
+    )
 
 
 @pytest.mark.parametrize(
