@@ -138,7 +138,7 @@ def margins(logits: Float[np.ndarray, "... clips classes"], labels: Int[np.ndarr
 
 def ablated_and_remaining(
     matrix: Float[np.ndarray, "... ablated classes"], rows: np.ndarray | None = None
-) -> tuple[np.ndarray, np.ndarray]:
+) -> tuple[np.ndarray | float, np.ndarray | float]:
     """dA and dR of Table 4: mean of the diagonal (the class whose units were silenced) and of everything else.
 
     matrix: `Effects.by_class`. rows: which classes count (those with a unit, say); None counts all.

@@ -1,4 +1,4 @@
-"""What a page runs on: profiles (written as their differences from `mini`) and modes (switches of the released code)."""
+"""What a page runs on: profiles, written as differences from `mini`, and modes, switches of the released code."""
 
 from dataclasses import dataclass, field, replace
 

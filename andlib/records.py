@@ -1,6 +1,6 @@
 """Records that travel between stages."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -26,7 +26,7 @@ class Clip:
     fold: int
     source: str
     path: Path | None = None
-    attributes: dict[str, float | str] = field(default_factory=dict, hash=False, compare=False)
+    attributes: Mapping[str, float | str] = field(default_factory=dict, hash=False, compare=False)
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,7 @@ class Unit:
 
     @classmethod
     def parse(cls, text: str, model: str = "") -> "Unit":
-        """The unit that `text` names, model/layer/index, or layer/index of `model`; raises InputError if it does not."""
+        """The unit that `text` names: model/layer/index, or layer/index of `model`. Raises InputError otherwise."""
         parts = text.strip().split("/")
         if len(parts) == 2 and model:
             parts = [model, *parts]

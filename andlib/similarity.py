@@ -96,10 +96,8 @@ def rank_reorder(
         ordered = own[:, ::-1]
         order = np.argsort(ranks.T[:, chosen], axis=2, kind="stable").transpose(1, 0, 2)  # [units, concepts, count]
         row = np.arange(len(own))[:, None, None]
-        if single_argsort:
-            moved = own[:, None] - ordered[row, order]
-        else:  # the clip at order[j] has rank j, so no second argsort is needed
-            moved = own[row, order] - ordered[:, None]
+        # the clip at order[j] has rank j, so that one argsort is enough for the ranks as well
+        moved = own[:, None] - ordered[row, order] if single_argsort else own[row, order] - ordered[:, None]
         error = _cubes(np.abs(moved)).mean(2) / np.maximum(_random_order_error(ordered), 1e-12)[:, None]
         mean_p = np.stack([concepts[clips].mean(0) for clips in chosen])
         parts.append(-error / np.maximum(mean_p, np.finfo(np.float32).tiny) ** scale)

@@ -51,21 +51,21 @@ table2(results, run.made_by(*origins), encoder)
 
 # %% tags=["remove-cell"]
 accuracy = al.target_accuracy(run)
-for name, ours in results.groupby("model", sort=False):
-    best = best_function(ours)
-    db = ours[(ours["method"] == "DB") & (ours["function"] == best)].set_index("condition")
-    string = ours[ours["method"] == "string match"].iloc[0]
-    keep(
-        best=best,
-        units=int(db.loc["all clips", "units"]),
-        top1=db.loc["all clips", "top1"],
-        shuffled=db.loc["shuffled captions", "top1"],
-        untrained=db.loc["untrained network", "top1"],
-        struck=db.loc["class words struck", "top1"],
-        string=string["top1"],
-        beats_string="more than" if db.loc["all clips", "top1"] > string["top1"] else "no more than",
-        fold1=db.loc["fold 1", "top1"] if "fold 1" in db.index else None,
-    )
+ours = results[results["model"] == run.models[0]]
+best = best_function(ours)
+db = ours[(ours["method"] == "DB") & (ours["function"] == best)].set_index("condition")
+string = ours[ours["method"] == "string match"].iloc[0]
+keep(
+    best=best,
+    units=int(db.loc["all clips", "units"]),
+    top1=db.loc["all clips", "top1"],
+    shuffled=db.loc["shuffled captions", "top1"],
+    untrained=db.loc["untrained network", "top1"],
+    struck=db.loc["class words struck", "top1"],
+    fold1=db["top1"].get("fold 1", float("nan")),
+    string=string["top1"],
+    beats_string="more than" if db.loc["all clips", "top1"] > string["top1"] else "no more than",
+)
 keep(last_layer=results, title=run.profile.title)
 
 # %% [markdown]

@@ -7,6 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from jaxtyping import install_import_hook
+
+SHAPED = ("ablation", "activations", "concepts", "encoders", "frontend", "similarity", "stages", "summaries", "targets")
+# shapes in signatures are checked under pytest alone
+install_import_hook([f"andlib.{module}" for module in SHAPED], "typecheck.check")
 
 CLASSES = ("dog", "rain", "siren")
 

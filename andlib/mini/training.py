@@ -41,7 +41,7 @@ class Recipe:
     seed: int = 0
 
 
-RECIPES = {"mini": Recipe(2.0, 198, 60), "esc10": Recipe(5.0, 498, 70)}
+RECIPES = {"mini": Recipe(2.0, 198, 120, dropout=0.0, mixup=0.2), "esc10": Recipe(5.0, 498, 70)}
 
 
 def make_ast(recipe: Recipe, classes: tuple[str, ...]):
