@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 VERSION = 1  # enters the keys of stored activations
-BATCH = 32  # clips a forward pass
+BUDGET = 2**31  # bytes of full matrices beyond which only the highest and lowest clips are kept
 
 
 def highest(activations: Float[np.ndarray, "clips units"], k: int) -> Int[np.ndarray, "k units"]:
@@ -55,34 +55,41 @@ def recording(target: Target, receive: "Callable[[Layer, Tensor], None]") -> Ite
             handle.remove()
 
 
-def batches(waveforms: Float[np.ndarray, "clips samples"], size: int = BATCH) -> Iterator["Tensor"]:
-    """Consecutive batches of clips, with a progress bar."""
+def record(target: Target, batches: Iterable[Float[np.ndarray, "clips samples"]], clips: int) -> dict[str, np.ndarray]:
+    """Activations of every unit on every clip: layer name -> float32 [clips, units], clips in the given order.
+
+    batches: mono waveforms at the target's sampling rate and length, `clips` in all. One forward pass a batch records
+    all layers. Raises InputError if a value is not finite, naming the layer.
+    """
+    full = {layer.name: np.empty((clips, layer.units), np.float32) for layer in target.layers}
+
+    def receive(layer: Layer, values: np.ndarray, first: int) -> None:
+        full[layer.name][first : first + len(values)] = values
+
+    _pass(target, batches, clips, receive)
+    return full
+
+
+def size(target: Target, clips: int) -> int:
+    """Bytes of the full matrices of `record`."""
+    return 4 * clips * sum(layer.units for layer in target.layers)
+
+
+def _pass(target: Target, batches: Iterable[np.ndarray], clips: int, receive: Callable) -> None:
+    """One forward pass over all clips; `receive` gets each layer, its activations and the first clip's number."""
     import torch
     from tqdm import tqdm
 
-    for first in tqdm(range(0, len(waveforms), size), desc="recording", unit="batch", leave=False):
-        yield torch.from_numpy(waveforms[first : first + size])
-
-
-def record(target: Target, waveforms: Float[np.ndarray, "clips samples"]) -> dict[str, np.ndarray]:
-    """Activations of every unit on every clip: layer name -> float32 [clips, units], clips in the given order.
-
-    waveforms: mono, at the target's sampling rate and length. One forward pass a batch records all layers.
-    Raises InputError if a value is not finite, naming the layer.
-    """
-    import torch
-
-    full = {layer.name: np.empty((len(waveforms), layer.units), np.float32) for layer in target.layers}
     done = 0
-
-    def receive(layer: Layer, values: "Tensor") -> None:
-        full[layer.name][done : done + len(values)] = _finite(layer, values)
-
-    with torch.no_grad(), recording(target, receive):
-        for batch in batches(waveforms):
-            target.logits(target.features(batch))
+    with (
+        torch.no_grad(),
+        tqdm(total=clips, desc="recording", unit="clip", leave=False) as bar,
+        recording(target, lambda layer, values: receive(layer, _finite(layer, values), done)),
+    ):
+        for batch in batches:
+            target.logits(target.features(torch.from_numpy(batch)))
             done += len(batch)
-    return full
+            bar.update(len(batch))
 
 
 class Highest:
@@ -105,26 +112,19 @@ class Highest:
 
 
 def record_extremes(
-    target: Target, waveform_batches: Iterable[Float[np.ndarray, "clips samples"]], k: int
+    target: Target, batches: Iterable[Float[np.ndarray, "clips samples"]], clips: int, k: int
 ) -> dict[str, tuple[Int[np.ndarray, "k units"], Int[np.ndarray, "k units"]]]:
     """As `record`, keeping only which k clips activate each unit most and least: layer -> (highest, lowest).
 
     For probing sets whose full matrices exceed the memory budget; equals `highest` on the full matrix.
     """
-    import torch
-
     kept = {la.name: (Highest(k, la.units), Highest(k, la.units)) for la in target.layers}
-    done = 0
 
-    def receive(layer: Layer, values: "Tensor") -> None:
-        array = _finite(layer, values)
+    def receive(layer: Layer, values: np.ndarray, first: int) -> None:
         for sign, extremes in zip((1, -1), kept[layer.name], strict=True):
-            extremes.add(sign * array, done)
+            extremes.add(sign * values, first)
 
-    with torch.no_grad(), recording(target, receive):
-        for batch in waveform_batches:
-            target.logits(target.features(torch.from_numpy(batch)))
-            done += len(batch)
+    _pass(target, batches, clips, receive)
     return {name: (most.clips, least.clips) for name, (most, least) in kept.items()}
 
 

@@ -336,7 +336,8 @@ def class_changes(run: Run, model: str, strategy: str, target_class: str) -> pd.
 def described_layers(run: Run) -> pd.DataFrame:
     """What the summaries of each layer hold: one row a model and layer.
 
-    Columns: units, dead; points (mean of S_h before calibration), removed (share of them that calibration dropped);
+    Columns: units, dead; points (mean of S_h before calibration), qualities or events (share of them that name no
+    source), removed (share that calibration dropped);
     with adjective, with noun (share of units whose open concepts hold one).
     """
     rows = []
@@ -350,6 +351,8 @@ def described_layers(run: Run) -> pd.DataFrame:
                     "units": len(table),
                     "dead": int(table["dead"].sum()),
                     "points": before / len(table),
+                    "qualities or events": 1
+                    - table["kinds"].map(lambda kinds: list(kinds).count("source")).sum() / before,
                     "removed": 1 - after / before,
                     "with adjective": float(table["adjectives"].map(len).gt(0).mean()),
                     "with noun": float(table["nouns"].map(len).gt(0).mean()),

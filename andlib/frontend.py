@@ -63,11 +63,6 @@ def log_mel(waveforms: Float[Tensor, "clips samples"], front_end: FrontEnd) -> F
     return bands.clamp_min(torch.finfo(torch.float32).eps).log()
 
 
-def normalised(waveforms: Float[Tensor, "clips samples"], front_end: FrontEnd) -> Float[Tensor, "clips frames mels"]:
-    """`log_mel`, shifted and scaled as the network was trained to read it."""
-    return (log_mel(waveforms, front_end) - front_end.mean) / (2 * front_end.deviation)
-
-
 @lru_cache
 def _window(power: float) -> np.ndarray:
     return (np.hanning(FRAME) ** power).astype(np.float32)

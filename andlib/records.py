@@ -1,6 +1,6 @@
 """Records that travel between stages."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -71,24 +71,29 @@ class ProbingSet:
         ]
         return pd.DataFrame(rows)
 
-    def waveforms(self, sample_rate: int, seconds: float) -> np.ndarray:
-        """Samples of every clip, cropped or zero-padded at the end to one length; float32 [clips, samples].
+    def batches(self, sample_rate: int, seconds: float, size: int = 32) -> Iterator[np.ndarray]:
+        """Samples of consecutive clips, cropped or zero-padded at the end to one length; float32 [clips, samples].
 
-        Raises InputError, naming the first clips and their number, if some cannot be read.
+        Raises InputError, naming the first clips and their number, if some cannot be read: before the last batch,
+        so that nothing is made of a set with holes.
         """
-        length = round(sample_rate * seconds)
-        out = np.zeros((len(self), length), np.float32)
-        refused = []
-        for i, clip in enumerate(self.clips):
-            try:
-                samples = self.read(clip, sample_rate)[:length]
-            except InputError as error:
-                refused.append(str(error))
-                continue
-            out[i, : len(samples)] = samples
-        if refused:
-            raise InputError(f"{len(refused)} of {len(self)} clips cannot be used. " + " ".join(refused[:5]))
-        return out
+        length, refused = round(sample_rate * seconds), []
+        for first in range(0, len(self), size):
+            clips = self.clips[first : first + size]
+            batch = np.zeros((len(clips), length), np.float32)
+            for row, clip in zip(batch, clips, strict=True):
+                try:
+                    samples = self.read(clip, sample_rate)[:length]
+                    row[: len(samples)] = samples
+                except InputError as error:
+                    refused.append(str(error))
+            if refused and first + size >= len(self):
+                raise InputError(f"{len(refused)} of {len(self)} clips cannot be used. " + " ".join(refused[:5]))
+            yield batch
+
+    def waveforms(self, sample_rate: int, seconds: float) -> np.ndarray:
+        """All of `batches` at once; float32 [clips, samples]."""
+        return np.concatenate(list(self.batches(sample_rate, seconds)))
 
     def in_folds(self, folds: tuple[int, ...]) -> "ProbingSet":
         """The clips of those folds, in order; raises InputError if there are none."""

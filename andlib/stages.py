@@ -6,24 +6,26 @@ Every function takes the run and gives one stage's result; each reads only the s
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
 from andlib import concepts, encoders, language, summaries
+from andlib.activations import BUDGET, dead_units, highest, record, record_extremes, size
 from andlib.activations import VERSION as ACTIVATIONS_VERSION
-from andlib.activations import dead_units, highest
 from andlib.captions import CaptionReport, compose, descriptions, find_captions, read_captions
 from andlib.errors import InputError
 from andlib.paths import WEIGHTS
 from andlib.records import Unit
 from andlib.run import Run
 from andlib.store import digest, file_digest
-from andlib.targets import Target, load_ast
+from andlib.targets import Layer, Target, load_ast
 
 NEURONS_VERSION = 1  # raise it when a summary, its calibration or its open concepts change
 UNTRAINED_SEED = 0
 SHUFFLE_SEED = 0
+HEARING_RATE = 16_000  # Hz, at which the ear hears
 DB_FUNCTION = "cos_cubed"  # labels block units; the paper does not say which it used, and finds this best for AST
 CONTROLS = ("shuffled captions", "class words struck")
 
@@ -34,16 +36,54 @@ def target(run: Run, model: str, *, untrained: bool = False) -> Target:
     return load_ast(run.profile.networks[model], name=model, seconds=run.profile.seconds, untrained_seed=seed)
 
 
-def waveforms(run: Run, folds: Sequence[int] | None = None) -> np.ndarray:
-    """Samples of the probing set's clips as the networks take them; float32 [clips, samples] at 16 kHz."""
-    probing_set = run.probing_set if folds is None else run.probing_set.in_folds(tuple(folds))
-    return probing_set.waveforms(16_000, run.profile.seconds)
-
-
 def unit_activations(run: Run, model: str, *, untrained: bool = False) -> dict[str, np.ndarray]:
-    """u of every unit on every clip: layer -> float32 [clips, units]."""
+    """u of every unit on every clip: layer -> float32 [clips, units].
+
+    Raises InputError if these matrices exceed activations.BUDGET.
+    """
     network = target(run, model, untrained=untrained)
-    key = {
+    if _too_large(run, network):
+        raise InputError(
+            f"Activations of {len(run.probing_set)} clips take {size(network, len(run.probing_set)) / 2**30:.1f} GiB; "
+            f"the budget is {BUDGET / 2**30:.1f} GiB. Probe with fewer clips, or raise andlib.activations.BUDGET."
+        )
+    key = _recorded(run, network)
+    return run.store.get("activations", key, lambda: record(network, *_batches(run, network)), "arrays")
+
+
+def highest_and_lowest(
+    run: Run, network: Target, where: np.ndarray
+) -> dict[str, tuple[np.ndarray, np.ndarray, np.ndarray | None]]:
+    """For each layer, every unit's K highest and lowest clips among `where` (indices into it), int [k, units], and u.
+
+    u, float32 [clips, units], is None where the full matrices exceed the memory budget: the extremes are then
+    streamed, and what needs every clip's activation (DB) is left out.
+    """
+    if not _too_large(run, network):
+        full = {name: u[where] for name, u in unit_activations(run, network.name).items()}
+        return {name: (highest(u, run.k), highest(-u, run.k), u) for name, u in full.items()}
+    key = {**_recorded(run, network), "k": run.k, "folds": sorted(set(run.probing_set.folds[where].tolist()))}
+    chosen = replace(run.probing_set, clips=tuple(run.probing_set.clips[i] for i in where))
+
+    def make():
+        kept = record_extremes(network, chosen.batches(network.sample_rate, network.seconds), len(chosen), run.k)
+        return {f"{name}/{i}": clips for name, pair in kept.items() for i, clips in enumerate(pair)}
+
+    stored = run.store.get("extremes", key, make, "arrays")
+    return {layer.name: (stored[f"{layer.name}/0"], stored[f"{layer.name}/1"], None) for layer in network.layers}
+
+
+def _too_large(run: Run, network: Target) -> bool:
+    return size(network, len(run.probing_set)) > BUDGET
+
+
+def _batches(run: Run, network: Target):
+    return run.probing_set.batches(network.sample_rate, network.seconds), len(run.probing_set)
+
+
+def _recorded(run: Run, network: Target) -> dict:
+    """Everything that decides activations."""
+    return {
         "target": network.fingerprint,
         "poolings": [layer.pooling for layer in network.layers],
         "clips": run.probing_set.fingerprint,
@@ -51,13 +91,6 @@ def unit_activations(run: Run, model: str, *, untrained: bool = False) -> dict[s
         "seconds": network.seconds,
         "version": ACTIVATIONS_VERSION,
     }
-
-    def make():
-        from andlib.activations import record
-
-        return record(network, waveforms(run))
-
-    return run.store.get("activations", key, make, "arrays")
 
 
 def clip_captions(run: Run) -> pd.DataFrame:
@@ -102,7 +135,8 @@ def _heard(run: Run, names: list[str], parts: tuple[str, ...]) -> dict[str, dict
     }
 
     def make():
-        return [hear(waveforms(run), 16_000, names, parts)]
+        batches = run.probing_set.batches(HEARING_RATE, run.profile.seconds)
+        return [hear((clip for batch in batches for clip in batch), HEARING_RATE, names, parts)]
 
     [texts] = run.store.get("captions", key, make, "lines")
     return {part: dict(zip(names, texts[part], strict=True)) for part in parts}
@@ -158,7 +192,8 @@ def neurons(run: Run, model: str, folds: Sequence[int] = (1, 2, 3, 4, 5), layers
     """Every described neuron of a model, one row a unit, from the clips of `folds`.
 
     Columns: unit, layer, index, dead; highest and lowest (clip indices in the whole set); high, low, calibrated
-    (points of S_h, S_l, S_h^c); like, cosine (for each point of S_h, the closest point of S_l);
+    (points of S_h, S_l, S_h^c); kinds (of each point of S_h: source, quality or event); like, cosine (for each point
+    of S_h, the closest point of S_l);
     adjectives, nouns, verbs, prepositions, raw_nouns (C_open), length; db (the three best concepts).
     layers: some of the target's; all by default.
     """
@@ -191,31 +226,40 @@ def neurons(run: Run, model: str, folds: Sequence[int] = (1, 2, 3, 4, 5), layers
 def _describe(run: Run, network: Target, described, where: np.ndarray, texts: list[str]) -> pd.DataFrame:
     from tqdm import tqdm
 
-    from andlib.mini.consensus import Consensus
+    from andlib.mini.consensus import Consensus, told
 
-    u = {layer.name: unit_activations(run, network.name)[layer.name][where] for layer in described}
+    extremes = highest_and_lowest(run, network, where)
     p = concept_similarity(run)[where]
     summariser = Consensus([texts[i] for i in where])
     tables = []
     for layer in tqdm(described, desc="describing", unit="layer", leave=False):
-        top, bottom = highest(u[layer.name], run.k), highest(-u[layer.name], run.k)
-        best = concepts.ranked(db_scores(run, DB_FUNCTION, u[layer.name], p, in_block=layer.in_block), 3)
+        top, bottom, u = extremes[layer.name]
+        shared = summariser.shared(top)
         table = pd.DataFrame(
             {
                 "unit": [Unit(network.name, layer.name, i).id for i in range(layer.units)],
                 "layer": layer.name,
                 "index": range(layer.units),
-                "dead": dead_units(u[layer.name]),
+                "dead": False if u is None else dead_units(u),
                 "highest": list(where[top].T),
                 "lowest": list(where[bottom].T),
-                "high": summariser.summaries(top),
+                "high": [told(claims) for claims in shared],
+                "kinds": [[claim.kind for claim, _, _ in claims] for claims in shared],
                 "low": summariser.summaries(bottom),
-                "db": [[run.concepts[j] for j in row] for row in best],
+                "db": _closed_concepts(run, u, p, layer),
             }
         )
         tables.append(table)
     table = pd.concat(tables, ignore_index=True)
     return _open_concepts(run, _calibrate(run, table))
+
+
+def _closed_concepts(run: Run, u: np.ndarray | None, p: np.ndarray, layer: Layer) -> list[list[str]]:
+    """The three best concepts of each unit of a layer; none where activations were streamed."""
+    if u is None:
+        return [[] for _ in range(layer.units)]
+    best = concepts.ranked(db_scores(run, DB_FUNCTION, u, p, in_block=layer.in_block), 3)
+    return [[run.concepts[j] for j in row] for row in best]
 
 
 def _calibrate(run: Run, table: pd.DataFrame) -> pd.DataFrame:

@@ -138,7 +138,7 @@ def load_ast(location: str | Path, *, name: str = "ast", seconds: float, untrain
         classes=tuple(label.replace("_", " ") for _, label in sorted(config["id2label"].items(), key=_number)),
         sample_rate=16_000,
         seconds=seconds,
-        features=lambda waveforms: _ast_features(waveforms, config["max_length"]),
+        features=lambda waveforms: ast_features(waveforms, config["max_length"]),
         build=lambda: _build_ast(folder, untrained_seed),
         fingerprint=hashlib.sha256(f"{json.dumps(shape, sort_keys=True)}{weights}".encode()).hexdigest(),
     )
@@ -154,7 +154,8 @@ def _ast_layers(config: dict) -> tuple[Layer, ...]:
     return (*blocks, Layer("classifier", "classifier.dense", len(config["id2label"]), "none"))
 
 
-def _ast_features(waveforms: "Tensor", max_length: int) -> "Float[Tensor, 'clips frames mels']":
+def ast_features(waveforms: "Tensor", max_length: int) -> "Float[Tensor, 'clips frames mels']":
+    """AST's input: normalised log-mel of waveforms [clips, samples] at 16 kHz, padded with zeros to `max_length`."""
     from torch.nn.functional import pad
 
     from andlib import frontend

@@ -118,7 +118,7 @@ al.figures.change_matrix(effects.by_class(effects.own), run.probing_set.classes,
 # %% tags=["hide-input"]
 described = al.described_layers(run)
 keep(described=described)
-plain(described, "Descriptions by layer (all clips)", run.made_by(*origins), dict.fromkeys(["removed", "with adjective", "with noun"], ".0%") | {"points": ".1f"})
+plain(described, "Descriptions by layer (all clips)", run.made_by(*origins), dict.fromkeys(["qualities or events", "removed", "with adjective", "with noun"], ".0%") | {"points": ".1f"})
 
 # %% [markdown]
 # ## What differs from the paper, and why

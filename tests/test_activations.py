@@ -26,10 +26,10 @@ def test_a_dead_unit_takes_the_first_clips_and_is_reported():
 
 def test_recording_gives_what_the_network_gives(waves):
     target = tiny_target()
-    recorded = activations.record(target, waves)
+    recorded = activations.record(target, [waves[:3], waves[3:]], 8)
     with torch.no_grad():
-        expected = target.logits(target.features(torch.from_numpy(waves))).numpy()
-    np.testing.assert_array_equal(recorded["classifier"], expected)
+        expected = [target.logits(target.features(torch.from_numpy(w))).numpy() for w in (waves[:3], waves[3:])]
+    np.testing.assert_array_equal(recorded["classifier"], np.concatenate(expected))
     assert list(recorded) == [layer.name for layer in target.layers]
     assert {name: u.shape[1] for name, u in recorded.items()} == {la.name: la.units for la in target.layers}
 
@@ -49,15 +49,16 @@ def test_ast_units_are_the_class_token_s(waves):
     seen = {}
     block = target.module.audio_spectrogram_transformer.layers[1]
     handle = block.mlp.fc1.register_forward_hook(lambda m, i, output: seen.update(output=output))
-    recorded = activations.record(target, waves)
+    recorded = activations.record(target, [waves], 8)
     handle.remove()
     np.testing.assert_array_equal(recorded["block1.intermediate"], seen["output"][:, 0].detach().numpy())
 
 
 def test_streaming_extremes_are_those_of_the_full_matrix(waves):
     target = tiny_target()
-    full = activations.record(target, waves)
-    kept = activations.record_extremes(target, (waves[i : i + 3] for i in range(0, len(waves), 3)), k=2)
+    batches = [waves[i : i + 3] for i in range(0, 8, 3)]
+    full = activations.record(target, batches, 8)
+    kept = activations.record_extremes(target, iter(batches), 8, k=2)
     for name, (most, least) in kept.items():
         np.testing.assert_array_equal(most, activations.highest(full[name], 2))
         np.testing.assert_array_equal(least, activations.highest(-full[name], 2))
@@ -77,4 +78,4 @@ def test_values_that_are_not_finite_name_the_layer(waves):
     with torch.no_grad():
         target.module.audio_spectrogram_transformer.layers[0].mlp.fc1.bias[0] = float("nan")
     with pytest.raises(InputError, match="block0.intermediate .*not finite"):
-        activations.record(target, waves)
+        activations.record(target, [waves[:3], waves[3:]], 8)

@@ -180,22 +180,30 @@ class Consensus:
         clip_indices: int [k, units], the clips most (or least) activated by each unit.
         Raises InputError where K is 0 or an index lies outside the captions.
         """
+        return [told(shared) for shared in self.shared(clip_indices)]
+
+    def shared(self, clip_indices: np.ndarray) -> list[tuple[tuple[Claim, int, int], ...]]:
+        """What `summaries` tells, untold: for every unit its claims, each with how many of how many clips hold it."""
         indices = np.asarray(clip_indices)
         if indices.ndim != 2 or len(indices) == 0:
             raise InputError(f"Clip indices have the shape {indices.shape}; expected [k, units] with k at least 1.")
         if indices.size and (indices.min() < 0 or indices.max() >= len(self.holds)):
             raise InputError(f"A clip index lies outside the {len(self.holds)} captions; give indices from 0.")
         distinct, unit = np.unique(np.sort(indices, axis=0).T, axis=0, return_inverse=True)
-        told = [self._summary(self.holds[clips].sum(0), len(clips)) for clips in distinct]
-        return [told[i] for i in unit.ravel()]
+        found = [self._balanced_claims(self.holds[clips].sum(0), len(clips)) for clips in distinct]
+        return [found[i] for i in unit.ravel()]
 
-    def _summary(self, counts: np.ndarray, of: int) -> tuple[str, ...]:
-        """Points from the number of clips that hold each claim; int [claims]."""
+    def _balanced_claims(self, counts: np.ndarray, of: int) -> tuple[tuple[Claim, int, int], ...]:
+        """Claims to tell from the number of clips that hold each; int [claims]."""
         shared = np.flatnonzero(counts >= (of + 1) // 2)
         ranked = [self.claims[i] for i in shared[np.argsort(-counts[shared], kind="stable")]]
         count = dict(zip((self.claims[i] for i in shared), counts[shared].tolist(), strict=True))
-        chosen = _balanced(ranked)
-        return tuple(f"{i}. {tell(c, count[c], of)}" for i, c in enumerate(chosen, 1)) or (NOTHING_SHARED,)
+        return tuple((claim, count[claim], of) for claim in _balanced(ranked))
+
+
+def told(shared: Sequence[tuple[Claim, int, int]]) -> tuple[str, ...]:
+    """The numbered points of a summary; one that carries no concept where nothing is shared."""
+    return tuple(f"{i}. {tell(*claim)}" for i, claim in enumerate(shared, 1)) or (NOTHING_SHARED,)
 
 
 def _balanced(ranked: list[Claim]) -> list[Claim]:

@@ -8,7 +8,7 @@ of a seed that is never probed. No function here takes a label.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from importlib.metadata import version
 
@@ -51,18 +51,22 @@ def caption(samples: np.ndarray, sample_rate: int, name: str, parts: Sequence[st
 
 
 def hear(
-    waveforms: Sequence[np.ndarray], sample_rate: int, names: Sequence[str], parts: Sequence[str] = ORIGINS
+    waveforms: Iterable[np.ndarray], sample_rate: int, names: Sequence[str], parts: Sequence[str] = ORIGINS
 ) -> dict[str, list[str]]:
     """Descriptions D_d of many clips, caption origin -> one text a clip; a progress bar is shown.
 
-    waveforms: [clips, samples] or a sequence of vectors, as `caption` takes them.  names: one a clip, in that order.
+    waveforms: one vector a clip, as `caption` takes them, read one at a time. names: one a clip, in that order.
     Raises InputError where `caption` does, or if the numbers of waveforms and names differ.
     """
     from tqdm.auto import tqdm
 
-    if len(waveforms) != len(names):
-        raise InputError(f"The ear was given {len(waveforms)} waveforms and {len(names)} names. Give one name a clip.")
-    texts = [caption(w, sample_rate, n, parts) for w, n in zip(tqdm(waveforms, "hearing"), names, strict=True)]
+    heard = tqdm(waveforms, "hearing", total=len(names), unit="clip", leave=False)
+    try:
+        texts = [caption(waveform, sample_rate, name, parts) for waveform, name in zip(heard, names, strict=True)]
+    except InputError:
+        raise
+    except ValueError:  # zip's: one of the two ended before the other
+        raise InputError(f"The ear was given another number of waveforms than the {len(names)} names.") from None
     return {part: [text[part] for text in texts] for part in parts}
 
 

@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 from andlib.paths import WEIGHTS
 from andlib.records import ProbingSet
-from andlib.targets import load_ast
+from andlib.targets import ast_features, load_ast
 
 
 @dataclass(frozen=True)
@@ -118,8 +118,8 @@ def train_ast(profile: str, probing_set: ProbingSet, recipe: Recipe, folder: Pat
     start = time.perf_counter()
     torch.manual_seed(recipe.seed)
     network = make_ast(recipe, probing_set.classes).to(device)
-    waveforms = torch.from_numpy(probing_set.waveforms(16_000, recipe.seconds))
-    features = torch.cat([_features(x, recipe) for x in waveforms.split(64)]).to(device)
+    batches = probing_set.batches(16_000, recipe.seconds)
+    features = torch.cat([ast_features(torch.from_numpy(batch), recipe.max_length) for batch in batches]).to(device)
     labels = torch.from_numpy(probing_set.labels).to(device)
     seen = torch.from_numpy(probing_set.folds != 1)
     losses = train(network, features[seen], labels[seen], recipe)
@@ -138,12 +138,6 @@ def train_ast(profile: str, probing_set: ProbingSet, recipe: Recipe, folder: Pat
     (folder / "record.json").write_text(json.dumps(record, indent=1) + "\n")
     load_ast(folder, seconds=recipe.seconds)  # what was saved must load
     return record
-
-
-def _features(waveforms: torch.Tensor, recipe: Recipe) -> torch.Tensor:
-    from andlib.targets import _ast_features
-
-    return _ast_features(waveforms, recipe.max_length)
 
 
 def main() -> None:
