@@ -27,7 +27,7 @@ def ablate(target: Target, units: UnitSet) -> Iterator[None]:
     import torch
 
     def hook_for(indices):
-        index = torch.as_tensor(np.asarray(indices, dtype=np.int64))
+        index = torch.from_numpy(np.array(indices, dtype=np.int64))
 
         def hook(module, inputs, output):
             return output.index_fill(-1, index.to(output.device), 0.0)

@@ -55,7 +55,7 @@ def recording(target: Target, receive: "Callable[[Layer, Tensor], None]") -> Ite
             handle.remove()
 
 
-def record(target: Target, batches: Iterable[Float[np.ndarray, "clips samples"]], clips: int) -> dict[str, np.ndarray]:
+def record(target: Target, batches: Iterable[Float[np.ndarray, "_ samples"]], clips: int) -> dict[str, np.ndarray]:
     """Activations of every unit on every clip: layer name -> float32 [clips, units], clips in the given order.
 
     batches: mono waveforms at the target's sampling rate and length, `clips` in all. One forward pass a batch records
@@ -112,7 +112,7 @@ class Highest:
 
 
 def record_extremes(
-    target: Target, batches: Iterable[Float[np.ndarray, "clips samples"]], clips: int, k: int
+    target: Target, batches: Iterable[Float[np.ndarray, "_ samples"]], clips: int, k: int
 ) -> dict[str, tuple[Int[np.ndarray, "k units"], Int[np.ndarray, "k units"]]]:
     """As `record`, keeping only which k clips activate each unit most and least: layer -> (highest, lowest).
 

@@ -40,7 +40,7 @@ al.figures.style()
 #
 # A unit is labelled by one of these strategies, always from clips of folds 2–5 alone, so that nothing is measured on a clip that chose the units:
 #
-# - **DB**: the class is among the unit's three best concepts out of ESC-50's 50.
+# - **DB**: the class is among the unit's three best concepts out of ESC-50's 50, by cos_cubed (the paper does not name the function it used here; it finds this one best for AST).
 # - **OCP**: the nouns of the unit's open concepts name the class, by lemma or synonym.
 # - **random**: 5.4 % of the units, as the paper's 3000 of 55,296, drawn anew for each class.
 # - **random as DB / as OCP**: as many units in each layer as the strategy took there, drawn at random. This is the fair comparison.
@@ -84,6 +84,7 @@ keep(
 # On {glue:text}`title`, the largest gap is that of **{glue:text}`largest`**.
 # OCP silences {glue:text}`ocp_units:.0f` units a class on average and opens a gap of {glue:text}`ocp_gap:+.2f` (p = {glue:text}`ocp_p:.4f`), {glue:text}`ocp_verdict` than the {glue:text}`ocp_random:+.2f` of as many random units in the same layers; for DB it is {glue:text}`db_gap:+.2f` (p = {glue:text}`db_p:.4f`), {glue:text}`db_verdict` than {glue:text}`db_random:+.2f`.
 # "Wider" means that the two 95 % intervals do not overlap. Intervals resample source recordings within each class; p permutes which set of units belongs to which class, 10,000 times.
+# Sets differ in size, and a class that is easy to hurt may have many units: even the matched random row can have a small p, so compare a strategy with that row, not with 0.
 # {glue:text}`ocp_empty` classes have no OCP unit at all: they count 0 in the average, as in the paper.
 #
 # ## Beyond logits
