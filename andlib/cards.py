@@ -75,8 +75,8 @@ def neuron_card(
             heading = f"<b>{escape(clip.label)}</b>, u = {activations[i]:.2f}<br>{escape(texts[i])}"
             figures.append(clip_figure(probing_set, clip, heading, seconds))
         parts.append(f'<h4>{title}</h4><div class="clips">{"".join(figures)}</div>')
-    parts.append(f"<h4>Summary of the highest clips (S_h), calibrated</h4>{_calibration(neuron)}")
-    parts.append(f"<h4>Summary of the lowest clips (S_l)</h4>{_points(neuron['low'])}")
+    parts.append(f"<h4>Summary of the highest clips (S<sub>h</sub>), calibrated</h4>{_calibration(neuron)}")
+    parts.append(f"<h4>Summary of the lowest clips (S<sub>l</sub>)</h4>{_points(neuron['low'])}")
     parts.append(f"<h4>Concepts</h4>{_concepts(neuron)}</section>")
     return Card("".join(parts))
 
@@ -88,9 +88,7 @@ def _calibration(neuron: pd.Series) -> str:
         if point in kept:
             rows.append(f"<li>{escape(point)}</li>")
         else:
-            rows.append(
-                f"<li><del>{escape(point)}</del> removed: cosine {cosine:.2f} with “{escape(like)}” of S_l</li>"
-            )
+            rows.append(f"<li><del>{escape(point)}</del> removed: cosine {cosine:.2f} with “{escape(like)}” below</li>")
     return f'<ul class="points">{"".join(rows)}</ul>'
 
 

@@ -93,9 +93,8 @@ def target_accuracy(run: Run) -> pd.DataFrame:
     """Share of clips that each model classifies right, on fold 1 (never trained on) and on the folds it learnt from."""
     rows = []
     for model in run.models:
-        classes = stages.target(run, model).classes
         logits = stages.unit_activations(run, model)["classifier"]
-        right = np.array(classes)[logits.argmax(1)] == np.array([clip.label for clip in run.probing_set.clips])
+        right = _right(stages.target(run, model), logits, run.probing_set)
         for name, folds in (("fold 1", TEST), ("folds 2-5", LEARNT)):
             inside = np.isin(run.probing_set.folds, folds)
             rows.append(
@@ -135,7 +134,7 @@ def _difficulty_rows(run: Run, probing_set: ProbingSet):
         test = np.isin(probing_set.folds, TEST)
         values = {"log-mel statistics + linear": band_statistics_accuracy(waveforms, probing_set.labels, test)}
         for model in run.models:
-            values[model] = _accuracy(stages.target(run, model), waveforms[test], probing_set.labels[test])
+            values[model] = _accuracy(stages.target(run, model), probing_set.in_folds(TEST), waveforms[test])
         return [values]
 
     [values] = run.store.get("difficulty", key, make, "lines")
@@ -162,9 +161,14 @@ def band_statistics_accuracy(waveforms: np.ndarray, labels: np.ndarray, test: np
     return float(classifier.fit(x[~test], labels[~test]).score(x[test], labels[test]))
 
 
-def _accuracy(network: Target, waveforms: np.ndarray, labels: np.ndarray) -> float:
+def _accuracy(network: Target, probing_set: ProbingSet, waveforms: np.ndarray) -> float:
     logits = ablation.logits_of(network, ablation.features_of(network, waveforms))
-    return float((logits.argmax(1) == labels).mean())
+    return float(_right(network, logits, probing_set).mean())
+
+
+def _right(network: Target, logits: np.ndarray, probing_set: ProbingSet) -> np.ndarray:
+    """Whether each clip's largest logit is its own class's, by name: a network may know other classes, too."""
+    return np.array(network.classes)[logits.argmax(1)] == np.array([clip.label for clip in probing_set.clips])
 
 
 def unit_sets(run: Run, model: str, folds: Sequence[int], strategy: str) -> list[UnitSet]:
@@ -234,6 +238,11 @@ def unlearning(run: Run, model: str) -> dict[str, Effects]:
         "strategies": list(sets),
         "version": ablation.VERSION,
     }
+    strangers = sorted(set(tested.classes) - set(network.classes))
+    if strangers:
+        raise InputError(
+            f"{model} has no output for {', '.join(strangers[:3])}: nothing to unlearn. Use another network."
+        )
     position = [network.classes.index(name) for name in tested.classes]
 
     def make():

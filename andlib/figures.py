@@ -100,10 +100,12 @@ def activation_histogram(activations: np.ndarray, highest: np.ndarray, lowest: n
     ax.hist(activations, bins=40, color=MUTED)
     for clips, colour, label in ((highest, OURS, "highest"), (lowest, PAPER, "lowest")):
         values = activations[np.asarray(clips)]
-        ax.plot(values, np.zeros(len(values)), "|", color=colour, markersize=26, markeredgewidth=2, label=label)
+        ax.plot(
+            values, np.zeros(len(values)), "|", color=colour, markersize=26, markeredgewidth=2, label=f"{label} clips"
+        )
     ax.set(xlabel="activation u", ylabel="clips")
     ax.set_title(f"{title}: activation on every clip")
-    ax.legend()
+    ax.legend(markerscale=0.4)
     return ax
 
 

@@ -16,6 +16,16 @@ from andlib.profiles import MODELS, PROFILES, Profile, switches
 from andlib.records import ProbingSet
 from andlib.store import Store
 
+# parameters of every page
+DEFAULTS = {
+    "model": "ast",
+    "profile": "mini",
+    "data_dir": "",
+    "captions": "",
+    "weights": "",
+    "mode": "corrected",
+    "k": 5,
+}
 NOTEBOOK_NAMES = {"In", "Out", "get_ipython", "exit", "quit", "open"}
 
 
@@ -23,7 +33,8 @@ NOTEBOOK_NAMES = {"In", "Out", "get_ipython", "exit", "quit", "open"}
 class Run:
     """What one page was asked to do.
 
-    models: target networks, in the order of their tables. faults: switches of the released code that are on.
+    models: target networks, in the order of their tables. weights: folder or hub id of the network where it is not the
+    profile's. faults: switches of the released code that are on.
     k: how many highest and lowest clips describe a neuron. extra: the page's own parameters.
     """
 
@@ -31,6 +42,7 @@ class Run:
     models: tuple[str, ...]
     data_dir: str = ""
     captions: str = ""
+    weights: str = ""
     mode: str = "corrected"
     k: int = 5
     extra: Mapping[str, Any] = field(default_factory=dict)
@@ -74,6 +86,8 @@ class Run:
         parts = [f"Profile {self.profile.name}: {self.profile.title}", f"mode {self.mode}"]
         if origins:
             parts.append("descriptions from " + " + ".join(origins))
+        if self.weights:
+            parts.append(f"network {self.weights}")
         packages = [f"{name} {_version(name)}" for name in ("andlib", "torch", "transformers")]
         return "; ".join([*parts, f"K = {self.k}", ", ".join(packages)]) + "."
 
@@ -88,12 +102,19 @@ def open_run(parameters: Mapping[str, Any], **own: Any) -> Run:
     >>> run = open_run(globals(), target_class=str)
     """
     given = {name: value for name, value in parameters.items() if _is_parameter(name, value)}
-    common = ("model", "profile", "data_dir", "captions", "mode", "k")
     again = any(isinstance(value, Run) for value in given.values())  # a reader runs the cell again, amid its results
     for name in given:
-        if not again and name not in common and name not in own:
-            raise InputError(f"Parameter {name!r} is unknown to this page. {suggest(name, [*common, *own])}")
-    defaults = {"model": "ast", "profile": "mini", "data_dir": "", "captions": "", "mode": "corrected", "k": 5}
+        if not again and name not in DEFAULTS and name not in own:
+            raise InputError(f"Parameter {name!r} is unknown to this page. {suggest(name, [*DEFAULTS, *own])}")
+    defaults = {
+        "model": "ast",
+        "profile": "mini",
+        "data_dir": "",
+        "captions": "",
+        "weights": "",
+        "mode": "corrected",
+        "k": 5,
+    }
     values = {name: _of_type(name, given.get(name, default), type(default)) for name, default in defaults.items()}
     if values["k"] < 1:
         raise InputError(f"Parameter k is {values['k']}; expected at least 1 highest and lowest clip a neuron.")
@@ -103,7 +124,7 @@ def open_run(parameters: Mapping[str, Any], **own: Any) -> Run:
     return Run(
         profile=PROFILES[check_choice("Profile", values["profile"], PROFILES)],
         models=MODELS if model == "all" else (model,),
-        **{name: values[name] for name in ("data_dir", "captions", "mode", "k")},
+        **{name: values[name] for name in ("data_dir", "captions", "weights", "mode", "k")},
         extra=extra,
     )
 

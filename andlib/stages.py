@@ -33,7 +33,8 @@ CONTROLS = ("shuffled captions", "class words struck")
 def target(run: Run, model: str, *, untrained: bool = False) -> Target:
     """The target network F of that name in the run's profile, or its untrained twin."""
     seed = UNTRAINED_SEED if untrained else None
-    return load_ast(run.profile.networks[model], name=model, seconds=run.profile.seconds, untrained_seed=seed)
+    location = run.weights or run.profile.networks[model]
+    return load_ast(location, name=model, seconds=run.profile.seconds, untrained_seed=seed)
 
 
 def unit_activations(run: Run, model: str, *, untrained: bool = False) -> dict[str, np.ndarray]:
@@ -263,15 +264,18 @@ def _closed_concepts(run: Run, u: np.ndarray | None, p: np.ndarray, layer: Layer
 
 
 def _calibrate(run: Run, table: pd.DataFrame) -> pd.DataFrame:
-    """Adds the calibrated summary, and for each point of S_h the closest point of S_l with its cosine."""
+    """Adds the calibrated summary, without greetings and junk; and for each point of S_h the closest one of S_l."""
     points = sorted({point for column in ("high", "low") for row in table[column] for point in row})
     vectors = encoders.encode(points, run.profile.encoder)
     row_of = {point: i for i, point in enumerate(points)}
     rule = summaries.calibrate_as_released if "calibration_loop" in run.faults else summaries.calibrate
+    released = "word_lists_by_substring" in run.faults
+    junk = {point for point in points if language.is_boilerplate(point, released=released)}
     kept, like, cosines = [], [], []
     for high, low in zip(table["high"], table["low"], strict=True):
         cosine = vectors[[row_of[p] for p in high]] @ vectors[[row_of[p] for p in low]].T
-        kept.append(rule(high, low, cosine).kept)
+        h, lo = ([i for i, point in enumerate(side) if point not in junk] for side in (high, low))
+        kept.append(rule([high[i] for i in h], [low[i] for i in lo], cosine[np.ix_(h, lo)]).kept)
         like.append([low[j] for j in cosine.argmax(1)])
         cosines.append(cosine.max(1))
     return table.assign(calibrated=kept, like=like, cosine=cosines)

@@ -56,7 +56,10 @@ def keep(**values: object) -> None:
 
 
 def plain(frame: pd.DataFrame, caption: str, made_by: str, formats: Format | None = None) -> Table:
-    """Any frame as a table."""
+    """Any frame as a table. A model that is the same in every row moves from its column into the caption."""
+    if "model" in frame and frame["model"].nunique() == 1:
+        caption = f"{caption} ({frame['model'].iloc[0]})"
+        frame = frame.drop(columns="model")
     return Table(frame, caption, made_by, formats or {})
 
 
@@ -69,15 +72,15 @@ def table2(results: pd.DataFrame, made_by: str, encoder: str) -> Table:
     for model, ours in results.groupby("model", sort=False):
         best = best_function(ours)
         reference = paper.table2(model).set_index("method").loc["DB"]
-        rows.append({"model": model, "": "DB, the paper (ESC-50)", **reference})
+        rows.append({"model": model, "method": "DB, the paper (ESC-50)", **reference})
         for _, row in ours[(ours["function"] == best) | (ours["method"] != "DB")].iterrows():
             label = row["method"] if row["method"] != "DB" else f"DB, {best}"
             kept = row[["top1", "top5", "cos"]].to_dict()
-            rows.append({"model": model, "": f"{label}: {row['condition']}", **kept})
-        rows.append({"model": model, "": "chance (50 concepts)", **paper.CHANCE, "cos": float("nan")})
+            rows.append({"model": model, "method": f"{label}: {row['condition']}", **kept})
+        rows.append({"model": model, "method": "chance (50 concepts)", **paper.CHANCE, "cos": float("nan")})
     frame = pd.DataFrame(rows).rename(columns={"top1": "top-1", "top5": "top-5", "cos": f"cosine ({encoder})"})
     formats = {"top-1": ".1%", "top-5": ".1%", f"cosine ({encoder})": ".2f"}
-    return Table(frame, "Table 2. Naming the classes of classifier units", made_by, formats)
+    return plain(frame, "Table 2. Naming the classes of classifier units", made_by, formats)
 
 
 def best_function(results: pd.DataFrame) -> str:
@@ -87,33 +90,37 @@ def best_function(results: pd.DataFrame) -> str:
 
 
 def table7(results: pd.DataFrame, made_by: str, encoder: str) -> Table:
-    """Table 7 for DB: every similarity function, ours (all clips, fold 1 alone) and the paper's."""
+    """Table 7 for DB: every similarity function, ours (all clips, fold 1 alone) and the paper's.
+
+    A cell holds top-1 in %, top-5 in % and the cosine, as the paper lays it out.
+    """
     rows = []
     for model, ours in results[results["method"] == "DB"].groupby("model", sort=False):
         reference = paper.table7(model).set_index("function")
+        cells = ours.set_index(["condition", "function"])
         for function in reference.index:
             row = {"model": model, "function": function}
             for condition in ("all clips", "fold 1"):
-                found = ours[(ours["function"] == function) & (ours["condition"] == condition)]
-                if len(found):
-                    row |= {f"{condition}: {c}": found.iloc[0][c] for c in ("top1", "top5", "cos")}
-            rows.append(row | {f"paper: {c}": reference.loc[function, c] for c in ("top1", "top5", "cos")})
-    frame = pd.DataFrame(rows)
-    formats = {c: ".2f" if c.endswith("cos") else ".1%" for c in frame.columns}
-    frame = frame.rename(columns=lambda c: c.replace("top1", "top-1").replace("top5", "top-5"))
-    formats = {c.replace("top1", "top-1").replace("top5", "top-5"): f for c, f in formats.items()}
-    return Table(frame, f"Table 7. DB by similarity function (cosine: {encoder})", made_by, formats)
+                if (condition, function) in cells.index:
+                    row[f"ours, {condition}"] = _cell(cells.loc[(condition, function)])
+            rows.append(row | {"the paper (ESC-50)": _cell(reference.loc[function])})
+    caption = f"Table 7. DB by similarity function: top-1 % / top-5 % / cosine by {encoder}"
+    return plain(pd.DataFrame(rows), caption, made_by)
+
+
+def _cell(row: pd.Series) -> str:
+    return f"{100 * row['top1']:.1f} / {100 * row['top5']:.1f} / {row['cos']:.2f}"
 
 
 TABLE4_COLUMNS = {
     "model": "model",
     "strategy": "strategy",
-    "units": "units a class",
-    "empty": "classes without a unit",
+    "units": "units",
+    "empty": "empty",
     "dA": "ΔA",
     "dR": "ΔR",
     "gap": "ΔR − ΔA",
-    "interval": "95 % interval",
+    "interval": "95 %",
     "p": "p",
 }
 
@@ -125,16 +132,16 @@ def table4(results: pd.DataFrame, made_by: str) -> Table:
     """
     rows = []
     for model, ours in results.groupby("model", sort=False):
-        for _, row in paper.table4(model).iterrows():
-            if row["strategy"] in ("random", "DB", "OCP"):
-                rows.append(row.to_dict() | {"model": model, "strategy": f"{row['strategy']}, the paper (ESC-50)"})
-        rows += [row.to_dict() for _, row in ours.iterrows()]
+        reference = paper.table4(model).set_index("strategy")
+        for strategy in ("random", "DB", "OCP"):
+            rows.append({"model": model, "strategy": f"{strategy}, the paper (ESC-50)", **reference.loc[strategy]})
+        rows += ours.to_dict("records")
     frame = pd.DataFrame(rows)
     frame["interval"] = [_interval(low, high) for low, high in zip(frame["gap_low"], frame["gap_high"], strict=True)]
     frame = frame[list(TABLE4_COLUMNS)].rename(columns=TABLE4_COLUMNS)
-    formats = dict.fromkeys(["ΔA", "ΔR", "ΔR − ΔA"], "+.2f") | {"units a class": ".0f", "p": ".4f"}
-    formats["classes without a unit"] = ".0f"
-    return Table(frame, "Table 4. Change of the class's own logit after silencing its units", made_by, formats)
+    formats = dict.fromkeys(["ΔA", "ΔR", "ΔR − ΔA"], "+.2f") | {"units": ".0f", "empty": ".0f", "p": ".4f"}
+    caption = "Table 4. Change of the class's own logit after silencing its units"
+    return plain(frame, caption, made_by, formats)
 
 
 def beyond_logits(results: pd.DataFrame, made_by: str) -> Table:
@@ -142,25 +149,24 @@ def beyond_logits(results: pd.DataFrame, made_by: str) -> Table:
     columns = {
         "model": "model",
         "strategy": "strategy",
-        "gap_filled": "ΔR − ΔA, classes with units",
+        "gap_filled": "logit gap, classes with units",
         "margin_dA": "margin ΔA",
         "margin_dR": "margin ΔR",
-        "margin_gap": "margin ΔR − ΔA",
+        "margin_gap": "margin gap",
         "margin_p": "p",
-        "accuracy_before": "accuracy before",
         "accuracy_forgotten": "forgotten class",
-        "accuracy_remaining": "remaining classes",
+        "accuracy_remaining": "other classes",
     }
-    formats = {name: "+.2f" for name in columns.values() if "Δ" in name}
-    formats |= dict.fromkeys(["accuracy before", "forgotten class", "remaining classes"], ".1%") | {"p": ".4f"}
-    frame = results[list(columns)].rename(columns=columns)
-    return Table(frame, "Beyond logits: margin (own logit less the largest other) and accuracy", made_by, formats)
+    formats = {name: "+.2f" for name in columns.values() if "gap" in name or "Δ" in name}
+    formats |= dict.fromkeys(["forgotten class", "other classes"], ".1%") | {"p": ".4f"}
+    caption = "Beyond logits: margin (own logit less the largest other) and accuracy after silencing"
+    return plain(results[list(columns)].rename(columns=columns), caption, made_by, formats)
 
 
 def listing(rows: Sequence[Mapping[str, object]], caption: str, made_by: str) -> Table:
     """Rows of mixed text and numbers."""
-    return Table(pd.DataFrame(rows), caption, made_by, {})
+    return plain(pd.DataFrame(rows), caption, made_by)
 
 
 def _interval(low: float, high: float) -> str:
-    return "–" if pd.isna(low) else f"{low:+.2f} to {high:+.2f}"
+    return "–" if pd.isna(low) else f"{low:+.2f} … {high:+.2f}"

@@ -20,6 +20,7 @@ unit: str = ""  # layer/number, counted from 0, like block0.output/17; empty tak
 profile: str = "mini"  # what is probed and with which models: mini | esc10 | esc50
 data_dir: str = ""  # folder with the recordings, for profiles that need one
 captions: str = ""  # caption file (CSV or JSON); empty takes the profile's
+weights: str = ""  # folder or hub id of the network; empty takes the profile's
 mode: str = "corrected"  # corrected | released | names of released faults
 k: int = 5  # highest / lowest activated clips per neuron
 
@@ -33,22 +34,15 @@ target = al.target(run, run.models[0])
 address = al.chosen_unit(target, run.extra["unit"])
 
 # %% [markdown]
-# ## The network's layers
-
-# %% tags=["hide-input"]
-layers = [{"layer": layer.name, "units": layer.units, "one number a clip": layer.pooling} for layer in target.layers]
-keep(units=sum(layer.units for layer in target.layers), unit=address.id)
-al.tables.listing(layers, f"Layers of {address.model}: {sum(layer.units for layer in target.layers)} units", run.made_by())
-
-# %% [markdown]
 # ## The neuron
 #
 # {glue:text}`unit` is one output of one linear layer, before any nonlinearity.
-# Its *activation* $u_i$ on a clip is the pooled output named above.
+# Its *activation* $u_i$ on a clip is its output pooled over tokens, as the last table says.
 
 # %% tags=["hide-input"]
 neurons = al.neurons(run, address.model, layers=(address.layer,))
 neuron = neurons.iloc[address.index]
+keep(unit=address.id)
 u = al.unit_activations(run, address.model)[address.layer][:, address.index]
 al.cards.neuron_card(neuron, run.probing_set, u, al.clip_descriptions(run), run.profile.seconds)
 
@@ -62,6 +56,14 @@ al.figures.activation_histogram(u, neuron["highest"], neuron["lowest"], address.
 
 # %% tags=["hide-input"]
 al.tables.listing(al.db_concepts(run, address), "DB's three best concepts of ESC-50's 50", run.made_by(*al.caption_parts(run)))
+
+# %% [markdown]
+# ## Other neurons
+
+# %% tags=["hide-input"]
+layers = [{"layer": layer.name, "units": layer.units, "one number a clip": layer.pooling} for layer in target.layers]
+keep(units=sum(layer.units for layer in target.layers))
+al.tables.listing(layers, f"Layers of {address.model}: {sum(layer.units for layer in target.layers)} units", run.made_by())
 
 # %% [markdown]
 # ## What to make of it

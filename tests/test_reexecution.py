@@ -1,0 +1,32 @@
+"""Pages executed anew say what the committed ones say.
+
+Slow (a minute or two on an empty cache). Activations may differ by 1e-4 between machines, which can move a ranking
+at a tie: a share of the 28 classifier units may move by two of them, and a mean cosine accordingly.
+"""
+
+import json
+
+import pytest
+
+from andlib import pages, paths
+
+TOLERANCE = 2 / 28 + 1e-9
+
+
+@pytest.mark.parametrize("page", ["4_1_last_layer", "probe_one_neuron"])
+def test_a_page_executed_anew_keeps_its_numbers(page, tmp_path):
+    parameters = {"profile": "mini"}
+    executed = pages.execute(paths.notebooks() / f"{page}.ipynb", tmp_path / f"{page}.ipynb", parameters)
+    ours = pages.glued(executed)
+    committed = json.loads((paths.results() / "mini" / f"{page}.json").read_text(encoding="utf-8"))
+    assert ours.keys() == committed.keys() and len(ours) > 1
+    for name, value in committed.items():
+        if isinstance(value, float):
+            assert ours[name] == pytest.approx(value, abs=TOLERANCE), name
+        elif isinstance(value, list):
+            assert len(ours[name]) == len(value), name
+            for our_row, row in zip(ours[name], value, strict=True):
+                for column in ("top1", "top5", "cos"):
+                    assert our_row[column] == pytest.approx(row[column], abs=TOLERANCE), (name, column)
+        else:
+            assert ours[name] == value, name
