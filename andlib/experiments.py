@@ -1,6 +1,7 @@
 """The paper's experiments: each reads the stages of a run and gives one tidy frame, a row an observation."""
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 import numpy as np
 import pandas as pd
@@ -211,7 +212,10 @@ def unlearning_sets(run: Run, model: str) -> dict[str, list[UnitSet]]:
     widths = {layer.name: layer.units for layer in stages.target(run, model).layers if layer.in_block}
     count = round(RANDOM_SHARE * sum(widths.values()))
     classes = range(len(run.probing_set.classes))
-    sets = {"random": [ablation.random_units(count, widths, rng) for _ in classes]}
+    drawn = [ablation.random_units(count, widths, rng) for _ in classes]
+    if "ablate_leading_rows" in run.faults:  # released code: close_neuron_class.py:42-45, one draw for all classes
+        drawn = [_leading_rows(drawn[0]) for _ in classes]
+    sets = {"random": drawn}
     for strategy in ("DB", "OCP"):
         chosen = unit_sets(run, model, LEARNT, strategy)
         sets[strategy] = chosen
@@ -228,54 +232,43 @@ def unlearning(run: Run, model: str) -> dict[str, Effects]:
     """
     if not set(TEST) <= set(run.probing_set.folds):
         raise InputError(f"{run.profile.title} has no fold 1 to measure on; unlearning needs folds.")
-    sets = unlearning_sets(run, model)
     network = stages.target(run, model)
     tested = run.probing_set.in_folds(TEST)
-    key = {
-        "target": network.fingerprint,
-        "clips": tested.fingerprint,
-        "sets": digest([{la: list(map(int, i)) for la, i in units.items()} for s in sets.values() for units in s]),
-        "strategies": list(sets),
-        "version": ablation.VERSION,
-    }
     strangers = sorted(set(tested.classes) - set(network.classes))
     if strangers:
         raise InputError(
             f"{model} has no output for {', '.join(strangers[:3])}: nothing to unlearn. Use another network."
         )
     position = [network.classes.index(name) for name in tested.classes]
-
-    def make():
-        return _silence_each(network, tested.waveforms(16_000, run.profile.seconds), sets)
-
-    logits = run.store.get("unlearning", key, make, "arrays")
-    sizes = {name: np.array([ablation.size(units) for units in chosen]) for name, chosen in sets.items()}
-    return {
-        name: Effects(
-            logits["before"][:, position],
-            logits[name][:, :, position],
-            tested.labels,
-            tested.sources,
-            sizes[name],
-        )
-        for name in sets
-    }
+    features = lru_cache(lambda: ablation.features_of(network, tested.waveforms(16_000, run.profile.seconds)))
+    before = _logits(run, network, tested, [{}], features)[0][:, position]
+    effects = {}
+    for strategy, sets in unlearning_sets(run, model).items():
+        after = _logits(run, network, tested, sets, features)[:, :, position]
+        sizes = np.array([ablation.size(units) for units in sets])
+        effects[strategy] = Effects(before, after, tested.labels, tested.sources, sizes)
+    return effects
 
 
-def _silence_each(network: Target, waveforms: np.ndarray, sets: Mapping[str, list[UnitSet]]) -> dict[str, np.ndarray]:
+def _logits(run: Run, network: Target, tested: ProbingSet, sets: Sequence[UnitSet], features) -> np.ndarray:
+    """Logits of the tested clips with each set of units silenced in turn; float32 [sets, clips, classes].
+
+    Stored by strategy, so that a killed run loses one at most. features: gives the network's inputs when called.
+    """
     from tqdm import tqdm
 
-    features = ablation.features_of(network, waveforms)
-    before = ablation.logits_of(network, features)
-    logits = {"before": before}
-    with tqdm(total=sum(map(len, sets.values())), desc="silencing", unit="set", leave=False) as bar:
-        for name, chosen in sets.items():
-            after = np.empty((len(chosen), *before.shape), np.float32)
-            for i, units in enumerate(chosen):
-                after[i] = ablation.logits_of(network, features, units) if ablation.size(units) else before
-                bar.update()
-            logits[name] = after
-    return logits
+    key = {
+        "target": network.fingerprint,
+        "clips": tested.fingerprint,
+        "sets": digest([{layer: list(map(int, indices)) for layer, indices in units.items()} for units in sets]),
+        "version": ablation.VERSION,
+    }
+
+    def make():
+        bar = tqdm(sets, desc="silencing", unit="set", leave=False)
+        return {"logits": np.stack([ablation.logits_of(network, features(), units) for units in bar])}
+
+    return run.store.get("unlearning", key, make, "arrays")["logits"]
 
 
 def unlearning_table(run: Run) -> pd.DataFrame:

@@ -60,9 +60,13 @@ class Run:
             from andlib.mini.synthesis import synthesc
 
             return synthesc()
-        from andlib.probing import open_folder
+        from andlib.probing import check_recordings, open_folder
 
-        return open_folder(self._recordings(), subset=self.profile.subset)
+        probing_set = open_folder(self._recordings(), subset=self.profile.subset)
+        # every recording is decoded once, before anything is made of any: all bad ones are then named together
+        key = {"clips": probing_set.fingerprint}
+        self.store.get("checked", key, lambda: check_recordings(probing_set) or [len(probing_set)], "lines")
+        return probing_set
 
     def _recordings(self) -> Path:
         if self.data_dir:

@@ -25,6 +25,7 @@ from andlib.targets import Layer, Target, load_ast
 NEURONS_VERSION = 1  # raise it when a summary, its calibration or its open concepts change
 UNTRAINED_SEED = 0
 SHUFFLE_SEED = 0
+SHARD = 256  # clips whose activations are stored at a time
 HEARING_RATE = 16_000  # Hz, at which the ear hears
 DB_FUNCTION = "cos_cubed"  # labels block units; the paper does not say which it used, and finds this best for AST
 CONTROLS = ("shuffled captions", "class words struck")
@@ -48,8 +49,20 @@ def unit_activations(run: Run, model: str, *, untrained: bool = False) -> dict[s
             f"Activations of {len(run.probing_set)} clips take {size(network, len(run.probing_set)) / 2**30:.1f} GiB; "
             f"the budget is {BUDGET / 2**30:.1f} GiB. Probe with fewer clips, or raise andlib.activations.BUDGET."
         )
-    key = _recorded(run, network)
-    return run.store.get("activations", key, lambda: record(network, *_batches(run, network)), "arrays")
+    shards = [_shard(run, network, first) for first in range(0, len(run.probing_set), SHARD)]
+    return {layer.name: np.concatenate([shard[layer.name] for shard in shards]) for layer in network.layers}
+
+
+def _shard(run: Run, network: Target, first: int) -> dict[str, np.ndarray]:
+    """Activations of SHARD clips from number `first`, stored by themselves: a killed run resumes behind the last."""
+    part = replace(run.probing_set, clips=run.probing_set.clips[first : first + SHARD])
+
+    def make():
+        return record(network, part.batches(network.sample_rate, network.seconds), len(part))
+
+    return run.store.get(
+        "activations", {**_recorded(run, network), "first": first, "clips_in_shard": len(part)}, make, "arrays"
+    )
 
 
 def highest_and_lowest(
@@ -76,10 +89,6 @@ def highest_and_lowest(
 
 def _too_large(run: Run, network: Target) -> bool:
     return size(network, len(run.probing_set)) > BUDGET
-
-
-def _batches(run: Run, network: Target):
-    return run.probing_set.batches(network.sample_rate, network.seconds), len(run.probing_set)
 
 
 def _recorded(run: Run, network: Target) -> dict:

@@ -137,6 +137,9 @@ def test_leading_rows_silence_as_many_units_from_the_front(run, cache):
     for our, their in zip(ours, theirs, strict=True):
         assert {la: len(i) for la, i in our.items()} == {la: len(i) for la, i in their.items()}
         assert all(list(i) == list(range(len(i))) for i in their.values())
+    random = experiments.unlearning_sets(make_run(cache, k=3, mode="ablate_leading_rows"), "ast")["random"]
+    assert all(str(units) == str(random[0]) for units in random)
+    assert len({str(units) for units in experiments.unlearning_sets(run, "ast")["random"]}) == 3
 
 
 def test_unlearning_measures_on_fold_1_what_folds_2_to_5_chose(run):
