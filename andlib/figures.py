@@ -70,7 +70,7 @@ def class_changes(changes: pd.DataFrame, target_class: str, model: str, strategy
         label.set_fontweight("bold" if label.get_text() == target_class else "normal")
     units = int(changes["units"].iloc[0])
     ax.set_title(f"{model}: {units} units of “{target_class}” silenced ({strategy})")
-    ax.legend(loc="lower right")
+    ax.legend(loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False)
     return ax
 
 

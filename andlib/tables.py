@@ -149,17 +149,17 @@ def beyond_logits(results: pd.DataFrame, made_by: str) -> Table:
     columns = {
         "model": "model",
         "strategy": "strategy",
-        "gap_filled": "logit gap, classes with units",
-        "margin_dA": "margin ΔA",
-        "margin_dR": "margin ΔR",
-        "margin_gap": "margin gap",
+        "gap_filled": "logit gap",
+        "margin_dA": "ΔA",
+        "margin_dR": "ΔR",
+        "margin_gap": "ΔR − ΔA",
         "margin_p": "p",
-        "accuracy_forgotten": "forgotten class",
-        "accuracy_remaining": "other classes",
+        "accuracy_forgotten": "forgotten",
+        "accuracy_remaining": "others",
     }
     formats = {name: "+.2f" for name in columns.values() if "gap" in name or "Δ" in name}
-    formats |= dict.fromkeys(["forgotten class", "other classes"], ".1%") | {"p": ".4f"}
-    caption = "Beyond logits: margin (own logit less the largest other) and accuracy after silencing"
+    formats |= dict.fromkeys(["forgotten", "others"], ".1%") | {"p": ".4f"}
+    caption = "Beyond logits: change of the margin (own logit less the largest other), and accuracy"
     return plain(results[list(columns)].rename(columns=columns), caption, made_by, formats)
 
 

@@ -49,7 +49,7 @@ plain(
 # %% [markdown]
 # This page probes with {glue:text}`title`: {glue:text}`clips` clips of {glue:text}`classes` classes, cut from {glue:text}`sources` sources.
 # Networks learn from folds 2–5; fold 1 tests them.
-# {glue:text}`straddling` of the source recordings are in more than one fold; of a set with 0, nothing heard in training returns in the test.
+# Source recordings found in more than one fold: {glue:text}`straddling` (with none, nothing heard in training returns in the test).
 #
 # ## One clip a class, and what is said of it
 #

@@ -99,6 +99,7 @@ keep(
 #
 # A logit is no confidence: a shift of all logits together changes $\Delta A$ and $\Delta R$ and forgets nothing.
 # The margin (own logit less the largest other) and plain accuracy say whether a class was really forgotten.
+# *Logit gap* is Table 4's, over the classes that have a unit; $\Delta A$ and $\Delta R$ are those of the margin; *forgotten* and *others* are accuracies after silencing.
 
 # %% tags=["hide-input"]
 beyond_logits(results, run.made_by(*origins))
@@ -122,12 +123,13 @@ al.figures.change_matrix(effects.by_class(effects.own), run.probing_set.classes,
 # %% [markdown]
 # ## What the labels rest on
 #
-# How much of each layer's summaries survives calibration, and what the summaries speak of.
+# How many points the summaries of each layer's highest clips hold, which share of them speaks of qualities or events, which share calibration removes, and how many units keep an adjective or a noun.
 
 # %% tags=["hide-input"]
 described = al.described_layers(run)
 keep(described=described)
-plain(described, "Descriptions by layer (all clips)", run.made_by(*origins), dict.fromkeys(["qualities or events", "removed", "with adjective", "with noun"], ".0%") | {"points": ".1f"})
+described = described.rename(columns={"with adjective": "adjective", "with noun": "noun"})
+plain(described, "Descriptions by layer, from all clips", run.made_by(*origins), dict.fromkeys(["qualities or events", "removed", "adjective", "noun"], ".0%") | {"points": ".1f"})
 
 # %% [markdown]
 # ## What differs from the paper, and why
