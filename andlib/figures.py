@@ -34,7 +34,7 @@ def _axes(ax, width: float, height: float):
 def function_accuracy(results: pd.DataFrame, paper: pd.DataFrame, model: str, ax=None):
     """Top-1 of DB by similarity function: ours on all clips and on fold 1, and the paper's.
 
-    results: `experiments.last_layer`. paper: `paper.table7(model)`.
+    results: `section_4_1.last_layer`. paper: `paper.table7(model)`.
     """
     ax = _axes(ax, 7, 3.2)
     ours = results[(results["model"] == model) & (results["method"] == "DB")]
@@ -56,7 +56,7 @@ def function_accuracy(results: pd.DataFrame, paper: pd.DataFrame, model: str, ax
 def class_changes(changes: pd.DataFrame, target_class: str, model: str, strategy: str, ax=None):
     """Figure 10: each class's own logit before and after the target class's units are silenced.
 
-    changes: `experiments.class_changes`.
+    changes: `section_4_3.class_changes`.
     """
     changes = changes.sort_values("change", kind="stable").reset_index(drop=True)
     ax = _axes(ax, 7, 1.2 + 0.24 * len(changes))

@@ -7,6 +7,7 @@ from andlib.encoders import EMBEDDED
 from andlib.errors import check_choice
 
 MODELS = ("ast",)
+LEARNT, TEST = (2, 3, 4, 5), (1,)  # folds: networks learn from the former and are tested on the latter
 
 
 @dataclass(frozen=True)

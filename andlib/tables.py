@@ -66,7 +66,7 @@ def plain(frame: pd.DataFrame, caption: str, made_by: str, formats: Format | Non
 def table2(results: pd.DataFrame, made_by: str, encoder: str) -> Table:
     """Table 2 for DB: the best function's top-1, top-5 and cosine, beside the paper's, chance and every control.
 
-    results: `experiments.last_layer`. encoder: what the cosine is measured with, which stands in its header.
+    results: `section_4_1.last_layer`. encoder: what the cosine is measured with, which stands in its header.
     """
     rows = []
     for model, ours in results.groupby("model", sort=False):
@@ -128,7 +128,7 @@ TABLE4_COLUMNS = {
 def table4(results: pd.DataFrame, made_by: str) -> Table:
     """Table 4: change of a class's own logit when its units are silenced, ours and the paper's rows.
 
-    results: `experiments.unlearning_table`.
+    results: `section_4_3.unlearning_table`.
     """
     rows = []
     for model, ours in results.groupby("model", sort=False):

@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -60,3 +61,35 @@ def esc10() -> Path:
     if not folder:
         pytest.skip("needs ESC-10's recordings: set ANDLIB_ESC10 to their folder")
     return Path(folder)
+
+
+@lru_cache
+def tiny_set():
+    """Thirty clips of three classes of SynthESC in five folds."""
+    from andlib.mini.synthesis import synthesc
+
+    return synthesc(sources_per_fold=2, variants=1, classes=CLASSES)
+
+
+def tiny_run(folder, **changes):
+    """A run of the tiny AST on the tiny set, with its stages stored in `folder`; K = 3."""
+    from andlib.profiles import MINI
+    from andlib.run import Run
+    from andlib.store import Store
+
+    profile = replace(MINI, seconds=0.5, networks={"ast": str(tiny_folder())})
+    run = Run(profile, ("ast",), store=Store(folder), **{"k": 3, **changes})
+    run.__dict__["probing_set"] = tiny_set()  # a cached property: three classes instead of 28
+    return run
+
+
+@pytest.fixture(scope="session")
+def cache(tmp_path_factory):
+    """A folder of stages that tests of the flow share."""
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="session")
+def run(cache):
+    """`tiny_run` in the shared folder."""
+    return tiny_run(cache)

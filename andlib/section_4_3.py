@@ -1,175 +1,23 @@
-"""The paper's experiments: each reads the stages of a run and gives one tidy frame, a row an observation."""
+"""Section 4.3, Table 4, Figure 10: unlearning a class by silencing the units that are labelled with it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
 import pandas as pd
 
-from andlib import ablation, concepts, language, stages
+from andlib import ablation, language, stages
 from andlib.ablation import Effects, UnitSet
-from andlib.activations import highest
-from andlib.errors import InputError
-from andlib.records import ProbingSet, Unit
+from andlib.errors import InputError, suggest
+from andlib.profiles import LEARNT, TEST
+from andlib.records import ProbingSet
 from andlib.run import Run
-from andlib.similarity import FUNCTIONS
 from andlib.store import digest
 from andlib.targets import Target
 
-LEARNT, TEST = (2, 3, 4, 5), (1,)  # folds: networks learn from the former and are tested on the latter
-EVERY = (1, 2, 3, 4, 5)
+EVERY = (*TEST, *LEARNT)
 RANDOM_SHARE = 3000 / 55_296  # Table 4's random baseline, as a share of AST's block units
 DRAWS, PERMUTATIONS, SEED = 1000, 10_000, 0
-SECOND_SEED = 1  # of SynthESC: never looked at while its recipes were tuned
-
-
-def last_layer(run: Run) -> pd.DataFrame:
-    """Section 4.1: how often DB names the class of a classifier unit, by similarity function and condition.
-
-    One row a model, method, function and condition; columns top1, top5 (shares of units) and cos (mean cosine of the
-    first concept and the true class), units. Conditions: "all clips" is the paper's; "fold 1" uses only clips that no
-    network was trained on; the others are controls.
-    """
-    rows = [row for model in run.models for row in _last_layer_rows(run, model)]
-    return pd.DataFrame(rows)
-
-
-def _last_layer_rows(run: Run, model: str):
-    truth = [run.concepts.index(name) for name in _known_classes(run, model)]
-    names = stages.embeddings(run, run.concepts)
-    cosine = names @ names.T
-    trained = stages.unit_activations(run, model)["classifier"]
-    untrained = stages.unit_activations(run, model, untrained=True)["classifier"]
-    p = stages.concept_similarity(run)
-    test = np.isin(run.probing_set.folds, TEST)
-    cases = {
-        "all clips": (trained, p),
-        "fold 1": (trained[test], p[test]),
-        "untrained network": (untrained, p),
-        **{control: (trained, stages.concept_similarity(run, control)) for control in stages.CONTROLS},
-    }
-    for condition, (u, similarities) in cases.items():
-        if not len(u):
-            continue  # a set without folds has no fold 1
-        for function in FUNCTIONS:
-            scores = stages.db_scores(run, function, u, similarities, in_block=False)
-            found = concepts.identification(concepts.ranked(scores, 5), truth, cosine)
-            yield _identified(model, "DB", function, condition, found)
-    found = concepts.identification(concepts.ranked(_string_match(run, trained), 5), truth, cosine)
-    yield _identified(model, "string match", "mentions", "all clips", found)
-
-
-def _identified(model: str, method: str, function: str, condition: str, found: Mapping[str, np.ndarray]) -> dict:
-    shares = {column: float(values.mean()) for column, values in found.items()}
-    keys = {"model": model, "method": method, "function": function, "condition": condition}
-    return {**keys, **shares, "units": len(found["top1"])}
-
-
-def _string_match(run: Run, u: np.ndarray) -> np.ndarray:
-    """The control without any encoder: how many of a unit's K highest clips have a description naming each concept."""
-    texts = stages.clip_descriptions(run)
-    named = np.array([[language.mentions(text, name) for name in run.concepts] for text in texts], float)
-    return named[highest(u, run.k)].sum(0)
-
-
-def _known_classes(run: Run, model: str) -> tuple[str, ...]:
-    classes = stages.target(run, model).classes
-    strangers = [name for name in classes if name not in run.concepts]
-    if strangers:
-        raise InputError(f"Classes {strangers[:3]} of {model} are not in the concept set, so no answer could be right.")
-    return classes
-
-
-def captioner_accuracy(run: Run) -> pd.DataFrame:
-    """How often a description's own words name the clip's class, by origin: what no method built on them can exceed
-    by much. One row an origin and class; columns clips, named (share)."""
-    label = {clip.name: clip.label for clip in run.probing_set.clips}
-    frame = stages.clip_captions(run)
-    named = [language.mentions(text, label[clip]) for clip, text in zip(frame["clip"], frame["text"], strict=True)]
-    frame = frame.assign(label=frame["clip"].map(label), named=named)
-    return frame.groupby(["origin", "label"])["named"].agg(clips="size", named="mean").reset_index()
-
-
-def target_accuracy(run: Run) -> pd.DataFrame:
-    """Share of clips that each model classifies right, on fold 1 (never trained on) and on the folds it learnt from."""
-    rows = []
-    for model in run.models:
-        logits = stages.unit_activations(run, model)["classifier"]
-        right = _right(stages.target(run, model), logits, run.probing_set)
-        for name, folds in (("fold 1", TEST), ("folds 2-5", LEARNT)):
-            inside = np.isin(run.probing_set.folds, folds)
-            rows.append(
-                {"model": model, "clips": name, "accuracy": float(right[inside].mean()), "n": int(inside.sum())}
-            )
-    return pd.DataFrame(rows)
-
-
-def difficulty(run: Run) -> pd.DataFrame:
-    """How hard the classes are: accuracy on fold 1 of a floor, of each target network and of chance.
-
-    The floor is `band_statistics_accuracy`, learnt on folds 2-5.
-    A synthesised set is judged by a second seed too; its networks never heard a clip of it. One row a set and method.
-    """
-    rows = [row for probing_set in _seeds(run) for row in _difficulty_rows(run, probing_set)]
-    return pd.DataFrame(rows)
-
-
-def _seeds(run: Run) -> list[ProbingSet]:
-    if run.profile.probing != "synthesc":
-        return [run.probing_set]
-    from andlib.mini.synthesis import synthesc
-
-    return [run.probing_set, synthesc(seed=SECOND_SEED)]
-
-
-def _difficulty_rows(run: Run, probing_set: ProbingSet):
-    key = {
-        "clips": probing_set.fingerprint,
-        "seconds": run.profile.seconds,
-        "targets": [stages.target(run, model).fingerprint for model in run.models],
-        "version": 1,
-    }
-
-    def make():
-        waveforms = probing_set.waveforms(16_000, run.profile.seconds)
-        test = np.isin(probing_set.folds, TEST)
-        values = {"log-mel statistics + linear": band_statistics_accuracy(waveforms, probing_set.labels, test)}
-        for model in run.models:
-            values[model] = _accuracy(stages.target(run, model), probing_set.in_folds(TEST), waveforms[test])
-        return [values]
-
-    [values] = run.store.get("difficulty", key, make, "lines")
-    values["chance"] = 1 / len(probing_set.classes)
-    for method, accuracy in values.items():
-        yield {"set": probing_set.name, "method": method, "accuracy": accuracy}
-
-
-def band_statistics_accuracy(waveforms: np.ndarray, labels: np.ndarray, test: np.ndarray) -> float:
-    """Accuracy on `test` clips of a linear classifier on each log-mel band's mean and deviation over time.
-
-    waveforms: float32 [clips, samples] at 16 kHz. labels: int [clips]. test: bool [clips]; it learns from the others.
-    """
-    import torch
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
-
-    from andlib import frontend
-
-    bands = [frontend.log_mel(batch, frontend.AST) for batch in torch.from_numpy(waveforms).split(64)]
-    x = torch.cat([torch.cat([b.mean(1), b.std(1)], 1) for b in bands]).numpy()
-    classifier = make_pipeline(StandardScaler(), LogisticRegression(max_iter=2000))
-    return float(classifier.fit(x[~test], labels[~test]).score(x[test], labels[test]))
-
-
-def _accuracy(network: Target, probing_set: ProbingSet, waveforms: np.ndarray) -> float:
-    logits = ablation.logits_of(network, ablation.features_of(network, waveforms))
-    return float(_right(network, logits, probing_set).mean())
-
-
-def _right(network: Target, logits: np.ndarray, probing_set: ProbingSet) -> np.ndarray:
-    """Whether each clip's largest logit is its own class's, by name: a network may know other classes, too."""
-    return np.array(network.classes)[logits.argmax(1)] == np.array([clip.label for clip in probing_set.clips])
 
 
 def unit_sets(run: Run, model: str, folds: Sequence[int], strategy: str) -> list[UnitSet]:
@@ -323,8 +171,6 @@ def class_changes(run: Run, model: str, strategy: str, target_class: str) -> pd.
     """Figure 10: each class's mean own logit before and after `target_class`'s units are silenced, one row a class."""
     classes = run.probing_set.classes
     if target_class not in classes:
-        from andlib.errors import suggest
-
         raise InputError(f"Parameter target_class {target_class!r} is no class here. {suggest(target_class, classes)}")
     effects = unlearning(run, model)[strategy]
     row = classes.index(target_class)
@@ -361,15 +207,3 @@ def described_layers(run: Run) -> pd.DataFrame:
                 }
             )
     return pd.DataFrame(rows)
-
-
-def db_concepts(run: Run, unit: Unit) -> list[dict[str, str]]:
-    """DB's three best concepts for one unit by each similarity function, all units of its layer scored together."""
-    u = stages.unit_activations(run, unit.model)[unit.layer]
-    p = stages.concept_similarity(run)
-    rows = []
-    for function in FUNCTIONS:
-        scores = stages.db_scores(run, function, u, p, in_block=unit.layer.startswith("block"))
-        best = concepts.ranked(scores[unit.index : unit.index + 1], 3)[0]
-        rows.append({"function": function, **{f"{place}.": run.concepts[i] for place, i in enumerate(best, 1)}})
-    return rows

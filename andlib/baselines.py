@@ -1,0 +1,104 @@
+"""What bounds every result: how often captions name the class, how well networks classify, how hard the classes are."""
+
+import numpy as np
+import pandas as pd
+
+from andlib import ablation, language, stages
+from andlib.profiles import LEARNT, TEST
+from andlib.records import ProbingSet
+from andlib.run import Run
+from andlib.targets import Target
+
+SECOND_SEED = 1  # of SynthESC: never looked at while its recipes were tuned
+
+
+def captioner_accuracy(run: Run) -> pd.DataFrame:
+    """How often a description's own words name the clip's class, by origin: what no method built on them can exceed
+    by much. One row an origin and class; columns clips, named (share)."""
+    label = {clip.name: clip.label for clip in run.probing_set.clips}
+    frame = stages.clip_captions(run)
+    named = [language.mentions(text, label[clip]) for clip, text in zip(frame["clip"], frame["text"], strict=True)]
+    frame = frame.assign(label=frame["clip"].map(label), named=named)
+    return frame.groupby(["origin", "label"])["named"].agg(clips="size", named="mean").reset_index()
+
+
+def target_accuracy(run: Run) -> pd.DataFrame:
+    """Share of clips that each model classifies right, on fold 1 (never trained on) and on the folds it learnt from."""
+    rows = []
+    for model in run.models:
+        logits = stages.unit_activations(run, model)["classifier"]
+        right = _right(stages.target(run, model), logits, run.probing_set)
+        for name, folds in (("fold 1", TEST), ("folds 2-5", LEARNT)):
+            inside = np.isin(run.probing_set.folds, folds)
+            rows.append(
+                {"model": model, "clips": name, "accuracy": float(right[inside].mean()), "n": int(inside.sum())}
+            )
+    return pd.DataFrame(rows)
+
+
+def difficulty(run: Run) -> pd.DataFrame:
+    """How hard the classes are: accuracy on fold 1 of a floor, of each target network and of chance.
+
+    The floor is `band_statistics_accuracy`, learnt on folds 2-5.
+    A synthesised set is judged by a second seed too; its networks never heard a clip of it. One row a set and method.
+    """
+    rows = [row for probing_set in _seeds(run) for row in _difficulty_rows(run, probing_set)]
+    return pd.DataFrame(rows)
+
+
+def _seeds(run: Run) -> list[ProbingSet]:
+    if run.profile.probing != "synthesc":
+        return [run.probing_set]
+    from andlib.mini.synthesis import synthesc
+
+    return [run.probing_set, synthesc(seed=SECOND_SEED)]
+
+
+def _difficulty_rows(run: Run, probing_set: ProbingSet):
+    key = {
+        "clips": probing_set.fingerprint,
+        "seconds": run.profile.seconds,
+        "targets": [stages.target(run, model).fingerprint for model in run.models],
+        "version": 1,
+    }
+
+    def make():
+        waveforms = probing_set.waveforms(16_000, run.profile.seconds)
+        test = np.isin(probing_set.folds, TEST)
+        values = {"log-mel statistics + linear": band_statistics_accuracy(waveforms, probing_set.labels, test)}
+        for model in run.models:
+            values[model] = _accuracy(stages.target(run, model), probing_set.in_folds(TEST), waveforms[test])
+        return [values]
+
+    [values] = run.store.get("difficulty", key, make, "lines")
+    values["chance"] = 1 / len(probing_set.classes)
+    for method, accuracy in values.items():
+        yield {"set": probing_set.name, "method": method, "accuracy": accuracy}
+
+
+def band_statistics_accuracy(waveforms: np.ndarray, labels: np.ndarray, test: np.ndarray) -> float:
+    """Accuracy on `test` clips of a linear classifier on each log-mel band's mean and deviation over time.
+
+    waveforms: float32 [clips, samples] at 16 kHz. labels: int [clips]. test: bool [clips]; it learns from the others.
+    """
+    import torch
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    from andlib import frontend
+
+    bands = [frontend.log_mel(batch, frontend.AST) for batch in torch.from_numpy(waveforms).split(64)]
+    x = torch.cat([torch.cat([b.mean(1), b.std(1)], 1) for b in bands]).numpy()
+    classifier = make_pipeline(StandardScaler(), LogisticRegression(max_iter=2000))
+    return float(classifier.fit(x[~test], labels[~test]).score(x[test], labels[test]))
+
+
+def _accuracy(network: Target, probing_set: ProbingSet, waveforms: np.ndarray) -> float:
+    logits = ablation.logits_of(network, ablation.features_of(network, waveforms))
+    return float(_right(network, logits, probing_set).mean())
+
+
+def _right(network: Target, logits: np.ndarray, probing_set: ProbingSet) -> np.ndarray:
+    """Whether each clip's largest logit is its own class's, by name: a network may know other classes, too."""
+    return np.array(network.classes)[logits.argmax(1)] == np.array([clip.label for clip in probing_set.clips])

@@ -1,0 +1,22 @@
+"""Naming the last layer, on a small set with a tiny network."""
+
+import pytest
+from conftest import tiny_run
+
+from andlib import section_4_1
+
+
+def test_last_layer_has_every_function_and_condition(run):
+    results = section_4_1.last_layer(run)
+    db = results[results["method"] == "DB"]
+    assert len(db) == 5 * 5 and set(db["units"]) == {3}
+    assert results[["top1", "top5"]].to_numpy().min() >= 0 and results[["top1", "top5"]].to_numpy().max() <= 1
+    assert (results["top5"] >= results["top1"]).all()
+
+
+def test_one_unit_at_a_time_makes_soft_wpmi_zero(cache):
+    run = tiny_run(cache, mode="db_one_unit_at_a_time")
+    results = section_4_1.last_layer(run)
+    soft = results[(results["function"] == "soft_wpmi") & (results["condition"] == "all clips")].iloc[0]
+    # every unit gets the first concept of the list, dog, which is one of these three classes
+    assert soft["top1"] == pytest.approx(1 / 3)

@@ -1,0 +1,88 @@
+"""The flow from clips to described neurons, on a small set with a tiny network."""
+
+import numpy as np
+import pytest
+from conftest import CLASSES, tiny_run, tiny_set
+
+from andlib import concepts, stages
+from andlib.errors import InputError
+from andlib.language import mentions
+
+
+def test_every_neuron_is_described_from_its_own_clips(run):
+    neurons = stages.neurons(run, "ast")
+    assert len(neurons) == 67 and neurons["unit"].is_unique
+    u = stages.unit_activations(run, "ast")
+    for _, neuron in neurons.iloc[::9].iterrows():
+        values = u[neuron["layer"]][:, neuron["index"]]
+        assert sorted(values[neuron["highest"]]) == sorted(np.sort(values)[-3:])
+        assert sorted(values[neuron["lowest"]]) == sorted(np.sort(values)[:3])
+        assert set(neuron["calibrated"]) <= set(neuron["high"])
+        assert len(neuron["like"]) == len(neuron["cosine"]) == len(neuron["high"])
+        removed = [c > 0.7 for c in neuron["cosine"]]
+        assert [point not in set(neuron["calibrated"]) for point in neuron["high"]] == removed
+        assert len(neuron["db"]) == 3 and set(neuron["db"]) <= set(concepts.ESC50)
+
+
+def test_folds_keep_other_clips_out(run):
+    neurons = stages.neurons(run, "ast", folds=(2, 3))
+    used = {int(i) for column in ("highest", "lowest") for row in neurons[column] for i in row}
+    assert {tiny_set().clips[i].fold for i in used} <= {2, 3}
+
+
+def test_a_second_run_gives_the_same_bytes(run, cache, tmp_path):
+    stages.neurons(run, "ast")
+    again = tiny_run(tmp_path)
+    stages.neurons(again, "ast")
+    for path in tmp_path.glob("*/*"):
+        assert path.read_bytes() == (cache / path.relative_to(tmp_path)).read_bytes(), path.name
+
+
+def test_what_is_stored_is_read_and_not_made(run, monkeypatch):
+    expected = stages.neurons(run, "ast")
+    monkeypatch.setattr(stages, "_describe", None)
+    monkeypatch.setattr(stages, "record", None)
+    assert stages.neurons(run, "ast").equals(expected)
+
+
+def test_beyond_the_memory_budget_the_same_clips_describe_a_neuron(run, tmp_path, monkeypatch):
+    expected = stages.neurons(run, "ast")
+    monkeypatch.setattr(stages, "BUDGET", 100)
+    streamed = tiny_run(tmp_path)
+    neurons = stages.neurons(streamed, "ast")
+    for column in ("highest", "lowest", "high", "calibrated"):
+        assert [list(row) for row in neurons[column]] == [list(row) for row in expected[column]]
+    assert not neurons["db"].map(len).any()
+    with pytest.raises(InputError, match="the budget is"):
+        stages.unit_activations(streamed, "ast")
+
+
+def test_too_large_a_k_is_refused(cache):
+    with pytest.raises(InputError, match="30 clips cannot give K = 31"):
+        stages.neurons(tiny_run(cache, k=31), "ast")
+
+
+def test_controls_take_the_class_out_of_descriptions(run):
+    plain, shuffled, struck = (stages.clip_descriptions(run, c) for c in ("", *stages.CONTROLS))
+    assert sorted(shuffled) == sorted(plain) and shuffled != plain
+    assert not any(mentions(text, name) for text in struck for name in CLASSES)
+    assert any(mentions(text, name) for text in plain for name in CLASSES)
+
+
+@pytest.mark.parametrize("mode", ["db_double_softmax", "db_top_k_only", "rank_single_argsort"])
+def test_switches_of_db_change_scores(run, cache, mode):
+    faulty = tiny_run(cache, mode=mode)
+    u = stages.unit_activations(run, "ast")["block1.output"]
+    function = "rank_reorder" if mode == "rank_single_argsort" else "wpmi"
+    ours, theirs = (
+        stages.db_scores(r, function, np.repeat(u, 8, 0), np.repeat(stages.concept_similarity(r), 8, 0), in_block=True)
+        for r in (run, faulty)
+    )
+    assert np.abs(ours - theirs).max() > 1e-3
+
+
+def test_calibration_loop_changes_what_is_kept(run, cache):
+    kept = [
+        stages.neurons(r, "ast")["calibrated"].map(len).sum() for r in (run, tiny_run(cache, mode="calibration_loop"))
+    ]
+    assert kept[0] != kept[1]
