@@ -15,18 +15,19 @@ from andlib.run import Run
 from andlib.store import digest
 from andlib.targets import Target
 
+SHUFFLED = "shuffled captions"  # one of stages.CONTROLS
 EVERY = (*TEST, *LEARNT)
 RANDOM_SHARE = 3000 / 55_296  # Table 4's random baseline, as a share of AST's block units
 DRAWS, PERMUTATIONS, SEED = 1000, 10_000, 0
 
 
-def unit_sets(run: Run, model: str, folds: Sequence[int], strategy: str) -> list[UnitSet]:
+def unit_sets(run: Run, model: str, folds: Sequence[int], strategy: str, control: str = "") -> list[UnitSet]:
     """For each of the probing set's classes, the block units that a strategy labels with it (Section 4.3).
 
     strategy: "DB" takes units with the class among their three best concepts, "OCP" those whose open concepts' nouns
-    name it. folds: clips that described the units.
+    name it. folds: clips that described the units. control: as for `stages.clip_descriptions`.
     """
-    table = stages.neurons(run, model, folds)
+    table = stages.neurons(run, model, folds, control=control)
     table = table[table["layer"].str.startswith("block")]
     if strategy == "DB":
         labelled = [[name in best for best in table["db"]] for name in run.probing_set.classes]
@@ -55,7 +56,11 @@ def _leading_rows(units: UnitSet) -> UnitSet:
 
 
 def unlearning_sets(run: Run, model: str) -> dict[str, list[UnitSet]]:
-    """Table 4's strategies, and beside each a random set with as many units in every layer; name -> a set a class."""
+    """Table 4's strategies, name -> a set of units a class.
+
+    Beside DB and OCP stand random sets with as many units in every layer, and the sets that the strategy chooses when
+    every clip is described by another's caption.
+    """
     rng = np.random.default_rng(SEED)
     widths = {layer.name: layer.units for layer in stages.target(run, model).layers if layer.in_block}
     count = round(RANDOM_SHARE * sum(widths.values()))
@@ -68,6 +73,7 @@ def unlearning_sets(run: Run, model: str) -> dict[str, list[UnitSet]]:
         chosen = unit_sets(run, model, LEARNT, strategy)
         sets[strategy] = chosen
         sets[f"random as {strategy}"] = [ablation.matched_random(units, widths, rng) for units in chosen]
+        sets[f"{strategy}, {SHUFFLED}"] = unit_sets(run, model, LEARNT, strategy, SHUFFLED)
         sets[f"{strategy} (all clips)"] = unit_sets(run, model, EVERY, strategy)
     return sets
 

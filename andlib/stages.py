@@ -198,21 +198,23 @@ def db_scores(run: Run, function: str, u: np.ndarray, p: np.ndarray, *, in_block
     return concepts.score(function, u, p, **options)
 
 
-def neurons(run: Run, model: str, folds: Sequence[int] = (1, 2, 3, 4, 5), layers: Sequence[str] = ()) -> pd.DataFrame:
+def neurons(
+    run: Run, model: str, folds: Sequence[int] = (1, 2, 3, 4, 5), layers: Sequence[str] = (), control: str = ""
+) -> pd.DataFrame:
     """Every described neuron of a model, one row a unit, from the clips of `folds`.
 
     Columns: unit, layer, index, dead; highest and lowest (clip indices in the whole set); high, low, calibrated
     (points of S_h, S_l, S_h^c); kinds (of each point of S_h: source, quality or event); like, cosine (for each point
     of S_h, the closest point of S_l);
     adjectives, nouns, verbs, prepositions, raw_nouns (C_open), length; db (the three best concepts).
-    layers: some of the target's; all by default.
+    layers: some of the target's; all by default. control: as for `clip_descriptions`.
     """
     network = target(run, model)
     described = [network.layer(name) for name in layers] or list(network.layers)
     where = np.flatnonzero(np.isin(run.probing_set.folds, folds) | (run.probing_set.folds == 0))
     if len(where) < run.k:
         raise InputError(f"{len(where)} clips cannot give K = {run.k} highest; lower k or probe with more clips.")
-    texts = clip_descriptions(run)
+    texts = clip_descriptions(run, control)
     key = {
         "target": network.fingerprint,
         "clips": run.probing_set.fingerprint,
@@ -228,18 +230,19 @@ def neurons(run: Run, model: str, folds: Sequence[int] = (1, 2, 3, 4, 5), layers
     }
 
     def make():
-        return _describe(run, network, described, where, texts)
+        return _describe(run, network, described, where, texts, concept_similarity(run, control)[where])
 
     return run.store.get("neurons", key, make, "frame")
 
 
-def _describe(run: Run, network: Target, described, where: np.ndarray, texts: list[str]) -> pd.DataFrame:
+def _describe(
+    run: Run, network: Target, described: Sequence[Layer], where: np.ndarray, texts: list[str], p: np.ndarray
+) -> pd.DataFrame:
     from tqdm import tqdm
 
     from andlib.mini.consensus import Consensus, told
 
     extremes = highest_and_lowest(run, network, where)
-    p = concept_similarity(run)[where]
     summariser = Consensus([texts[i] for i in where])
     tables = []
     for layer in tqdm(described, desc="describing", unit="layer", leave=False):
