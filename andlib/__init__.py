@@ -30,6 +30,7 @@ _HOME = {
     "difficulty": "baselines",
     "last_layer": "section_4_1",
     "load_ast": "targets",
+    "named_units": "section_4_1",
     "neurons": "stages",
     "open_folder": "probing",
     "open_run": "run",

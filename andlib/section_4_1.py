@@ -50,6 +50,16 @@ def _last_layer_rows(run: Run, model: str):
     yield _identified(model, "string match", "mentions", "all clips", found)
 
 
+def named_units(run: Run, model: str, function: str) -> pd.DataFrame:
+    """What DB calls each classifier unit, on all clips: one row a unit; columns class, first, second, right."""
+    classes = _known_classes(run, model)
+    u = stages.unit_activations(run, model)["classifier"]
+    scores = stages.db_scores(run, function, u, stages.concept_similarity(run), in_block=False)
+    first, second = (np.array(run.concepts)[column] for column in concepts.ranked(scores, 2).T)
+    right = np.where(first == np.array(classes), "yes", "no")
+    return pd.DataFrame({"class": classes, "first": first, "second": second, "right": right})
+
+
 def _identified(model: str, method: str, function: str, condition: str, found: Mapping[str, np.ndarray]) -> dict:
     shares = {column: float(values.mean()) for column, values in found.items()}
     keys = {"model": model, "method": method, "function": function, "condition": condition}

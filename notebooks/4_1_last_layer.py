@@ -97,6 +97,18 @@ al.figures.function_accuracy(results, al.paper.table7(run.models[0]), run.models
 # One of 50 classes is then right, and five of 50 are among the first five.
 # `-p mode db_one_unit_at_a_time` proves it.
 #
+# ## Unit by unit
+#
+# What DB's best function calls each unit, on all clips.
+
+# %% tags=["hide-input"]
+named_units = al.named_units(run, run.models[0], best)
+keep(missed=", ".join(named_units.loc[named_units["right"] == "no", "class"]) or "none")
+plain(named_units, f"Classifier units of {run.models[0]} and DB's first two concepts, by {best}", run.made_by(*origins))
+
+# %% [markdown]
+# Missed: {glue:text}`missed`.
+#
 # ## The networks and the captioner
 #
 # A method cannot name what the network has not learnt, nor what the captions do not say.

@@ -20,3 +20,11 @@ def test_one_unit_at_a_time_makes_soft_wpmi_zero(cache):
     soft = results[(results["function"] == "soft_wpmi") & (results["condition"] == "all clips")].iloc[0]
     # every unit gets the first concept of the list, dog, which is one of these three classes
     assert soft["top1"] == pytest.approx(1 / 3)
+
+
+def test_named_units_are_those_that_top_1_counts(run):
+    named = section_4_1.named_units(run, "ast", "wpmi")
+    results = section_4_1.last_layer(run).set_index(["function", "condition"])
+    assert (named["right"] == "yes").mean() == results.loc[("wpmi", "all clips"), "top1"]
+    assert (named["first"] != named["second"]).all()
+    assert ((named["first"] == named["class"]) == (named["right"] == "yes")).all()
