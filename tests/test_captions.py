@@ -1,8 +1,6 @@
 """Captions: what is read, what is repaired and reported, what is refused."""
 
 import json
-import os
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -236,13 +234,11 @@ def test_origins_are_checked():
 # The real captions
 
 
-@pytest.mark.skipif("ANDLIB_ESC10" not in os.environ, reason="ANDLIB_ESC10 names no folder of ESC-10 recordings")
-def test_real_captions_cover_esc10():
-    folder = Path(os.environ["ANDLIB_ESC10"])
-    names = [clip.name for clip in probing.open_folder(folder).clips]
-    texts, report = captions.read_captions(captions.find_captions(folder), names)
+def test_real_captions_cover_esc10(esc10):
+    names = [clip.name for clip in probing.open_folder(esc10).clips]
+    texts, report = captions.read_captions(captions.find_captions(esc10), names)
     assert list(texts) == names
     assert len(set(texts.values())) == 143
     assert (report.read, report.extra, report.looping, report.cleaned) == (400, (), (), ())
-    as_wav = [name.replace(".ogg", ".wav") for name in names]  # ESC-50's own folder holds WAV
-    assert list(captions.read_captions(captions.find_captions(folder), as_wav)[0].values()) == list(texts.values())
+    as_wav = [name.replace(".ogg", ".wav") for name in names]  # ESC-50's own esc10 holds WAV
+    assert list(captions.read_captions(captions.find_captions(esc10), as_wav)[0].values()) == list(texts.values())

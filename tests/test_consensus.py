@@ -1,4 +1,3 @@
-import os
 import re
 from pathlib import Path
 
@@ -210,10 +209,7 @@ def test_calibration_tells_claims_apart_and_counts_not():
     assert all(cosine[at[a], at[b]] < 0.7 for a, b in opposites)
 
 
-def test_real_captions():
-    folder = os.environ.get("ANDLIB_ESC10")
-    if not folder:
-        pytest.skip("ANDLIB_ESC10 names no folder with ESC-10")
-    captions = list(pd.read_csv(Path(folder) / "captions_qwen2_audio.csv")["description"])
+def test_real_captions(esc10):
+    captions = list(pd.read_csv(esc10 / "captions_qwen2_audio.csv")["description"])
     assert sum(bool(claims(caption)) for caption in captions) == len(captions)
     assert keys(next(c for c in captions if "cock-a-doodle-doo" in c), "source") == {"rooster"}

@@ -5,7 +5,6 @@ import json
 import os
 import re
 import struct
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -484,9 +483,8 @@ def test_subset_of_a_set_without_esc_columns(tmp_path):
 # The real recordings
 
 
-@pytest.mark.skipif("ANDLIB_ESC10" not in os.environ, reason="ANDLIB_ESC10 names no folder of ESC-10 recordings")
-def test_real_esc10():
-    probing_set = probing.open_folder(Path(os.environ["ANDLIB_ESC10"]))
+def test_real_esc10(esc10):
+    probing_set = probing.open_folder(esc10)
     assert len(probing_set) == 400
     assert len(probing_set.classes) == 10 and set(np.bincount(probing_set.labels)) == {40}
     assert set(probing_set.folds) == {1, 2, 3, 4, 5}

@@ -288,17 +288,20 @@ def outside(value: float, low: float, high: float, below: str, above: str) -> st
 
 
 def brightness_word(m: Measurements) -> str:
+    """Which of "bright" and "muffled" the spectral centroid calls for; "" between them."""
     tone = m.periodicity >= TONAL  # a low tone lacks treble without being muffled
     return outside(m.centroid, 0.0 if tone else MUFFLED, BRIGHT, "muffled", "bright")
 
 
 def steadiness_word(m: Measurements) -> str:
+    """Which of "steady" and "fluctuating" the level of an unbroken sound calls for; "" between them."""
     if m.gaps > 0.2 or m.span <= BRIEF:
         return ""
     return outside(m.variation, STEADY, FLUCTUATING if m.events >= 3 else np.inf, "steady", "fluctuating")
 
 
 def texture_word(m: Measurements) -> str:
+    """Which of "tonal", "noisy" and "hissing" the sound clearly is; "" if none."""
     if m.periodicity >= TONAL:
         return "tonal"
     if m.periodicity > NOISY_PERIODICITY or m.active_seconds < BRIEF:
@@ -307,6 +310,7 @@ def texture_word(m: Measurements) -> str:
 
 
 def repetition_word(m: Measurements) -> str:
+    """How events recur: "slow", "fast" or "regular", "irregular", or "single"; "" if none stands out."""
     if m.rate is not None:
         return outside(m.rate, SLOW, FAST, "slow", "fast") or "regular"
     if m.events >= 3 and m.span > BRIEF:
@@ -315,6 +319,7 @@ def repetition_word(m: Measurements) -> str:
 
 
 def duration_word(m: Measurements) -> str:
+    """How much of the clip the sound fills: "brief", "partial" or "continuous"; "" if none stands out."""
     if m.span <= BRIEF:
         return "brief"
     if m.active_share >= CONTINUOUS:

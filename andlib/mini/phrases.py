@@ -95,4 +95,5 @@ def fill(template: str, words: list[str]) -> str:
 
 
 def as_sentence(clause: str) -> str:
+    """The clause with a capital letter and a full stop."""
     return clause[0].upper() + clause[1:] + "."
