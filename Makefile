@@ -12,7 +12,7 @@ export HF_HUB_OFFLINE = 1
 export TOKENIZERS_PARALLELISM = false
 
 RUN = "$(VENV)/bin/python"
-PAGES = $(RUN) -m andlib.pages
+PAGES = $(RUN) book/publish.py
 GIVEN = --profile "$(PROFILE)" --data-dir "$(DATA_DIR)" --workers $(WORKERS)
 # the environment is brought up to date when a requirement changes or the folder has moved
 WANTED = $$(cat pyproject.toml constraints.txt | cksum) $$(pwd)

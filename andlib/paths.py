@@ -1,4 +1,4 @@
-"""The only file that knows a folder."""
+"""The only file of the package that knows a folder."""
 
 import os
 from pathlib import Path
@@ -15,23 +15,3 @@ def root() -> Path:
 def cache() -> Path:
     """Folder of stored stages; the environment variable ANDLIB_CACHE moves it."""
     return Path(os.environ.get("ANDLIB_CACHE") or root() / "cache").expanduser()
-
-
-def notebooks() -> Path:
-    """Source pages."""
-    return root() / "notebooks"
-
-
-def book() -> Path:
-    """The book: prose pages and, under `pages/`, executed ones."""
-    return root() / "book"
-
-
-def results() -> Path:
-    """Committed numbers, one folder a profile."""
-    return root() / "results"
-
-
-def build() -> Path:
-    """Everything `make book` produces."""
-    return root() / "_build"

@@ -11,7 +11,8 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from andlib import pages, paths
+from andlib import paths
+from committed import cells, in_book, names, source
 
 ROOT = paths.root()
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -109,23 +110,21 @@ def test_every_source_page_is_in_the_contents_and_every_prose_page_exists():
     toc = yaml.safe_load((ROOT / "_toc.yml").read_text())
     prose = [chapter["file"] for part in toc["parts"] for chapter in part["chapters"] if "/" not in chapter["file"]]
     assert all((ROOT / "book" / f"{name}.md").exists() for name in [toc["root"], *prose])
-    assert {page for _, page in pages.in_book("mini")} == set(pages.names())
+    assert {page for _, page in in_book("mini")} == set(names())
 
 
 def test_every_source_page_has_its_notebook_with_equal_cells_and_no_outputs():
-    assert pages.names()
-    for page in pages.names():
-        source, derived = (paths.notebooks() / f"{page}{ending}" for ending in (".py", ".ipynb"))
-        assert derived.exists() and pages.cells(source) == pages.cells(derived), f"{page}: run make sync"
+    assert names()
+    for page in names():
+        derived = source(page, ".ipynb")
+        assert derived.exists() and cells(source(page)) == cells(derived), f"{page}: run make sync"
         code = [cell for cell in json.loads(derived.read_text())["cells"] if cell["cell_type"] == "code"]
         assert all(cell["outputs"] == [] and cell["execution_count"] is None for cell in code)
 
 
 def test_every_page_declares_its_parameters_in_one_tagged_cell():
-    for page in pages.names():
-        tagged = [
-            cell for cell in pages.cells(paths.notebooks() / f"{page}.py") if "parameters" in cell[2].get("tags", [])
-        ]
+    for page in names():
+        tagged = [cell for cell in cells(source(page)) if "parameters" in cell[2].get("tags", [])]
         assert len(tagged) == 1, page
 
 

@@ -8,7 +8,8 @@ import json
 
 import pytest
 
-from andlib import pages, paths
+from committed import results, source
+from publish import execute, glued
 
 TOLERANCE = 2 / 28 + 1e-9
 
@@ -16,9 +17,9 @@ TOLERANCE = 2 / 28 + 1e-9
 @pytest.mark.parametrize("page", ["4_1_last_layer", "probe_one_neuron"])
 def test_a_page_executed_anew_keeps_its_numbers(page, tmp_path):
     parameters = {"profile": "mini"}
-    executed = pages.execute(paths.notebooks() / f"{page}.ipynb", tmp_path / f"{page}.ipynb", parameters)
-    ours = pages.glued(executed)
-    committed = json.loads((paths.results() / "mini" / f"{page}.json").read_text(encoding="utf-8"))
+    executed = execute(source(page, ".ipynb"), tmp_path / f"{page}.ipynb", parameters)
+    ours = glued(executed.read_text(encoding="utf-8"))
+    committed = json.loads((results("mini") / f"{page}.json").read_text(encoding="utf-8"))
     assert ours.keys() == committed.keys() and len(ours) > 1
     for name, value in committed.items():
         if isinstance(value, float):

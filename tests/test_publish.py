@@ -1,4 +1,4 @@
-"""Executing, normalising and checking pages."""
+"""Making the book: executing, normalising, staging and checking pages."""
 
 import json
 import re
@@ -7,7 +7,9 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from andlib import pages, paths
+import committed
+import publish
+from andlib import paths
 from andlib.errors import InputError
 
 SOURCE = """# %% [markdown]
@@ -29,11 +31,10 @@ def project(tmp_path, monkeypatch):
         (root / folder).mkdir(parents=True)
     (root / "notebooks/one.py").write_text(SOURCE)
     (root / "andlib/stage.py").write_text("x = 1\n")
-    (root / "andlib/pages.py").write_text("")
     (root / "constraints.txt").write_text("numpy==2\n")
     (root / "_toc.yml").write_text("root: index\nparts: [{chapters: [{file: how}, {file: pages/mini/one}]}]\n")
     monkeypatch.setattr(paths, "root", lambda: root)
-    pages.sync()
+    publish.sync()
     return root
 
 
@@ -42,7 +43,7 @@ def notebook(*outputs, source="1"):
 
 
 def outputs(*given):
-    return pages.normalise(notebook(*given)).cells[1].outputs
+    return committed.normalise(notebook(*given)).cells[1].outputs
 
 
 def html(text, **others):
@@ -61,15 +62,15 @@ def test_normalise_drops_the_marks_of_one_run_and_leaves_its_argument_alone():
         "tags": ["hide-input"],
         "mystnb": {"x": 1},
     }
-    page = pages.normalise(given)
-    assert page.metadata == {"kernelspec": pages.KERNEL, "language_info": {"name": "python"}}
+    page = committed.normalise(given)
+    assert page.metadata == {"kernelspec": committed.KERNEL, "language_info": {"name": "python"}}
     assert page.cells[1].metadata == {"tags": ["hide-input"], "mystnb": {"x": 1}}
     assert "papermill" in given.metadata
     nbformat.validate(page)
 
 
 def test_cell_ids_follow_from_position_and_source():
-    first, again, other = (pages.normalise(notebook(source=s)).cells[1].id for s in ("1", "1", "2"))
+    first, again, other = (committed.normalise(notebook(source=s)).cells[1].id for s in ("1", "1", "2"))
     assert first == again != other
 
 
@@ -79,7 +80,7 @@ def test_printed_pieces_are_joined_across_dropped_stderr():
 
 
 def test_progress_widgets_are_dropped():
-    assert outputs(new_output("display_data", {pages.WIDGET: {"model_id": "x"}, "text/plain": "bar"})) == []
+    assert outputs(new_output("display_data", {committed.WIDGET: {"model_id": "x"}, "text/plain": "bar"})) == []
 
 
 def test_plain_text_goes_beside_html_or_an_image_and_stays_alone():
@@ -111,7 +112,7 @@ def test_two_runs_that_differ_in_noise_give_equal_text():
         bar = new_output("stream", name="stderr", text=f"{number} s")
         table = html(f'<table id="T_{number:05x}">', **{"image/svg+xml": f"<svg><dc:date>{number}</dc:date></svg>"})
         cell = new_code_cell("1", outputs=[bar, table], metadata={"papermill": {"duration": number}})
-        return pages._as_text(pages.normalise(new_notebook(cells=[cell], metadata={"papermill": {"x": number}})))
+        return committed.as_text(committed.normalise(new_notebook(cells=[cell], metadata={"papermill": {"x": number}})))
 
     assert run(1) == run(2)
 
@@ -121,31 +122,31 @@ def test_two_runs_that_differ_in_noise_give_equal_text():
 
 def test_execute_runs_with_parameters_and_gives_equal_bytes(project):
     source, out = project / "notebooks/one.ipynb", project / "out.ipynb"
-    first = pages.execute(source, out, {"model": "all"}).read_bytes()
+    first = publish.execute(source, out, {"model": "all"}).read_bytes()
     assert b"all mini" in first
-    assert pages.execute(source, out, {"model": "all"}).read_bytes() == first
+    assert publish.execute(source, out, {"model": "all"}).read_bytes() == first
 
 
 def test_execute_of_a_failing_page_says_why_and_leaves_what_lay_there(project):
     (project / "notebooks/one.py").write_text(SOURCE + '# %%\nraise ValueError("no clip in fold 7")\n')
-    pages.sync()
+    publish.sync()
     out = project / "out.ipynb"
     out.write_text("older")
     with pytest.raises(InputError, match=r"Page one stopped in code cell 3\. ValueError: no clip in fold 7"):
-        pages.execute(project / "notebooks/one.ipynb", out, {})
+        publish.execute(project / "notebooks/one.ipynb", out, {})
     assert out.read_text() == "older"
     assert [path.name for path in project.glob("*out*")] == ["out.ipynb"]
 
 
 def test_a_misspelt_parameter_is_refused_with_the_likely_one(project):
     with pytest.raises(InputError, match=r"no parameter 'modle'\. Did you mean 'model'\?"):
-        pages.execute(project / "notebooks/one.ipynb", project / "out.ipynb", {"modle": "ast"})
+        publish.execute(project / "notebooks/one.ipynb", project / "out.ipynb", {"modle": "ast"})
     assert not (project / "out.ipynb").exists()
 
 
 def test_the_folder_of_the_recordings_is_not_shown(project):
     recordings = project / "recordings"
-    out = pages.execute(
+    out = publish.execute(
         project / "notebooks/one.ipynb", project / "out.ipynb", {"profile": "esc10", "data_dir": str(recordings)}
     )
     assert str(project) not in out.read_text()
@@ -155,7 +156,7 @@ def test_the_folder_of_the_recordings_is_not_shown(project):
 def test_labels_of_figures_and_references_to_them_name_the_profile():
     source = "See {numref}`change`, {ref}`the change <change>` and {numref}`changes`; `change` is code."
     drawing = new_code_cell("1", metadata={"mystnb": {"figure": {"name": "change", "caption": "A change"}}})
-    page = pages._labelled(new_notebook(cells=[new_markdown_cell(source), drawing]), "esc10")
+    page = committed.labelled(new_notebook(cells=[new_markdown_cell(source), drawing]), "esc10")
     assert page.cells[1].metadata["mystnb"]["figure"] == {"name": "esc10-change", "caption": "A change"}
     assert page.cells[0].source == (
         "See {numref}`esc10-change`, {ref}`the change <esc10-change>` and {numref}`changes`; `change` is code."
@@ -164,33 +165,36 @@ def test_labels_of_figures_and_references_to_them_name_the_profile():
 
 def test_an_unknown_page_is_refused_with_the_likely_one(project):
     with pytest.raises(InputError, match="Did you mean 'one'"):
-        pages.execute_pages(["onee"], "mini")
+        publish.execute_pages(["onee"], "mini")
 
 
 def test_results_are_published_and_staged(project):
     (project / "notebooks/one.py").write_text(
         SOURCE + '# %%\nfrom myst_nb import glue\nglue("top1", 0.93)\nglue("best", "cos", display=False)\n'
     )
-    pages.sync()
-    note = {"profile": "mini", "freshness": pages.freshness("one", "mini")}
-    done = pages.execute(project / "notebooks/one.ipynb", project / "_build/pages/mini/one.ipynb", {}, note)
-    pages.publish([done], "mini")
+    publish.sync()
+    note = {"profile": "mini", "freshness": committed.freshness("one", "mini")}
+    done = publish.execute(project / "notebooks/one.ipynb", project / "_build/pages/mini/one.ipynb", {}, note)
+    publish.publish([done], "mini")
     assert json.loads((project / "results/mini/one.json").read_text()) == {"top1": 0.93, "best": "cos"}
-    assert pages.check() == []
-    assert (pages.stage("mini") / "pages/mini/one.ipynb").read_bytes() == done.read_bytes()
+    assert committed.check() == []
+    (project / "book/publish.py").write_text("")
+    staged = publish.stage("mini")
+    assert (staged / "pages/mini/one.ipynb").read_bytes() == done.read_bytes()
+    assert not list(staged.rglob("*.py"))
 
 
 def test_a_page_that_shows_a_folder_of_this_machine_is_not_published(project):
     shown = project / "_build/one.ipynb"
-    pages._write(json.dumps({"cells": [], "shown": f"{project}/cache"}), shown)
+    committed.write(json.dumps({"cells": [], "shown": f"{project}/cache"}), shown)
     with pytest.raises(InputError, match="must not print it"):
-        pages.publish([shown], "mini")
+        publish.publish([shown], "mini")
     assert not (project / "book/pages").exists()
 
 
 def test_a_book_with_an_unexecuted_page_is_not_staged(project):
     with pytest.raises(InputError, match="Page one of profile mini was never executed"):
-        pages.stage("mini")
+        publish.stage("mini")
 
 
 # freshness
@@ -209,27 +213,27 @@ def test_a_book_with_an_unexecuted_page_is_not_staged(project):
     ],
 )
 def test_what_decides_a_page_changes_its_freshness(project, changed, text):
-    before = pages.freshness("one", "mini")
+    before = committed.freshness("one", "mini")
     (project / changed).write_text(text)
-    assert pages.freshness("one", "mini") != before
+    assert committed.freshness("one", "mini") != before
 
 
-@pytest.mark.parametrize("unrelated", ["andlib/pages.py", "results/mini/one.json", "README.md", "results/esc10.csv"])
+@pytest.mark.parametrize("unrelated", ["book/publish.py", "results/mini/one.json", "README.md", "results/esc10.csv"])
 def test_what_does_not_decide_a_page_leaves_it_fresh(project, unrelated):
-    before = pages.freshness("one", "mini")
+    before = committed.freshness("one", "mini")
     (project / unrelated).write_text("changed")
-    assert pages.freshness("one", "mini") == before
-    assert pages.freshness("one", "esc10") != before
+    assert committed.freshness("one", "mini") == before
+    assert committed.freshness("one", "esc10") != before
 
 
 def test_check_names_a_missing_a_stale_and_a_stray_page(project):
-    assert re.search(r"mini/one\.ipynb is missing", pages.check()[0])
-    stale = json.dumps({"cells": [], "metadata": {"andlib": {"freshness": pages.freshness("one", "mini")}}})
-    pages._write(stale, project / "book/pages/mini/one.ipynb")
-    assert pages.check() == []
+    assert re.search(r"mini/one\.ipynb is missing", committed.check()[0])
+    stale = json.dumps({"cells": [], "metadata": {"andlib": {"freshness": committed.freshness("one", "mini")}}})
+    committed.write(stale, project / "book/pages/mini/one.ipynb")
+    assert committed.check() == []
     (project / "andlib/stage.py").write_text("x = 2\n")
-    pages._write(stale, project / "book/pages/mini/two.ipynb")
-    assert [re.search(r"out of date|not in _toc", problem)[0] for problem in pages.check()] == [
+    committed.write(stale, project / "book/pages/mini/two.ipynb")
+    assert [re.search(r"out of date|not in _toc", problem)[0] for problem in committed.check()] == [
         "out of date",
         "not in _toc",
     ]
@@ -237,11 +241,11 @@ def test_check_names_a_missing_a_stale_and_a_stray_page(project):
 
 def test_check_does_not_pass_on_a_book_without_pages(project):
     (project / "_toc.yml").write_text("root: index\nparts: [{chapters: [{file: how}]}]\n")
-    assert pages.check() == ["_toc.yml lists no executed page."]
+    assert committed.check() == ["_toc.yml lists no executed page."]
 
 
 def test_the_committed_pages_are_fresh():
-    assert pages.check() == []
+    assert committed.check() == []
 
 
 # command line
@@ -249,6 +253,6 @@ def test_the_committed_pages_are_fresh():
 
 def test_a_failing_page_gives_its_sentence_and_a_status(project, capfd):
     (project / "_toc.yml").write_text("root: index\nparts: [{chapters: [{file: pages/mini/one}]}]\n")
-    assert pages.main(["stage"]) == 1
+    assert publish.main(["stage"]) == 1
     assert "never executed" in capfd.readouterr().err
-    assert pages.main(["check"]) == 1
+    assert publish.main(["check"]) == 1

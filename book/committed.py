@@ -1,0 +1,188 @@
+"""Executed pages as they are committed: the same bytes whenever they were run, and a hash over what decides them."""
+
+import copy
+import hashlib
+import json
+import os
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import jupytext
+import nbformat
+import yaml
+
+from andlib import paths
+
+KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
+LAYOUT = "lines_to_next_cell"  # jupytext's note of blank lines in the .py
+WIDGET = "application/vnd.jupyter.widget-view+json"
+
+
+# Where pages are
+
+
+def source(page: str, ending: str = ".py") -> Path:
+    """The source of a page, `notebooks/<page>.py`, or the notebook derived from it."""
+    return paths.root() / "notebooks" / f"{page}{ending}"
+
+
+def committed_page(profile: str, page: str) -> Path:
+    """The executed page of a profile in the book."""
+    return paths.root() / "book/pages" / profile / f"{page}.ipynb"
+
+
+def results(profile: str) -> Path:
+    """Folder of a profile's committed numbers."""
+    return paths.root() / "results" / profile
+
+
+def names() -> list[str]:
+    """Every source page, by name: `4_3_unlearning` for `notebooks/4_3_unlearning.py`."""
+    return sorted(path.stem for path in source("x").parent.glob("*.py"))
+
+
+def in_book(profile: str | None = None) -> list[tuple[str, str]]:
+    """(profile, page) of each executed page that the table of contents lists, in reading order."""
+    toc = yaml.safe_load((paths.root() / "_toc.yml").read_text(encoding="utf-8"))
+    files = [chapter["file"].split("/") for part in toc["parts"] for chapter in part["chapters"]]
+    return [(of, page) for first, *rest in files if first == "pages" for of, page in [rest] if profile in (None, of)]
+
+
+def cells(path: Path) -> list[tuple[str, str, dict[str, Any]]]:
+    """Type, source and metadata of every cell of a notebook or a py:percent source: what the two of a pair share."""
+    return [
+        (cell.cell_type, cell.source.strip(), {k: v for k, v in cell.metadata.items() if k != LAYOUT})
+        for cell in jupytext.read(path).cells
+    ]
+
+
+def write(notebook: Any, out: Path) -> Path:
+    """Write a notebook, or text, in one step: a reader sees the file that was there before or the whole new one."""
+    text = notebook if isinstance(notebook, str) else as_text(notebook)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = out.with_name(f".{out.name}.{os.getpid()}")
+    unfinished.write_text(text, encoding="utf-8", newline="\n")
+    return unfinished.replace(out)
+
+
+def as_text(notebook: Any) -> str:
+    """A notebook's JSON, its keys sorted."""
+    return json.dumps(nbformat.from_dict(notebook), indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+# The same bytes
+
+
+def normalise(notebook: Any) -> Any:
+    """A copy of an executed notebook that says the same in the same bytes whenever it was run.
+
+    Gone: times, execution and papermill metadata, stderr, progress widgets, memory addresses, and the plain text
+    beside an HTML table or an image. Cell ids and pandas Styler ids follow from position and source.
+    """
+    notebook = copy.deepcopy(notebook)
+    notebook.metadata = {"kernelspec": KERNEL, "language_info": {"name": "python"}}
+    number_cells(notebook)
+    tables = iter(range(10**6))
+    for cell in notebook.cells:
+        for key in ("papermill", "execution", "ExecuteTime"):
+            cell.metadata.pop(key, None)
+        if not cell.metadata.get("tags"):
+            cell.metadata.pop("tags", None)
+        if cell.cell_type == "code":
+            kept = (output for output in cell.outputs if not _is_noise(output))
+            cell.outputs = [_stable(output, tables) for output in _joined(kept)]
+    return notebook
+
+
+def number_cells(notebook: Any) -> None:
+    """Give every cell an id that follows from its position and source."""
+    for position, cell in enumerate(notebook.cells):
+        cell.id = f"{position:02d}-{hashlib.sha256(cell.source.encode()).hexdigest()[:8]}"
+
+
+def _is_noise(output: Any) -> bool:
+    return output.get("name") == "stderr" or WIDGET in output.get("data", {})
+
+
+def _joined(outputs: Iterable[Any]) -> list[Any]:
+    """Consecutive printed pieces as one: where a stream is cut depends on timing."""
+    joined: list[Any] = []
+    for output in outputs:
+        if joined and output.output_type == joined[-1].output_type == "stream":
+            joined[-1].text += output.text
+        else:
+            joined.append(output)
+    return joined
+
+
+def _stable(output: Any, tables: Iterator[int]) -> Any:
+    if output.output_type == "stream":
+        output.text = _without_addresses(output.text)
+    data = output.get("data", {})
+    if any(kind == "text/html" or kind.startswith("image/") for kind in data):
+        data.pop("text/plain", None)
+    for kind, value in data.items():
+        if isinstance(value, str) and not kind.startswith("image/png"):
+            data[kind] = _without_addresses(value)
+    for found in dict.fromkeys(re.findall(r'id="(T_[0-9a-f]+)"', data.get("text/html", ""))):
+        data["text/html"] = data["text/html"].replace(found, f"T_table{next(tables)}")
+    return output
+
+
+def _without_addresses(text: str) -> str:
+    text = re.sub(r" at 0x[0-9a-f]+", "", text)
+    return re.sub(r"<dc:date>.*?</dc:date>", "", text)  # matplotlib dates its SVG
+
+
+def labelled(page: Any, profile: str) -> Any:
+    """The page with its profile in the labels of its figures: labels are global, and a page is in the book twice."""
+    figures = [f for cell in page.cells if (f := cell.metadata.get("mystnb", {}).get("figure", {})) and "name" in f]
+    for figure in figures:
+        label, figure["name"] = figure["name"], f"{profile}-{figure['name']}".strip("-")
+        for cell in page.cells:
+            cell.source = re.sub(
+                rf"(\{{(?:num)?ref\}}`(?:[^`]*<)?){re.escape(label)}(>?`)", rf"\1{figure['name']}\2", cell.source
+            )
+    return page
+
+
+# Freshness
+
+
+def freshness(page: str, profile: str) -> str:
+    """sha256 over what decides an executed page: its cells, the profile, the package, the pins, the results it reads.
+
+    Results that `make results` takes from the pages themselves are left out, or no page would ever be fresh.
+    """
+    package = [path for path in _files(paths.root() / "andlib") if "__pycache__" not in path.parts]
+    read = [path for path in _files(results(profile)) if path.stem not in names()]
+    digest = hashlib.sha256(json.dumps([profile, cells(source(page))], sort_keys=True).encode())
+    for path in [paths.root() / "constraints.txt", *package, *read]:
+        digest.update(f"\0{path.relative_to(paths.root()).as_posix()}\0".encode())
+        digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.is_file())
+
+
+def check() -> list[str]:
+    """One sentence for each executed page of the book that is missing, out of date, or not in the contents."""
+    listed = in_book()
+    found = {(path.parent.name, path.stem) for path in (paths.root() / "book/pages").glob("*/*.ipynb")}
+    problems = [] if listed else ["_toc.yml lists no executed page."]
+    for profile, page in listed:
+        if (profile, page) not in found:
+            problems.append(f"book/pages/{profile}/{page}.ipynb is missing: run make results PROFILE={profile}.")
+        elif _stored_freshness(profile, page) != freshness(page, profile):
+            problems.append(f"book/pages/{profile}/{page}.ipynb is out of date: run make results PROFILE={profile}.")
+    strangers = sorted(found - set(listed))
+    return problems + [f"book/pages/{profile}/{page}.ipynb is not in _toc.yml." for profile, page in strangers]
+
+
+def _stored_freshness(profile: str, page: str) -> str | None:
+    stored = json.loads(committed_page(profile, page).read_text(encoding="utf-8"))
+    return stored["metadata"].get("andlib", {}).get("freshness")
