@@ -1,23 +1,28 @@
-"""Trains the small networks of profiles `mini` and `esc10`, seeded, on folds 2-5 alone.
+"""Trains the small networks of profiles `mini` and `esc10`, seeded and resumable, with labels of folds 2-5 alone.
 
-`python -m andlib.mini.training ast --profile mini` rewrites `weights/ast_mini/`;
-`--profile esc10 --data-dir FOLDER` the one for ESC-10.
+`python -m andlib.mini.training ast --profile mini` makes `ast_mini`, `beats` the three BEATs of that profile;
+`--profile esc10 --data-dir FOLDER` those for ESC-10. They appear in `cache/training/seed0/`; those of seed 0 are
+copied to `weights/`. A killed training goes on where it was; a finished stage is not done again.
 """
 
 import argparse
 import json
 import platform
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch.nn.functional import cross_entropy, one_hot
-from tqdm import tqdm
+from tqdm import trange
 
-from andlib.paths import WEIGHTS
+from andlib import beats
+from andlib.mini.pretraining import Pretraining, inputs, pretrain, synthesised
+from andlib.mini.progress import Progress
+from andlib.paths import cache
 from andlib.records import ProbingSet
+from andlib.store import digest, write_atomically
 from andlib.targets import ast_features, load_ast
 
 
@@ -41,7 +46,18 @@ class Recipe:
     seed: int = 0
 
 
-RECIPES = {"mini": Recipe(2.0, 198, 120, dropout=0.0, mixup=0.2), "esc10": Recipe(5.0, 498, 70)}
+AST = {"mini": Recipe(2.0, 198, 120, dropout=0.0, mixup=0.2), "esc10": Recipe(5.0, 498, 70)}
+# BEATs from labels, whether pre-trained or from scratch: one recipe for both, so that only the start differs
+LABELLED = {"mini": Recipe(2.0, 198, 50, mixup=0.2), "esc10": Recipe(5.0, 498, 60)}
+PRETRAINED = {"mini": Pretraining(), "esc10": Pretraining(steps=1000)}
+BEATS = beats.Config(
+    embed_dim=96,
+    encoder_layers=4,
+    encoder_embed_dim=96,
+    encoder_ffn_embed_dim=384,
+    encoder_attention_heads=4,
+    conv_pos=32,
+)
 
 
 def make_ast(recipe: Recipe, classes: tuple[str, ...]):
@@ -80,90 +96,199 @@ def augmented(x: torch.Tensor, y: torch.Tensor, recipe: Recipe, rng: np.random.G
     return mixed_x, weight[:, None] * y + (1 - weight[:, None]) * y[order]
 
 
-def train(network, features: torch.Tensor, labels: torch.Tensor, recipe: Recipe):
-    """Trains `network` in place and returns the mean loss of each epoch."""
-    rng = np.random.default_rng(recipe.seed)
-    targets = one_hot(labels, network.config.num_labels).float()
+def train(network: torch.nn.Module, features: torch.Tensor, labels: torch.Tensor, recipe: Recipe, state: Path):
+    """Trains `network` in place and returns the mean loss of each epoch; resumes from the file `state`."""
+    targets = one_hot(labels).float()
     optimiser = torch.optim.AdamW(network.parameters(), recipe.rate, weight_decay=recipe.decay)
-    steps = recipe.epochs * (len(features) // recipe.batch)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, recipe.rate, total_steps=steps, pct_start=0.1)
-    losses = []
+    steps = len(features) // recipe.batch
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimiser, recipe.rate, total_steps=recipe.epochs * steps, pct_start=0.1
+    )
+    progress = Progress(state, network, optimiser, schedule, np.random.default_rng(recipe.seed))
     network.train()
-    for _ in tqdm(range(recipe.epochs), desc="training", unit="epoch"):
-        order = torch.from_numpy(rng.permutation(len(features)))[: steps // recipe.epochs * recipe.batch]
-        total = 0.0
+    for epoch in trange(progress.done, recipe.epochs, desc="training", unit="epoch"):
+        order = torch.from_numpy(progress.rng.permutation(len(features)))[: steps * recipe.batch]
         for batch in order.split(recipe.batch):
-            x, y = augmented(features[batch], targets[batch], recipe, rng)
-            loss = cross_entropy(network(x).logits, y, label_smoothing=recipe.smoothing)
-            optimiser.zero_grad()
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-            optimiser.step()
-            schedule.step()
-            total += loss.item()
-        losses.append(total / (steps // recipe.epochs))
+            x, y = augmented(features[batch], targets[batch], recipe, progress.rng)
+            progress.step(cross_entropy(scores(network, x), y, label_smoothing=recipe.smoothing))
+        progress.save(epoch + 1)
     network.eval()
-    return losses
+    return progress.losses(steps)
+
+
+def scores(network: torch.nn.Module, x: torch.Tensor) -> torch.Tensor:
+    """Class scores, [clips, classes]; transformers' networks wrap them."""
+    output = network(x)
+    return getattr(output, "logits", output)
 
 
 @torch.no_grad()
-def accuracy(network, features: torch.Tensor, labels: torch.Tensor) -> float:
+def accuracy(network: torch.nn.Module, features: torch.Tensor, labels: torch.Tensor) -> float:
     """Share of clips whose largest logit is their class's."""
-    logits = torch.cat([network(x).logits for x in features.split(64)])
-    return (logits.argmax(1) == labels).float().mean().item()
+    found = torch.cat([scores(network, x).argmax(1) for x in features.split(64)])
+    return (found == labels).float().mean().item()
 
 
-def train_ast(profile: str, probing_set: ProbingSet, recipe: Recipe, folder: Path, device: str = "cpu") -> dict:
-    """Trains on folds 2-5, saves weights, configuration and record into `folder`, and returns the record."""
-    start = time.perf_counter()
+@dataclass(frozen=True)
+class Lesson:
+    """What one network learns from: inputs [clips, frames, mels] and labels of all clips, and which of them it sees."""
+
+    profile: str
+    probing_set: ProbingSet
+    features: torch.Tensor
+
+    @property
+    def labels(self) -> torch.Tensor:
+        """Class numbers of all clips."""
+        return torch.from_numpy(self.probing_set.labels)
+
+    @property
+    def seen(self) -> torch.Tensor:
+        """Which clips may be learnt from: folds 2-5."""
+        return torch.from_numpy(self.probing_set.folds != 1)
+
+    def has(self, folder: Path, recipe: dict) -> bool:
+        """Whether `folder` holds a network that this recipe made of this probing set."""
+        path = folder / "record.json"
+        held = json.loads(path.read_text()) if path.is_file() else {}
+        return held.get("recipe") == recipe and held.get("probing_set") == self.probing_set.fingerprint
+
+    def record(self, network: torch.nn.Module, folder: Path, recipe: dict, losses: list[float], start: float) -> None:
+        """Writes what was trained, how, and how well it does, beside the weights."""
+        record = {
+            "profile": self.profile,
+            "recipe": recipe,
+            "losses": [round(loss, 4) for loss in losses],
+            "probing_set": self.probing_set.fingerprint,
+            "accuracy_fold_1": accuracy(network, self.features[~self.seen], self.labels[~self.seen]),
+            "accuracy_folds_2_5": accuracy(network, self.features[self.seen], self.labels[self.seen]),
+            "parameters": sum(p.numel() for p in network.parameters()),
+            "seconds": round(time.perf_counter() - start),
+            "versions": {"python": platform.python_version(), "torch": torch.__version__},
+        }
+        text = json.dumps(record, indent=1) + "\n"
+        write_atomically(folder / "record.json", lambda path: path.write_text(text))
+
+
+def train_ast(lesson: Lesson, recipe: Recipe, out: Path) -> None:
+    """Trains an AST and saves weights, configuration and record into `out`."""
+    start, folder, settings = time.perf_counter(), out / f"ast_{lesson.profile}", asdict(recipe)
+    if lesson.has(folder, settings):
+        return
     torch.manual_seed(recipe.seed)
-    network = make_ast(recipe, probing_set.classes).to(device)
-    batches = probing_set.batches(16_000, recipe.seconds)
-    features = torch.cat([ast_features(torch.from_numpy(batch), recipe.max_length) for batch in batches]).to(device)
-    labels = torch.from_numpy(probing_set.labels).to(device)
-    seen = torch.from_numpy(probing_set.folds != 1)
-    losses = train(network, features[seen], labels[seen], recipe)
+    network = make_ast(recipe, lesson.probing_set.classes)
+    state = _state(folder, settings)
+    losses = train(network, lesson.features[lesson.seen], lesson.labels[lesson.seen], recipe, state)
     network.save_pretrained(folder)
-    record = {
-        "profile": profile,
-        "recipe": asdict(recipe),
-        "probing_set": probing_set.fingerprint,
-        "accuracy_fold_1": accuracy(network, features[~seen], labels[~seen]),
-        "accuracy_folds_2_5": accuracy(network, features[seen], labels[seen]),
-        "parameters": sum(p.numel() for p in network.parameters()),
-        "final_loss": losses[-1],
-        "seconds": round(time.perf_counter() - start),
-        "versions": {"python": platform.python_version(), "torch": torch.__version__},
-    }
-    (folder / "record.json").write_text(json.dumps(record, indent=1) + "\n")
     load_ast(folder, seconds=recipe.seconds)  # what was saved must load
-    return record
+    lesson.record(network, folder, settings, losses, start)
+    state.unlink()
+
+
+def train_frozen(lesson: Lesson, recipe: Pretraining, out: Path) -> None:
+    """beats_frozen: pre-trained without labels, and a linear classifier on its frozen tokens.
+
+    On ESC-10, whose 320 clips are few, pre-training goes on from the network of profile mini, on clips of both.
+    """
+    start, folder = time.perf_counter(), out / f"beats_frozen_{lesson.profile}"
+    settings = {**asdict(recipe), **asdict(BEATS)}
+    if lesson.has(folder, settings):
+        return
+    network = beats.make(BEATS, 0, recipe.seed)
+    corpora = [synthesised(recipe)]
+    if lesson.profile != "mini":
+        _, weights, _ = beats.read_checkpoint(out / "beats_frozen_mini")
+        network.load_state_dict({n.removeprefix("beats."): w for n, w in weights.items() if n.startswith("beats.")})
+        corpora.append(lesson.features[lesson.seen])
+    state = _state(folder, settings)
+    losses = pretrain(network, corpora, recipe, state)
+    _keep(with_linear(network, lesson), lesson, folder, settings, losses, start)
+    state.unlink()
+
+
+def train_labelled(lesson: Lesson, recipe: Recipe, out: Path, *, pretrained: bool) -> None:
+    """beats_finetuned (from beats_frozen) or beats_supervised (from random weights): the whole network learns."""
+    start, strategy = time.perf_counter(), "finetuned" if pretrained else "supervised"
+    folder = out / f"beats_{strategy}_{lesson.profile}"
+    settings = {**asdict(recipe), **asdict(BEATS)}
+    if lesson.has(folder, settings):
+        return
+    network = beats.make(BEATS, len(lesson.probing_set.classes), recipe.seed)
+    if pretrained:
+        network.load_state_dict(beats.read_checkpoint(out / f"beats_frozen_{lesson.profile}")[1])
+    state = _state(folder, settings)
+    losses = train(network, lesson.features[lesson.seen], lesson.labels[lesson.seen], recipe, state)
+    _keep(network, lesson, folder, settings, losses, start)
+    state.unlink()
+
+
+def _state(folder: Path, settings: dict) -> Path:
+    """Where a training under these settings keeps its state; one under others is not mistaken for it."""
+    return folder / f"{digest(settings)[:16]}.ckpt"
+
+
+def with_linear(network: beats.BEATs, lesson: Lesson) -> beats.Classifier:
+    """The network, its weights rounded to half precision as they are kept, with a linear classifier on its frozen
+    tokens: logistic regression on the mean token of each clip of folds 2-5."""
+    classifier = beats.make(network.config, len(lesson.probing_set.classes))
+    classifier.beats.load_state_dict({name: value.half().float() for name, value in network.state_dict().items()})
+    classifier.eval()
+    classifier.fc.weight.data, classifier.fc.bias.data = linear_probe(classifier.beats, lesson)
+    return classifier
+
+
+def linear_probe(network: beats.BEATs, lesson: Lesson) -> tuple[torch.Tensor, torch.Tensor]:
+    """Weight and bias of a linear classifier on each clip's mean token, standardised; learnt on folds 2-5."""
+    from sklearn.linear_model import LogisticRegression
+
+    with torch.no_grad():
+        x = torch.cat([network(batch).mean(1) for batch in lesson.features[lesson.seen].split(64)])
+    mean, deviation = x.mean(0), x.std(0) + 1e-6
+    model = LogisticRegression(max_iter=5000).fit(((x - mean) / deviation).numpy(), lesson.labels[lesson.seen].numpy())
+    weight = (torch.from_numpy(model.coef_).float() / deviation).contiguous()
+    return weight, torch.from_numpy(model.intercept_).float() - weight @ mean
+
+
+def _keep(network: beats.Classifier, lesson: Lesson, folder: Path, *record) -> None:
+    """Saves the network in half precision, and the record of what was saved, not of what was trained."""
+    beats.save(folder, BEATS, network, lesson.probing_set.classes, half=True)
+    network.load_state_dict(beats.read_checkpoint(folder)[1])
+    lesson.record(network.eval(), folder, *record)
 
 
 def main() -> None:
     """The command line; see the module's docstring."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("model", choices=["ast"])
-    parser.add_argument("--profile", choices=RECIPES, default="mini")
+    parser.add_argument("model", choices=["ast", "beats"])
+    parser.add_argument("--profile", choices=AST, default="mini")
     parser.add_argument("--data-dir", default="", help="folder with the recordings (esc10)")
-    parser.add_argument("--out", default="", help="folder for the weights; default: those of the package")
-    parser.add_argument("--epochs", type=int, default=0)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--out", type=Path, help="folder for the networks; default: cache/training/seed<seed>")
     parser.add_argument("--threads", type=int, default=2)
-    arguments = parser.parse_args()
-    torch.set_num_threads(arguments.threads)
-    recipe = RECIPES[arguments.profile]
-    if arguments.epochs:
-        recipe = Recipe(**{**asdict(recipe), "epochs": arguments.epochs})
-    if arguments.profile == "mini":
+    given = parser.parse_args()
+    torch.set_num_threads(given.threads)
+    out = given.out or cache() / "training" / f"seed{given.seed}"
+    probing_set, profile = _probing_set(given.profile, given.data_dir), given.profile
+    if given.model == "ast":
+        recipe = replace(AST[profile], seed=given.seed)
+        waves = probing_set.batches(16_000, recipe.seconds)
+        x = torch.cat([ast_features(torch.from_numpy(batch), recipe.max_length) for batch in waves])
+        train_ast(Lesson(profile, probing_set, x), recipe, out)
+        return
+    lesson = Lesson(profile, probing_set, inputs(probing_set, LABELLED[profile].seconds))
+    train_frozen(lesson, replace(PRETRAINED[profile], seed=given.seed), out)
+    for pretrained in (True, False):
+        train_labelled(lesson, replace(LABELLED[profile], seed=given.seed), out, pretrained=pretrained)
+
+
+def _probing_set(profile: str, data_dir: str) -> ProbingSet:
+    if profile == "mini":
         from andlib.mini.synthesis import synthesc
 
-        probing_set = synthesc()
-    else:
-        from andlib.probing import open_folder
+        return synthesc()
+    from andlib.probing import open_folder
 
-        probing_set = open_folder(arguments.data_dir, subset="esc10")
-    folder = Path(arguments.out or WEIGHTS / f"{arguments.model}_{arguments.profile}")
-    print(json.dumps(train_ast(arguments.profile, probing_set, recipe, folder), indent=1))
+    return open_folder(data_dir, subset="esc10")
 
 
 if __name__ == "__main__":

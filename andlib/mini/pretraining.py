@@ -1,0 +1,137 @@
+"""Self-supervised pre-training of a small BEATs: masked prediction of acoustic tokens, without any label.
+
+As BEATs' first iteration (Chen et al. 2023): a random projection turns each patch into a token, the encoder sees the
+patches that are not masked, and a small predictor says which tokens the masked ones have.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy, normalize
+from tqdm import trange
+
+from andlib.beats import BEATs, Encoder, features
+from andlib.mini.progress import Progress
+from andlib.records import ProbingSet
+
+FRAMES = 198  # of the 2-s pieces that it learns from
+PATCH, MELS = 16, 128
+
+
+@dataclass(frozen=True)
+class Pretraining:
+    """How a network is pre-trained. corpus: SynthESC's, none of them the probing set's."""
+
+    steps: int = 2500
+    batch: int = 32
+    rate: float = 1e-3
+    decay: float = 0.05
+    masked: float = 0.6
+    books: int = 4
+    codes: int = 256
+    dimensions: int = 16
+    corpus: list[int] = field(default_factory=lambda: list(range(100, 108)))
+    seed: int = 0
+
+
+def synthesised(recipe: Pretraining) -> Tensor:
+    """Inputs of fresh SynthESC clips, every one from a source of its own; float16 [clips, frames, mels]."""
+    from andlib.mini.synthesis import synthesc
+
+    sets = (synthesc(seed=seed, sources_per_fold=8, variants=1) for seed in recipe.corpus)
+    return torch.cat([inputs(probing_set, 2.0).half() for probing_set in sets])
+
+
+def inputs(probing_set: ProbingSet, seconds: float) -> Tensor:
+    """BEATs' inputs of all clips; float32 [clips, frames, mels]."""
+    return torch.cat([features(torch.from_numpy(batch)) for batch in probing_set.batches(16_000, seconds)])
+
+
+def patches(x: Tensor) -> Tensor:
+    """[clips, frames, mels] -> [clips, steps, bands, values of a patch], in the order of BEATs' tokens."""
+    steps = x.shape[1] // PATCH
+    return (
+        x[:, : steps * PATCH].unflatten(1, (steps, PATCH)).unflatten(3, (MELS // PATCH, PATCH)).movedim(3, 2).flatten(3)
+    )
+
+
+class Tokenizer:
+    """Random-projection tokenizer: each patch, standardised by its band's mean and deviation, is projected at random
+    and takes the number of the nearest of random unit vectors; `books` times over."""
+
+    def __init__(self, recipe: Pretraining, sample: Tensor, rng: torch.Generator):
+        values = patches(sample.float())
+        self.mean, self.deviation = values.mean((0, 1)), values.std((0, 1)) + 1e-5
+        self.projection = torch.randn(PATCH * PATCH, recipe.books, recipe.dimensions, generator=rng)
+        self.vectors = normalize(torch.randn(recipe.books, recipe.codes, recipe.dimensions, generator=rng), dim=-1)
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """Tokens of inputs [clips, frames, mels]; int [clips, tokens, books]."""
+        values = ((patches(x) - self.mean) / self.deviation).flatten(1, 2)
+        projected = normalize(torch.einsum("ctv,vbd->ctbd", values, self.projection), dim=-1)
+        return torch.einsum("ctbd,bnd->ctbn", projected, self.vectors).argmax(-1)
+
+
+class MaskedPrediction(nn.Module):
+    """The encoder on the visible patches, and the predictor that fills in the others."""
+
+    def __init__(self, beats: BEATs, recipe: Pretraining):
+        super().__init__()
+        width = beats.config.encoder_embed_dim
+        self.beats, self.books = beats, recipe.books
+        self.predictor = Encoder(replace(beats.config, encoder_layers=1))
+        self.mask = nn.Parameter(torch.zeros(width))
+        self.head = nn.Linear(width, recipe.books * recipe.codes)
+
+    def forward(self, x: Tensor, masked: np.ndarray) -> Tensor:
+        """Scores of every code at the masked tokens: [clips, masked, books, codes]. masked: bool [tokens]."""
+        visible, hidden = (torch.from_numpy(np.flatnonzero(where)) for where in (~masked, masked))
+        tokens = self.beats.embed(x).index_fill(1, hidden, 0.0)
+        encoded = self.beats.encoder.blocks(self.beats.encoder.place(tokens)[:, visible], visible)
+        filled = self.mask.expand(*tokens.shape).index_copy(1, visible, encoded)
+        return self.head(self.predictor(filled)[:, hidden]).unflatten(-1, (self.books, -1))
+
+
+def batches(corpora: list[Tensor], size: int, rng: np.random.Generator) -> Iterator[Tensor]:
+    """Endless batches of 2-s pieces rolled in time, as many from each corpus."""
+    while True:
+        pieces = []
+        for corpus in corpora:
+            for i in rng.integers(len(corpus), size=size // len(corpora)):
+                first = rng.integers(corpus.shape[1] - FRAMES + 1)
+                pieces.append(corpus[i, first : first + FRAMES].float().roll(int(rng.integers(FRAMES)), 0))
+        yield torch.stack(pieces)
+
+
+def pretrain(beats: BEATs, corpora: list[Tensor], recipe: Pretraining, state: Path) -> list[float]:
+    """Pre-trains `beats` in place, resuming from the file `state`; gives the mean loss of every hundredth of it.
+
+    corpora: inputs, each [clips, frames, mels], drawn from equally.
+    """
+    tokenizer = Tokenizer(
+        recipe, torch.cat([c[:2000, :FRAMES] for c in corpora]), torch.Generator().manual_seed(recipe.seed)
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(recipe.seed)
+        network = MaskedPrediction(beats, recipe)
+    optimiser = torch.optim.AdamW(network.parameters(), recipe.rate, betas=(0.9, 0.98), weight_decay=recipe.decay)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, recipe.rate, total_steps=recipe.steps, pct_start=0.1)
+    progress = Progress(state, network, optimiser, schedule, np.random.default_rng(recipe.seed))
+    drawn = batches(corpora, recipe.batch, progress.rng)
+    tokens = FRAMES // PATCH * (MELS // PATCH)
+    count = max(1, recipe.steps // 100)
+    network.train()
+    for step in trange(progress.done, recipe.steps, desc="pre-training", unit="step"):
+        x = next(drawn)
+        masked = progress.rng.permutation(tokens) < round(recipe.masked * tokens)
+        scores = network(x, masked)
+        loss = cross_entropy(scores.flatten(0, 2), tokenizer(x)[:, torch.from_numpy(masked)].flatten())
+        progress.step(loss)
+        if (step + 1) % count == 0:
+            progress.save(step + 1)
+    network.eval()
+    return progress.losses(count)

@@ -1,0 +1,216 @@
+"""BEATs against golden values; its checkpoints in every form, and damaged, hostile or foreign ones."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+
+from andlib import beats
+from andlib.beats import SHARED, BEATs, Classifier, Config, load_beats, read_checkpoint
+from andlib.errors import InputError
+
+GOLDEN = Path(__file__).parent / "golden" / "beats_small.safetensors"
+SMALL = Config(16, 8, 2, 12, 24, 2, 16, 4, 32, 80)
+
+
+@pytest.fixture(scope="module")
+def golden():
+    """Arrays of the golden file, and its settings."""
+    with safe_open(GOLDEN, "pt") as file:
+        return {name: file.get_tensor(name) for name in file.keys()}, json.loads(file.metadata()["config"])  # noqa: SIM118
+
+
+def weights_of(arrays):
+    return {name.removeprefix("model."): value for name, value in arrays.items() if name.startswith("model.")}
+
+
+@pytest.fixture
+def pretrained(golden, tmp_path):
+    """A torch checkpoint of the public form, {"cfg", "model"}, with the golden network."""
+    arrays, settings = golden
+    path = tmp_path / "BEATs.pt"
+    torch.save({"cfg": settings, "model": weights_of(arrays)}, path)
+    return path
+
+
+def classifier(classes=3, seed=0):
+    return beats.make(SMALL, classes, seed).eval()
+
+
+def saved(tmp_path, weights, settings=None):
+    path = tmp_path / "fine_tuned.pt"
+    torch.save({"cfg": settings or beats.asdict(SMALL), "model": weights}, path)
+    return path
+
+
+def test_features_tokens_and_every_hidden_output_equal_the_golden_ones(golden, pretrained):
+    arrays, _ = golden
+    target = load_beats(pretrained)
+    found = {}
+    for i, layer in enumerate(target.module.encoder.layers):
+        for name in ("fc1", "fc2"):
+            key = f"layer{i}.{name}"
+            getattr(layer, name).register_forward_hook(lambda m, a, out, key=key: found.__setitem__(key, out))
+    with torch.no_grad():
+        features = target.features(arrays["input.waveform"])
+        tokens = target.module(features)
+    torch.testing.assert_close(features, arrays["expect.fbank"], rtol=0, atol=1e-4)
+    torch.testing.assert_close(tokens, arrays["expect.tokens"], rtol=0, atol=1e-4)
+    assert len(found) == 4
+    for key, value in found.items():  # the golden file has tokens before clips
+        torch.testing.assert_close(value.transpose(0, 1), arrays[f"expect.hook.{key}"], rtol=0, atol=1e-4)
+
+
+def test_relative_positions_fall_into_buckets_as_the_formula_says():
+    distance = torch.tensor([[0, -1, -7, -8, -79, -80, -5000, 1, 7, 8, 79, 80, 5000]])
+    # 32 buckets: 16 a direction, exact below 8, then 8 + floor(log(d / 8) / log(80 / 8) x 8), at most 15
+    expected = [[0, 1, 7, 8, 15, 15, 15, 17, 23, 24, 31, 31, 31]]
+    assert beats.bucket(distance, 32, 80).tolist() == expected
+
+
+def test_full_size_has_the_paper_s_units():
+    layers = beats.layers(Config(), 50)
+    assert sum(layer.units for layer in layers) == 46_130
+    assert sum(layer.units for layer in layers if layer.name != "classifier") == 46_080
+    with torch.device("meta"):
+        names = dict(Classifier(Config(), 50).named_modules())
+    assert all(names[layer.module].out_features == layer.units for layer in layers)
+
+
+@pytest.mark.parametrize("frames", [16, 40, 48, 79])
+def test_a_short_clip_in_a_padded_batch_gives_what_it_gives_alone(frames):
+    network = classifier()
+    rng = torch.Generator().manual_seed(1)
+    batch = torch.randn(2, 96, 128, generator=rng)
+    with torch.no_grad():
+        together = network(batch, torch.tensor([96, frames]))
+        tokens = network.beats(batch, torch.tensor([96, frames]))[1, : frames // 16 * 8]
+        torch.testing.assert_close(together[1:], network(batch[1:, :frames]), rtol=0, atol=1e-5)
+        torch.testing.assert_close(tokens, network.beats(batch[1:, :frames])[0], rtol=0, atol=1e-5)
+        torch.testing.assert_close(together[:1], network(batch[:1]), rtol=0, atol=1e-5)
+        # the padding matters: without a mask the clip would give something else
+        assert (network(batch)[1] - together[1]).abs().max() > 1e-3
+
+
+def test_every_form_of_a_checkpoint_loads_to_the_same_network(tmp_path):
+    network = classifier()
+    beats.save(tmp_path / "folder", SMALL, network, ["dog", "rain", "siren"])
+    weights = network.state_dict()
+    repeated = weights | {f"beats.{SHARED.replace('layers.0', 'layers.1')}": weights[f"beats.{SHARED}"]}
+    own = {n.removeprefix("beats."): w for n, w in weights.items() if not n.startswith("fc.")}
+    own |= {"predictor.weight": weights["fc.weight"], "predictor.bias": weights["fc.bias"]}
+    save_file(weights, tmp_path / "one.safetensors", {"config": json.dumps(beats.asdict(SMALL))})
+    x = torch.randn(2, 48, 128, generator=torch.Generator().manual_seed(0))
+    for path in (
+        tmp_path / "folder",
+        saved(tmp_path, repeated),
+        tmp_path / "one.safetensors",
+    ):
+        target = load_beats(path, classes=["dog", "rain", "siren"])
+        with torch.no_grad():
+            torch.testing.assert_close(target.logits(x), network(x), rtol=0, atol=0)
+    with torch.no_grad():  # the public checkpoints' own classifier
+        torch.testing.assert_close(load_beats(saved(tmp_path, own), classes=list("abc")).logits(x), network(x))
+
+
+def test_half_precision_keeps_logits_close(tmp_path):
+    network = classifier()
+    beats.save(tmp_path, SMALL, network, list("abc"), half=True)
+    x = torch.randn(2, 48, 128, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        torch.testing.assert_close(load_beats(tmp_path).logits(x), network(x), rtol=0, atol=5e-3)
+
+
+def test_the_converter_writes_a_folder_that_loads(pretrained, tmp_path):
+    command = [sys.executable, "-m", "andlib.beats", str(pretrained), str(tmp_path / "out")]
+    subprocess.run(command, check=True, capture_output=True)
+    assert load_beats(tmp_path / "out").fingerprint == load_beats(pretrained).fingerprint
+    found = subprocess.run([*command[:3], str(tmp_path / "none.pt"), command[4]], capture_output=True, text=True)
+    assert found.returncode == 2 and "does not exist" in found.stderr and "Traceback" not in found.stderr
+
+
+def test_an_untrained_twin_has_the_same_units_and_other_weights(pretrained):
+    trained, untrained = load_beats(pretrained), load_beats(pretrained, untrained_seed=0)
+    assert trained.layers == untrained.layers and trained.fingerprint != untrained.fingerprint
+    random, again = untrained.module.state_dict(), load_beats(pretrained, untrained_seed=0).module.state_dict()
+    assert all(torch.equal(again[name], value) for name, value in random.items())
+    name = "encoder.layers.0.fc1.weight"
+    assert not torch.equal(trained.module.state_dict()[name], random[name])
+
+
+def without(weights, name):
+    return {n: w for n, w in weights.items() if n != name}
+
+
+FC1 = "beats.encoder.layers.1.fc1.weight"
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        (lambda w: without(w, FC1), f"lacks {FC1}"),
+        (lambda w: w | {"beats.surprise": torch.zeros(1)}, "has not: beats.surprise"),
+        (lambda w: w | {FC1: torch.zeros(3, 12)}, rf"{FC1} \(3, 12\) for \(24, 12\)"),
+        (lambda w: w | {FC1: torch.full((24, 12), torch.nan)}, f"not finite in {FC1}"),
+        (lambda w: {f"layer{i}.weight": torch.zeros(2, 2) for i in range(5)}, "and [0-9]+ more"),
+    ],
+)
+def test_weights_that_do_not_fit_are_named(tmp_path, change, message):
+    with pytest.raises(InputError, match=message):
+        read_checkpoint(saved(tmp_path, change(classifier().state_dict())))
+
+
+def test_another_architecture_is_refused(tmp_path):
+    path = saved(tmp_path, classifier().state_dict(), {**beats.asdict(SMALL), "layer_norm_first": True})
+    with pytest.raises(InputError, match="layer_norm_first.*expected"):
+        read_checkpoint(path)
+    (tmp_path / "config.json").write_text('{"model_type": "wav2vec2"}')
+    (tmp_path / "model.safetensors").write_bytes(b"")
+    with pytest.raises(InputError, match="wav2vec2.*expected model_type 'beats'"):
+        read_checkpoint(tmp_path)
+    torch.save([1, 2], tmp_path / "list.pt")
+    with pytest.raises(InputError, match="expected a dictionary with 'cfg' and 'model'"):
+        read_checkpoint(tmp_path / "list.pt")
+
+
+def test_truncated_files_are_named(pretrained, tmp_path):
+    pretrained.write_bytes(pretrained.read_bytes()[:5000])
+    with pytest.raises(InputError, match="BEATs.pt cannot be read"):
+        read_checkpoint(pretrained)
+    beats.save(tmp_path / "folder", SMALL, classifier(), list("abc"))
+    path = tmp_path / "folder" / "model.safetensors"
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(InputError, match="cannot be read as safetensors"):
+        read_checkpoint(tmp_path / "folder")
+
+
+class Hostile:
+    """Its pickle touches a file when it is loaded the careless way."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return (Path.touch, (self.path,))
+
+
+def test_a_hostile_pickle_is_refused_and_never_run(tmp_path):
+    bait, path = tmp_path / "bait", tmp_path / "hostile.pt"
+    torch.save({"cfg": {}, "model": {}, "more": Hostile(bait)}, path)
+    with pytest.raises(InputError, match="only running its code.*refused"):
+        read_checkpoint(path)
+    assert not bait.exists()
+    torch.load(path, weights_only=False)
+    assert bait.exists()  # the pickle would have worked
+
+
+def test_class_names_must_fit_the_outputs(tmp_path):
+    path = saved(tmp_path, classifier().state_dict())
+    with pytest.raises(InputError, match="3 outputs but 2 class names"):
+        load_beats(path, classes=["dog", "rain"])
+    assert BEATs(SMALL).encoder.layers[1].self_attn is not None
