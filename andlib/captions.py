@@ -3,18 +3,17 @@
 Text that a model wrote is data: it is stripped of control characters, never interpreted.
 """
 
-import csv
-import json
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from operator import eq
 from pathlib import Path, PurePosixPath
 
 import pandas as pd
 
 from andlib.errors import InputError, check_choice
-from andlib.probing import csv_lines
+from andlib.probing import json_pairs, reading, table_rows
 
 ORIGINS = ("file", "source", "measured")
 LOOP = 8  # tokens: a stretch this long said again is an audio LLM going round in circles
@@ -65,19 +64,13 @@ def read_captions(path: str | Path, names: Sequence[str]) -> tuple[dict[str, str
     Raises InputError if the file cannot be read, has two texts for one clip, or leaves a clip without a text.
     """
     path = Path(path).expanduser()
-    entries = _entries(path)
-    matched, extra = _match(path, entries, names)
+    matched, extra = _match(path, _entries(path), names)
     cleaned = {name: clean(text) for name, text in matched.items()}
     cut = {name: _cut_loop(text) for name, text in cleaned.items()}
     _check_texts(f"Captions {str(path)!r}", cut, names)
-    report = CaptionReport(
-        path,
-        len(cut),
-        tuple(extra),
-        tuple(name for name in names if cut[name] != cleaned[name]),
-        tuple(name for name in names if cleaned[name] != matched[name]),
-    )
-    return {name: cut[name] for name in names}, report
+    looping = tuple(name for name in names if cut[name] != cleaned[name])
+    tidied = tuple(name for name in names if cleaned[name] != matched[name])
+    return {name: cut[name] for name in names}, CaptionReport(path, len(cut), tuple(extra), looping, tidied)
 
 
 def clean(text: str) -> str:
@@ -103,64 +96,35 @@ def compose(
     return pd.DataFrame(rows, columns=["clip", "origin", "text"])
 
 
-def descriptions(frame: pd.DataFrame, names: Sequence[str], origins: Sequence[str] | None = None) -> list[str]:
+def descriptions(frame: pd.DataFrame, names: Sequence[str]) -> list[str]:
     """The description d_i of every clip in the order of `names`: its texts joined with one space.
 
-    frame: what `compose` gives; its order of rows is the order of joining. origins: those to join; None joins all.
-    Raises InputError if `frame` has no text of these origins for a clip.
+    frame: what `compose` gives for these clips; its order of rows is the order of joining.
     """
-    for origin in origins or ():
-        check_choice("caption origin", origin, list(frame["origin"].unique()))
-    kept = frame if origins is None else frame[frame["origin"].isin(origins)]
-    joined = kept.groupby("clip", sort=False)["text"].agg(" ".join).to_dict()
-    _check_texts("The captions", joined, names)
-    return [joined[name] for name in names]
+    return list(frame.groupby("clip")["text"].agg(" ".join)[list(names)])
 
 
 def _entries(path: Path) -> list[tuple[str, str]]:
     """(name, text) as they stand in the file."""
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-        return _json_entries(text) if path.suffix.lower() == ".json" else _csv_entries(text)
-    except OSError as error:
-        raise InputError(
-            f"Captions {str(path)!r} cannot be opened ({error.strerror}). Check the parameter `captions`."
-        ) from None
-    except (UnicodeDecodeError, csv.Error, json.JSONDecodeError, RecursionError) as error:
-        raise InputError(
-            f"Captions {str(path)!r} cannot be read ({error}). "
-            "Give UTF-8 CSV with the columns filename,description, or JSON {filename: text}."
-        ) from None
+    expected = "a file `captions` of CSV with the columns filename,description, or of JSON {filename: text}"
+    with reading(path, expected) as text:
+        if path.suffix.lower() != ".json":
+            rows = table_rows(text, ("filename", "description"))
+            return [(cells["filename"].strip(), cells["description"]) for _, cells in rows]
+        entries = json_pairs(text)
+        if wrong := [name for name, value in entries if not isinstance(value, str)]:
+            raise ValueError(f"the value of {wrong[0]!r} is no text")
+        return list(entries)
 
 
-def _csv_entries(text: str) -> list[tuple[str, str]]:
-    rows = [row for _, row in csv_lines(text)]
-    missing = [name for name in ("filename", "description") if rows and name not in rows[0]]
-    if missing:
-        raise csv.Error(f"no column {' and '.join(missing)}, only {', '.join(rows[0])}")
-    return [(row["filename"].strip(), row["description"]) for row in rows]
-
-
-def _json_entries(text: str) -> list[tuple[str, str]]:
-    entries = json.loads(text, object_pairs_hook=list)  # pairs, because a dict would hide a name given twice
-    if not isinstance(entries, list) or not all(isinstance(entry, tuple) for entry in entries):
-        raise csv.Error("it is no JSON object")
-    wrong = [name for name, value in entries if not isinstance(value, str)]
-    if wrong:
-        raise csv.Error(f"the value of {wrong[0]!r} is no text")
-    return entries
-
-
-def _match(path: Path, entries: Iterable[tuple[str, str]], names: Sequence[str]) -> tuple[dict[str, str], list[str]]:
+def _match(path: Path, entries: list[tuple[str, str]], names: Sequence[str]) -> tuple[dict[str, str], list[str]]:
     """Text of each clip that an entry names, and the entries that name none."""
     by_stem: dict[str, list[str]] = defaultdict(list)
     for name in names:
-        by_stem[_stem(name)].append(name)
-    known = set(names)
-    matched: dict[str, str] = {}
-    extra = []
+        by_stem[PurePosixPath(name).stem].append(name)
+    known, matched, extra = set(names), {}, []
     for key, text in entries:
-        name = key if key in known else _named(key.replace("\\", "/"), by_stem)
+        name = key if key in known else _named(PurePosixPath(key.replace("\\", "/")), by_stem)
         if name is None:
             extra.append(key)
         elif matched.setdefault(name, text) != text:
@@ -168,20 +132,14 @@ def _match(path: Path, entries: Iterable[tuple[str, str]], names: Sequence[str])
     return matched, extra
 
 
-def _named(key: str, by_stem: Mapping[str, Sequence[str]]) -> str | None:
+def _named(key: PurePosixPath, by_stem: Mapping[str, Sequence[str]]) -> str | None:
     """The one clip that a key means, by the end of its path without its extension; None if there is none or several."""
-    candidates = by_stem.get(_stem(key)) or by_stem.get(PurePosixPath(key).name, [])
-    alike = [name for name in candidates if _same_tail(PurePosixPath(key).parts[:-1], PurePosixPath(name).parts[:-1])]
+
+    def same_folders(name: str) -> bool:  # as far as both tell
+        return all(map(eq, reversed(key.parent.parts), reversed(PurePosixPath(name).parent.parts)))
+
+    alike = [name for name in by_stem.get(key.stem) or by_stem.get(key.name, ()) if same_folders(name)]
     return alike[0] if len(alike) == 1 else None
-
-
-def _same_tail(a: Sequence[str], b: Sequence[str]) -> bool:
-    shorter = min(len(a), len(b))
-    return a[len(a) - shorter :] == b[len(b) - shorter :]
-
-
-def _stem(name: str) -> str:
-    return PurePosixPath(name).stem
 
 
 def _cut_loop(text: str) -> str:
@@ -197,12 +155,10 @@ def _cut_loop(text: str) -> str:
 
 
 def _check_texts(what: str, texts: Mapping[str, str], names: Sequence[str]) -> None:
-    missing = [name for name in names if name not in texts]
-    empty = [name for name in names if name in texts and not clean(texts[name])]
-    if missing or empty:
-        wrong = missing + empty
+    wrong = [name for name in names if not clean(texts.get(name, ""))]
+    if wrong:
         more = f" and {len(wrong) - 5} more" if len(wrong) > 5 else ""
         raise InputError(
-            f"{what} leave {len(wrong)} of {len(names)} clips without a text ({len(missing)} missing, {len(empty)} "
-            f"empty): {', '.join(map(repr, wrong[:5]))}{more}. Add a description for each, or take those clips out."
+            f"{what} leave {len(wrong)} of {len(names)} clips without a text: {', '.join(map(repr, wrong[:5]))}{more}. "
+            "Add a description for each, or take those clips out."
         )

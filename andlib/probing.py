@@ -9,19 +9,23 @@ import hashlib
 import io
 import json
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from andlib.errors import InputError, check_choice
-from andlib.recordings import LONGEST, REMEDY, SUFFIXES, damage, decode, read_recording
+from andlib.recordings import REMEDY, SUFFIXES, damage, decode, read_recording
 from andlib.records import Clip, ProbingSet
 
 LAYOUTS = (
     "meta/*.csv beside audio/ (ESC-50, ESC-10), metadata.csv or metadata.jsonl with file_name and label "
     "(Hugging Face audiofolder), or one folder of recordings a class (dog/1.wav)"
 )
+# Columns of a table, in the order of `_Row`; in an audiofolder fold and source may be left out.
+ESC = ("filename", "category", "fold", "src_file", "target")
+AUDIOFOLDER = ("file_name", "label", "fold", "source")
 
 
 class _Row(NamedTuple):
@@ -32,7 +36,7 @@ class _Row(NamedTuple):
     label: str
     fold: str | None = None
     source: str | None = None
-    number: int | None = None  # of the class
+    number: str | None = None  # of the class
 
 
 def open_folder(data_dir: str | Path, *, subset: str = "") -> ProbingSet:
@@ -47,30 +51,26 @@ def open_folder(data_dir: str | Path, *, subset: str = "") -> ProbingSet:
     Samples are checked when they are read; `check_recordings` reads them all.
     """
     check_choice("subset", subset, ("", "esc10"))
-    folder = Path(data_dir).expanduser()
+    folder = Path(data_dir).expanduser().resolve()
     if not str(data_dir).strip() or not folder.is_dir():
         raise InputError(f"data_dir {str(data_dir)!r} is not a folder. Give one that holds {LAYOUTS}.")
-    folder = folder.resolve()
     name, base, rows = _layout(folder, subset)
     clips = tuple(_clip(base, row) for row in rows)
-    classes = _check_classes(rows)
+    classes = _classes(rows)
     _check_unique(rows, clips)
     _refuse(clips, (damage(clip.path) for clip in clips))
     return ProbingSet(name, clips, classes, read_clip, _fingerprint(clips, classes), _licence(folder))
 
 
-def read_clip(clip: Clip, sample_rate: int, max_seconds: float = LONGEST) -> np.ndarray:
+def read_clip(clip: Clip, sample_rate: int) -> np.ndarray:
     """Samples of a clip that lies in a file: see `read_recording`."""
-    return read_recording(clip.path, sample_rate, max_seconds=max_seconds)
+    return read_recording(clip.path, sample_rate)
 
 
-def check_recordings(probing_set: ProbingSet, max_seconds: float = LONGEST) -> None:
-    """Decode every recording of the set; raises InputError naming the first five that cannot be used, and how many.
-
-    max_seconds: how much of each recording is decoded.
-    """
+def check_recordings(probing_set: ProbingSet) -> None:
+    """Decode every recording of the set; raises InputError naming the first five that cannot be used, and how many."""
     clips = [clip for clip in probing_set.clips if clip.path]
-    _refuse(clips, (decode(clip.path, max_seconds)[2] for clip in clips))
+    _refuse(clips, (decode(clip.path)[2] for clip in clips))
 
 
 def sources_in_several_folds(probing_set: ProbingSet) -> list[str]:
@@ -82,13 +82,12 @@ def sources_in_several_folds(probing_set: ProbingSet) -> list[str]:
     return sorted({c.source for c in probing_set.clips if fold.setdefault(c.source, c.fold) != c.fold})
 
 
-# Layouts: each gives the set's name, the folder its recordings lie in, and one row a clip.
+# Layouts.
 
 
 def _layout(folder: Path, subset: str) -> tuple[str, Path, list[_Row]]:
-    tables = sorted((folder / "meta").glob("*.csv")) or [
-        folder / name for name in ("metadata.csv", "metadata.jsonl") if (folder / name).is_file()
-    ]
+    """The set's name, the folder its recordings lie in, and one row a clip."""
+    tables = sorted(folder.glob("meta/*.csv")) or [*folder.glob("metadata.csv"), *folder.glob("metadata.jsonl")]
     if len(tables) > 1:
         names = ", ".join(str(table.relative_to(folder)) for table in tables)
         raise InputError(f"{str(folder)!r} holds {len(tables)} tables ({names}). Leave the one that describes the set.")
@@ -96,36 +95,32 @@ def _layout(folder: Path, subset: str) -> tuple[str, Path, list[_Row]]:
     if subset and not is_esc:
         raise InputError(f"subset {subset!r} is a column of ESC's table meta/*.csv, which {str(folder)!r} has not.")
     if is_esc:
-        return subset or tables[0].stem, folder / "audio", _esc(tables[0], subset)
+        return subset or tables[0].stem, folder / "audio", _listed(tables[0], ESC, ESC, subset)
     if tables:
-        return folder.name, folder, _audiofolder(tables[0])
+        return folder.name, folder, _listed(tables[0], AUDIOFOLDER, AUDIOFOLDER[:2])
     return folder.name, folder, _class_folders(folder)
 
 
-def _esc(table: Path, subset: str) -> list[_Row]:
-    columns = ["filename", "fold", "target", "category", "src_file", *([subset] if subset else [])]
+def _listed(table: Path, columns: Sequence[str], needed: Sequence[str], subset: str = "") -> list[_Row]:
+    needed = [*needed, subset] if subset else needed
+    with reading(table, f"{table.suffix[1:].upper()} with the columns {', '.join(needed)}") as text:
+        lines = list(table_rows(text, needed, table.suffix))
     rows = []
-    for where, cells in _read_table(table, columns):
-        if not subset or _truth(where, subset, cells[subset]):
-            target = _whole(where, "target", cells["target"], range(100_000))
-            rows.append(_Row(where, cells["filename"], cells["category"], cells["fold"], cells["src_file"], target))
-    return _not_empty(table, rows)
+    for line, cells in lines:
+        where = f"{table.name}, line {line}"
+        if not subset or _is_true(f"{where}: {subset}", cells[subset]):
+            rows.append(_Row(where, *map(cells.get, columns)))
+    if not rows:
+        raise InputError(f"{str(table)!r} names no clip. Give a table with one row a recording.")
+    return rows
 
 
-def _audiofolder(table: Path) -> list[_Row]:
-    rows = [
-        _Row(where, cells["file_name"], cells["label"], cells.get("fold"), cells.get("source"))
-        for where, cells in _read_table(table, ["file_name", "label"])
-    ]
-    return _not_empty(table, rows)
+def _is_true(what: str, value: str) -> bool:
+    return check_choice(what, value.strip().lower(), ("true", "false")) == "true"
 
 
 def _class_folders(folder: Path) -> list[_Row]:
-    files = sorted(
-        path
-        for path in folder.glob("*/*")
-        if path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and not path.parent.name.startswith(".")
-    )
+    files = sorted(path for path in folder.glob("[!.]*/[!.]*") if path.suffix.lower() in SUFFIXES)
     if len({path.parent for path in files}) < 2:
         found = ", ".join(sorted(path.name for path in folder.iterdir())[:10]) or "nothing"
         inner = sorted(path.parent for path in (*folder.glob("*/meta"), *folder.glob("*/metadata.*")))
@@ -138,70 +133,53 @@ def _class_folders(folder: Path) -> list[_Row]:
 # Tables.
 
 
-def _read_table(table: Path, columns: Sequence[str]) -> Iterator[tuple[str, dict[str, str]]]:
-    """Each row with its place, "esc50.csv, line 7"; a byte-order mark is skipped."""
+@contextmanager
+def reading(path: Path, expected: str) -> Iterator[str]:
+    """The text of a file; what goes wrong in reading it becomes an InputError that says what was expected.
+
+    A byte-order mark is skipped. expected: the file's form, as in "Give ... in UTF-8".
+    """
     try:
-        text = table.read_text(encoding="utf-8-sig")
-        parsed = list(_json_lines(text) if table.suffix == ".jsonl" else csv_lines(text))
-    except (UnicodeDecodeError, csv.Error, json.JSONDecodeError) as error:
-        raise InputError(
-            f"{str(table)!r} cannot be read ({error}). Save it as UTF-8 {table.suffix[1:].upper()}."
-        ) from None
-    for number, cells in parsed:
-        where = f"{table.name}, line {number}"
-        missing = [name for name in columns if name not in cells]
-        if missing:
-            raise InputError(
-                f"{where}: no column {', '.join(map(repr, missing))}, only {', '.join(map(repr, cells))}. "
-                f"Expected {', '.join(columns)}, separated by commas: rename or add what is missing."
-            )
-        yield where, cells
+        yield path.read_text(encoding="utf-8-sig")
+    except (OSError, ValueError, csv.Error, RecursionError) as error:
+        raise InputError(f"{str(path)!r} cannot be read ({error}). Give {expected}, in UTF-8.") from None
 
 
-def csv_lines(text: str) -> Iterator[tuple[int, dict[str, str]]]:
-    """(line number, column -> cell) of RFC 4180 text with a header; raises csv.Error where a row does not fit it."""
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    header = [name.strip() for name in next(reader, [])]
-    if len(set(header)) < len(header):
-        raise csv.Error(f"a column name stands twice in {', '.join(header)}")
+def table_rows(text: str, columns: Sequence[str], kind: str = ".csv") -> Iterator[tuple[int, dict[str, str]]]:
+    """(line number, column -> cell) of RFC 4180 text with a header, or of JSON lines (kind ".jsonl").
+
+    Raises ValueError or csv.Error where a row does not fit the header, or has not all of `columns`.
+    """
+    for line, cells in _json_lines(text) if kind == ".jsonl" else _csv_lines(text):
+        if missing := [name for name in columns if name not in cells]:
+            raise ValueError(f"line {line}: no column {', '.join(missing)}, only {', '.join(cells)}")
+        yield line, cells
+
+
+def _csv_lines(text: str) -> Iterator[tuple[int, dict[str, str]]]:
+    reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
+    names = reader.fieldnames = [name.strip() for name in reader.fieldnames or ()]
     for cells in reader:
-        if cells and len(cells) != len(header):
-            raise csv.Error(
-                f"line {reader.line_num} has {len(cells)} cells, the header {len(header)}; quote cells with commas"
+        # a cell too many has no name, one too few no value, and of two columns of one name the first is lost
+        if len(cells) != len(names) or None in cells.values():
+            raise ValueError(
+                f"line {reader.line_num} is not of the header's {len(names)} cells; quote those with commas"
             )
-        if cells:
-            yield reader.line_num, dict(zip(header, cells, strict=True))
+        yield reader.line_num, cells
 
 
 def _json_lines(text: str) -> Iterator[tuple[int, dict[str, str]]]:
     for number, line in enumerate(text.split("\n"), start=1):
-        cells = json.loads(line) if line.strip() else {}
-        if not isinstance(cells, dict):
-            raise csv.Error(f"line {number} is no JSON object")
-        if cells:
-            yield number, {name: "" if value is None else str(value) for name, value in cells.items()}
+        if line.strip():
+            yield number, {name: "" if value is None else str(value) for name, value in json_pairs(line)}
 
 
-def _not_empty(table: Path, rows: list[_Row]) -> list[_Row]:
-    if not rows:
-        raise InputError(f"{str(table)!r} names no clip. Give a table with one row a recording.")
-    return rows
-
-
-def _whole(where: str, column: str, value: str, allowed: range) -> int:
-    digits = value.strip()
-    if not (digits.isascii() and digits.isdigit() and int(digits) in allowed):
-        raise InputError(
-            f"{where}: {column} {value!r} is no whole number from {allowed[0]} to {allowed[-1]}. Correct it."
-        )
-    return int(digits)
-
-
-def _truth(where: str, column: str, value: str) -> bool:
-    word = value.strip().lower()
-    if word not in ("true", "false", "1", "0"):
-        raise InputError(f"{where}: {column} {value!r} is neither True nor False. Correct it.")
-    return word in ("true", "1")
+def json_pairs(text: str) -> tuple[tuple[str, Any], ...]:
+    """Names and values of one JSON object: pairs, because a dict would hide a name given twice."""
+    pairs = json.loads(text, object_pairs_hook=tuple)
+    if not isinstance(pairs, tuple):
+        raise ValueError("it is no JSON object")
+    return pairs
 
 
 # Clips and classes.
@@ -212,45 +190,34 @@ def _clip(base: Path, row: _Row) -> Clip:
     label = _words(row.label)
     if not label or not label.isprintable():
         raise InputError(f"{row.where}: label {row.label!r} of {row.file!r} is no class name. Give a word or a few.")
-    if not row.file or "\0" in row.file or not _is_unicode(row.file):
+    # bytes of a name that are no UTF-8 reach Python as lone surrogates
+    if "\0" in row.file or row.file.encode(errors="ignore").decode() != row.file:
         raise InputError(f"{row.where}: {row.file!r} is no file name that can be kept in UTF-8. Rename the file.")
     path = base / row.file
     if not path.resolve().is_relative_to(base.resolve()):
         raise InputError(f"{row.where}: {row.file!r} lies outside {str(base)!r}. Copy the recording into that folder.")
-    fold = 0 if row.fold is None else _whole(row.where, "fold", row.fold, range(1, 6))
+    fold = "0" if row.fold is None else check_choice(f"{row.where}: fold", row.fold.strip(), "12345")
     source = str(PurePosixPath(row.file).with_suffix("")) if row.source is None else row.source.strip()
     if not source:
         raise InputError(f"{row.where}: {row.file!r} has an empty source. Name the recording it was cut from.")
-    return Clip(row.file, label, fold, source, path)
+    return Clip(row.file, label, int(fold), source, path)
 
 
 def _words(name: str) -> str:
     return " ".join(name.replace("_", " ").split())
 
 
-def _is_unicode(name: str) -> bool:
-    try:
-        name.encode()
-    except UnicodeEncodeError:  # bytes that are no UTF-8 reach Python as lone surrogates
-        return False
-    return True
-
-
-def _check_classes(rows: list[_Row]) -> tuple[str, ...]:
+def _classes(rows: list[_Row]) -> tuple[str, ...]:
     """Class names in the order of their numbers, or of the alphabet; a class and its number must belong together."""
-    number: dict[str, int | None] = {}
-    owner: dict[int | None, str] = {}
     for row in rows:
-        label = _words(row.label)
-        same_number = number.setdefault(label, row.number) == row.number
-        same_owner = row.number is None or owner.setdefault(row.number, label) == label
-        if not (same_number and same_owner):
-            clash = f"{label!r} has number {number[label]}" if not same_number else f"it is {owner[row.number]!r}'s"
-            raise InputError(
-                f"{row.where}: class {label!r} is given number {row.number}, but above {clash}. "
-                "Give each class one number of its own."
-            )
-    return tuple(sorted(number, key=lambda label: (number[label] or 0, label)))
+        if row.number is not None and not row.number.strip().isdecimal():
+            raise InputError(f"{row.where}: target {row.number!r} is no whole number. Correct it.")
+    known = sorted({(_words(row.label) if row.number is None else int(row.number), _words(row.label)) for row in rows})
+    numbers, labels = zip(*known, strict=True)
+    clash = [f"{label!r} has {number}" for number, label in known if numbers.count(number) + labels.count(label) > 2]
+    if clash:
+        raise InputError(f"Classes and their numbers clash: {', '.join(clash)}. Give each class one number of its own.")
+    return labels
 
 
 def _check_unique(rows: list[_Row], clips: Sequence[Clip]) -> None:

@@ -1,11 +1,10 @@
 """One recording in a file: what is wrong with it, and its samples.
 
-libsndfile reads a truncated WAV or Ogg file without an error, and NaN passes through: both are looked for here.
+libsndfile reads a truncated file without an error, and NaN passes through: both are looked for here.
 """
 
-import struct
+import re
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 import soundfile
@@ -14,38 +13,41 @@ import soxr
 from andlib.errors import InputError
 
 SHORTEST = 0.010  # s: less than one frame of a log-mel front end
-LONGEST = 60.0  # s read of one recording unless more is asked for; no target network hears more than 10
-MARGIN = 0.1  # s read beyond what is asked, so that cutting comes after resampling
+LONGEST = 60.0  # s read of one recording, so that an hour costs no more; no target network hears more than 10
+MARGIN = 0.1  # s read beyond that, so that cutting comes after resampling
 SILENT = 0.5 / 2**15  # peak below half a step of 16-bit audio
 LOUDEST = 8.0  # decoders and resamplers overshoot 1 a little, unscaled integers a thousandfold
 REMEDY = "Replace it by an intact WAV, FLAC, OGG or MP3 copy, or take it out of the set"
 SUFFIXES = {f".{name.lower()}" for name in soundfile.available_formats()} | {".aif", ".oga", ".opus"}
+# How libsndfile's log tells of samples that its header announces and the file lacks. A size of ten digits is that of
+# a file written to a pipe, whose length was never known.
+CUT = re.compile(
+    r"(data|SSND|Data Size|^riff)\s*: \d{1,9} \(should be|Last page lacks an end-of-stream|Junk after the last page",
+    re.MULTILINE,
+)
 
 
-def read_recording(path: Path, sample_rate: int, *, max_seconds: float = LONGEST) -> np.ndarray:
-    """The beginning of a recording as mono samples at the asked rate, float32 [samples], nominally in [-1, 1].
+def read_recording(path: Path, sample_rate: int) -> np.ndarray:
+    """The first minute of a recording as mono samples at the asked rate, float32 [samples], nominally in [-1, 1].
 
-    Channels are averaged; the rate is changed once (soxr, high quality).
-
-    sample_rate: Hz. max_seconds: the most that is read, so that an hour-long file costs no more than a short one.
+    Channels are averaged; the rate is changed once (soxr, high quality). sample_rate: Hz.
     Raises InputError if the file is damaged, not audio, shorter than 10 ms, silent in what is read, or holds samples
     that are not finite or far outside [-1, 1].
     """
-    samples, rate, fault = decode(path, max_seconds)
+    samples, rate, fault = decode(path)
     if fault:
         raise InputError(f"Recording {str(path)!r} {fault}. {REMEDY}.")
-    return soxr.resample(samples, rate, sample_rate).astype(np.float32)[: round(max_seconds * sample_rate)]
+    return soxr.resample(samples, rate, sample_rate).astype(np.float32)[: round(LONGEST * sample_rate)]
 
 
-def decode(path: Path, max_seconds: float = LONGEST) -> tuple[np.ndarray, int, str]:
-    """The beginning of a recording at its own rate, float32 [samples], that rate in Hz, and what is wrong, or ""."""
-    fault = damage(path)
-    if fault:
+def decode(path: Path) -> tuple[np.ndarray, int, str]:
+    """The first minute of a recording at its own rate, float32 [samples], that rate in Hz, and what is wrong, or ""."""
+    if fault := damage(path):
         return np.empty(0, np.float32), 0, fault
     try:
         with soundfile.SoundFile(str(path)) as file:
             rate = file.samplerate
-            wanted = min(file.frames, round((max_seconds + MARGIN) * rate))
+            wanted = min(file.frames, round((LONGEST + MARGIN) * rate))
             samples = file.read(wanted, dtype="float32", always_2d=True).mean(axis=1)
     except soundfile.LibsndfileError as error:
         return np.empty(0, np.float32), 0, f"cannot be decoded ({error.error_string})"
@@ -69,51 +71,16 @@ def damage(path: Path) -> str:
     """What is wrong with a file by its header and its length on disk, as the rest of a sentence; "" if nothing is."""
     if not path.is_file():
         return "is absent"
+    if path.stat().st_size == 0:
+        return "is empty (0 bytes)"
     try:
-        if path.stat().st_size == 0:
-            return "is empty (0 bytes)"
-        info = soundfile.info(str(path))
-        with path.open("rb") as file:
-            cut = _ends_early(file, path.stat().st_size)
-    except OSError as error:
-        return f"cannot be opened ({error.strerror})"
+        info = soundfile.info(str(path), verbose=True)
     except (soundfile.LibsndfileError, TypeError) as error:  # TypeError: a headerless format
-        return f"is not audio that can be decoded ({str(error).removeprefix(f'Error opening {str(path)!r}: ')})"
+        return f"is not audio that can be decoded ({getattr(error, 'error_string', error)})"
     if info.frames == 0:
         return "has a header and no samples"
-    if cut:
+    if CUT.search(info.extra_info):
         return "is truncated: it ends before the length in its header"
     if info.frames < SHORTEST * info.samplerate:
         return f"is too short: {info.frames} samples at {info.samplerate} Hz, less than {1000 * SHORTEST:.0f} ms"
     return ""
-
-
-def _ends_early(file: BinaryIO, size: int) -> bool:
-    """Whether a RIFF, AIFF or Ogg file stops before its own end: libsndfile reads such a file without an error."""
-    magic = file.read(12)
-    if magic[:4] in (b"RIFF", b"FORM"):
-        return _chunk_ends_early(file, size, "<4sI" if magic[:4] == b"RIFF" else ">4sI")
-    if magic[:4] == b"OggS":
-        return not _ogg_has_end(file, size)
-    return False
-
-
-def _chunk_ends_early(file: BinaryIO, size: int, layout: str) -> bool:
-    while len(head := file.read(8)) == 8:
-        name, length = struct.unpack(layout, head)
-        if name in (b"data", b"SSND"):
-            streamed = length == 0 or length >= 0x7FFF0000  # written to a pipe: the length was never known
-            return not streamed and file.tell() + length > size
-        file.seek(length + length % 2, 1)
-    return True
-
-
-def _ogg_has_end(file: BinaryIO, size: int) -> bool:
-    """Whether the last page is whole and flagged as the stream's last (RFC 3533, section 6)."""
-    file.seek(max(0, size - 2**17))  # a page has at most 65,307 bytes
-    tail = file.read()
-    page = tail[tail.rfind(b"OggS") :]
-    if len(page) < 27 or not page[5] & 4:
-        return False
-    segments = page[27 : 27 + page[26]]
-    return len(segments) == page[26] and len(page) >= 27 + page[26] + sum(segments)
