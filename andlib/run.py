@@ -110,16 +110,7 @@ def open_run(parameters: Mapping[str, Any], **own: Any) -> Run:
     for name in given:
         if not again and name not in DEFAULTS and name not in own:
             raise InputError(f"Parameter {name!r} is unknown to this page. {suggest(name, [*DEFAULTS, *own])}")
-    defaults = {
-        "model": "ast",
-        "profile": "mini",
-        "data_dir": "",
-        "captions": "",
-        "weights": "",
-        "mode": "corrected",
-        "k": 5,
-    }
-    values = {name: _of_type(name, given.get(name, default), type(default)) for name, default in defaults.items()}
+    values = {name: _of_type(name, given.get(name, default), type(default)) for name, default in DEFAULTS.items()}
     if values["k"] < 1:
         raise InputError(f"Parameter k is {values['k']}; expected at least 1 highest and lowest clip a neuron.")
     model = check_choice("Model", values["model"], [*MODELS, "all"])
