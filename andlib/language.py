@@ -77,7 +77,6 @@ def open_concepts(points: Sequence[str], *, released: bool = False) -> OpenConce
 @lru_cache(maxsize=1 << 16)
 def _concepts_of(point: str, released: bool) -> tuple[tuple[str, ...], ...]:
     tokens = tag(point)
-    found = {pos: tuple(t.lemma for t in tokens if t.pos == pos) for pos in ("verb", "preposition")}
     adjectives = (
         _released_adjectives(tokens)
         if released
@@ -86,8 +85,8 @@ def _concepts_of(point: str, released: bool) -> tuple[tuple[str, ...], ...]:
     return (
         tuple(word for word in adjectives if is_acoustic(word)),
         tuple(noun for noun in nouns_of([t for t in tokens if not t.negated]) if noun not in IGNORED["nouns"]),
-        tuple(verb for verb in found["verb"] if verb not in IGNORED["verbs"]),
-        found["preposition"],
+        tuple(t.lemma for t in tokens if t.pos == "verb" and t.lemma not in IGNORED["verbs"]),
+        tuple(t.lemma for t in tokens if t.pos == "preposition"),
         tuple(t.word.lower() for t in tokens if t.pos == "noun"),
         len(tokens),
     )

@@ -41,13 +41,6 @@ def _tagger():
     return HanoverTagger("morphmodel_en.pgz")
 
 
-@lru_cache(maxsize=1)
-def _tokenizer():
-    from nltk.tokenize import NLTKWordTokenizer
-
-    return NLTKWordTokenizer()
-
-
 @lru_cache(maxsize=1 << 16)
 def tag(text: str) -> tuple[Token, ...]:
     """Words of a text with lemma, part of speech and negation; punctuation is left out.
@@ -71,7 +64,9 @@ def _sentences(text: str) -> list[str]:
 
 @lru_cache(maxsize=1 << 16)
 def _tag_sentence(sentence: str) -> tuple[Token, ...]:
-    words = [word for word in _tokenizer().tokenize(sentence) if len(word) <= _LONGEST_WORD]
+    from nltk.tokenize import NLTKWordTokenizer
+
+    words = [word for word in NLTKWordTokenizer().tokenize(sentence) if len(word) <= _LONGEST_WORD]
     tagged = [
         (word, *rest) for word, (_, *rest) in zip(words, _tagger().tag_sent([w.lower() for w in words]), strict=True)
     ]
