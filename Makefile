@@ -25,11 +25,13 @@ ANEW = $$("$(VENV)/bin/papermill" --version >/dev/null 2>&1 || echo --clear)
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' Makefile
 
+# aisfx (a network trained by others) asks for NumPy 1.23 and librosa 0.9, but its weights alone are read: no requirements
 install: ## make the virtual environment .venv (does nothing when it is up to date)
 	@[ "$$(cat "$(VENV)/.installed" 2>/dev/null)" = "$(WANTED)" ] || { \
 	  $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "andlib needs Python 3.11 or newer: name one with PYTHON=...")' && \
 	  $(PYTHON) -m venv $(ANEW) "$(VENV)" && \
 	  $(RUN) -m pip install $(if $(TORCH_INDEX),--extra-index-url "$(TORCH_INDEX)") -c constraints.txt -e ".[test]" && \
+	  $(RUN) -m pip install -c constraints.txt --no-deps aisfx && \
 	  printf '%s' "$(WANTED)" > "$(VENV)/.installed"; }
 
 book: pages ## execute every page and build the report

@@ -1,0 +1,133 @@
+"""A network trained by others: the sound-effects CNN of the PyPI package `aisfx` (Ma and Lerch 2022; CC BY 4.0).
+
+Of the package only the checkpoint is read; its Python is neither imported nor run. The network and its input are
+written here from the parameter names and the settings that the package states.
+"""
+
+import hashlib
+from collections import OrderedDict
+from functools import lru_cache
+from importlib.metadata import PackageNotFoundError, distribution
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from andlib.errors import InputError, MissingExtra
+
+SHA256 = "499ea75909c932a2f94c35fa722fa4fabc5bcb7e84917209cc5f7402627b7eb5"  # aisfx 0.1.2
+SAMPLE_RATE = 44_100  # Hz
+FRAME, SHIFT, MELS = 2048, 1024, 96
+LARGEST = 9.457798957824707  # of all log-mel values in the network's training data: inputs are divided by it
+WIDTHS = (64, 128, 256, 512)  # channels of the four blocks
+
+
+def network(untrained_seed: int | None = None) -> nn.Module:
+    """The network from log-mel [clips, frames, mels] to its embedding [clips, 512], in evaluation mode.
+
+    Four blocks of two 3 x 3 convolutions, each batch-normalised and rectified (`block1.relu1` ... `block4.relu2`,
+    [clips, channels, frames, mels]), with a 2 x 2 maximum between blocks. `embedding` averages the last over mel bands
+    ([clips, 512, frames, 1]); its maximum over time is the output. The package cuts sounds into blocks of 100 frames
+    (2.3 s); being convolutional, the network takes clips whole, whatever their length.
+    The nine classifiers that the checkpoint holds beside it are left out: their classes have no names.
+
+    untrained_seed: if given, random weights instead (a control).
+    Raises MissingExtra without the package, InputError if its checkpoint is not the one of version 0.1.2.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(untrained_seed or 0)
+        module = _architecture()
+    if untrained_seed is None:
+        module.load_state_dict(_weights(checkpoint()))
+    return module.eval().to(memory_format=torch.channels_last)  # a fifth faster on a CPU
+
+
+def _architecture() -> nn.Module:
+    parts: list[tuple[str, nn.Module]] = [("one_channel", nn.Unflatten(1, (1, -1)))]
+    for number, (before, width) in enumerate(zip((1, *WIDTHS), WIDTHS, strict=False), 1):
+        parts.append((f"block{number}", _block(before, width)))
+        parts.append((f"pool{number}", nn.MaxPool2d(2)))
+    parts[-1] = ("embedding", nn.AdaptiveAvgPool2d((None, 1)))
+    parts.append(("maximum", nn.Sequential(nn.AdaptiveMaxPool2d(1), nn.Flatten())))
+    return nn.Sequential(OrderedDict(parts))
+
+
+def _block(before: int, width: int) -> nn.Module:
+    parts = OrderedDict()
+    for number, inputs in enumerate((before, width), 1):
+        parts[f"conv{number}"] = nn.Conv2d(inputs, width, 3, padding=1, bias=False)
+        parts[f"bn{number}"] = nn.BatchNorm2d(width)
+        parts[f"relu{number}"] = nn.ReLU()  # not in place: a hook on bn would see its output already rectified
+    return nn.Sequential(parts)
+
+
+def checkpoint() -> Path:
+    """The installed package's checkpoint file; raises MissingExtra if there is none."""
+    try:
+        path = Path(str(distribution("aisfx").locate_file("aisfx/models/checkpoint.pth")))
+    except PackageNotFoundError:
+        raise MissingExtra(
+            "The package aisfx is missing. Install it without its requirements, which are out of date and not needed: "
+            "pip install --no-deps aisfx==0.1.2 (make install does)."
+        ) from None
+    return path
+
+
+def _weights(path: Path) -> dict[str, Tensor]:
+    """The embedding network's weights under this module's names, from a file that must be the known one."""
+    content = path.read_bytes()
+    found = hashlib.sha256(content).hexdigest()
+    if found != SHA256:
+        raise InputError(
+            f"{path} is not the checkpoint of aisfx 0.1.2 (its sha256 begins {found[:12]}, expected {SHA256[:12]}). "
+            "Install the package again: pip install --no-deps --force-reinstall aisfx==0.1.2"
+        )
+    held, prefix = read_checkpoint(path), "embedding_net.conv_"
+    return {name.removeprefix(prefix): value for name, value in held.items() if name.startswith(prefix)}
+
+
+def read_checkpoint(path: Path) -> dict[str, Tensor]:
+    """Tensors by name from the package's kind of checkpoint, without running its pickle.
+
+    Beside tensors it holds whole numbers that NumPy pickled: their two types are allowed, nothing else.
+    Raises InputError if the file holds anything else.
+    """
+    one = np.int64(0)
+    allowed = [(one.__reduce__()[0], "numpy.core.multiarray.scalar"), np.dtype, type(one.dtype)]
+    try:
+        with torch.serialization.safe_globals(allowed):
+            tensors, _ = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception:  # torch raises whatever the damage provokes, and advises to run the pickle
+        raise InputError(
+            f"{path} is no checkpoint of weights alone, so it was not read. Install aisfx again."
+        ) from None
+    return tensors
+
+
+def log_mel(waveforms: Float[Tensor, "_ samples"]) -> Float[Tensor, "_ frames mels"]:
+    """The network's input: log10(1 + 10,000 x power) in 96 mel bands, divided by the training data's largest value.
+
+    waveforms: mono samples at 44.1 kHz in [-1, 1]. Frames are 2048 samples long and 1024 apart, the first centred on
+    the first sample and the last at or behind the last one, with zeros outside. Equals Essentia, with which the
+    network was trained, within 1e-4 (float32).
+    """
+    frames = -(-waveforms.shape[-1] // SHIFT) + 1
+    behind = (frames - 1) * SHIFT + FRAME // 2 - waveforms.shape[-1]
+    x = nn.functional.pad(waveforms, (FRAME // 2, behind)).unfold(-1, FRAME, SHIFT)
+    spectrum = torch.fft.rfft(x * torch.from_numpy(np.hanning(FRAME).astype(np.float32)))
+    bands = (spectrum.real.square() + spectrum.imag.square()) @ torch.from_numpy(_filter_bank())
+    return (1 + 10_000 * bands).log10() / LARGEST
+
+
+@lru_cache
+def _filter_bank() -> np.ndarray:
+    """Triangles on HTK's mel scale up to half the sampling rate, each with weights that sum to 1; float32."""
+    nyquist = SAMPLE_RATE / 2
+    points = np.log1p(np.linspace(0, nyquist, FRAME // 2 + 1) / 700)[:, None]
+    edges = np.linspace(0, np.log1p(nyquist / 700), MELS + 2)
+    rising = (points - edges[:-2]) / (edges[1:-1] - edges[:-2])
+    falling = (edges[2:] - points) / (edges[2:] - edges[1:-1])
+    bank = np.maximum(0, np.minimum(rising, falling))
+    return (bank / bank.sum(0)).astype(np.float32)
