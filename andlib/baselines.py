@@ -1,5 +1,7 @@
 """What bounds every result: how often captions name the class, how well networks classify, how hard the classes are."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 
@@ -9,6 +11,7 @@ from andlib.records import ProbingSet
 from andlib.run import Run
 from andlib.targets import Target
 
+DRAWS, SEED = 1000, 0
 SECOND_SEED = 1  # of SynthESC: never looked at while its recipes were tuned
 
 
@@ -22,18 +25,36 @@ def captioner_accuracy(run: Run) -> pd.DataFrame:
     return frame.groupby(["origin", "label"])["named"].agg(clips="size", named="mean").reset_index()
 
 
-def target_accuracy(run: Run) -> pd.DataFrame:
-    """Share of clips that each model classifies right, on fold 1 (never trained on) and on the folds it learnt from."""
+def target_accuracy(run: Run, models: Sequence[str] = ()) -> pd.DataFrame:
+    """Table 1: share of clips that each model classifies right, on fold 1 (never trained on) and on folds 2-5.
+
+    models: the run's by default. One row a model and set of clips; columns accuracy, low, high (95 % interval over
+    source recordings), n.
+    """
     rows = []
-    for model in run.models:
+    for model in models or run.models:
         logits = stages.unit_activations(run, model)["classifier"]
         right = _right(stages.target(run, model), logits, run.probing_set)
         for name, folds in (("fold 1", TEST), ("folds 2-5", LEARNT)):
-            inside = np.isin(run.probing_set.folds, folds)
             rows.append(
-                {"model": model, "clips": name, "accuracy": float(right[inside].mean()), "n": int(inside.sum())}
+                {"model": model, "clips": name, **_share(run.probing_set, right, np.isin(run.probing_set.folds, folds))}
             )
     return pd.DataFrame(rows)
+
+
+def with_floor(run: Run) -> tuple[str, ...]:
+    """The run's models and, where the profile has one, the untrained network with a linear classifier."""
+    floor = ("beats_untrained",) if "beats_untrained" in run.profile.networks and not run.weights else ()
+    return tuple(dict.fromkeys((*run.models, *floor)))
+
+
+def _share(probing_set: ProbingSet, right: np.ndarray, inside: np.ndarray) -> dict:
+    if not inside.any():
+        return {"accuracy": np.nan, "low": np.nan, "high": np.nan, "n": 0}
+    rng = np.random.default_rng(SEED)
+    weights = ablation.bootstrap_weights(probing_set.labels[inside], probing_set.sources[inside], DRAWS, rng)
+    low, high = ablation.interval(weights @ right[inside] / weights.sum(1))
+    return {"accuracy": float(right[inside].mean()), "low": low, "high": high, "n": int(inside.sum())}
 
 
 def difficulty(run: Run) -> pd.DataFrame:

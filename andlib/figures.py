@@ -6,6 +6,9 @@ from contextlib import suppress
 import numpy as np
 import pandas as pd
 
+from andlib import paper
+from andlib.profiles import MEASURES
+
 OURS, PAPER, MUTED = "#0072B2", "#E69F00", "#8A8A8A"  # Okabe and Ito's palette, told apart in every colour vision
 
 
@@ -31,26 +34,31 @@ def _axes(ax, width: float, height: float):
     return ax
 
 
-def function_accuracy(results: pd.DataFrame, paper: pd.DataFrame, model: str, ax=None):
-    """Top-1 of DB by similarity function: ours on all clips and on fold 1, and the paper's.
+def function_accuracy(results: pd.DataFrame):
+    """Top-1 of DB by similarity function, a panel a model: ours on all clips and on fold 1, and the paper's.
 
-    results: `section_4_1.last_layer`. paper: `paper.table7(model)`.
+    results: `section_4_1.last_layer`.
     """
-    ax = _axes(ax, 7, 3.2)
-    ours = results[(results["model"] == model) & (results["method"] == "DB")]
-    place = np.arange(len(paper))
+    import matplotlib.pyplot as plt
+
+    models = list(results["model"].unique())
+    _, axes = plt.subplots(len(models), 1, figsize=(7, 0.9 + 2.3 * len(models)), layout="constrained", squeeze=False)
     bars = [("all clips", OURS), ("fold 1", "#56B4E9"), ("shuffled captions", MUTED)]
-    for shift, (condition, colour) in enumerate(bars):
-        values = ours[ours["condition"] == condition].set_index("function")["top1"].reindex(paper["function"])
-        ax.bar(place + 0.24 * (shift - 1), 100 * values, 0.22, label=f"ours, {condition}", color=colour)
-    ax.scatter(
-        place, 100 * paper["top1"], marker="D", color=PAPER, edgecolor="black", zorder=3, label="the paper (ESC-50)"
-    )
-    ax.axhline(2, color="black", linestyle=":", linewidth=1, label="chance")
-    ax.set(xticks=place, xticklabels=paper["function"], ylabel="top-1 accuracy (%)", ylim=(0, 105))
-    ax.set_title(f"{model}: share of classifier units whose class DB names first")
-    ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.12), ncols=3, fontsize="small", frameon=False)
-    return ax
+    for ax, model in zip(axes.flat, models, strict=True):
+        ours = results[(results["model"] == model) & (results["method"] == "DB")]
+        functions = list(ours["function"].unique())
+        place = np.arange(len(functions))
+        for shift, (condition, colour) in enumerate(bars):
+            values = ours[ours["condition"] == condition].set_index("function")["top1"].reindex(functions)
+            ax.bar(place + 0.24 * (shift - 1), 100 * values, 0.22, label=f"ours, {condition}", color=colour)
+        if model in paper.numbers()["models"]:
+            printed = 100 * paper.table7(model).set_index("function")["top1"].reindex(functions)
+            ax.scatter(place, printed, marker="D", color=PAPER, edgecolor="black", zorder=3, label="the paper (ESC-50)")
+        ax.axhline(2, color="black", linestyle=":", linewidth=1, label="chance")
+        ax.set(xticks=place, xticklabels=functions, ylabel="top-1 (%)", ylim=(0, 105))
+        ax.set_title(f"{model}: share of classifier units whose class DB names first", fontsize="medium")
+    axes.flat[-1].legend(loc="upper center", bbox_to_anchor=(0.5, -0.15), ncols=3, fontsize="small", frameon=False)
+    return axes
 
 
 def class_changes(changes: pd.DataFrame, target_class: str, model: str, strategy: str, ax=None):
@@ -92,6 +100,28 @@ def change_matrix(matrix: np.ndarray, classes: tuple[str, ...], title: str, ax=N
     ax.set_title(title)
     ax.figure.colorbar(image, ax=ax, shrink=0.7, label="change of own logit")
     return ax
+
+
+def strategies(rows: pd.DataFrame, summary: pd.DataFrame):
+    """The clean comparison: a panel a measure, every network a dot, mean and interval of each strategy.
+
+    rows: `strategies.clean_comparison`. summary: `strategies.over_seeds`.
+    """
+    import matplotlib.pyplot as plt
+
+    names = list(rows["strategy"].unique())
+    _, axes = plt.subplots(4, 2, figsize=(7, 8), layout="constrained", sharey=True)
+    for ax, (measure, title) in zip(axes.flat, MEASURES.items(), strict=True):
+        ours = summary[summary["measure"] == measure].set_index("strategy").loc[names]
+        place = np.arange(len(names))[::-1]
+        error = np.abs(ours[["low", "high"]].to_numpy().T - ours["mean"].to_numpy())
+        ax.errorbar(ours["mean"], place, xerr=error, fmt="|", color="black", markersize=14, capsize=3)
+        for name, height in zip(names, place, strict=True):
+            values = rows.loc[rows["strategy"] == name, measure]
+            ax.scatter(values, np.full(len(values), height), color=OURS, alpha=0.7, zorder=3)
+        ax.set(yticks=place, xlabel=title)
+        ax.set_yticklabels([name.removeprefix("beats_") for name in names])
+    return axes
 
 
 def activation_histogram(activations: np.ndarray, highest: np.ndarray, lowest: np.ndarray, title: str, ax=None):

@@ -17,6 +17,13 @@ def numbers() -> dict[str, Any]:
     return json.loads((paths.PACKAGE / "paper_numbers.json").read_text(encoding="utf-8"))
 
 
+def table1() -> pd.DataFrame:
+    """Table 1 of the paper: one row a model; display (its name there), pretraining, finetuning, accuracy (a share)."""
+    rows = [{"model": model, **row} for model, row in numbers()["models"].items()]
+    frame = pd.DataFrame(rows).rename(columns={"esc50_test_accuracy": "accuracy"})
+    return frame.assign(accuracy=frame["accuracy"] / 100)
+
+
 def table2(model: str) -> pd.DataFrame:
     """Table 2 of the paper for one model: one row a method; top1 and top5 as shares, cos."""
     rows = numbers()["table2_last_layer_accuracy"][model]

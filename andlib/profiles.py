@@ -6,7 +6,23 @@ from andlib import paths
 from andlib.encoders import EMBEDDED
 from andlib.errors import check_choice
 
-MODELS = ("ast",)
+MODELS = ("ast", "beats_finetuned", "beats_frozen")  # the paper's, in its order
+STRATEGIES = {  # of one architecture, BEATs; model -> how its weights came about
+    "beats_untrained": "random weights, a linear classifier on top",
+    "beats_supervised": "trained from scratch on labels",
+    "beats_frozen": "pre-trained without labels, a linear classifier on top",
+    "beats_finetuned": "pre-trained without labels, then all of it trained on labels",
+}
+MEASURES = {  # of the clean comparison; name -> its heading
+    "accuracy": "accuracy, fold 1",
+    "top1": "DB top-1",
+    "db_gap": "DB gap",
+    "db_excess": "DB gap beyond random units",
+    "ocp_gap": "OCP gap",
+    "ocp_excess": "OCP gap beyond random units",
+    "adjectives": "adjectives a unit",
+    "nouns": "nouns a unit",
+}
 LEARNT, TEST = (2, 3, 4, 5), (1,)  # folds: networks learn from the former and are tested on the latter
 
 
@@ -32,13 +48,17 @@ class Profile:
     tagger: str = "HanTa 1.2.1"
 
 
+def _embedded(profile: str) -> dict[str, str]:
+    return {model: str(paths.WEIGHTS / f"{model}_{profile}") for model in ("ast", *STRATEGIES)}
+
+
 MINI = Profile(
     name="mini",
     title="SynthESC (sounds are synthesised)",
     probing="synthesc",
     seconds=2.0,
     caption_parts=("source", "measured"),
-    networks={"ast": str(paths.WEIGHTS / "ast_mini")},
+    networks=_embedded("mini"),
 )
 ESC10 = replace(
     MINI,
@@ -48,7 +68,7 @@ ESC10 = replace(
     subset="esc10",
     seconds=5.0,
     caption_parts=("file", "measured"),
-    networks={"ast": str(paths.WEIGHTS / "ast_esc10")},
+    networks=_embedded("esc10"),
 )
 ESC50 = replace(
     ESC10,
@@ -75,6 +95,10 @@ FAULTS = {
     "db_double_softmax": "DB's cosines go through softmax(100 x) before any similarity function (data_utils.py:57)",
     "word_lists_by_substring": "words are dropped by substring, negation is misplaced and every high becomes "
     "high-quality (sentence_utils.py:130-138, 227, 251)",
+    "first_token": "token 0 stands for the clip in every layer: AST's class token, but BEATs' first patch, 160 ms of "
+    "the lowest 16 bands (utils.py:31-35)",
+    "beats_48k_as_16k": "BEATs' activations come from samples at 48 kHz that are taken for 16 kHz: three times "
+    "longer, a third of the pitch; ablation uses 16 kHz (utils.py:133-137, data_utils.py:311-313)",
     "rank_single_argsort": "rank_reorder takes one argsort for a rank (similarity.py:116)",
 }
 

@@ -7,6 +7,7 @@ from html import escape
 import pandas as pd
 
 from andlib import paper
+from andlib.profiles import MEASURES
 
 Format = Mapping[str, str]  # column -> format specification
 
@@ -63,24 +64,64 @@ def plain(frame: pd.DataFrame, caption: str, made_by: str, formats: Format | Non
     return Table(frame, caption, made_by, formats or {})
 
 
+def table1(accuracy: pd.DataFrame, floors: pd.DataFrame, made_by: str) -> Table:
+    """Table 1: accuracy of the target networks on fold 1 with its interval, and on folds 2-5, beside the paper's.
+
+    accuracy: `baselines.target_accuracy`. floors: `baselines.difficulty` of the same set.
+    """
+    reference = paper.table1().set_index("model")["accuracy"]
+    rows = []
+    for model, ours in accuracy.groupby("model", sort=False):
+        test, learnt = (ours.set_index("clips").loc[name] for name in ("fold 1", "folds 2-5"))
+        interval = f"{test['low']:.1%} … {test['high']:.1%}"
+        rows.append(
+            {"network": model, "the paper (ESC-50)": reference.get(model, float("nan")), "fold 1": test["accuracy"]}
+            | {"95 %": interval, "folds 2–5": learnt["accuracy"]}
+        )
+    for method, value in floors.set_index("method")["accuracy"].items():
+        if method not in set(accuracy["model"]):
+            rows.append({"network": method, "fold 1": value, "95 %": "–"})
+    formats = dict.fromkeys(["the paper (ESC-50)", "fold 1", "folds 2–5"], ".1%")
+    return plain(pd.DataFrame(rows), "Table 1. Accuracy of the target networks", made_by, formats)
+
+
 def table2(results: pd.DataFrame, made_by: str, encoder: str) -> Table:
-    """Table 2 for DB: the best function's top-1, top-5 and cosine, beside the paper's, chance and every control.
+    """Table 2 for DB: the best function's top-1, top-5 and cosine, beside the paper's and chance.
 
     results: `section_4_1.last_layer`. encoder: what the cosine is measured with, which stands in its header.
     """
     rows = []
     for model, ours in results.groupby("model", sort=False):
         best = best_function(ours)
-        reference = paper.table2(model).set_index("method").loc["DB"]
-        rows.append({"model": model, "method": "DB, the paper (ESC-50)", **reference})
-        for _, row in ours[(ours["function"] == best) | (ours["method"] != "DB")].iterrows():
-            label = row["method"] if row["method"] != "DB" else f"DB, {best}"
-            kept = row[["top1", "top5", "cos"]].to_dict()
-            rows.append({"model": model, "method": f"{label}: {row['condition']}", **kept})
-        rows.append({"model": model, "method": "chance (50 concepts)", **paper.CHANCE, "cos": float("nan")})
+        if model in paper.numbers()["models"]:
+            reference = paper.table2(model).set_index("method").loc["DB"]
+            rows.append({"model": model, "method": "DB, the paper (ESC-50)", **reference})
+        for _, row in ours[(ours["function"] == best) & ours["condition"].isin(["all clips", "fold 1"])].iterrows():
+            rows.append({"model": model, "method": f"DB, {best}: {row['condition']}", **row[["top1", "top5", "cos"]]})
+    rows.append({"model": "chance", "method": "50 concepts", **paper.CHANCE, "cos": float("nan")})
     frame = pd.DataFrame(rows).rename(columns={"top1": "top-1", "top5": "top-5", "cos": f"cosine ({encoder})"})
     formats = {"top-1": ".1%", "top-5": ".1%", f"cosine ({encoder})": ".2f"}
     return plain(frame, "Table 2. Naming the classes of classifier units", made_by, formats)
+
+
+def controls(results: pd.DataFrame, made_by: str) -> Table:
+    """Top-1 of DB's best function under every condition, and of the string match, one row a model."""
+    rows = []
+    for model, ours in results.groupby("model", sort=False):
+        best = best_function(ours)
+        shown = ours[(ours["function"] == best) | (ours["method"] != "DB")]
+        named = [c if m == "DB" else m for c, m in zip(shown["condition"], shown["method"], strict=True)]
+        rows.append({"model": model, "function": best, **dict(zip(named, shown["top1"], strict=True))})
+    frame = pd.DataFrame(rows)
+    return plain(frame, "Top-1 under every condition", made_by, dict.fromkeys(frame.columns[2:], ".1%"))
+
+
+def named(units: pd.DataFrame, made_by: str) -> Table:
+    """What DB calls each classifier unit: a row a class, a column a model. units: `section_4_1.named_units`."""
+    cells = units["first"].where(units["right"] == "no", "✓")
+    wide = units.assign(cell=cells).pivot(index="class", columns="model", values="cell")
+    wide = wide[list(units["model"].unique())].reset_index()
+    return Table(wide, "Classifier units that DB names rightly (✓), or what it calls them", made_by, {})
 
 
 def best_function(results: pd.DataFrame) -> str:
@@ -96,14 +137,15 @@ def table7(results: pd.DataFrame, made_by: str, encoder: str) -> Table:
     """
     rows = []
     for model, ours in results[results["method"] == "DB"].groupby("model", sort=False):
-        reference = paper.table7(model).set_index("function")
+        in_paper = model in paper.numbers()["models"]
+        reference = paper.table7(model).set_index("function") if in_paper else None
         cells = ours.set_index(["condition", "function"])
-        for function in reference.index:
+        for function in ours["function"].unique():
             row = {"model": model, "function": function}
             for condition in ("all clips", "fold 1"):
                 if (condition, function) in cells.index:
                     row[f"ours, {condition}"] = _cell(cells.loc[(condition, function)])
-            rows.append(row | {"the paper (ESC-50)": _cell(reference.loc[function])})
+            rows.append(row | {"the paper (ESC-50)": _cell(reference.loc[function]) if in_paper else "–"})
     caption = f"Table 7. DB by similarity function: top-1 % / top-5 % / cosine by {encoder}"
     return plain(pd.DataFrame(rows), caption, made_by)
 
@@ -132,9 +174,10 @@ def table4(results: pd.DataFrame, made_by: str) -> Table:
     """
     rows = []
     for model, ours in results.groupby("model", sort=False):
-        reference = paper.table4(model).set_index("strategy")
-        for strategy in ("random", "DB", "OCP"):
-            rows.append({"model": model, "strategy": f"{strategy}, the paper (ESC-50)", **reference.loc[strategy]})
+        if model in paper.numbers()["models"]:
+            reference = paper.table4(model).set_index("strategy")
+            for strategy in ("random", "DB", "OCP"):
+                rows.append({"model": model, "strategy": f"{strategy}, the paper (ESC-50)", **reference.loc[strategy]})
         rows += ours.to_dict("records")
     frame = pd.DataFrame(rows)
     frame["interval"] = [_interval(low, high) for low, high in zip(frame["gap_low"], frame["gap_high"], strict=True)]
@@ -161,6 +204,31 @@ def beyond_logits(results: pd.DataFrame, made_by: str) -> Table:
     formats |= dict.fromkeys(["forgotten", "others"], ".1%") | {"p": ".4f"}
     caption = "Beyond logits: change of the margin (own logit less the largest other), and accuracy"
     return plain(results[list(columns)].rename(columns=columns), caption, made_by, formats)
+
+
+def strategies(summary: pd.DataFrame, made_by: str) -> Table:
+    """The clean comparison: mean over seeds and 95 % interval of every measure (rows) under every strategy.
+
+    summary: `strategies.over_seeds`.
+    """
+    return _measures(
+        summary, ["strategy"], "One architecture, four training strategies: mean and 95 % over seeds", made_by
+    )
+
+
+def paired(differences: pd.DataFrame, made_by: str) -> Table:
+    """The clean comparison pair by pair. differences: `strategies.paired_over_seeds`."""
+    return _measures(differences, ["one", "other"], "Differences between strategies of the same seed", made_by)
+
+
+def _measures(frame: pd.DataFrame, columns: list[str], caption: str, made_by: str) -> Table:
+    cells = [
+        f"{m:.2f} ({low:.2f} … {high:.2f})" for m, low, high in frame[["mean", "low", "high"]].itertuples(index=False)
+    ]
+    heads = [" − ".join(name.removeprefix("beats_") for name in row) for row in frame[columns].itertuples(index=False)]
+    wide = frame.assign(cell=cells, head=heads).pivot(index="measure", columns="head", values="cell")
+    wide = wide.loc[list(MEASURES), list(dict.fromkeys(heads))].rename(index=MEASURES)
+    return plain(wide.rename_axis("measure").reset_index(), caption, made_by)
 
 
 def listing(rows: Sequence[Mapping[str, object]], caption: str, made_by: str) -> Table:

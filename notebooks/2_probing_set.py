@@ -16,7 +16,7 @@
 # The paper probes with ESC-50 (2000 recordings of 5 s, 50 classes, 5 folds) and lets SALMONN-13B describe each clip {cite}`wu2024and,piczak2015esc`.
 
 # %% tags=["parameters", "hide-input"]
-model: str = "ast"  # target network: ast | all
+model: str = "all"  # target network: ast | beats_finetuned | beats_frozen | beats_supervised | beats_untrained | all
 profile: str = "mini"  # what is probed and with which models: mini | esc10 | esc50
 data_dir: str = ""  # folder with the recordings, for profiles that need one
 captions: str = ""  # caption file (CSV or JSON); empty takes the profile's

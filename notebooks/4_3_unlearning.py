@@ -16,7 +16,7 @@
 # **Its claim**: units chosen by open concepts (OCP) open the widest gap between the class to be forgotten and the rest: {glue:text}`paper_ocp:+.2f` for AST, against {glue:text}`paper_random:+.2f` for random units.
 
 # %% tags=["parameters", "hide-input"]
-model: str = "ast"  # target network: ast | all
+model: str = "all"  # target network: ast | beats_finetuned | beats_frozen | beats_supervised | beats_untrained | all
 profile: str = "mini"  # what is probed and with which models: mini | esc10 | esc50
 data_dir: str = ""  # folder with the recordings, for profiles that need one
 captions: str = ""  # caption file (CSV or JSON); empty takes the profile's
@@ -58,46 +58,54 @@ origins = al.caption_parts(run)
 table4(results, run.made_by(*origins))
 
 # %% tags=["remove-cell"]
-one = results[results["model"] == run.models[0]].set_index("strategy")
-verdicts = {
-    name.lower(): "wider" if one.loc[name, "gap_low"] > one.loc[f"random as {name}", "gap_high"] else "not clearly wider"
-    for name in ("DB", "OCP")
-}
 printed = al.paper.table4("ast").set_index("strategy")["gap"]
-largest = one.loc[["random", "DB", "OCP"], "gap"].idxmax()
+by_model = {name: rows.set_index("strategy") for name, rows in results.groupby("model", sort=False)}
+largest = {name: rows.loc[["random", "DB", "OCP"], "gap"].idxmax() for name, rows in by_model.items()}
+
+
+def against_random(name, strategy):
+    """A strategy's gap beside that of as many random units in the same layers, in words."""
+    ours, drawn = by_model[name].loc[strategy], by_model[name].loc[f"random as {strategy}"]
+    verdict = "wider" if ours["gap_low"] > drawn["gap_high"] else "not clearly wider"
+    return f"{name} {ours['gap']:+.2f}, {verdict} than {drawn['gap']:+.2f}"
+
+
+def listed(column, strategy, spec):
+    """One value by model, as text."""
+    return ", ".join(f"{name} {format(rows.loc[strategy, column], spec)}" for name, rows in by_model.items())
+
+
 keep(
     paper_ocp=printed["OCP"],
     paper_random=printed["random"],
-    claim="holds" if largest == "OCP" else "does not hold",
-    ocp_gap=one.loc["OCP", "gap"],
-    ocp_p=one.loc["OCP", "p"],
-    ocp_units=one.loc["OCP", "units"],
-    ocp_empty=one.loc["OCP", "empty"],
-    ocp_random=one.loc["random as OCP", "gap"],
-    ocp_shuffled=one.loc["OCP, shuffled captions", "gap"],
-    db_shuffled=one.loc["DB, shuffled captions", "gap"],
-    ocp_verdict=verdicts["ocp"],
-    ocp_margin=one.loc["OCP", "margin_gap"],
-    ocp_margin_p=one.loc["OCP", "margin_p"],
-    db_gap=one.loc["DB", "gap"],
-    db_p=one.loc["DB", "p"],
-    db_random=one.loc["random as DB", "gap"],
-    db_verdict=verdicts["db"],
-    largest=largest,
-    accuracy=one["accuracy_before"].iloc[0],
-    forgotten=one.loc["OCP", "accuracy_forgotten"],
-    remaining=one.loc["OCP", "accuracy_remaining"],
+    largest=", ".join(f"{strategy} for {name}" for name, strategy in largest.items()),
+    claim="holds" if set(largest.values()) == {"OCP"} else "does not hold for every network",
+    ocp=f"{'; '.join(against_random(name, 'OCP') for name in by_model)}",
+    db=f"{'; '.join(against_random(name, 'DB') for name in by_model)}",
+    ocp_shuffled=listed("gap", "OCP, shuffled captions", "+.2f"),
+    db_shuffled=listed("gap", "DB, shuffled captions", "+.2f"),
+    empty=listed("empty", "OCP", ".0f"),
+    least=min(by_model, key=lambda name: abs(by_model[name].loc["OCP", "dA"])),
+    before=listed("accuracy_before", "OCP", ".1%"),
+    forgotten=listed("accuracy_forgotten", "OCP", ".1%"),
+    remaining=listed("accuracy_remaining", "OCP", ".1%"),
+    margins=listed("margin_gap", "OCP", "+.2f"),
     title=run.profile.title,
     unlearning=results,
 )
 
 # %% [markdown]
 # On {glue:text}`title`, the largest gap is that of {glue:text}`largest`: the claim that it is OCP's {glue:text}`claim` here.
-# OCP silences {glue:text}`ocp_units:.0f` units a class on average and opens a gap of {glue:text}`ocp_gap:+.2f` (p = {glue:text}`ocp_p:.4f`), {glue:text}`ocp_verdict` than the {glue:text}`ocp_random:+.2f` of as many random units in the same layers; for DB it is {glue:text}`db_gap:+.2f` (p = {glue:text}`db_p:.4f`), {glue:text}`db_verdict` than {glue:text}`db_random:+.2f`.
-# With captions shuffled the gaps are {glue:text}`ocp_shuffled:+.2f` (OCP) and {glue:text}`db_shuffled:+.2f` (DB).
+#
+# - **OCP**, beside as many random units in the same layers: {glue:text}`ocp`.
+# - **DB**: {glue:text}`db`.
+# - With **captions shuffled** the gaps are, for OCP, {glue:text}`ocp_shuffled`, and for DB {glue:text}`db_shuffled`.
+# - The paper also finds that BEATs-frozen moves least under ablation. Under OCP, $\Delta A$ is smallest for {glue:text}`least`.
+#
 # "Wider" means that the two 95 % intervals do not overlap. Intervals resample source recordings within each class; p permutes which set of units belongs to which class, 10,000 times.
 # Sets differ in size, and a class that is easy to hurt may have many units: even the matched random row can have a small p, so compare a strategy with that row, not with 0.
-# {glue:text}`ocp_empty` classes have no OCP unit at all: they count 0 in the average, as in the paper.
+# Logits of differently trained classifiers have different scales: gaps of two networks do not compare in logits.
+# Classes without any OCP unit, which count 0 in the average as in the paper: {glue:text}`empty`.
 #
 # ## Beyond logits
 #
@@ -109,20 +117,21 @@ keep(
 beyond_logits(results, run.made_by(*origins))
 
 # %% [markdown]
-# Before ablation the network is right on {glue:text}`accuracy:.1%` of the clips of fold 1.
-# After OCP it is right on {glue:text}`forgotten:.1%` of the forgotten class's clips and on {glue:text}`remaining:.1%` of the others'; on margins the gap is {glue:text}`ocp_margin:+.2f` (p = {glue:text}`ocp_margin_p:.4f`).
+# Right on fold 1 before ablation: {glue:text}`before`.
+# After OCP, on the forgotten class's clips: {glue:text}`forgotten`; on the others': {glue:text}`remaining`. On margins the gaps are {glue:text}`margins`.
 #
 # ## Figure 10
 #
-# The paper silences the units of "water drops" and finds water-related classes hit hardest.
+# The paper silences BEATs-finetuned's units of "water drops" and finds water-related classes hit hardest.
 
 # %% mystnb={"figure": {"name": "class-changes", "caption": "Each class's own logit before and after the target class's units are silenced (OCP), most affected first. The paper's Figure 10 shows the same for water drops and BEATs-finetuned."}, "image": {"alt": "Dumbbell plot: for every class the mean own logit before and after silencing the target class's units, sorted by change"}} tags=["hide-input"]
-changes = al.class_changes(run, run.models[0], "OCP", run.extra["target_class"])
-al.figures.class_changes(changes, run.extra["target_class"], run.models[0], "OCP");
+shown = "beats_finetuned" if "beats_finetuned" in run.models else run.models[0]
+changes = al.class_changes(run, shown, "OCP", run.extra["target_class"])
+al.figures.class_changes(changes, run.extra["target_class"], shown, "OCP");
 
 # %% mystnb={"figure": {"name": "change-matrix", "caption": "What silencing each class's OCP units (rows) does to each class's own logit (columns). A selective method darkens the diagonal alone."}, "image": {"alt": "Square heat map of logit changes, classes silenced by classes measured"}} tags=["hide-input"]
-effects = al.unlearning(run, run.models[0])["OCP"]
-al.figures.change_matrix(effects.by_class(effects.own), run.probing_set.classes, f"{run.models[0]}: OCP, change of own logit");
+effects = al.unlearning(run, shown)["OCP"]
+al.figures.change_matrix(effects.by_class(effects.own), run.probing_set.classes, f"{shown}: OCP, change of own logit");
 
 # %% [markdown]
 # ## What the labels rest on
@@ -147,7 +156,7 @@ plain(described, "Descriptions by layer, from all clips", run.made_by(*origins),
 # ## Try it yourself
 #
 # ```bash
-# papermill notebooks/4_3_unlearning.ipynb out.ipynb -p model ast -p target_class rain
+# papermill notebooks/4_3_unlearning.ipynb out.ipynb -p model beats_frozen -p target_class rain
 # papermill notebooks/4_3_unlearning.ipynb out.ipynb -p mode ablate_leading_rows
 # ```
 #

@@ -15,7 +15,7 @@
 # Here the neuron is yours to choose: change `unit` below, or on the command line, and run the page again.
 
 # %% tags=["parameters", "hide-input"]
-model: str = "ast"  # target network: ast
+model: str = "ast"  # target network: ast | beats_finetuned | beats_frozen | beats_supervised | beats_untrained
 unit: str = ""  # layer/number, counted from 0, like block0.output/17; empty takes unit 17 of the first block's output
 profile: str = "mini"  # what is probed and with which models: mini | esc10 | esc50
 data_dir: str = ""  # folder with the recordings, for profiles that need one

@@ -26,7 +26,7 @@ PATCH, MELS = 16, 128
 class Pretraining:
     """How a network is pre-trained. corpus: SynthESC's, none of them the probing set's."""
 
-    steps: int = 2500
+    steps: int = 1600
     batch: int = 32
     rate: float = 1e-3
     decay: float = 0.05

@@ -22,6 +22,7 @@ from andlib.mini.pretraining import Pretraining, inputs, pretrain, synthesised
 from andlib.mini.progress import Progress
 from andlib.paths import cache
 from andlib.records import ProbingSet
+from andlib.run import open_run
 from andlib.store import digest, write_atomically
 from andlib.targets import ast_features, load_ast
 
@@ -48,8 +49,8 @@ class Recipe:
 
 AST = {"mini": Recipe(2.0, 198, 120, dropout=0.0, mixup=0.2), "esc10": Recipe(5.0, 498, 70)}
 # BEATs from labels, whether pre-trained or from scratch: one recipe for both, so that only the start differs
-LABELLED = {"mini": Recipe(2.0, 198, 50, mixup=0.2), "esc10": Recipe(5.0, 498, 60)}
-PRETRAINED = {"mini": Pretraining(), "esc10": Pretraining(steps=1000)}
+LABELLED = {"mini": Recipe(2.0, 198, 40, rate=2e-3, mixup=0.2), "esc10": Recipe(5.0, 498, 60, rate=2e-3)}
+PRETRAINED = {"mini": Pretraining(), "esc10": Pretraining(steps=800)}
 BEATS = beats.Config(
     embed_dim=96,
     encoder_layers=4,
@@ -182,7 +183,7 @@ def train_ast(lesson: Lesson, recipe: Recipe, out: Path) -> None:
     network.save_pretrained(folder)
     load_ast(folder, seconds=recipe.seconds)  # what was saved must load
     lesson.record(network, folder, settings, losses, start)
-    state.unlink()
+    state.unlink(missing_ok=True)
 
 
 def train_frozen(lesson: Lesson, recipe: Pretraining, out: Path) -> None:
@@ -203,7 +204,18 @@ def train_frozen(lesson: Lesson, recipe: Pretraining, out: Path) -> None:
     state = _state(folder, settings)
     losses = pretrain(network, corpora, recipe, state)
     _keep(with_linear(network, lesson), lesson, folder, settings, losses, start)
-    state.unlink()
+    state.unlink(missing_ok=True)
+
+
+def train_untrained(lesson: Lesson, seed: int, out: Path) -> None:
+    """beats_untrained: random weights and a linear classifier on their frozen tokens, the floor of pre-training."""
+    start, folder, settings = (
+        time.perf_counter(),
+        out / f"beats_untrained_{lesson.profile}",
+        {"seed": seed, **asdict(BEATS)},
+    )
+    if not lesson.has(folder, settings):
+        _keep(with_linear(beats.make(BEATS, 0, seed), lesson), lesson, folder, settings, [], start)
 
 
 def train_labelled(lesson: Lesson, recipe: Recipe, out: Path, *, pretrained: bool) -> None:
@@ -219,7 +231,7 @@ def train_labelled(lesson: Lesson, recipe: Recipe, out: Path, *, pretrained: boo
     state = _state(folder, settings)
     losses = train(network, lesson.features[lesson.seen], lesson.labels[lesson.seen], recipe, state)
     _keep(network, lesson, folder, settings, losses, start)
-    state.unlink()
+    state.unlink(missing_ok=True)
 
 
 def _state(folder: Path, settings: dict) -> Path:
@@ -256,6 +268,16 @@ def _keep(network: beats.Classifier, lesson: Lesson, folder: Path, *record) -> N
     lesson.record(network.eval(), folder, *record)
 
 
+def train_strategies(profile: str, probing_set: ProbingSet, seed: int, out: Path | None = None) -> None:
+    """BEATs under every strategy, into `out` (default: the cache), one folder each; what is there is not made again."""
+    out = out or cache() / "training" / f"seed{seed}"
+    lesson = Lesson(profile, probing_set, inputs(probing_set, LABELLED[profile].seconds))
+    train_untrained(lesson, seed, out)
+    train_frozen(lesson, replace(PRETRAINED[profile], seed=seed), out)
+    for pretrained in (True, False):
+        train_labelled(lesson, replace(LABELLED[profile], seed=seed), out, pretrained=pretrained)
+
+
 def main() -> None:
     """The command line; see the module's docstring."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -267,28 +289,14 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
+    run = open_run({"profile": given.profile, "data_dir": given.data_dir})
+    if given.model == "beats":
+        return train_strategies(given.profile, run.probing_set, given.seed, given.out)
+    recipe = replace(AST[given.profile], seed=given.seed)
+    waves = run.probing_set.batches(16_000, recipe.seconds)
+    x = torch.cat([ast_features(torch.from_numpy(batch), recipe.max_length) for batch in waves])
     out = given.out or cache() / "training" / f"seed{given.seed}"
-    probing_set, profile = _probing_set(given.profile, given.data_dir), given.profile
-    if given.model == "ast":
-        recipe = replace(AST[profile], seed=given.seed)
-        waves = probing_set.batches(16_000, recipe.seconds)
-        x = torch.cat([ast_features(torch.from_numpy(batch), recipe.max_length) for batch in waves])
-        train_ast(Lesson(profile, probing_set, x), recipe, out)
-        return
-    lesson = Lesson(profile, probing_set, inputs(probing_set, LABELLED[profile].seconds))
-    train_frozen(lesson, replace(PRETRAINED[profile], seed=given.seed), out)
-    for pretrained in (True, False):
-        train_labelled(lesson, replace(LABELLED[profile], seed=given.seed), out, pretrained=pretrained)
-
-
-def _probing_set(profile: str, data_dir: str) -> ProbingSet:
-    if profile == "mini":
-        from andlib.mini.synthesis import synthesc
-
-        return synthesc()
-    from andlib.probing import open_folder
-
-    return open_folder(data_dir, subset="esc10")
+    train_ast(Lesson(given.profile, run.probing_set, x), recipe, out)
 
 
 if __name__ == "__main__":

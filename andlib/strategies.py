@@ -1,0 +1,132 @@
+"""The clean comparison: one architecture under four training strategies, three seeds each.
+
+The paper's Table 1 changes architecture and strategy together and trains each network once. Here BEATs alone is
+trained, untrained, supervised, self-supervised and frozen, and self-supervised and fine-tuned.
+`python -m andlib.strategies` (for `make results`) trains what is missing, measures, and writes what the page reads.
+"""
+
+import argparse
+import json
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from andlib import baselines, paths, section_4_1, section_4_3, stages
+from andlib.errors import InputError
+from andlib.profiles import MEASURES, PROFILES, STRATEGIES
+from andlib.run import Run, open_run
+from andlib.store import write_atomically
+from andlib.tables import best_function
+
+SEEDS = (0, 1, 2)
+PAIRS = (  # what each shows: pre-training, its worth as a start, frozen against fine-tuned
+    ("beats_frozen", "beats_untrained"),
+    ("beats_finetuned", "beats_supervised"),
+    ("beats_finetuned", "beats_frozen"),
+)
+
+
+def clean_comparison(run: Run) -> pd.DataFrame:
+    """What `measure` found for each strategy and seed, one row each; columns strategy, seed and those of MEASURES.
+
+    Read from the committed results, because training and measuring takes an hour. Raises InputError where a profile
+    has none.
+    """
+    path = _path(run)
+    if not path.is_file():
+        raise InputError(f"Profile {run.profile.name} has no clean comparison: {path.name} is made by `make results`.")
+    return pd.DataFrame(json.loads(path.read_text())["rows"])
+
+
+def provenance(run: Run) -> dict:
+    """Seeds, seconds and versions of the committed comparison."""
+    return {k: v for k, v in json.loads(_path(run).read_text()).items() if k != "rows"}
+
+
+def over_seeds(rows: pd.DataFrame) -> pd.DataFrame:
+    """Mean of each strategy's networks and its 95 % interval (Student's t): measure, strategy, mean, low, high."""
+    groups = rows.groupby("strategy", sort=False)
+    return pd.DataFrame(
+        {"measure": measure, "strategy": strategy, **_interval(values)}
+        for measure in MEASURES
+        for strategy, values in groups[measure]
+    )
+
+
+def paired_over_seeds(rows: pd.DataFrame) -> pd.DataFrame:
+    """Difference between two strategies of the same seed, mean and 95 % interval: columns measure, one, other, mean,
+    low, high."""
+    wide = rows.set_index(["strategy", "seed"])
+    return pd.DataFrame(
+        {"measure": measure, "one": one, "other": other, **_interval(wide.loc[one, measure] - wide.loc[other, measure])}
+        for measure in MEASURES
+        for one, other in PAIRS
+    )
+
+
+def _interval(values: pd.Series) -> dict[str, float]:
+    from scipy.stats import t
+
+    half = t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values))
+    return {"mean": values.mean(), "low": values.mean() - half, "high": values.mean() + half}
+
+
+def measure(run: Run, strategy: str, seed: int) -> dict:
+    """One network of BEATs, judged as the paper judges its three: see MEASURES.
+
+    top1: DB's best function on all clips (Section 4.1). Gaps: dR - dA of Table 4, units chosen on folds 2-5, effects on
+    fold 1; excess: less that of as many random units in the same layers. adjectives, nouns: in the open concepts of
+    block units, on average.
+    """
+    accuracy = baselines.target_accuracy(run).set_index("clips").loc["fold 1", "accuracy"]
+    named = section_4_1.last_layer(run)
+    best = named[(named["function"] == best_function(named)) & (named["condition"] == "all clips")]
+    gaps = section_4_3.unlearning_table(run).set_index("strategy")["gap"]
+    described = stages.neurons(run, strategy)
+    described = described[described["layer"] != "classifier"]
+    return {
+        "strategy": strategy,
+        "seed": seed,
+        "accuracy": accuracy,
+        "top1": best["top1"].iloc[0],
+        **{f"{name.lower()}_gap": gaps[name] for name in ("DB", "OCP")},
+        **{f"{name.lower()}_excess": gaps[name] - gaps[f"random as {name}"] for name in ("DB", "OCP")},
+        **{part: described[part].map(len).mean() for part in ("adjectives", "nouns")},
+    }
+
+
+def _path(run: Run) -> Path:
+    return paths.results() / run.profile.name / "clean_comparison.json"
+
+
+def _networks(profile: str, seed: int) -> dict[str, str]:
+    folder = paths.cache() / "training" / f"seed{seed}"
+    return {strategy: str(folder / f"{strategy}_{profile}") for strategy in STRATEGIES}
+
+
+def main() -> None:
+    """The command line; see the module's docstring."""
+    from andlib.mini.training import train_strategies
+
+    parser = argparse.ArgumentParser(description="Measures the clean comparison and writes results/<profile>/.")
+    parser.add_argument("--profile", choices=[name for name in PROFILES if PROFILES[name].networks], default="mini")
+    parser.add_argument("--data-dir", default="")
+    given = parser.parse_args()
+    start, rows = time.perf_counter(), []
+    run = open_run({"profile": given.profile, "data_dir": given.data_dir})
+    for seed in SEEDS:
+        train_strategies(given.profile, run.probing_set, seed)
+        for strategy in STRATEGIES:
+            profile = replace(run.profile, networks=_networks(given.profile, seed))
+            rows.append(measure(replace(run, profile=profile, models=(strategy,)), strategy, seed))
+            print(json.dumps(rows[-1]), flush=True)
+    held = {"seeds": SEEDS, "seconds": round(time.perf_counter() - start), "made_by": run.made_by(), "rows": rows}
+    text = json.dumps(held, indent=1) + "\n"
+    write_atomically(_path(run), lambda path: path.write_text(text))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,95 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#   kernelspec:
+#     display_name: Python 3 (ipykernel)
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # How a unit is read
+#
+# A layer gives a unit many values for a clip, one at each position. Which *one* number is its activation $u$ the paper does not say {cite}`wu2024and`.
+# The released code takes the value at token 0, before any nonlinearity.
+# **This page asks** how far [Table 2](4_1_last_layer.ipynb) moves when that choice changes.
+
+# %% tags=["parameters", "hide-input"]
+model: str = "all"  # target network: ast | beats_finetuned | beats_frozen | beats_supervised | beats_untrained | all
+profile: str = "mini"  # what is probed and with which models: mini | esc10 | esc50
+data_dir: str = ""  # folder with the recordings, for profiles that need one
+captions: str = ""  # caption file (CSV or JSON); empty takes the profile's
+weights: str = ""  # folder or hub id of the network; empty takes the profile's
+mode: str = "corrected"  # corrected | released | names of released faults
+k: int = 5  # highest / lowest activated clips per neuron
+
+# %%
+import andlib as al
+from andlib.tables import keep, plain
+
+run = al.open_run(globals())
+al.figures.style()
+
+# %% [markdown]
+# ## What is measured
+#
+# Three choices make a unit's activation, in this order:
+#
+# 1. **Readout**: which direction in a layer's channels is a unit. By default each channel is one; a direction (of class means, say) or a sparse autoencoder's latent may be, too.
+# 2. **Nonlinearity**: whether the value counts as it leaves the linear layer, or its positive part alone.
+# 3. **Pooling**: mean, maximum or the first of all positions.
+#
+# Every network declares its own: AST reads the class token, BEATs the mean over tokens, and both their classifiers' real logits.
+# Here each choice is changed alone; then DB names the units anew.
+# *Moved* is the share of units whose first concept is no longer the default's.
+#
+# Two readouts leave the classifier: its rows, and the difference of each class's mean from that of all other clips (folds 2–5), are taken as directions in the output of the last block's last linear layer.
+#
+# ## Table 2 under other readings
+
+# %% tags=["hide-input"]
+readings = al.readings(run)
+keep(readings=readings, title=run.profile.title)
+changed = readings[readings["axis"] != "default"]
+usual = readings[readings["axis"] == "default"].set_index("model")["top1"]
+change = changed["top1"] - changed["model"].map(usual)
+by_axis = changed.assign(change=change).groupby("axis", sort=False)["change"]
+keep(**{f"{axis}_{end}": 100 * value for axis, group in by_axis for end, value in (("least", group.min()), ("most", group.max()))})
+first = changed[changed["reading"] == "first"].set_index("model")["top1"]
+keep(first=", ".join(f"{name} {value:.0%} instead of {usual[name]:.0%}" for name, value in first.items()) or "no network here")
+plain(
+    readings.rename(columns={"top1": "top-1", "top5": "top-5"}),
+    "Table 2 under other readings (DB's best function, all clips)",
+    run.made_by(*al.caption_parts(run)),
+    dict.fromkeys(["top-1", "top-5", "moved"], ".1%"),
+)
+
+# %% [markdown]
+# On {glue:text}`title`, changing one choice alone changes top-1 by
+#
+# - {glue:text}`nonlinearity_least:+.0f` to {glue:text}`nonlinearity_most:+.0f` points for the nonlinearity,
+# - {glue:text}`readout_least:+.0f` to {glue:text}`readout_most:+.0f` points for the readout,
+# - and with the first token alone, as released, DB names {glue:text}`first`.
+#
+# AST's classifier gives one vector a clip, so pooling has nothing to change there.
+# Token 0 of BEATs is its first patch: 160 ms of the lowest 16 mel bands. What the released code describes as BEATs' units is what that patch did.
+#
+# ## As released
+#
+# The released code also records BEATs from samples at 48 kHz that it takes for 16 kHz, three times longer and a third of the pitch, and then ablates on 16 kHz.
+# Both are switches: `-p mode first_token`, `-p mode beats_48k_as_16k`, or `-p mode first_token,beats_48k_as_16k` for both.
+#
+# ## What differs from the paper, and why
+#
+# - The paper names no pooling and no readout; the released code's choice is the row `first`.
+# - Readouts by direction have no counterpart in the paper. They say whether what DB names is the unit or merely the direction that the network reads out later.
+#
+# ## Try it yourself
+#
+# ```python
+# target = al.target(run, "beats_frozen").read(pooling="max", nonlinearity="gelu")
+# al.neurons(run, target, layers=("block3.fc1",))
+# ```
+#
+# Next: [a network of your own](your_own_network.ipynb).
