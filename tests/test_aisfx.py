@@ -8,6 +8,7 @@ import pytest
 import torch
 from safetensors.numpy import load_file
 
+from andlib import paths
 from andlib.errors import InputError, MissingExtra
 from andlib.mini import aisfx
 
@@ -147,3 +148,46 @@ def test_a_file_that_is_no_checkpoint_is_refused(content, tmp_path):
 
 def absent(name):
     raise PackageNotFoundError(name)
+
+
+@pytest.fixture(scope="module")
+def targets():
+    """The targets that the page's section "Any other network" makes, by its own code."""
+    import jupytext
+
+    import andlib as al
+    from andlib.profiles import MINI
+    from andlib.run import Run
+
+    cells = jupytext.read(paths.root() / "notebooks/your_own_network.py").cells
+    [start] = [i for i, cell in enumerate(cells) if "## Any other network" in cell.source]
+    shown = [cell.source for cell in cells[start:] if cell.cell_type == "code"]
+    names = {"al": al, "aisfx": aisfx, "run": Run(MINI, ("ast",))}
+    for source in shown[: [i for i, source in enumerate(shown) if "targets =" in source][0]]:
+        exec(source, names)
+    return {kind: names[kind] for kind in [*KINDS, "published"]}
+
+
+KINDS = {
+    "convolutional": {"2": 16, "4": 32},
+    "recurrent": {"0": 24},
+    "transformer": {"layers.0.linear1": 192, "layers.1.linear1": 192},
+    "sparse": {"layers.1": 400},
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_page_s_own_code_wraps_networks_of_every_kind_and_their_units_are_described(targets, kind, run):
+    from andlib import stages
+
+    target = targets[kind]
+    assert {layer.name: layer.units for layer in target.layers} == KINDS[kind]
+    neurons = stages.neurons(run, target)
+    assert len(neurons) == sum(KINDS[kind].values())
+    assert not neurons["dead"].all()
+    assert neurons["high"].map(len).max() > 0
+    assert set(neurons.loc[~neurons["dead"], "db"].map(len)) == {3}
+
+
+def test_the_page_s_own_code_loads_a_published_network(targets):
+    assert targets["published"].layers[-1].name == "classifier"
