@@ -20,7 +20,7 @@ WANTED = $$(cat pyproject.toml constraints.txt | cksum) $$(pwd)
 ANEW = $$("$(VENV)/bin/papermill" --version >/dev/null 2>&1 || echo --clear)
 
 .DEFAULT_GOAL := help
-.PHONY: help install book pages page results sync test lint bench clean
+.PHONY: help install book pages page results strategies sync test lint bench clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' Makefile
@@ -46,6 +46,9 @@ pages: install ## execute every page of PROFILE (default mini) into _build/pages
 page: install ## execute one page: make page nb=4_3_unlearning
 	@[ -n "$(nb)" ] || { echo "Say which page: make page nb=4_3_unlearning"; exit 2; }
 	@$(PAGES) execute "$(nb)" $(GIVEN)
+
+strategies: install ## train every strategy three times and measure it: results/<profile>/clean_comparison.json (hours)
+	@$(RUN) -m andlib.mini.strategies --profile "$(PROFILE)" --data-dir "$(DATA_DIR)"
 
 results: install sync ## refresh the committed pages and numbers of PROFILE, with DATA_DIR where it needs recordings
 	@$(PAGES) results $(GIVEN)

@@ -14,6 +14,7 @@ _HOME = {
     "PROFILES": "profiles",
     "ProbingSet": "records",
     "Run": "run",
+    "Layer": "targets",
     "Target": "targets",
     "Unit": "records",
     "ablate": "ablation",
@@ -30,6 +31,7 @@ _HOME = {
     "difficulty": "baselines",
     "last_layer": "section_4_1",
     "load_ast": "targets",
+    "load_target": "checkpoints",
     "named_units": "section_4_1",
     "neurons": "stages",
     "open_folder": "probing",
@@ -40,6 +42,9 @@ _HOME = {
     "unit_activations": "stages",
     "unlearning": "section_4_3",
     "unlearning_table": "section_4_3",
+    "with_floor": "baselines",
+    "readings": "section_4_1",
+    "wrap": "wrapping",
     "Clip": "records",
 }
 _MODULES = ("cards", "figures", "paper", "tables")

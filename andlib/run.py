@@ -12,7 +12,7 @@ from typing import Any
 from andlib import paths
 from andlib.concepts import ESC50
 from andlib.errors import InputError, check_choice, suggest
-from andlib.profiles import MODELS, PROFILES, Profile, switches
+from andlib.profiles import MODELS, PROFILES, STRATEGIES, Profile, switches
 from andlib.records import ProbingSet
 from andlib.store import Store
 
@@ -113,7 +113,9 @@ def open_run(parameters: Mapping[str, Any], **own: Any) -> Run:
     values = {name: _of_type(name, given.get(name, default), type(default)) for name, default in DEFAULTS.items()}
     if values["k"] < 1:
         raise InputError(f"Parameter k is {values['k']}; expected at least 1 highest and lowest clip a neuron.")
-    model = check_choice("Model", values["model"], [*MODELS, "all"])
+    model = check_choice("Model", values["model"], dict.fromkeys([*MODELS, *STRATEGIES, "all"]))
+    if values["weights"] and model == "all":
+        raise InputError("Parameter weights names one network, but model is 'all'; say which one it is: -p model ast.")
     switches(values["mode"])
     extra = {name: _own(name, given.get(name), allowed) for name, allowed in own.items()}
     return Run(

@@ -1,6 +1,7 @@
 """Section 4.1, Tables 2 and 7: naming the classes of the last layer, and any other unit, by closed concepts."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -8,10 +9,11 @@ import pandas as pd
 from andlib import concepts, language, stages
 from andlib.activations import highest
 from andlib.errors import InputError
-from andlib.profiles import TEST
+from andlib.profiles import LEARNT, TEST
 from andlib.records import Unit
 from andlib.run import Run
 from andlib.similarity import FUNCTIONS
+from andlib.targets import Layer, Target
 
 
 def last_layer(run: Run) -> pd.DataFrame:
@@ -43,7 +45,7 @@ def _last_layer_rows(run: Run, model: str):
         if not len(u):
             continue  # a set without folds has no fold 1
         for function in FUNCTIONS:
-            scores = stages.db_scores(run, function, u, similarities, in_block=False)
+            scores = stages.db_scores(run, function, u, similarities, hidden=False)
             found = concepts.identification(concepts.ranked(scores, 5), truth, cosine)
             yield _identified(model, "DB", function, condition, found)
     found = concepts.identification(concepts.ranked(_string_match(run, trained), 5), truth, cosine)
@@ -51,13 +53,14 @@ def _last_layer_rows(run: Run, model: str):
 
 
 def named_units(run: Run, model: str, function: str) -> pd.DataFrame:
-    """What DB calls each classifier unit, on all clips: one row a unit; columns class, first, second, right."""
+    """What DB calls each classifier unit, on all clips: one row a unit; columns model, class, first, second,
+    right."""
     classes = _known_classes(run, model)
     u = stages.unit_activations(run, model)["classifier"]
-    scores = stages.db_scores(run, function, u, stages.concept_similarity(run), in_block=False)
+    scores = stages.db_scores(run, function, u, stages.concept_similarity(run), hidden=False)
     first, second = (np.array(run.concepts)[column] for column in concepts.ranked(scores, 2).T)
     right = np.where(first == np.array(classes), "yes", "no")
-    return pd.DataFrame({"class": classes, "first": first, "second": second, "right": right})
+    return pd.DataFrame({"model": model, "class": classes, "first": first, "second": second, "right": right})
 
 
 def _identified(model: str, method: str, function: str, condition: str, found: Mapping[str, np.ndarray]) -> dict:
@@ -81,13 +84,72 @@ def _known_classes(run: Run, model: str) -> tuple[str, ...]:
     return classes
 
 
-def db_concepts(run: Run, unit: Unit) -> list[dict[str, str]]:
-    """DB's three best concepts for one unit by each similarity function, all units of its layer scored together."""
-    u = stages.unit_activations(run, unit.model)[unit.layer]
+def readings(run: Run) -> pd.DataFrame:
+    """How far Table 2 moves with what the paper leaves open: how a layer's output becomes one number a clip and unit.
+
+    One row a model and reading of its classes' units; columns axis, reading, top1 and top5 (DB's best function, all
+    clips), function, moved (share of units whose first concept differs from the default's).
+    """
+    names, p = stages.embeddings(run, run.concepts), stages.concept_similarity(run)
+    rows = []
+    for model in run.models:
+        truth = [run.concepts.index(name) for name in _known_classes(run, model)]
+        layers, usual = _readings(run, stages.target(run, model)), {}
+        network = replace(stages.target(run, model), layers=tuple(layers.values()))  # all are read in one pass
+        for (axis, reading), u in zip(layers, stages.unit_activations(run, network).values(), strict=True):
+            ranked = {f: concepts.ranked(stages.db_scores(run, f, u, p, hidden=False), 5) for f in FUNCTIONS}
+            found = {f: concepts.identification(order, truth, names @ names.T) for f, order in ranked.items()}
+            shares = {f: (float(found[f]["top1"].mean()), float(found[f]["top5"].mean())) for f in FUNCTIONS}
+            best = max(FUNCTIONS, key=shares.get)
+            usual = usual or ranked
+            moved = float((ranked[best][:, 0] != usual[best][:, 0]).mean())
+            top1, top5 = shares[best]
+            rows.append(
+                {"model": model, "axis": axis, "reading": reading, "top1": top1, "top5": top5}
+                | {"function": best, "moved": moved}
+            )
+    return pd.DataFrame(rows)
+
+
+def _readings(run: Run, network: Target) -> dict[tuple[str, str], Layer]:
+    """Axis and reading -> the layer so read: the classifier under other poolings and nonlinearities, and directions in
+    the last block that mean classes."""
+    last, classifier = network.layers[-2], network.layers[-1]
+    weights = network.module.get_submodule(classifier.module).weight.detach().numpy().T
+    means = _class_means(run, stages.unit_activations(run, network)[last.name], network.classes)
+    poolings = ("max", "first") if classifier.pooling != "none" else ()
+    readings = {
+        ("default", f"classifier, {classifier.pooling}"): classifier,
+        **{("pooling", name): classifier.read(pooling=name) for name in poolings},
+        **{("nonlinearity", name): classifier.read(nonlinearity=name) for name in ("relu", "gelu")},
+        ("readout", f"{last.name}, classifier's weights"): replace(
+            last.read(readout=weights), units=len(network.classes)
+        ),
+        ("readout", f"{last.name}, class means"): replace(last.read(readout=means), units=len(network.classes)),
+    }
+    return {key: replace(layer, name=": ".join(key)) for key, layer in readings.items()}
+
+
+def _class_means(run: Run, u: np.ndarray, classes: Sequence[str]) -> np.ndarray:
+    """For each class, its clips' mean less that of all others, on folds 2-5; float32 [units, classes]."""
+    learnt = np.isin(run.probing_set.folds, LEARNT)
+    labels = np.array([clip.label for clip in run.probing_set.clips])
+    member = [learnt & (labels == name) for name in classes]
+    return np.stack([u[m].mean(0) - u[learnt & ~m].mean(0) for m in member], 1)
+
+
+def db_concepts(run: Run, unit: Unit, network: Target | None = None) -> list[dict[str, str]]:
+    """DB's three best concepts for one unit by each similarity function, all units of its layer scored together.
+
+    network: the target, where it is not one of the profile's.
+    """
+    network = network or stages.target(run, unit.model)
+    network.check(unit)
+    u = stages.unit_activations(run, network)[unit.layer]
     p = stages.concept_similarity(run)
     rows = []
     for function in FUNCTIONS:
-        scores = stages.db_scores(run, function, u, p, in_block=unit.layer.startswith("block"))
+        scores = stages.db_scores(run, function, u, p, hidden=network.layer(unit.layer).hidden)
         best = concepts.ranked(scores[unit.index : unit.index + 1], 3)[0]
         rows.append({"function": function, **{f"{place}.": run.concepts[i] for place, i in enumerate(best, 1)}})
     return rows

@@ -28,7 +28,7 @@ def unit_sets(run: Run, model: str, folds: Sequence[int], strategy: str, control
     name it. folds: clips that described the units. control: as for `stages.clip_descriptions`.
     """
     table = stages.neurons(run, model, folds, control=control)
-    table = table[table["layer"].str.startswith("block")]
+    table = table[table["layer"] != "classifier"]
     if strategy == "DB":
         labelled = [[name in best for best in table["db"]] for name in run.probing_set.classes]
     else:
@@ -55,14 +55,14 @@ def _leading_rows(units: UnitSet) -> UnitSet:
     return {layer: np.arange(len(indices)) for layer, indices in units.items()}
 
 
-def unlearning_sets(run: Run, model: str) -> dict[str, list[UnitSet]]:
+def unlearning_sets(run: Run, model: str, *, controls: bool = True) -> dict[str, list[UnitSet]]:
     """Table 4's strategies, name -> a set of units a class.
 
-    Beside DB and OCP stand random sets with as many units in every layer, and the sets that the strategy chooses when
-    every clip is described by another's caption.
+    Beside DB and OCP stand random sets with as many units in every layer; controls: and the sets that the strategy
+    chooses when every clip is described by another's caption, and from all clips.
     """
     rng = np.random.default_rng(SEED)
-    widths = {layer.name: layer.units for layer in stages.target(run, model).layers if layer.in_block}
+    widths = {layer.name: layer.units for layer in stages.target(run, model).layers if layer.hidden}
     count = round(RANDOM_SHARE * sum(widths.values()))
     classes = range(len(run.probing_set.classes))
     drawn = [ablation.random_units(count, widths, rng) for _ in classes]
@@ -73,16 +73,17 @@ def unlearning_sets(run: Run, model: str) -> dict[str, list[UnitSet]]:
         chosen = unit_sets(run, model, LEARNT, strategy)
         sets[strategy] = chosen
         sets[f"random as {strategy}"] = [ablation.matched_random(units, widths, rng) for units in chosen]
-        sets[f"{strategy}, {SHUFFLED}"] = unit_sets(run, model, LEARNT, strategy, SHUFFLED)
-        sets[f"{strategy} (all clips)"] = unit_sets(run, model, EVERY, strategy)
+        if controls:
+            sets[f"{strategy}, {SHUFFLED}"] = unit_sets(run, model, LEARNT, strategy, SHUFFLED)
+            sets[f"{strategy} (all clips)"] = unit_sets(run, model, EVERY, strategy)
     return sets
 
 
-def unlearning(run: Run, model: str) -> dict[str, Effects]:
+def unlearning(run: Run, model: str, *, controls: bool = True) -> dict[str, Effects]:
     """Section 4.3: for each strategy, what silencing each class's units did to every class, on fold 1.
 
     Units are chosen on folds 2-5, which the clips of fold 1 had no part in; "(all clips)" chooses them on all, as
-    the paper does.
+    the paper does. controls: as for `unlearning_sets`.
     """
     if not set(TEST) <= set(run.probing_set.folds):
         raise InputError(f"{run.profile.title} has no fold 1 to measure on; unlearning needs folds.")
@@ -97,7 +98,7 @@ def unlearning(run: Run, model: str) -> dict[str, Effects]:
     features = lru_cache(lambda: ablation.features_of(network, tested.waveforms(16_000, run.profile.seconds)))
     before = _logits(run, network, tested, [{}], features)[0][:, position]
     effects = {}
-    for strategy, sets in unlearning_sets(run, model).items():
+    for strategy, sets in unlearning_sets(run, model, controls=controls).items():
         after = _logits(run, network, tested, sets, features)[:, :, position]
         sizes = np.array([ablation.size(units) for units in sets])
         effects[strategy] = Effects(before, after, tested.labels, tested.sources, sizes)
@@ -125,18 +126,18 @@ def _logits(run: Run, network: Target, tested: ProbingSet, sets: Sequence[UnitSe
     return run.store.get("unlearning", key, make, "arrays")["logits"]
 
 
-def unlearning_table(run: Run) -> pd.DataFrame:
+def unlearning_table(run: Run, *, controls: bool = True) -> pd.DataFrame:
     """Table 4, one row a model and strategy, with what the paper's logits hide.
 
     Columns: units (mean a class), empty (classes without a unit, which count 0 in the averages as in the paper);
     dA, dR, gap = dR - dA of the class's own logit, gap_low and gap_high (95 % bootstrap over source recordings),
     p (10,000 permutations of sets among classes); the same over classes with a unit (dA_filled, gap_filled);
     margin_dA, margin_dR, margin_gap, margin_p on own logit less the largest other; accuracy of forgotten and of
-    remaining classes, before and after.
+    remaining classes, before and after. controls: as for `unlearning_sets`.
     """
     rows = []
     for model in run.models:
-        for strategy, effects in unlearning(run, model).items():
+        for strategy, effects in unlearning(run, model, controls=controls).items():
             rows.append({"model": model, "strategy": strategy, **_unlearnt(effects)})
     return pd.DataFrame(rows)
 

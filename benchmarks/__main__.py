@@ -97,9 +97,9 @@ def recording_row():
     import torch
 
     from andlib import activations, paths
-    from andlib.targets import load_ast
+    from andlib.checkpoints import load_target
 
-    target = load_ast(paths.WEIGHTS / "ast_mini", seconds=2.0)
+    target = load_target(paths.WEIGHTS / "ast_mini", seconds=2.0)
     waves = np.random.default_rng(0).standard_normal((64, 32_000)).astype(np.float32) * 0.1
     features = target.features(torch.from_numpy(waves))
 

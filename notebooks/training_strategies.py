@@ -27,12 +27,13 @@ k: int = 5  # has no effect here
 
 # %%
 import andlib as al
+from andlib.mini import strategies
 from andlib.tables import keep
 
 run = al.open_run(globals())
 al.figures.style()
-rows = al.clean_comparison(run)
-made = al.strategies.provenance(run)
+rows = strategies.clean_comparison(run)
+made = strategies.provenance(run)
 
 # %% [markdown]
 # ## What is measured
@@ -53,7 +54,7 @@ made = al.strategies.provenance(run)
 # ## Results
 
 # %% tags=["hide-input"]
-summary = al.over_seeds(rows)
+summary = strategies.over_seeds(rows)
 keep(comparison=rows, summary=summary, seeds=len(made["seeds"]), hours=made["seconds"] / 3600, title=run.profile.title)
 al.tables.strategies(summary, made["made_by"])
 
@@ -62,7 +63,7 @@ al.figures.strategies(rows, summary);
 
 # %% tags=["remove-cell"]
 mean = summary.pivot(index="strategy", columns="measure", values="mean")
-paired = al.paired_over_seeds(rows)
+paired = strategies.paired_over_seeds(rows)
 
 
 def difference(measure, one, other):
@@ -99,7 +100,7 @@ al.tables.paired(paired, made["made_by"])
 #
 # - The paper has no such table. Its three networks confound strategy with architecture and pre-training data, and one training each leaves no way to tell a difference from luck.
 # - Three seeds are few; with four strategies and eight measures, some interval misses 0 by chance. Read the table as a screening.
-# - Training all networks and judging them took {glue:text}`hours:.1f` hours on 2 cores (`make results`); this page reads the committed results.
+# - Training all networks and judging them took {glue:text}`hours:.1f` hours on 2 cores (`make strategies`); this page reads the committed results.
 #
 # ## Try it yourself
 #

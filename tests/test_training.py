@@ -10,8 +10,7 @@ from conftest import tiny_set
 from safetensors.torch import load_file
 from scipy import stats
 
-from andlib import strategies
-from andlib.mini import pretraining, training
+from andlib.mini import pretraining, strategies, training
 from andlib.mini.pretraining import Pretraining, Tokenizer, patches
 from andlib.mini.progress import Progress
 from andlib.mini.training import Lesson

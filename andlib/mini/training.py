@@ -18,6 +18,7 @@ from torch.nn.functional import cross_entropy, one_hot
 from tqdm import trange
 
 from andlib import beats
+from andlib.beats_checkpoints import Config, read_checkpoint, save
 from andlib.mini.pretraining import Pretraining, inputs, pretrain, synthesised
 from andlib.mini.progress import Progress
 from andlib.paths import cache
@@ -49,9 +50,9 @@ class Recipe:
 
 AST = {"mini": Recipe(2.0, 198, 120, dropout=0.0, mixup=0.2), "esc10": Recipe(5.0, 498, 70)}
 # BEATs from labels, whether pre-trained or from scratch: one recipe for both, so that only the start differs
-LABELLED = {"mini": Recipe(2.0, 198, 40, rate=2e-3, mixup=0.2), "esc10": Recipe(5.0, 498, 60, rate=2e-3)}
+LABELLED = {"mini": Recipe(2.0, 198, 40, rate=2e-3, mixup=0.2), "esc10": Recipe(5.0, 498, 40, rate=2e-3)}
 PRETRAINED = {"mini": Pretraining(), "esc10": Pretraining(steps=800)}
-BEATS = beats.Config(
+BEATS = Config(
     embed_dim=96,
     encoder_layers=4,
     encoder_embed_dim=96,
@@ -180,10 +181,9 @@ def train_ast(lesson: Lesson, recipe: Recipe, out: Path) -> None:
     network = make_ast(recipe, lesson.probing_set.classes)
     state = _state(folder, settings)
     losses = train(network, lesson.features[lesson.seen], lesson.labels[lesson.seen], recipe, state)
-    network.save_pretrained(folder)
-    load_ast(folder, seconds=recipe.seconds)  # what was saved must load
-    lesson.record(network, folder, settings, losses, start)
-    state.unlink(missing_ok=True)
+    network.half().save_pretrained(folder)
+    lesson.record(load_ast(folder, seconds=recipe.seconds).module, folder, settings, losses, start)
+    _forget(folder)
 
 
 def train_frozen(lesson: Lesson, recipe: Pretraining, out: Path) -> None:
@@ -198,13 +198,13 @@ def train_frozen(lesson: Lesson, recipe: Pretraining, out: Path) -> None:
     network = beats.make(BEATS, 0, recipe.seed)
     corpora = [synthesised(recipe)]
     if lesson.profile != "mini":
-        _, weights, _ = beats.read_checkpoint(out / "beats_frozen_mini")
+        _, weights, _ = read_checkpoint(out / "beats_frozen_mini")
         network.load_state_dict({n.removeprefix("beats."): w for n, w in weights.items() if n.startswith("beats.")})
         corpora.append(lesson.features[lesson.seen])
     state = _state(folder, settings)
     losses = pretrain(network, corpora, recipe, state)
     _keep(with_linear(network, lesson), lesson, folder, settings, losses, start)
-    state.unlink(missing_ok=True)
+    _forget(folder)
 
 
 def train_untrained(lesson: Lesson, seed: int, out: Path) -> None:
@@ -227,16 +227,22 @@ def train_labelled(lesson: Lesson, recipe: Recipe, out: Path, *, pretrained: boo
         return
     network = beats.make(BEATS, len(lesson.probing_set.classes), recipe.seed)
     if pretrained:
-        network.load_state_dict(beats.read_checkpoint(out / f"beats_frozen_{lesson.profile}")[1])
+        network.load_state_dict(read_checkpoint(out / f"beats_frozen_{lesson.profile}")[1])
     state = _state(folder, settings)
     losses = train(network, lesson.features[lesson.seen], lesson.labels[lesson.seen], recipe, state)
     _keep(network, lesson, folder, settings, losses, start)
-    state.unlink(missing_ok=True)
+    _forget(folder)
 
 
 def _state(folder: Path, settings: dict) -> Path:
     """Where a training under these settings keeps its state; one under others is not mistaken for it."""
     return folder / f"{digest(settings)[:16]}.ckpt"
+
+
+def _forget(folder: Path) -> None:
+    """Removes the states of trainings that are over, also of those under recipes since changed."""
+    for state in folder.glob("*.ckpt"):
+        state.unlink()
 
 
 def with_linear(network: beats.BEATs, lesson: Lesson) -> beats.Classifier:
@@ -263,8 +269,8 @@ def linear_probe(network: beats.BEATs, lesson: Lesson) -> tuple[torch.Tensor, to
 
 def _keep(network: beats.Classifier, lesson: Lesson, folder: Path, *record) -> None:
     """Saves the network in half precision, and the record of what was saved, not of what was trained."""
-    beats.save(folder, BEATS, network, lesson.probing_set.classes, half=True)
-    network.load_state_dict(beats.read_checkpoint(folder)[1])
+    save(folder, BEATS, network.state_dict(), lesson.probing_set.classes, half=True)
+    network.load_state_dict(read_checkpoint(folder)[1])
     lesson.record(network.eval(), folder, *record)
 
 

@@ -2,7 +2,7 @@
 
 The paper's Table 1 changes architecture and strategy together and trains each network once. Here BEATs alone is
 trained, untrained, supervised, self-supervised and frozen, and self-supervised and fine-tuned.
-`python -m andlib.strategies` (for `make results`) trains what is missing, measures, and writes what the page reads.
+`python -m andlib.mini.strategies` (`make strategies`) trains what is missing, measures, and writes what the page reads.
 """
 
 import argparse
@@ -37,7 +37,9 @@ def clean_comparison(run: Run) -> pd.DataFrame:
     """
     path = _path(run)
     if not path.is_file():
-        raise InputError(f"Profile {run.profile.name} has no clean comparison: {path.name} is made by `make results`.")
+        raise InputError(
+            f"Profile {run.profile.name} has no clean comparison: {path.name} is made by `make strategies`."
+        )
     return pd.DataFrame(json.loads(path.read_text())["rows"])
 
 
@@ -84,7 +86,7 @@ def measure(run: Run, strategy: str, seed: int) -> dict:
     accuracy = baselines.target_accuracy(run).set_index("clips").loc["fold 1", "accuracy"]
     named = section_4_1.last_layer(run)
     best = named[(named["function"] == best_function(named)) & (named["condition"] == "all clips")]
-    gaps = section_4_3.unlearning_table(run).set_index("strategy")["gap"]
+    gaps = section_4_3.unlearning_table(run, controls=False).set_index("strategy")["gap"]
     described = stages.neurons(run, strategy)
     described = described[described["layer"] != "classifier"]
     return {

@@ -1,0 +1,264 @@
+"""BEATs' checkpoints: in every form that they are published in to a target, without running code in them.
+
+`python -m andlib.beats_checkpoints CHECKPOINT FOLDER` turns one into configuration and safetensors.
+"""
+
+import argparse
+import json
+import pickle
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from andlib.errors import InputError
+from andlib.store import digest, file_digest, write_atomically
+from andlib.targets import Layer, Target
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+SAMPLE_RATE = 16_000  # Hz
+SHARED = "encoder.layers.0.self_attn.relative_attention_bias.weight"
+
+
+@dataclass(frozen=True)
+class Config:
+    """Sizes of a BEATs network, under the names that public checkpoints give them; the defaults are full size."""
+
+    input_patch_size: int = 16
+    embed_dim: int = 512
+    encoder_layers: int = 12
+    encoder_embed_dim: int = 768
+    encoder_ffn_embed_dim: int = 3072
+    encoder_attention_heads: int = 12
+    conv_pos: int = 128
+    conv_pos_groups: int = 16
+    num_buckets: int = 320
+    max_distance: int = 800
+
+
+# settings of a checkpoint that would need another network, and the only value this one has
+FIXED = {
+    "conv_bias": False,
+    "layer_norm_first": False,
+    "deep_norm": True,
+    "relative_position_embedding": True,
+    "gru_rel_pos": True,
+    "activation_fn": "gelu",
+}
+
+
+def config_from(settings: Mapping) -> Config:
+    """The sizes in a checkpoint's settings; raises InputError if they describe another architecture."""
+    wrong = {k: settings[k] for k, value in FIXED.items() if k in settings and settings[k] != value}
+    if wrong:
+        expected = {name: FIXED[name] for name in wrong}
+        raise InputError(f"These settings are not those of BEATs: {wrong}; expected {expected}.")
+    return Config(**{f.name: int(settings[f.name]) for f in fields(Config) if f.name in settings})
+
+
+def read_checkpoint(path: Path) -> tuple[Config, dict[str, "Tensor"], tuple[str, ...]]:
+    """Configuration, weights under the names of `Classifier`, and class names (where known) of a checkpoint.
+
+    path: a folder with config.json and model.safetensors; a safetensors file whose metadata holds `config`; or a torch
+    checkpoint {"cfg", "model"}, which is read without running any code in it. A pre-trained network without classifier
+    gives none of `fc.*`.
+    Raises InputError for anything else, and where weights are missing, extra, mis-shaped or not finite.
+    """
+    path = Path(path).expanduser()
+    if path.is_dir():
+        settings, weights = _folder_settings(path), _read_safetensors(path / "model.safetensors")[1]
+    else:
+        settings, weights = _read_file(path)
+    config = config_from(settings)
+    weights = _named(weights)
+    _check(weights, config, path)
+    return config, weights, tuple(settings.get("classes", ()))
+
+
+def _folder_settings(folder: Path) -> dict:
+    missing = [name for name in ("config.json", "model.safetensors") if not (folder / name).is_file()]
+    if missing:
+        raise InputError(f"{folder} lacks {missing[0]}; expected a folder with config.json and model.safetensors.")
+    settings = json.loads((folder / "config.json").read_text())
+    if settings.get("model_type") != "beats":
+        raise InputError(f"{folder} holds a {settings.get('model_type')!r} network; expected model_type 'beats'.")
+    return settings
+
+
+def _read_file(path: Path) -> tuple[dict, dict[str, "Tensor"]]:
+    import torch
+
+    if path.suffix == ".safetensors":
+        metadata, weights = _read_safetensors(path)
+        return json.loads(metadata.get("config", "{}")), weights
+    try:
+        held = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        raise InputError(f"{path} does not exist; expected a BEATs checkpoint.") from None
+    except Exception as error:  # torch raises whatever the damage provokes
+        code = isinstance(error, pickle.UnpicklingError)
+        reason = "holds objects that only running its code could make" if code else "cannot be read"
+        raise InputError(
+            f"{path} {reason}, so it is refused. Expected a torch checkpoint of tensors; fetch the file anew."
+        ) from None
+    if not isinstance(held, dict) or not {"cfg", "model"} <= held.keys():
+        raise InputError(f"{path} is no BEATs checkpoint: expected a dictionary with 'cfg' and 'model'.")
+    return dict(held["cfg"]), dict(held["model"])
+
+
+def _read_safetensors(path: Path) -> tuple[dict[str, str], dict[str, "Tensor"]]:
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, "pt") as file:
+            return file.metadata() or {}, {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError) as error:
+        raise InputError(f"{path} cannot be read as safetensors ({error}). Fetch or convert it anew.") from None
+
+
+def _named(weights: Mapping[str, "Tensor"]) -> dict[str, "Tensor"]:
+    """Weights under the names of `beats.Classifier` or `beats.BEATs`, whatever form the checkpoint has."""
+    import torch
+
+    weights = {name: value.float() for name, value in weights.items()}
+    fine_tuned = any(name.startswith("fc.") for name in weights)
+    if not fine_tuned:  # a pre-trained network, or one with the public checkpoints' own classifier
+        weights = {name.replace("predictor.", "fc."): value for name, value in weights.items()}
+        if "fc.weight" in weights:
+            weights = {name if name.startswith("fc.") else f"beats.{name}": value for name, value in weights.items()}
+    prefix = "beats." if "fc.weight" in weights else ""
+    for name in [n for n in weights if n.endswith("relative_attention_bias.weight") and n != prefix + SHARED]:
+        if torch.equal(weights[name], weights.get(prefix + SHARED, torch.empty(0))):
+            del weights[name]  # public checkpoints repeat the one table in every block
+    return weights
+
+
+def _outputs(weights: Mapping[str, "Tensor"]) -> int:
+    return len(weights["fc.weight"]) if "fc.weight" in weights else 0
+
+
+def _check(weights: dict[str, "Tensor"], config: Config, path: Path) -> None:
+    """Raises InputError, naming the first of them, where weights do not fit the network."""
+    import torch
+
+    from andlib.beats import make
+
+    with torch.device("meta"):
+        expected = {name: tuple(value.shape) for name, value in make(config, _outputs(weights)).state_dict().items()}
+    found = {name: tuple(value.shape) for name, value in weights.items()}
+    faults = {
+        "lacks": [name for name in expected if name not in found],
+        "has weights that BEATs has not:": [name for name in found if name not in expected],
+        "has other shapes than its configuration says:": [
+            f"{name} {found[name]} for {shape}" for name, shape in expected.items() if found.get(name, shape) != shape
+        ],
+        "has values that are not finite in": [name for name, value in weights.items() if not value.isfinite().all()],
+    }
+    for fault, names in faults.items():
+        if names:
+            more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+            raise InputError(f"{path} {fault} {', '.join(names[:3])}{more}. Expected a BEATs checkpoint.")
+
+
+def save(
+    folder: Path, config: Config, weights: Mapping[str, "Tensor"], classes: Sequence[str] = (), *, half: bool = False
+) -> None:
+    """Writes config.json and model.safetensors into `folder`; half: weights in half precision."""
+    from safetensors.torch import save_file
+
+    weights = {name: value.half() if half else value for name, value in weights.items()}
+    write_atomically(folder / "model.safetensors", lambda path: save_file(weights, path))
+    settings = {"model_type": "beats", **asdict(config), "outputs": _outputs(weights), "classes": list(classes)}
+    text = json.dumps(settings, indent=1) + "\n"
+    write_atomically(folder / "config.json", lambda path: path.write_text(text))
+
+
+def load_beats(
+    location: str | Path,
+    *,
+    name: str = "beats",
+    seconds: float = 5.0,
+    classes: Sequence[str] = (),
+    untrained_seed: int | None = None,
+) -> Target:
+    """BEATs as a target: units of each block's fc1 and fc2, and the classifier's, means over tokens.
+
+    location: as for `read_checkpoint`. classes: names of the outputs, for checkpoints that do not hold them.
+    untrained_seed: if given, the same architecture with random weights (a control).
+    Raises InputError where the checkpoint does not fit, or `classes` does not fit its classifier; for a folder, whose
+    configuration says all that a target declares, weights are read and checked when the network is first used.
+    """
+    path = Path(location).expanduser()
+    read = lru_cache(lambda: read_checkpoint(path))
+    if path.is_dir():
+        settings = _folder_settings(path)
+        config, outputs, own = config_from(settings), settings["outputs"], settings["classes"]
+    else:
+        config, weights, own = read()
+        outputs = _outputs(weights)
+    classes = tuple(own or classes)
+    if outputs and len(classes) != outputs:
+        raise InputError(f"{location} has {outputs} outputs but {len(classes)} class names; give them as `classes`.")
+
+    def build() -> "nn.Module":
+        from andlib.beats import make
+
+        network = make(config, outputs, untrained_seed or 0)
+        if untrained_seed is None:
+            network.load_state_dict(read()[1])
+        return network
+
+    content = file_digest(path / "model.safetensors" if path.is_dir() else path)
+    return Target(
+        name=name,
+        layers=layers(config, outputs),
+        classes=classes,
+        sample_rate=SAMPLE_RATE,
+        seconds=seconds,
+        features=_features,
+        build=build,
+        fingerprint=digest(
+            [asdict(config), classes, content if untrained_seed is None else f"untrained{untrained_seed}"]
+        ),
+    )
+
+
+def _features(waveforms: "Tensor") -> "Tensor":
+    from andlib.beats import features
+
+    return features(waveforms)
+
+
+def layers(config: Config, outputs: int) -> tuple[Layer, ...]:
+    """The layers whose outputs are units: fc1 and fc2 of every block and, if there are outputs, the classifier."""
+    width = {"fc1": config.encoder_ffn_embed_dim, "fc2": config.encoder_embed_dim}
+    prefix = "beats." if outputs else ""
+    blocks = [
+        Layer(f"block{i}.{name}", f"{prefix}encoder.layers.{i}.{name}", width[name], "mean")
+        for i in range(config.encoder_layers)
+        for name in width
+    ]
+    return (*blocks, *([Layer("classifier", "fc", outputs, "mean")] if outputs else []))
+
+
+def main() -> None:
+    """The command line; see the module's docstring."""
+    parser = argparse.ArgumentParser(description="Turns a BEATs checkpoint into a folder that andlib loads.")
+    parser.add_argument("checkpoint", type=Path)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--classes", type=Path, help="text file with one class name a line")
+    given = parser.parse_args()
+    try:
+        config, weights, own = read_checkpoint(given.checkpoint)
+        classes = own or tuple(given.classes.read_text().split("\n") if given.classes else ())
+        save(given.folder, config, weights, classes)
+        load_beats(given.folder, classes=classes).module  # noqa: B018  what was saved must load
+    except InputError as error:
+        parser.exit(2, f"{error}\n")
+
+
+if __name__ == "__main__":
+    main()
