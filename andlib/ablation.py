@@ -8,7 +8,8 @@ from functools import cached_property
 import numpy as np
 from jaxtyping import Float, Int
 
-from andlib.targets import Target
+from andlib.errors import InputError
+from andlib.targets import Layer, Target, check_axes, first
 
 UnitSet = Mapping[str, Int[np.ndarray, "units"]]  # layer name -> indices of units
 VERSION = 1  # enters the keys of stored effects
@@ -16,28 +17,36 @@ VERSION = 1  # enters the keys of stored effects
 
 @contextmanager
 def ablate(target: Target, units: UnitSet) -> Iterator[None]:
-    """While open, the outputs of `units` are zero at every token of every forward pass.
+    """While open, the outputs of `units` are zero at every position of every forward pass.
 
+    Of a module that gives several outputs (a recurrent layer), the first is silenced, not its states.
     Restores the network on exit, also after an error: its outputs are then bit for bit what they were.
-    Raises InputError if the target lacks a layer.
+    Raises InputError if the target lacks a layer, or reads units out of its channels.
 
     >>> with ablate(target, {"block0.output": [3, 17]}):
     ...     logits = target.logits(features)
     """
     import torch
 
-    def hook_for(indices):
-        index = torch.from_numpy(np.array(indices, dtype=np.int64))
+    def hook_for(layer: Layer):
+        index = torch.from_numpy(np.array(units[layer.name], dtype=np.int64))
 
         def hook(module, inputs, output):
-            return output.index_fill(-1, index.to(output.device), 0.0)
+            channels = first(output)
+            check_axes(layer, channels)
+            silenced = channels.index_fill(layer.axes.index("channels"), index.to(channels.device), 0.0)
+            return (silenced, *output[1:]) if isinstance(output, tuple) else silenced
 
         return hook
 
-    modules = {
-        target.module.get_submodule(target.layer(name).module): units[name] for name in units if len(units[name])
-    }
-    handles = [module.register_forward_hook(hook_for(indices)) for module, indices in modules.items()]
+    layers = [target.layer(name) for name in units if len(units[name])]
+    for layer in layers:
+        if layer.readout is not None:
+            raise InputError(
+                f"Units of layer {layer.name} are read out of its channels and cannot be silenced one by one. "
+                "Describe the layer without a readout to silence its channels."
+            )
+    handles = [target.module.get_submodule(layer.module).register_forward_hook(hook_for(layer)) for layer in layers]
     try:
         yield
     finally:
@@ -50,7 +59,7 @@ def logits_of(target: Target, features, units: UnitSet | None = None) -> Float[n
     import torch
 
     with torch.inference_mode(), ablate(target, units or {}):
-        return torch.cat([target.logits(batch) for batch in features.split(64)]).numpy()
+        return torch.cat([target.logits(batch) for batch in features.split(64)]).cpu().numpy()
 
 
 def features_of(target: Target, waveforms: Float[np.ndarray, "clips samples"]):

@@ -1,14 +1,16 @@
 """u: every unit's activation on every clip, recorded in one forward pass a batch; highest and lowest clips."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Float, Int
 
 from andlib.errors import InputError
-from andlib.targets import Layer, Target, pool
+from andlib.targets import Layer, Target, first, pool
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -39,11 +41,20 @@ def recording(target: Target, receive: "Callable[[Layer, Tensor], None]") -> Ite
     """While open, every forward pass hands each layer's pooled output [clips, units] to `receive`.
 
     The hooks return nothing, so the network's own outputs are what they are without recording.
+    Raises InputError where an output has not the declared axes, or another shape than in the batch before.
     """
+    shapes: dict[str, list[int]] = {}
 
     def hook_for(layer: Layer):
         def hook(module, inputs, output) -> None:
-            receive(layer, pool(output, layer.pooling))
+            values = pool(output, layer)
+            shape = [n for n, axis in zip(first(output).shape, layer.axes, strict=True) if axis != "clips"]
+            if shapes.setdefault(layer.name, shape) != shape:
+                raise InputError(
+                    f"Layer {layer.name} gave {shape} numbers a clip after {shapes[layer.name]} in an earlier batch; "
+                    "expected one shape for clips of one length."
+                )
+            receive(layer, values)
 
         return hook
 
@@ -80,16 +91,45 @@ def _pass(target: Target, batches: Iterable[np.ndarray], clips: int, receive: Ca
     import torch
     from tqdm import tqdm
 
-    done = 0
+    done, heard = 0, Counter()
+
+    def take(layer: Layer, values: "Tensor") -> None:
+        heard[layer.name] += 1
+        if len(values) != len(batch):
+            raise InputError(
+                f"Layer {layer.name} gave {len(values)} clips for {len(batch)}; declare where its clips' axis is."
+            )
+        receive(layer, _finite(layer, values), done)
+
     with (
         torch.no_grad(),
         tqdm(total=clips, desc="recording", unit="clip", leave=False) as bar,
-        recording(target, lambda layer, values: receive(layer, _finite(layer, values), done)),
+        recording(target, take),
     ):
         for batch in batches:
-            target.logits(target.features(torch.from_numpy(batch)))
+            heard.clear()
+            target.forward(target.features(torch.from_numpy(batch)))
+            for layer in target.layers:
+                if heard[layer.name] != 1:
+                    raise InputError(
+                        f"The module of layer {layer.name} ran {heard[layer.name]} times in a forward pass; expected "
+                        "once. Name another module whose output holds the same units."
+                    )
             done += len(batch)
             bar.update(len(batch))
+
+
+def counted(target: Target) -> Target:
+    """The target with the units of every layer counted, by one forward pass over two clips: silence and noise.
+
+    Raises InputError where the network does not do what is declared of its layers.
+    """
+    samples = round(target.sample_rate * target.seconds)
+    noise = 0.1 * np.random.default_rng(0).standard_normal(samples)
+    units = {}
+    waveforms = np.stack([np.zeros(samples), noise]).astype(np.float32)
+    _pass(target, [waveforms], 2, lambda layer, values, _: units.update({layer.name: values.shape[1]}))
+    return replace(target, layers=tuple(replace(layer, units=units[layer.name]) for layer in target.layers))
 
 
 class Highest:

@@ -1,12 +1,11 @@
-"""Target networks F: what a target declares, and AST as one."""
+"""Target networks F: what a target declares, and how a layer's output becomes one number a clip and unit."""
 
 import hashlib
-import json
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from andlib.errors import InputError, check_choice, suggest
 from andlib.records import Unit
@@ -23,35 +22,74 @@ POOLINGS = {
     "max": "the largest token",
     "none": "the layer gives one vector a clip",
 }
-BLOCK_LAYERS = {"attention_output": "attention.o_proj", "intermediate": "mlp.fc1", "output": "mlp.fc2"}
+OVER_TOKENS = ("cls", "first", "cls+distillation")  # poolings that need an order of positions: one axis of them
+NONLINEARITIES = {"none": "the output itself", "relu": "its positive part", "gelu": "its GELU"}
 
 
 @dataclass(frozen=True)
 class Layer:
-    """One linear layer whose outputs are units.
+    """One layer whose outputs are units, and how they are read.
 
-    name: `block0.intermediate`. module: its dotted path in the network. units: number of outputs.
-    pooling: how its (tokens, channels) output becomes one number a clip, a key of POOLINGS.
+    At every position the readout makes units of channels, then the nonlinearity is applied, then positions are pooled.
+
+    name: `block0.intermediate`. module: its dotted path in the network. units: how many; 0: not counted yet.
+    pooling: over all position axes together, a key of POOLINGS; "none" where the layer has none.
+    axes: of the module's output, "clips" and "channels" among them; all others are positions.
+    nonlinearity: a key of NONLINEARITIES. readout: None, where each channel is a unit; directions, an array or tensor
+    [channels] or [channels, units]; or a module whose forward maps [..., channels] to [..., units] (an SAE's encoder).
+    own: how many leading positions are the clip's own, those behind them being padding; 0: all.
+    Raises InputError where these do not fit each other.
     """
 
     name: str
     module: str
     units: int
     pooling: str
+    axes: tuple[str, ...] = ("clips", "tokens", "channels")
+    nonlinearity: str = "none"
+    readout: Any = field(default=None, compare=False)
+    own: int = 0
+
+    def __post_init__(self):
+        check_choice("Pooling", self.pooling, POOLINGS)
+        check_choice("Nonlinearity", self.nonlinearity, NONLINEARITIES)
+        if len(set(self.axes)) < len(self.axes) or not {"clips", "channels"} <= set(self.axes):
+            raise InputError(
+                f"Layer {self.name} declares axes {self.axes}; expected different names, 'clips' and 'channels' among "
+                "them, such as ('clips', 'channels', 'time')."
+            )
+        positions = len(self.axes) - 2
+        if (positions == 0) != (self.pooling == "none") or (self.pooling in OVER_TOKENS and positions > 1):
+            raise InputError(f"Pooling {self.pooling!r} does not fit layer {self.name} with axes {self.axes}.")
 
     @property
-    def in_block(self) -> bool:
-        """Whether its units are candidates for ablation: those of blocks are, the classifier's are not."""
-        return self.name.startswith("block")
+    def hidden(self) -> bool:
+        """Whether its units are candidates for ablation (Section 4.3): all are but the classifier's."""
+        return self.name != "classifier"
+
+    @property
+    def reading(self) -> dict[str, Any]:
+        """All that decides its units' activations beside the network's weights and the clips, for keys of the store."""
+        values = {name: getattr(self, name) for name in ("name", "module", "pooling", "axes", "nonlinearity", "own")}
+        return {**values, "readout": content_digest(self.readout)}
+
+    def read(self, **changes: Any) -> "Layer":
+        """The layer with other pooling, nonlinearity or readout; a layer without positions stays unpooled."""
+        if len(self.axes) == 2:
+            changes["pooling"] = "none"
+        if "readout" in changes:
+            changes["units"] = 0  # not counted yet
+        return replace(self, **changes)
 
 
 @dataclass(frozen=True)
 class Target:
     """A target network F and everything about it that decides a result.
 
+    name: part of every unit's id. classes: names of the outputs of the layer `classifier`, where there is one.
     sample_rate (Hz) and seconds: the waveforms it takes; shorter ones are zero-padded at the end, longer cropped.
     features: waveforms [clips, samples] -> the network's input. build: makes the network, in evaluation mode.
-    classes: names of the outputs of the layer `classifier`. fingerprint: sha256 of configuration and weights.
+    fingerprint: sha256 of configuration and weights.
     """
 
     name: str
@@ -63,10 +101,19 @@ class Target:
     build: "Callable[[], nn.Module]"
     fingerprint: str
 
+    def __post_init__(self):
+        if not self.name or "/" in self.name:
+            raise InputError(f"Target name {self.name!r} cannot be part of a unit's id; expected a word without '/'.")
+
     @cached_property
     def module(self) -> "nn.Module":
         """The network, loaded when first asked for."""
         return self.build().eval()
+
+    @property
+    def reading(self) -> list[dict[str, Any]]:
+        """`Layer.reading` of every layer."""
+        return [layer.reading for layer in self.layers]
 
     def layer(self, name: str) -> Layer:
         """The layer of that name; raises InputError with the nearest names."""
@@ -83,9 +130,34 @@ class Target:
             raise InputError(f"Unit {unit.id} does not exist: {layer.name} has units 0 to {layer.units - 1}.")
         return unit
 
+    def read(self, *, layers: Sequence[str] = (), **changes: Any) -> "Target":
+        """The same network, loaded once, with other pooling, nonlinearity or readout of some layers.
+
+        layers: names; all by default. changes: fields of `Layer`. Pooling leaves layers without positions alone.
+
+        >>> target.read(pooling="max", nonlinearity="relu")
+        """
+        chosen = {self.layer(name).name for name in layers} or {layer.name for layer in self.layers}
+        changed = tuple(layer.read(**changes) if layer.name in chosen else layer for layer in self.layers)
+        target = replace(self, layers=changed, build=lambda: self.module)
+        if "readout" not in changes:
+            return target
+        from andlib.activations import counted
+
+        return counted(target)
+
+    def forward(self, features: "Tensor") -> Any:
+        """What the network gives for inputs made by `features`; raises InputError if it is in training mode."""
+        if self.module.training:
+            raise InputError(f"{self.name} is in training mode, so its outputs are random; call .eval() on the module.")
+        return self.module(features)
+
     def logits(self, features: "Tensor") -> "Float[Tensor, 'clips classes']":
-        """The network's class scores for inputs made by `features`."""
-        return self.module(features).logits
+        """The network's class scores for inputs made by `features`; raises InputError if it has no classifier."""
+        if "classifier" not in [layer.name for layer in self.layers]:
+            raise InputError(f"{self.name} has no layer 'classifier', so it gives no class scores.")
+        output = self.forward(features)
+        return first(getattr(output, "logits", output))
 
 
 def chosen_unit(target: Target, text: str) -> Unit:
@@ -93,112 +165,118 @@ def chosen_unit(target: Target, text: str) -> Unit:
 
     Raises InputError, naming what there is, if the target has no such unit.
     """
-    first = [layer for layer in target.layers if layer.name.startswith("block0.")][-1]
-    return target.check(Unit.parse(text or f"{first.name}/{min(17, first.units - 1)}", target.name))
+    layer = ([layer for layer in target.layers if layer.name.startswith("block0.")] or target.layers[:1])[-1]
+    return target.check(Unit.parse(text or f"{layer.name}/{min(17, layer.units - 1)}", target.name))
 
 
-def pool(output: "Tensor", pooling: str) -> "Float[Tensor, 'clips units']":
-    """One number a clip and unit from a layer's output, (clips, tokens, channels) or (clips, channels).
+def first(output: Any) -> "Tensor":
+    """A module's output; of several (recurrent layers, blocks of transformers), the first."""
+    return output[0] if isinstance(output, tuple) else output
 
-    Raises InputError where the pooling does not fit the output's axes.
+
+def check_axes(layer: Layer, output: Any) -> None:
+    """Raises InputError unless a layer's output has the declared axes and as many channels as there are units."""
+    shape = tuple(getattr(output, "shape", ()))
+    counted = layer.units and layer.readout is None
+    if len(shape) != len(layer.axes) or (counted and shape[layer.axes.index("channels")] != layer.units):
+        raise InputError(
+            f"Layer {layer.name} gave a {type(output).__name__} of shape {shape}; expected axes {layer.axes}"
+            f"{f' and {layer.units} channels' if counted else ''}. Declare those it has, the same for every batch."
+        )
+
+
+def pool(output: Any, layer: Layer) -> "Float[Tensor, 'clips units']":
+    """One number a clip and unit from a layer's output: readout at every position, nonlinearity, pooling.
+
+    output: as the layer's module gives it. Raises InputError where it has not the declared axes and width, or the
+    readout does not fit them.
     """
-    if (output.dim() == 2) != (pooling == "none"):
-        raise InputError(f"Pooling {pooling!r} does not fit an output of shape {tuple(output.shape)}.")
-    match pooling:
-        case "none":
-            return output
+    import torch
+
+    output = first(output)
+    check_axes(layer, output)
+    x = output.movedim((layer.axes.index("clips"), layer.axes.index("channels")), (0, -1))
+    x = x if layer.readout is None else _read_out(x, layer)
+    if layer.nonlinearity != "none":
+        x = getattr(torch.nn.functional, layer.nonlinearity)(x)
+    x = x[:, : layer.own] if layer.own else x  # [clips, *positions, units]
+    positions = tuple(range(1, x.dim() - 1))
+    match layer.pooling:
         case "cls" | "first":
-            return output[:, 0]
+            return x[:, 0]
         case "cls+distillation":
-            return output[:, :2].mean(1)
+            return x[:, :2].mean(1)
         case "mean":
-            return output.mean(1)
+            return x.mean(positions)
         case "max":
-            return output.amax(1)
-    raise InputError(f"Pooling {pooling!r} is unknown. {suggest(pooling, POOLINGS)}")
+            return x.amax(positions)
+    return x
+
+
+def _read_out(x: "Float[Tensor, '... channels']", layer: Layer) -> "Float[Tensor, '... units']":
+    import torch
+
+    module = isinstance(layer.readout, torch.nn.Module)
+    if module and layer.readout.training:
+        raise InputError(f"The readout of layer {layer.name} is in training mode; call .eval() on it.")
+    try:
+        if module:
+            values = layer.readout(x)
+        else:
+            directions = torch.as_tensor(layer.readout, dtype=x.dtype, device=x.device)
+            values = x @ (directions[:, None] if directions.dim() == 1 else directions)
+        if values.shape[:-1] == x.shape[:-1]:
+            return values
+        reason = f"it gave {tuple(values.shape)} for {tuple(x.shape)}"
+    except Exception as error:  # whatever a user's module raises
+        reason = error
+    raise InputError(
+        f"The readout of layer {layer.name} does not fit ({reason}). Expected directions [{x.shape[-1]}] or "
+        f"[{x.shape[-1]}, units], or a module that maps [..., {x.shape[-1]}] to [..., units]."
+    )
+
+
+def content_digest(content: Any) -> str:
+    """sha256 of a network's class, structure, weights and buffers (not its code), or of an array; empty for None."""
+    if content is None:
+        return ""
+    import torch
+
+    if isinstance(content, torch.nn.Module):
+        kind = f"{type(content).__module__}.{type(content).__qualname__} {content}"
+        state = {**dict(content.named_buffers()), **content.state_dict()}  # the former has those that are not saved
+    else:
+        kind, state = "array", {"": torch.as_tensor(content)}
+    total = hashlib.sha256(kind.encode())
+    for name, value in sorted(state.items()):
+        total.update(f"{name} {getattr(value, 'dtype', value)} {tuple(getattr(value, 'shape', ()))}".encode())
+        if isinstance(value, torch.Tensor):
+            total.update(value.detach().cpu().reshape(-1).contiguous().view(torch.uint8).numpy())
+    return total.hexdigest()
 
 
 def load_ast(location: str | Path, *, name: str = "ast", seconds: float, untrained_seed: int | None = None) -> Target:
     """AST (Gong et al. 2021) as a target: units of each block's three linear layers, and the classifier's.
 
-    location: folder made by `save_pretrained`, or the id of a model on the Hugging Face hub.
-    seconds: length of the clips it is given; their log-mel is padded with zeros to the network's own length.
-    untrained_seed: if given, the same architecture with random weights (a control).
-    Raises InputError if the folder holds no AST classifier.
+    Arguments and errors are those of `andlib.load_target`.
     """
-    folder = _local(location)
-    config = json.loads((folder / "config.json").read_text())
-    if config.get("model_type") != "audio-spectrogram-transformer":
-        raise InputError(f"{folder} holds a {config.get('model_type')!r} network; expected an AST classifier.")
-    weights = _digest(folder / "model.safetensors") if untrained_seed is None else f"untrained{untrained_seed}"
-    shape = {k: v for k, v in config.items() if k not in ("transformers_version", "dtype")}
-    return Target(
-        name=name,
-        layers=_ast_layers(config),
-        classes=tuple(label.replace("_", " ") for _, label in sorted(config["id2label"].items(), key=_number)),
-        sample_rate=16_000,
-        seconds=seconds,
-        features=lambda waveforms: ast_features(waveforms, config["max_length"]),
-        build=lambda: _build_ast(folder, untrained_seed),
-        fingerprint=hashlib.sha256(f"{json.dumps(shape, sort_keys=True)}{weights}".encode()).hexdigest(),
-    )
+    from andlib.checkpoints import load_target
+
+    return load_target(location, name=name, seconds=seconds, untrained_seed=untrained_seed)
 
 
-def _ast_layers(config: dict) -> tuple[Layer, ...]:
-    width = {"attention_output": "hidden_size", "intermediate": "intermediate_size", "output": "hidden_size"}
-    blocks = [
-        Layer(f"block{i}.{name}", f"audio_spectrogram_transformer.layers.{i}.{path}", config[width[name]], "cls")
-        for i in range(config["num_hidden_layers"])
-        for name, path in BLOCK_LAYERS.items()
-    ]
-    return (*blocks, Layer("classifier", "classifier.dense", len(config["id2label"]), "none"))
+def ast_features(
+    waveforms: "Tensor", max_length: int, mean: float | None = None, deviation: float | None = None
+) -> "Float[Tensor, 'clips frames mels']":
+    """AST's input: normalised log-mel of waveforms [clips, samples] at 16 kHz, padded with zeros to `max_length`.
 
-
-def ast_features(waveforms: "Tensor", max_length: int) -> "Float[Tensor, 'clips frames mels']":
-    """AST's input: normalised log-mel of waveforms [clips, samples] at 16 kHz, padded with zeros to `max_length`."""
+    mean, deviation: of the log-mel that the network was trained on; AudioSet's by default.
+    """
     from torch.nn.functional import pad
 
     from andlib import frontend
 
     bands = frontend.log_mel(waveforms, frontend.AST)[:, :max_length]
     bands = pad(bands, (0, 0, 0, max_length - bands.shape[1]))  # before normalisation, as the checkpoints were trained
-    return (bands - frontend.AST.mean) / (2 * frontend.AST.deviation)
-
-
-def _build_ast(folder: Path, untrained_seed: int | None) -> "nn.Module":
-    import torch
-    from transformers import ASTConfig, ASTForAudioClassification
-
-    if untrained_seed is None:
-        return ASTForAudioClassification.from_pretrained(folder, use_safetensors=True)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(untrained_seed)
-        return ASTForAudioClassification(ASTConfig.from_pretrained(folder))
-
-
-def _local(location: str | Path) -> Path:
-    """A local folder with the network; a hub id is fetched when online (configuration and safetensors alone)."""
-    folder = Path(location).expanduser()
-    if not folder.is_dir():
-        from huggingface_hub import snapshot_download
-
-        try:
-            folder = Path(snapshot_download(str(location), allow_patterns=["config.json", "model.safetensors"]))
-        except Exception as error:
-            raise InputError(
-                f"{str(location)!r} is neither a local folder nor a model that the hub could give "
-                f"({type(error).__name__}). Go online, or name a folder with config.json and model.safetensors."
-            ) from None
-    for name in ("config.json", "model.safetensors"):
-        if not (folder / name).is_file():
-            raise InputError(f"{folder} lacks {name}; expected a folder made by save_pretrained.")
-    return folder
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _number(item: tuple[str, str]) -> int:
-    return int(item[0])
+    mean = frontend.AST.mean if mean is None else mean
+    return (bands - mean) / (2 * (deviation or frontend.AST.deviation))

@@ -1,6 +1,6 @@
-"""AST as a target: its units, its input contract, and folders that hold something else."""
+"""AST as a target: its units and its input; how outputs become one number a clip and unit."""
 
-import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ from conftest import CLASSES, tiny_folder, tiny_target
 from andlib import frontend
 from andlib.errors import InputError
 from andlib.records import Unit
-from andlib.targets import chosen_unit, load_ast, pool
+from andlib.targets import Layer, chosen_unit, load_ast, pool
 
 
 def test_units_are_every_output_of_three_layers_a_block_and_of_the_classifier():
@@ -19,7 +19,7 @@ def test_units_are_every_output_of_three_layers_a_block_and_of_the_classifier():
     assert [la.name for la in target.layers] == [f"block{i}.{n}" for i in (0, 1) for n in names] + ["classifier"]
     assert [la.units for la in target.layers] == [8, 16, 8, 8, 16, 8, 3]
     assert target.classes == CLASSES
-    assert [la.name for la in target.layers if not la.in_block] == ["classifier"]
+    assert [la.name for la in target.layers if not la.hidden] == ["classifier"]
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +36,7 @@ def full_size(tmp_path_factory):
 def test_a_full_size_network_from_a_local_folder_has_the_paper_s_units(full_size):
     target = load_ast(full_size, seconds=5.0)
     assert sum(layer.units for layer in target.layers) == 55_346
-    assert sum(layer.units for layer in target.layers if layer.in_block) == 55_296
+    assert sum(layer.units for layer in target.layers if layer.hidden) == 55_296
     assert len(target.layers) == 37 and target.classes[7] == "class 7"
     wave = torch.from_numpy(np.random.default_rng(0).standard_normal((1, 80_000)).astype(np.float32) * 0.1)
     with torch.no_grad():
@@ -76,19 +76,61 @@ def test_making_an_untrained_twin_leaves_global_randomness_alone():
     assert torch.equal(torch.rand(3), expected)
 
 
-def test_poolings():
+@pytest.mark.parametrize(
+    "pooling,expected",
+    [
+        ("cls", lambda x: x[:, 0]),
+        ("cls+distillation", lambda x: x[:, :2].mean(1)),
+        ("mean", lambda x: x.mean(1)),
+        ("max", lambda x: x[:, 2]),
+    ],
+)
+def test_poolings(pooling, expected):
     output = torch.arange(24.0).reshape(2, 3, 4)
-    assert torch.equal(pool(output, "cls"), output[:, 0])
-    assert torch.equal(pool(output, "cls+distillation"), output[:, :2].mean(1))
-    assert torch.equal(pool(output, "mean"), output.mean(1))
-    assert torch.equal(pool(output, "max"), output[:, 2])
-    assert torch.equal(pool(output[:, 0], "none"), output[:, 0])
+    layer = Layer("a", "a", 4, pooling)
+    assert torch.equal(pool(output, layer), expected(output))
+    assert torch.equal(pool((output.mT, "state"), replace(layer, axes=("clips", "channels", "time"))), expected(output))
+    padded = torch.cat([output, output + 100], 1)
+    assert torch.equal(pool(padded, replace(layer, own=3)), expected(output))
 
 
-@pytest.mark.parametrize("output,pooling", [(torch.zeros(2, 3), "cls"), (torch.zeros(2, 3, 4), "none")])
-def test_a_pooling_that_does_not_fit_is_refused(output, pooling):
-    with pytest.raises(InputError, match="does not fit an output of shape"):
-        pool(output, pooling)
+def test_a_layer_without_positions_is_not_pooled():
+    output = torch.arange(8.0).reshape(2, 4)
+    layer = Layer("classifier", "a", 4, "none", ("clips", "channels"))
+    assert torch.equal(pool(output, layer), output) and layer.read(pooling="max") == layer
+
+
+@pytest.mark.parametrize("output", [torch.zeros(2, 4), torch.zeros(2, 3, 5), {"hidden": torch.zeros(2, 3, 4)}])
+def test_an_output_without_the_declared_axes_names_the_layer(output):
+    with pytest.raises(InputError, match=r"Layer a gave a .*expected axes \('clips', 'tokens', 'channels'\) and 4 cha"):
+        pool(output, Layer("a", "a", 4, "mean"))
+
+
+@pytest.mark.parametrize(
+    "pooling,axes,message",
+    [
+        ("none", ("clips", "tokens", "channels"), "Pooling 'none' does not fit layer a"),
+        ("mean", ("clips", "channels"), "Pooling 'mean' does not fit layer a"),
+        ("first", ("clips", "channels", "time", "mels"), "Pooling 'first' does not fit layer a"),
+        ("mean", ("clips", "time", "mels"), "'clips' and 'channels' among"),
+        ("mean", ("clips", "channels", "channels"), "expected different names"),
+        ("median", ("clips", "tokens", "channels"), "Pooling 'median' is unknown"),
+    ],
+)
+def test_a_reading_that_does_not_fit_the_axes_is_refused(pooling, axes, message):
+    with pytest.raises(InputError, match=message):
+        Layer("a", "a", 4, pooling, axes)
+
+
+def test_another_reading_keeps_the_network_and_changes_the_keys():
+    target = tiny_target()
+    other = target.read(layers=["block0.output"], pooling="max", nonlinearity="relu")
+    assert other.module is target.module and other.fingerprint == target.fingerprint
+    changed = [a["name"] for a, b in zip(target.reading, other.reading, strict=True) if a != b]
+    assert changed == ["block0.output"]
+    assert {layer.pooling for layer in target.read(pooling="first").layers} == {"first", "none"}
+    with pytest.raises(InputError, match="no layer 'block0.outputs'"):
+        target.read(layers=["block0.outputs"], pooling="max")
 
 
 @pytest.mark.parametrize(
@@ -111,21 +153,3 @@ def test_units_are_chosen_by_id_or_by_place():
     assert chosen_unit(target, "block1.intermediate/15") == Unit("ast", "block1.intermediate", 15)
     assert chosen_unit(target, "ast/classifier/2").id == "ast/classifier/2"
     assert chosen_unit(target, "").id == "ast/block0.output/7"
-
-
-def test_a_folder_without_a_network_is_named(tmp_path):
-    with pytest.raises(InputError, match="lacks config.json"):
-        load_ast(tmp_path, seconds=1.0)
-
-
-def test_another_network_is_refused(tmp_path):
-    (tmp_path / "config.json").write_text(json.dumps({"model_type": "wav2vec2"}))
-    (tmp_path / "model.safetensors").write_bytes(b"")
-    with pytest.raises(InputError, match="'wav2vec2' network; expected an AST classifier"):
-        load_ast(tmp_path, seconds=1.0)
-
-
-def test_a_hub_id_that_cannot_be_had_says_so(monkeypatch):
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    with pytest.raises(InputError, match="neither a local folder nor a model that the hub could give"):
-        load_ast("nobody/no-such-network", seconds=1.0)

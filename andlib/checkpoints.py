@@ -1,0 +1,275 @@
+"""Networks of Hugging Face as targets: classifiers and encoders for audio, from a folder or from the hub."""
+
+import json
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from andlib.errors import InputError
+from andlib.store import digest, file_digest
+from andlib.targets import Layer, Target, ast_features
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+SECONDS = 10.0  # length of clips where neither the caller nor the network says one
+CHECKPOINT_FILES = (".pt", ".pth", ".safetensors")  # endings of BEATs' single-file checkpoints
+LINEAR = ("attention_output", "intermediate", "output")  # our names of a block's linear layers
+WEIGHTS, CONFIG = "model.safetensors", "config.json"
+SETTINGS = ("preprocessor_config.json", "processor_config.json")  # where a model states how its input is made
+
+
+@dataclass(frozen=True)
+class Family:
+    """Where transformers keeps what we need of an architecture.
+
+    encoder: class without classifier; part: path of the audio encoder in it. classifier: class with one; within: path
+    of the encoder in that; head: of its last linear layer. blocks: configuration -> path, width and inner width of the
+    encoder's blocks. linear: paths of LINEAR in a block. extractor: class that makes the input, "" for AST's; defaults:
+    configuration -> its settings where the model states none.
+    """
+
+    encoder: str
+    blocks: Callable[[dict], list[tuple[str, int, int]]]
+    linear: tuple[str, str, str]
+    extractor: str = "Wav2Vec2FeatureExtractor"
+    classifier: str = ""
+    within: str = ""
+    head: str = "classifier"
+    part: str = ""
+    pooling: str = "mean"
+    defaults: Callable[[dict], dict] = lambda config: {}
+
+
+def _alike(path: str, count: str = "num_hidden_layers", width: str = "hidden_size", inner: str = "intermediate_size"):
+    return lambda config: [(f"{path}.{i}", config[width], config[inner]) for i in range(config[count])]
+
+
+def _clap_blocks(config: dict) -> list[tuple[str, int, int]]:
+    widths = [config["patch_embeds_hidden_size"] * 2**stage for stage in range(len(config["depths"]))]
+    return [
+        (f"audio_encoder.layers.{stage}.blocks.{i}", width, int(config["mlp_ratio"] * width))
+        for stage, width in enumerate(widths)
+        for i in range(config["depths"][stage])
+    ]
+
+
+def _clap_settings(config: dict) -> dict:
+    kind = "fusion" if config.get("enable_fusion") else "rand_trunc"
+    return {"sampling_rate": 48_000, "feature_size": config["num_mel_bins"], "max_length_s": 10, "truncation": kind}
+
+
+def _whisper_settings(config: dict) -> dict:
+    return {"feature_size": config["num_mel_bins"], "chunk_length": config["max_source_positions"] * 320 // 16_000}
+
+
+def _speech(name: str, attention: str = "attention.out_proj") -> Family:
+    linear = (attention, "feed_forward.intermediate_dense", "feed_forward.output_dense")
+    classifier = f"{name}ForSequenceClassification"
+    return Family(f"{name}Model", _alike("encoder.layers"), linear, classifier=classifier, within=name.lower())
+
+
+# CLAP's attention itself gives windows, not clips; what follows it, drop_path, does nothing but bears whole clips
+CLAP = ("drop_path", "intermediate.dense", "output.dense"), "ClapFeatureExtractor"
+FAMILIES = {
+    "audio-spectrogram-transformer": Family(
+        "ASTModel",
+        _alike("layers"),
+        ("attention.o_proj", "mlp.fc1", "mlp.fc2"),
+        extractor="",
+        classifier="ASTForAudioClassification",
+        within="audio_spectrogram_transformer",
+        head="classifier.dense",
+        pooling="cls",
+    ),
+    "wav2vec2": _speech("Wav2Vec2"),
+    "hubert": _speech("Hubert"),
+    "wavlm": _speech("WavLM", "attention"),  # it applies out_proj's weights without calling out_proj
+    "whisper": Family(
+        "WhisperModel",
+        _alike("layers", "encoder_layers", "d_model", "encoder_ffn_dim"),
+        ("self_attn.out_proj", "fc1", "fc2"),
+        "WhisperFeatureExtractor",
+        classifier="WhisperForAudioClassification",
+        within="encoder",
+        part="encoder",
+        defaults=_whisper_settings,
+    ),
+    "clap": Family("ClapModel", _clap_blocks, *CLAP, part="audio_model", defaults=_clap_settings),
+    "clap_audio_model": Family("ClapAudioModel", _clap_blocks, *CLAP, defaults=_clap_settings),
+}
+
+
+def load_target(
+    location: str | Path,
+    *,
+    name: str | None = None,
+    seconds: float | None = None,
+    classes: Sequence[str] = (),
+    untrained_seed: int | None = None,
+    pooling: str | None = None,
+) -> Target:
+    """A published network as a target: units of each block's three linear layers and, if it has one, its classifier's.
+
+    Takes AST, wav2vec2, HuBERT, WavLM (encoders and classifiers), Whisper's encoder, CLAP's audio tower, and BEATs.
+    Sampling rate and normalisation are those of the model's own preprocessor_config.json; without one, those of its
+    architecture's feature extractor. Whisper's padding is not pooled.
+
+    location: folder made by `save_pretrained`, id of a model on the Hugging Face hub, or a BEATs checkpoint (.pt,
+    .safetensors). name: by default the location's last part. classes: names of outputs, where it has none of its own.
+    seconds: length of the clips; by default the longest that the network takes, or 10. pooling: of all layers; by
+    default AST's class token, and means otherwise. untrained_seed: if given, random weights instead (a control).
+    Raises InputError where the network is unknown, its files are damaged or clips are longer than it takes.
+
+    >>> target = load_target("facebook/wav2vec2-base-960h", seconds=5.0)
+    """
+    path = Path(location).expanduser()
+    single = path.suffix in CHECKPOINT_FILES
+    name = name or (path.stem if single else path.name)
+    path = path if single else _folder(location)
+    if single or _json(path / CONFIG).get("model_type") == "beats":
+        from andlib.beats_checkpoints import load_beats
+
+        seconds = seconds or SECONDS
+        target = load_beats(path, name=name, seconds=seconds, classes=tuple(classes), untrained_seed=untrained_seed)
+    else:
+        target = _target(path, name, seconds, tuple(classes), untrained_seed)
+    return target.read(pooling=pooling) if pooling else target
+
+
+def _target(folder: Path, name: str, seconds: float | None, classes: tuple[str, ...], seed: int | None) -> Target:
+    config, own = _json(folder / CONFIG), _settings(folder)
+    if config.get("model_type") not in FAMILIES:
+        raise InputError(
+            f"{folder} holds a {config.get('model_type')!r} network; known are {', '.join([*FAMILIES, 'beats'])}. "
+            "Load it with its own package and give it to andlib.wrap."
+        )
+    family = FAMILIES[config["model_type"]]
+    audio = config.get("audio_config", config)
+    settings = {"sampling_rate": 16_000, **family.defaults(audio), **own}
+    longest = settings.get("chunk_length") or settings.get("max_length_s")
+    if longest and seconds and seconds > longest:
+        raise InputError(f"{name} takes clips of at most {longest} s, not {seconds:g} s; give fewer seconds.")
+    seconds = seconds or float(longest or SECONDS)
+    own_tokens = 0
+    if "chunk_length" in settings:  # Whisper: a token spans two shifts, and what follows the clip's own is padding
+        own_tokens = math.ceil(seconds * settings["sampling_rate"] / (2 * settings.get("hop_length", 160)))
+    classified = family.classifier in (config.get("architectures") or [])
+    classes = _classes(folder, config, classes) if classified else ()
+    shape = {k: v for k, v in config.items() if k not in ("transformers_version", "dtype")}
+    weights = file_digest(folder / WEIGHTS) if seed is None else f"untrained{seed}"
+    return Target(
+        name=name,
+        layers=_layers(family, audio, classes, own_tokens),
+        classes=classes,
+        sample_rate=settings["sampling_rate"],
+        seconds=seconds,
+        features=_features(family, settings, audio),
+        build=lambda: _build(folder, family, classified, seed),
+        fingerprint=digest([shape, own, weights]),
+    )
+
+
+def _layers(family: Family, config: dict, classes: tuple[str, ...], own: int) -> tuple[Layer, ...]:
+    prefix = f"{family.within}." if classes else ""
+    layers = [
+        Layer(f"block{i}.{name}", f"{prefix}{block}.{path}", units, family.pooling, own=own)
+        for i, (block, width, inner) in enumerate(family.blocks(config))
+        for name, path, units in zip(LINEAR, family.linear, (width, inner, width), strict=True)
+    ]
+    head = [Layer("classifier", family.head, len(classes), "none", ("clips", "channels"))] if classes else []
+    return (*layers, *head)
+
+
+def _classes(folder: Path, config: dict, given: tuple[str, ...]) -> tuple[str, ...]:
+    labels = config.get("id2label", {0: "LABEL_0", 1: "LABEL_1"})  # a configuration with two, the default, omits them
+    names = tuple(label.replace("_", " ") for _, label in sorted(labels.items(), key=lambda item: int(item[0])))
+    if given and len(given) != len(names):
+        raise InputError(f"{folder} holds a classifier of {len(names)} classes, but {len(given)} names were given.")
+    return given or names
+
+
+def _features(family: Family, settings: dict, config: dict) -> "Callable[[Tensor], Tensor]":
+    """Waveforms to the network's input, by transformers' own code except where that needs torchaudio (AST)."""
+    if not family.extractor:
+        scale = settings if settings.get("do_normalize", True) else {"mean": 0.0, "std": 0.5}
+        return lambda waves: ast_features(waves, config["max_length"], scale.get("mean"), scale.get("std"))
+
+    def features(waveforms: "Tensor") -> "Tensor":
+        import transformers
+
+        extractor = getattr(transformers, family.extractor)(**settings)
+        made = extractor(list(waveforms.numpy()), sampling_rate=settings["sampling_rate"], return_tensors="pt")
+        return made[extractor.model_input_names[0]].float()
+
+    return features
+
+
+def _build(folder: Path, family: Family, classified: bool, seed: int | None) -> "nn.Module":
+    import torch
+    import transformers
+
+    kind = getattr(transformers, family.classifier if classified else family.encoder)
+    if seed is not None:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            network = kind(kind.config_class.from_pretrained(folder))
+    else:
+        network, report = kind.from_pretrained(
+            folder, dtype=torch.float32, use_safetensors=True, output_loading_info=True, ignore_mismatched_sizes=True
+        )
+        wrong = {str(key) for fault in ("missing_keys", "mismatched_keys") for key in report[fault]}
+        wrong = sorted(key for key in wrong if "masked_spec_embed" not in key)  # serves training alone
+        if wrong:
+            raise InputError(f"{folder} lacks weights of a {kind.__name__}, or has them in another shape: {wrong[:3]}.")
+    network = network if classified or not family.part else network.get_submodule(family.part)
+    if getattr(network.config, "enable_fusion", False):  # CLAP: no clip is longer than its window
+        network.register_forward_pre_hook(_not_longer, with_kwargs=True)
+    return network
+
+
+def _not_longer(module: "nn.Module", inputs: tuple, options: dict) -> tuple[tuple, dict]:
+    return inputs, {**options, "is_longer": inputs[0].new_zeros(len(inputs[0]), 1)}
+
+
+def _folder(location: str | Path) -> Path:
+    """A local folder with the network; a hub id is fetched when online (configuration and safetensors alone)."""
+    folder = Path(location).expanduser()
+    if not folder.is_dir():
+        from huggingface_hub import snapshot_download
+
+        try:
+            folder = Path(snapshot_download(str(location), allow_patterns=[CONFIG, WEIGHTS, *SETTINGS]))
+        except Exception as error:
+            raise InputError(
+                f"{str(location)!r} is neither a local folder nor a model that the hub could give "
+                f"({type(error).__name__}). Go online, or name a folder with config.json and model.safetensors."
+            ) from None
+    for name in (CONFIG, WEIGHTS):
+        if not (folder / name).is_file():
+            raise InputError(
+                f"{folder} lacks {name}; expected a folder made by save_pretrained. Pickles (pytorch_model.bin) "
+                "are not read: load them with transformers where you trust them and save_pretrained there."
+            )
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(folder / WEIGHTS, "np"):
+            return folder
+    except (SafetensorError, OSError) as error:
+        raise InputError(f"{folder / WEIGHTS} is damaged or no safetensors ({error}). Fetch it anew.") from None
+
+
+def _settings(folder: Path) -> dict:
+    """How the model states that its input is made; empty where it does not."""
+    own, shared = (_json(folder / name) if (folder / name).is_file() else {} for name in SETTINGS)
+    return shared.get("feature_extractor") or own
+
+
+def _json(path: Path) -> dict:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, OSError) as error:
+        raise InputError(f"{path} cannot be read as JSON ({error}). Fetch it anew.") from None

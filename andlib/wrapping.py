@@ -1,0 +1,147 @@
+"""Any network as a target: which of its modules hold units, and what was declared of their outputs, checked once."""
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from difflib import get_close_matches
+from fnmatch import fnmatchcase
+from numbers import Real
+from typing import TYPE_CHECKING, Any
+
+from andlib.activations import counted
+from andlib.errors import InputError
+from andlib.store import digest
+from andlib.targets import Layer, Target, content_digest
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor, nn
+
+Axes = Sequence[str]
+SCORES = ("clips", "channels")
+
+
+def wrap(
+    model: "nn.Module",
+    *,
+    layers: Sequence[str] | Mapping[str, Axes],
+    sample_rate: int | None = None,
+    seconds: float | None = None,
+    axes: Axes | None = None,
+    pooling: str = "mean",
+    nonlinearity: str = "none",
+    readout: Any = None,
+    features: "Callable[[Tensor], Tensor] | None" = None,
+    classes: Sequence[str] = (),
+    classifier: str = "",
+    name: str = "model",
+    version: str = "",
+) -> Target:
+    """Any torch module as a target network F, be it convolutional, recurrent or a transformer.
+
+    One forward pass over two clips, silence and noise, counts the units and checks what is declared. The target's
+    fingerprint covers weights, class and structure of `model` and the source of `features`: wrap it anew after changing
+    weights, and declare a change of code that the source of `features` does not show by another `version`.
+
+    model: in evaluation mode, on one device. layers: names of its modules, or patterns of them, in which * stands for
+    anything between two dots ("conv*", "encoder.layers.*.fc1"); or a mapping from these to axes.
+    sample_rate (Hz), seconds: of the waveforms it takes. axes: of the layers' outputs in order, like
+    ("clips", "channels", "time"); "clips" and "channels" are needed, all others are positions.
+    pooling, nonlinearity, readout: as for `Layer`, of all layers; `Target.read` changes those of some.
+    features: waveforms [clips, samples] -> the model's input; by default the waveforms themselves.
+    classifier: the module whose output is class scores [clips, classes]; it becomes the layer `classifier`.
+    classes: their names.
+    Raises InputError, naming the layer, wherever the network does not do what is declared.
+
+    >>> target = wrap(net, layers="conv*", axes=("clips", "channels", "time"), sample_rate=16_000, seconds=2.0)
+    >>> neurons = al.neurons(run, target)
+    """
+    _check(model, name, sample_rate, seconds)
+
+    def inputs(waveforms: "Tensor") -> "Tensor":
+        place = device(model, name)
+        return (features(waveforms.to(place)) if features else waveforms).to(place)
+
+    found = [
+        Layer(module, module, 0, pooling if len(own) > 2 else "none", own, nonlinearity, readout)
+        for module, own in _declared(model, layers, axes, name).items()
+        if module != classifier
+    ]
+    if classifier:
+        _declared(model, [classifier], SCORES, name)  # refuses one that does not exist
+        found.append(Layer("classifier", classifier, 0, "none", SCORES))
+    target = Target(
+        name=name,
+        layers=tuple(found),
+        classes=tuple(classes),
+        sample_rate=int(sample_rate),
+        seconds=float(seconds),
+        features=inputs,
+        build=lambda: model,
+        fingerprint=digest([content_digest(model), sample_rate, seconds, _source(features), version]),
+    )
+    try:
+        target = counted(target)
+    except InputError:
+        raise
+    except Exception as error:  # whatever a user's network raises
+        raise InputError(
+            f"{name} failed on two clips of {seconds} s at {sample_rate} Hz ({error}). Check these and `features`."
+        ) from error
+    if classifier and len(classes) != target.layers[-1].units:
+        raise InputError(f"{name} has {target.layers[-1].units} class scores, but `classes` names {len(classes)}.")
+    return target
+
+
+def _check(model: "nn.Module", name: str, sample_rate: Any, seconds: Any) -> None:
+    for what, value in {"sample_rate": sample_rate, "seconds": seconds}.items():
+        if not isinstance(value, Real) or not 0 < value < float("inf"):
+            raise InputError(f"{what} of {name} is {value}; expected that of its waveforms, a positive number.")
+    if any(module.training for module in model.modules()):
+        raise InputError(f"{name} is in training mode, so its outputs are random; call .eval() on it and wrap it then.")
+    device(model, name)
+
+
+def device(model: "nn.Module", name: str) -> "torch.device":
+    """Where the network is; raises InputError if that is several devices, or the one that holds no values."""
+    import torch
+
+    places = {tensor.device for tensor in (*model.parameters(), *model.buffers())} or {torch.device("cpu")}
+    if len(places) > 1 or torch.device("meta") in places:
+        found = ", ".join(sorted(map(str, places)))
+        raise InputError(f"{name} lies on {found}; expected weights with values on one device; move it with .to().")
+    return places.pop()
+
+
+def _declared(
+    model: "nn.Module", layers: Sequence[str] | Mapping[str, Axes], axes: Axes | None, name: str
+) -> dict[str, tuple[str, ...]]:
+    """Axes of every module that a pattern names, in the network's order; the first pattern that names it decides."""
+    if not isinstance(layers, Mapping):
+        if axes is None:
+            raise InputError(f"No axes are declared for {name}; give them, as in axes=('clips', 'channels', 'time').")
+        layers = dict.fromkeys([layers] if isinstance(layers, str) else layers, axes)
+    names = [module for module, _ in model.named_modules() if module]
+    for pattern in layers:
+        if not any(_matches(module, pattern) for module in names):
+            nearest = ", ".join(get_close_matches(pattern, names, 5, 0.0)) or "none, it has no submodules"
+            raise InputError(f"{name} has no module {pattern!r}. The nearest of its {len(names)} are: {nearest}.")
+    chosen = {module: [layers[p] for p in layers if _matches(module, p)] for module in names}
+    return {module: tuple(found[0]) for module, found in chosen.items() if found}
+
+
+def _matches(module: str, pattern: str) -> bool:
+    parts, wanted = module.split("."), pattern.split(".")
+    return len(parts) == len(wanted) and all(map(fnmatchcase, parts, wanted))
+
+
+def _source(features: Callable | None) -> str:
+    """Name and, where it can be had, source of the function that makes the network's input."""
+    from torch import nn
+
+    if features is None or isinstance(features, nn.Module):
+        return content_digest(features)
+    try:
+        source = inspect.getsource(features)
+    except (OSError, TypeError):
+        source = ""
+    return f"{getattr(features, '__qualname__', type(features).__qualname__)} {source}"
