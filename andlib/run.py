@@ -3,7 +3,7 @@
 import inspect
 import types
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -67,6 +67,12 @@ class Run:
         key = {"clips": probing_set.fingerprint}
         self.store.get("checked", key, lambda: check_recordings(probing_set) or [len(probing_set)], "lines")
         return probing_set
+
+    def in_folds(self, folds: tuple[int, ...]) -> "Run":
+        """The same run on the clips of those folds alone."""
+        part = replace(self)
+        vars(part)["probing_set"] = self.probing_set.in_folds(folds)
+        return part
 
     def _recordings(self) -> Path:
         if self.data_dir:

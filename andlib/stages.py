@@ -7,6 +7,7 @@ Every function takes the run and gives one stage's result; each reads only the s
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -15,12 +16,13 @@ from andlib import concepts, encoders, language, summaries
 from andlib.activations import BUDGET, dead_units, highest, record, record_extremes, size
 from andlib.activations import VERSION as ACTIVATIONS_VERSION
 from andlib.captions import CaptionReport, compose, descriptions, find_captions, read_captions
+from andlib.checkpoints import CHECKPOINT_FILES, load_target
 from andlib.errors import InputError
 from andlib.paths import WEIGHTS
 from andlib.records import Unit
 from andlib.run import Run
 from andlib.store import digest, file_digest
-from andlib.targets import Layer, Target, load_ast
+from andlib.targets import Layer, Target
 
 NEURONS_VERSION = 1  # raise it when a summary, its calibration or its open concepts change
 UNTRAINED_SEED = 0
@@ -31,19 +33,44 @@ DB_FUNCTION = "cos_cubed"  # labels block units; the paper does not say which it
 CONTROLS = ("shuffled captions", "class words struck")
 
 
-def target(run: Run, model: str, *, untrained: bool = False) -> Target:
-    """The target network F of that name in the run's profile, or its untrained twin."""
-    seed = UNTRAINED_SEED if untrained else None
-    location = run.weights or run.profile.networks[model]
-    return load_ast(location, name=model, seconds=run.profile.seconds, untrained_seed=seed)
+def target(run: Run, model: str | Target, *, untrained: bool = False) -> Target:
+    """The target network F of that name in the run's profile, or its untrained twin; a Target is returned as it is."""
+    if isinstance(model, Target):
+        if untrained:
+            raise InputError(f"{model.name} is given as a Target; give its untrained twin as another.")
+        return model
+    location = run.weights or run.profile.networks.get(model)
+    if not location:
+        raise InputError(
+            f"Profile {run.profile.name} has no network {model}. Name its checkpoint, a folder or a hub id: "
+            f"-p model {model} -p weights path/to/checkpoint."
+        )
+    bare = Path(location).suffix in CHECKPOINT_FILES  # class names are those of the recordings it learnt from
+    return load_target(
+        location,
+        name=model,
+        seconds=run.profile.seconds,
+        classes=run.probing_set.classes if bare else (),
+        untrained_seed=UNTRAINED_SEED if untrained else None,
+    )
 
 
-def unit_activations(run: Run, model: str, *, untrained: bool = False) -> dict[str, np.ndarray]:
+def probed(run: Run, model: str | Target, *, untrained: bool = False) -> Target:
+    """The target as it is played to and read: as `target`, but for the faults of the released code that are on."""
+    network = target(run, model, untrained=untrained)
+    if "first_token" in run.faults:
+        network = network.read(layers=[la.name for la in network.layers if len(la.axes) == 3], pooling="first")
+    if "beats_48k_as_16k" in run.faults and network.name.startswith("beats"):
+        network = replace(network, sample_rate=48_000)  # its features take every sample for one at 16 kHz
+    return network
+
+
+def unit_activations(run: Run, model: str | Target, *, untrained: bool = False) -> dict[str, np.ndarray]:
     """u of every unit on every clip: layer -> float32 [clips, units].
 
     Raises InputError if these matrices exceed activations.BUDGET.
     """
-    network = target(run, model, untrained=untrained)
+    network = probed(run, model, untrained=untrained)
     if _too_large(run, network):
         raise InputError(
             f"Activations of {len(run.probing_set)} clips take {size(network, len(run.probing_set)) / 2**30:.1f} GiB; "
@@ -74,7 +101,7 @@ def highest_and_lowest(
     streamed, and what needs every clip's activation (DB) is left out.
     """
     if not _too_large(run, network):
-        full = {name: u[where] for name, u in unit_activations(run, network.name).items()}
+        full = {name: u[where] for name, u in unit_activations(run, network).items()}
         return {name: (highest(u, run.k), highest(-u, run.k), u) for name, u in full.items()}
     key = {**_recorded(run, network), "k": run.k, "folds": sorted(set(run.probing_set.folds[where].tolist()))}
     chosen = replace(run.probing_set, clips=tuple(run.probing_set.clips[i] for i in where))
@@ -95,7 +122,7 @@ def _recorded(run: Run, network: Target) -> dict:
     """Everything that decides activations."""
     return {
         "target": network.fingerprint,
-        "poolings": [layer.pooling for layer in network.layers],
+        "reading": digest(network.reading),
         "clips": run.probing_set.fingerprint,
         "sample_rate": network.sample_rate,
         "seconds": network.seconds,
@@ -188,18 +215,25 @@ def concept_similarity(run: Run, control: str = "") -> np.ndarray:
     )
 
 
-def db_scores(run: Run, function: str, u: np.ndarray, p: np.ndarray, *, in_block: bool) -> np.ndarray:
-    """DB's scores of every concept for the units of one layer; float32 [units, concepts]."""
+def db_scores(run: Run, function: str, u: np.ndarray, p: np.ndarray, *, hidden: bool) -> np.ndarray:
+    """DB's scores of every concept for the units of one layer; float32 [units, concepts].
+
+    hidden: whether they are any layer's but the classifier's.
+    """
     options = {"single_argsort": True} if function == "rank_reorder" and "rank_single_argsort" in run.faults else {}
     one_at_a_time = "db_one_unit_at_a_time" in run.faults
-    top_k_only = run.k if in_block and "db_top_k_only" in run.faults else 0
+    top_k_only = run.k if hidden and "db_top_k_only" in run.faults else 0
     if one_at_a_time or top_k_only:
         return concepts.score_as_released(function, u, p, top_k_only=top_k_only, **options)
     return concepts.score(function, u, p, **options)
 
 
 def neurons(
-    run: Run, model: str, folds: Sequence[int] = (1, 2, 3, 4, 5), layers: Sequence[str] = (), control: str = ""
+    run: Run,
+    model: str | Target,
+    folds: Sequence[int] = (1, 2, 3, 4, 5),
+    layers: Sequence[str] = (),
+    control: str = "",
 ) -> pd.DataFrame:
     """Every described neuron of a model, one row a unit, from the clips of `folds`.
 
@@ -209,15 +243,15 @@ def neurons(
     adjectives, nouns, verbs, prepositions, raw_nouns (C_open), length; db (the three best concepts).
     layers: some of the target's; all by default. control: as for `clip_descriptions`.
     """
-    network = target(run, model)
+    network = probed(run, model)
     described = [network.layer(name) for name in layers] or list(network.layers)
     where = np.flatnonzero(np.isin(run.probing_set.folds, folds) | (run.probing_set.folds == 0))
     if len(where) < run.k:
         raise InputError(f"{len(where)} clips cannot give K = {run.k} highest; lower k or probe with more clips.")
     texts = clip_descriptions(run, control)
     key = {
-        "target": network.fingerprint,
-        "clips": run.probing_set.fingerprint,
+        "target": network.name,
+        "activations": _recorded(run, network),
         "folds": sorted(folds),
         "texts": digest(texts),
         "encoder": encoders.fingerprint(run.profile.encoder),
@@ -271,7 +305,7 @@ def _closed_concepts(run: Run, u: np.ndarray | None, p: np.ndarray, layer: Layer
     """The three best concepts of each unit of a layer; none where activations were streamed."""
     if u is None:
         return [[] for _ in range(layer.units)]
-    best = concepts.ranked(db_scores(run, DB_FUNCTION, u, p, in_block=layer.in_block), 3)
+    best = concepts.ranked(db_scores(run, DB_FUNCTION, u, p, hidden=layer.hidden), 3)
     return [[run.concepts[j] for j in row] for row in best]
 
 

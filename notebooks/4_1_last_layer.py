@@ -79,6 +79,13 @@ def under(condition):
     return by_model(shown.xs(condition, level="condition")) if there else "not to be had here"
 
 
+def ranking(values):
+    """Models by falling share, `ast = beats_finetuned > beats_frozen`."""
+    falling = values[list(run.models)].sort_values(ascending=False, kind="stable")
+    signs = ["" if i == 0 else " = " if value == falling.iloc[i - 1] else " > " for i, value in enumerate(falling)]
+    return "".join(sign + name for sign, name in zip(signs, falling.index, strict=True))
+
+
 every = shown.xs("all clips", level="condition")
 keep(
     best=", ".join(f"{name} {function}" for name, function in best.items()),
@@ -89,8 +96,8 @@ keep(
     struck=under("class words struck"),
     string=by_model(string),
     beats_string=", ".join(name for name in run.models if every[name] > string[name]) or "none",
-    by_accuracy=", ".join(tested[list(run.models)].sort_values(ascending=False, kind="stable").index),
-    by_top1=", ".join(every[list(run.models)].sort_values(ascending=False, kind="stable").index),
+    by_accuracy=ranking(tested),
+    by_top1=ranking(every),
     units=int(results["units"].iloc[0]),
 )
 keep(last_layer=results, title=run.profile.title)

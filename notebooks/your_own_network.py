@@ -14,7 +14,7 @@
 # The paper dissects two transformers {cite}`wu2024and`.
 # Nothing in the method asks for one: a unit needs one number a clip, and no more.
 # **Its claim** to be tested here is that of generality: that the method describes the units of acoustic networks, whatever they were built and trained for.
-# So this page takes a network that others built and trained, without any change to this package: a convolutional network that learnt to index sound-effects libraries ([Ma and Lerch 2022](https://zenodo.org/records/7316800), from the Python package `aisfx`).
+# So this page takes a network that others built and trained, without any change to this package: a convolutional network that learnt to index sound-effects libraries (from the Python package `aisfx`) {cite}`ma2022aisfx`.
 # The last section shows the same for recurrent networks, transformers, sparse autoencoders and models of the Hugging Face hub.
 
 # %% tags=["parameters", "hide-input"]
@@ -35,7 +35,7 @@ from andlib.mini import aisfx
 from andlib.tables import keep, plain
 
 run = al.open_run(globals(), folds=[1, 2, 3, 4, 5])
-vars(run)["probing_set"] = run.probing_set.in_folds(tuple(range(1, folds + 1)))  # a large network: fewer clips
+run = run.in_folds(tuple(range(1, folds + 1)))  # a large network: fewer clips
 
 # %% [markdown]
 # ## A network trained by others

@@ -88,3 +88,9 @@ def test_importing_andlib_loads_nothing_heavy():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_a_run_in_folds_probes_their_clips_alone_and_leaves_the_first_as_it_was(run):
+    part = run.in_folds((1,))
+    assert set(part.probing_set.folds) == {1} and len(run.probing_set) > len(part.probing_set)
+    assert part.probing_set.fingerprint != run.probing_set.fingerprint and part.k == run.k
