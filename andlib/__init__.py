@@ -30,7 +30,6 @@ _HOME = {
     "described_layers": "section_4_3",
     "difficulty": "baselines",
     "last_layer": "section_4_1",
-    "load_ast": "targets",
     "load_target": "checkpoints",
     "named_units": "section_4_1",
     "neurons": "stages",

@@ -88,7 +88,7 @@ def _difficulty_rows(run: Run, probing_set: ProbingSet):
         test = np.isin(probing_set.folds, TEST)
         values = {"log-mel statistics + linear": band_statistics_accuracy(waveforms, probing_set.labels, test)}
         for model in run.models:
-            values[model] = _accuracy(stages.target(run, model), probing_set.in_folds(TEST), waveforms[test])
+            values[model] = _accuracy(stages.target(run, model), probing_set.in_folds(TEST))
         return [values]
 
     [values] = run.store.get("difficulty", key, make, "lines")
@@ -115,7 +115,8 @@ def band_statistics_accuracy(waveforms: np.ndarray, labels: np.ndarray, test: np
     return float(classifier.fit(x[~test], labels[~test]).score(x[test], labels[test]))
 
 
-def _accuracy(network: Target, probing_set: ProbingSet, waveforms: np.ndarray) -> float:
+def _accuracy(network: Target, probing_set: ProbingSet) -> float:
+    waveforms = probing_set.waveforms(network.sample_rate, network.seconds)
     logits = ablation.logits_of(network, ablation.features_of(network, waveforms))
     return float(_right(network, logits, probing_set).mean())
 

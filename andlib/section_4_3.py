@@ -95,7 +95,7 @@ def unlearning(run: Run, model: str, *, controls: bool = True) -> dict[str, Effe
             f"{model} has no output for {', '.join(strangers[:3])}: nothing to unlearn. Use another network."
         )
     position = [network.classes.index(name) for name in tested.classes]
-    features = lru_cache(lambda: ablation.features_of(network, tested.waveforms(16_000, run.profile.seconds)))
+    features = lru_cache(lambda: ablation.features_of(network, tested.waveforms(network.sample_rate, network.seconds)))
     before = _logits(run, network, tested, [{}], features)[0][:, position]
     effects = {}
     for strategy, sets in unlearning_sets(run, model, controls=controls).items():
@@ -114,6 +114,7 @@ def _logits(run: Run, network: Target, tested: ProbingSet, sets: Sequence[UnitSe
 
     key = {
         "target": network.fingerprint,
+        "reading": digest(network.reading),
         "clips": tested.fingerprint,
         "sets": digest([{layer: list(map(int, indices)) for layer, indices in units.items()} for units in sets]),
         "version": ablation.VERSION,

@@ -4,7 +4,6 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from andlib.errors import InputError, check_choice, suggest
@@ -253,16 +252,6 @@ def content_digest(content: Any) -> str:
         if isinstance(value, torch.Tensor):
             total.update(value.detach().cpu().reshape(-1).contiguous().view(torch.uint8).numpy())
     return total.hexdigest()
-
-
-def load_ast(location: str | Path, *, name: str = "ast", seconds: float, untrained_seed: int | None = None) -> Target:
-    """AST (Gong et al. 2021) as a target: units of each block's three linear layers, and the classifier's.
-
-    Arguments and errors are those of `andlib.load_target`.
-    """
-    from andlib.checkpoints import load_target
-
-    return load_target(location, name=name, seconds=seconds, untrained_seed=untrained_seed)
 
 
 def ast_features(

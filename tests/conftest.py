@@ -42,9 +42,9 @@ def tiny_folder() -> Path:
 
 def tiny_target():
     """The tiny AST as a target for half-second clips, loaded anew."""
-    from andlib.targets import load_ast
+    from andlib.checkpoints import load_target
 
-    return load_ast(tiny_folder(), seconds=0.5)
+    return load_target(tiny_folder(), name="ast", seconds=0.5)
 
 
 @pytest.fixture

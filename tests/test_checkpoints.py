@@ -14,7 +14,6 @@ from andlib.ablation import ablate
 from andlib.activations import record
 from andlib.checkpoints import FAMILIES
 from andlib.errors import InputError
-from andlib.targets import load_ast
 
 SPEECH = {
     "hidden_size": 8,
@@ -291,7 +290,7 @@ def test_weights_that_do_not_fit_the_configuration_are_never_made_up(saved, tmp_
 
 def test_a_folder_without_a_network_is_named(tmp_path):
     with pytest.raises(InputError, match="lacks config.json"):
-        load_ast(tmp_path, seconds=1.0)
+        load_target(tmp_path, seconds=1.0)
 
 
 def test_a_hub_id_that_cannot_be_had_says_so(monkeypatch):

@@ -7,10 +7,10 @@ import pytest
 import torch
 from conftest import CLASSES, tiny_folder, tiny_target
 
-from andlib import frontend
+from andlib import frontend, load_target
 from andlib.errors import InputError
 from andlib.records import Unit
-from andlib.targets import Layer, chosen_unit, load_ast, pool
+from andlib.targets import Layer, chosen_unit, pool
 
 
 def test_units_are_every_output_of_three_layers_a_block_and_of_the_classifier():
@@ -34,7 +34,7 @@ def full_size(tmp_path_factory):
 
 
 def test_a_full_size_network_from_a_local_folder_has_the_paper_s_units(full_size):
-    target = load_ast(full_size, seconds=5.0)
+    target = load_target(full_size, seconds=5.0)
     assert sum(layer.units for layer in target.layers) == 55_346
     assert sum(layer.units for layer in target.layers if layer.hidden) == 55_296
     assert len(target.layers) == 37 and target.classes[7] == "class 7"
@@ -59,8 +59,8 @@ def test_features_are_transformers_own(waves):
 
 
 def test_an_untrained_twin_has_the_same_units_and_other_weights():
-    trained, twin = tiny_target(), load_ast(tiny_folder(), seconds=0.5, untrained_seed=3)
-    again = load_ast(tiny_folder(), seconds=0.5, untrained_seed=3)
+    trained, twin = tiny_target(), load_target(tiny_folder(), seconds=0.5, untrained_seed=3)
+    again = load_target(tiny_folder(), seconds=0.5, untrained_seed=3)
     assert twin.layers == trained.layers and twin.fingerprint != trained.fingerprint
     state = {name: weights for name, weights in twin.module.state_dict().items() if name.endswith("fc1.weight")}
     for name, weights in state.items():
@@ -72,7 +72,7 @@ def test_making_an_untrained_twin_leaves_global_randomness_alone():
     torch.manual_seed(5)
     expected = torch.rand(3)
     torch.manual_seed(5)
-    _ = load_ast(tiny_folder(), seconds=0.5, untrained_seed=3).module
+    _ = load_target(tiny_folder(), seconds=0.5, untrained_seed=3).module
     assert torch.equal(torch.rand(3), expected)
 
 

@@ -19,13 +19,14 @@ from tqdm import trange
 
 from andlib import beats
 from andlib.beats_checkpoints import Config, read_checkpoint, save
+from andlib.checkpoints import load_target
 from andlib.mini.pretraining import Pretraining, inputs, pretrain, synthesised
 from andlib.mini.progress import Progress
 from andlib.paths import cache
 from andlib.records import ProbingSet
 from andlib.run import open_run
 from andlib.store import digest, write_atomically
-from andlib.targets import ast_features, load_ast
+from andlib.targets import ast_features
 
 
 @dataclass(frozen=True)
@@ -182,7 +183,7 @@ def train_ast(lesson: Lesson, recipe: Recipe, out: Path) -> None:
     state = _state(folder, settings)
     losses = train(network, lesson.features[lesson.seen], lesson.labels[lesson.seen], recipe, state)
     network.half().save_pretrained(folder)
-    lesson.record(load_ast(folder, seconds=recipe.seconds).module, folder, settings, losses, start)
+    lesson.record(load_target(folder, seconds=recipe.seconds).module, folder, settings, losses, start)
     _forget(folder)
 
 
