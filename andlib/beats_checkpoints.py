@@ -50,21 +50,44 @@ FIXED = {
 }
 
 
-def config_from(settings: Mapping) -> Config:
-    """The sizes in a checkpoint's settings; raises InputError if they describe another architecture."""
+def config_from(settings: Mapping, weights: Mapping[str, "Tensor"] | None = None) -> Config:
+    """The sizes in a checkpoint's settings, those left out read off its weights.
+
+    Raises InputError if the settings describe another architecture.
+    """
     wrong = {k: settings[k] for k, value in FIXED.items() if k in settings and settings[k] != value}
     if wrong:
         expected = {name: FIXED[name] for name in wrong}
         raise InputError(f"These settings are not those of BEATs: {wrong}; expected {expected}.")
-    return Config(**{f.name: int(settings[f.name]) for f in fields(Config) if f.name in settings})
+    stated = {f.name: int(settings[f.name]) for f in fields(Config) if f.name in settings}
+    return Config(**(_sizes(weights or {}) | stated))
+
+
+def _sizes(weights: Mapping[str, "Tensor"]) -> dict[str, int]:
+    """Sizes that the shapes of weights tell: all but the farthest distance of relative positions."""
+    shapes = {name.removeprefix("beats."): tuple(value.shape) for name, value in weights.items()}
+    where = {  # size -> a weight that has it, and the axis
+        "input_patch_size": ("patch_embedding.weight", 2),
+        "embed_dim": ("patch_embedding.weight", 0),
+        "encoder_embed_dim": ("encoder.layer_norm.weight", 0),
+        "encoder_ffn_embed_dim": ("encoder.layers.0.fc1.weight", 0),
+        "encoder_attention_heads": ("encoder.layers.0.self_attn.grep_a", 1),
+        "conv_pos": ("encoder.pos_conv.0.weight_v", 2),
+        "num_buckets": (SHARED, 0),
+    }
+    sizes = {size: shapes[name][axis] for size, (name, axis) in where.items() if len(shapes.get(name, ())) > axis}
+    if "conv_pos" in sizes:
+        sizes["conv_pos_groups"] = sizes["encoder_embed_dim"] // shapes["encoder.pos_conv.0.weight_v"][1]
+        sizes["encoder_layers"] = sum(name.endswith(".fc1.weight") for name in shapes)
+    return sizes
 
 
 def read_checkpoint(path: Path) -> tuple[Config, dict[str, "Tensor"], tuple[str, ...]]:
     """Configuration, weights under the names of `Classifier`, and class names (where known) of a checkpoint.
 
     path: a folder with config.json and model.safetensors; a safetensors file whose metadata holds `config`; or a torch
-    checkpoint {"cfg", "model"}, which is read without running any code in it. A pre-trained network without classifier
-    gives none of `fc.*`.
+    checkpoint, {"cfg", "model"} or weights alone, which is read without running any code in it. A pre-trained network
+    without classifier gives none of `fc.*`.
     Raises InputError for anything else, and where weights are missing, extra, mis-shaped or not finite.
     """
     path = Path(path).expanduser()
@@ -72,8 +95,8 @@ def read_checkpoint(path: Path) -> tuple[Config, dict[str, "Tensor"], tuple[str,
         settings, weights = _folder_settings(path), _read_safetensors(path / "model.safetensors")[1]
     else:
         settings, weights = _read_file(path)
-    config = config_from(settings)
     weights = _named(weights)
+    config = config_from(settings, weights)
     _check(weights, config, path)
     return config, weights, tuple(settings.get("classes", ()))
 
@@ -104,8 +127,10 @@ def _read_file(path: Path) -> tuple[dict, dict[str, "Tensor"]]:
         raise InputError(
             f"{path} {reason}, so it is refused. Expected a torch checkpoint of tensors; fetch the file anew."
         ) from None
+    if isinstance(held, dict) and held and all(isinstance(value, torch.Tensor) for value in held.values()):
+        held = {"cfg": {}, "model": held}
     if not isinstance(held, dict) or not {"cfg", "model"} <= held.keys():
-        raise InputError(f"{path} is no BEATs checkpoint: expected a dictionary with 'cfg' and 'model'.")
+        raise InputError(f"{path} is no BEATs checkpoint: expected a dictionary with 'cfg' and 'model', or of weights.")
     return dict(held["cfg"]), dict(held["model"])
 
 

@@ -115,6 +115,8 @@ def test_every_form_of_a_checkpoint_loads_to_the_same_network(tmp_path):
         target = load_beats(path, classes=["dog", "rain", "siren"])
         with torch.no_grad():
             torch.testing.assert_close(target.logits(x), network(x), rtol=0, atol=0)
+    torch.save(weights, tmp_path / "bare.pt")  # sizes are then those of the shapes; one of them no shape tells
+    assert asdict(read_checkpoint(tmp_path / "bare.pt")[0]) == {**asdict(SMALL), "max_distance": 800}
     with torch.no_grad():  # the public checkpoints' own classifier
         torch.testing.assert_close(load_beats(saved(tmp_path, own), classes=list("abc")).logits(x), network(x))
 

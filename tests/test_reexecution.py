@@ -5,6 +5,7 @@ at a tie: a share of the 28 classifier units may move by two of them, and a mean
 """
 
 import json
+import re
 
 import pytest
 
@@ -12,6 +13,8 @@ from committed import results, source
 from publish import execute, glued
 
 TOLERANCE = 2 / 28 + 1e-9
+WINNERS = {"best", "beats_string", "by_accuracy", "by_top1"}  # names in an order that one unit can turn
+NUMBER = r"\d+(?:\.\d+)?"
 
 
 @pytest.mark.parametrize("page", ["4_1_last_layer", "probe_one_neuron"])
@@ -29,5 +32,9 @@ def test_a_page_executed_anew_keeps_its_numbers(page, tmp_path):
             for our_row, row in zip(ours[name], value, strict=True):
                 for column in ("top1", "top5", "cos"):
                     assert our_row[column] == pytest.approx(row[column], abs=TOLERANCE), (name, column)
+        elif isinstance(value, str) and name not in WINNERS:  # "ast 93%, beats_frozen 64%": numbers within tolerance
+            assert re.sub(NUMBER, "#", ours[name]) == re.sub(NUMBER, "#", value), name
+            numbers = zip(re.findall(NUMBER, ours[name]), re.findall(NUMBER, value), strict=True)
+            assert all(abs(float(one) - float(other)) <= 100 * TOLERANCE for one, other in numbers), name
         else:
-            assert ours[name] == value, name
+            assert type(ours[name]) is type(value) and (name in WINNERS or ours[name] == value), name
