@@ -110,8 +110,10 @@ def strategies(rows: pd.DataFrame, summary: pd.DataFrame):
     import matplotlib.pyplot as plt
 
     names = list(rows["strategy"].unique())
-    _, axes = plt.subplots(4, 2, figsize=(7, 8), layout="constrained", sharey=True)
-    for ax, (measure, title) in zip(axes.flat, MEASURES.items(), strict=True):
+    _, axes = plt.subplots(-(-len(MEASURES) // 2), 2, figsize=(7, 9), layout="constrained", sharey=True)
+    for ax in axes.flat[len(MEASURES) :]:
+        ax.axis("off")
+    for ax, (measure, title) in zip(axes.flat, MEASURES.items(), strict=False):
         ours = summary[summary["measure"] == measure].set_index("strategy").loc[names]
         place = np.arange(len(names))[::-1]
         error = np.abs(ours[["low", "high"]].to_numpy().T - ours["mean"].to_numpy())

@@ -15,3 +15,8 @@ def root() -> Path:
 def cache() -> Path:
     """Folder of stored stages; the environment variable ANDLIB_CACHE moves it."""
     return Path(os.environ.get("ANDLIB_CACHE") or root() / "cache").expanduser()
+
+
+def results() -> Path:
+    """Committed numbers, one folder a profile."""
+    return root() / "results"

@@ -15,7 +15,8 @@ STRATEGIES = {  # of one architecture, BEATs; model -> how its weights came abou
 }
 MEASURES = {  # of the clean comparison; name -> its heading
     "accuracy": "accuracy, fold 1",
-    "top1": "DB top-1",
+    "top1": "DB top-1, all clips",
+    "top1_fold1": "DB top-1, fold 1",
     "db_gap": "DB gap",
     "db_excess": "DB gap beyond random units",
     "ocp_gap": "OCP gap",

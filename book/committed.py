@@ -35,7 +35,7 @@ def committed_page(profile: str, page: str) -> Path:
 
 def results(profile: str) -> Path:
     """Folder of a profile's committed numbers."""
-    return paths.root() / "results" / profile
+    return paths.results() / profile
 
 
 def names() -> list[str]:
