@@ -121,7 +121,7 @@ def strategies(rows: pd.DataFrame, summary: pd.DataFrame):
         for name, height in zip(names, place, strict=True):
             values = rows.loc[rows["strategy"] == name, measure]
             ax.scatter(values, np.full(len(values), height), color=OURS, alpha=0.7, zorder=3)
-        ax.set(yticks=place, xlabel=title)
+        ax.set(yticks=place, xlabel=title, ylim=(-0.6, len(names) - 0.4))
         ax.set_yticklabels([name.removeprefix("beats_") for name in names])
     return axes
 

@@ -212,19 +212,20 @@ def strategies(summary: pd.DataFrame, made_by: str) -> Table:
     summary: `strategies.over_seeds`.
     """
     return _measures(
-        summary, ["strategy"], "One architecture, four training strategies: mean and 95 % over seeds", made_by
+        summary, ["strategy"], "One architecture, four training strategies: mean over seeds, and 95 %", made_by
     )
 
 
 def paired(differences: pd.DataFrame, made_by: str) -> Table:
     """The clean comparison pair by pair. differences: `strategies.paired_over_seeds`."""
-    return _measures(differences, ["one", "other"], "Differences between strategies of the same seed", made_by)
+    return _measures(
+        differences, ["one", "other"], "Differences between strategies of the same seed: mean, and 95 %", made_by
+    )
 
 
 def _measures(frame: pd.DataFrame, columns: list[str], caption: str, made_by: str) -> Table:
-    cells = [
-        f"{m:.2f} ({low:.2f} … {high:.2f})" for m, low, high in frame[["mean", "low", "high"]].itertuples(index=False)
-    ]
+    half = (frame["high"] - frame["low"]) / 2
+    cells = [f"{mean:.2f} ± {width:.2f}" for mean, width in zip(frame["mean"], half, strict=True)]
     heads = [" − ".join(name.removeprefix("beats_") for name in row) for row in frame[columns].itertuples(index=False)]
     wide = frame.assign(cell=cells, head=heads).pivot(index="measure", columns="head", values="cell")
     wide = wide.loc[list(MEASURES), list(dict.fromkeys(heads))].rename(index=MEASURES)
