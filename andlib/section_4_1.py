@@ -87,26 +87,25 @@ def _known_classes(run: Run, model: str) -> tuple[str, ...]:
 def readings(run: Run) -> pd.DataFrame:
     """How far Table 2 moves with what the paper leaves open: how a layer's output becomes one number a clip and unit.
 
-    One row a model and reading of its classes' units; columns axis, reading, top1 and top5 (DB's best function, all
-    clips), function, moved (share of units whose first concept differs from the default's).
+    One row a model and reading of its classes' units; columns axis, reading, top1 and top5 (DB on all clips, by the
+    function that is best for the default reading), function, moved (share of units whose first concept differs from
+    the default's).
     """
     names, p = stages.embeddings(run, run.concepts), stages.concept_similarity(run)
     rows = []
     for model in run.models:
         truth = [run.concepts.index(name) for name in _known_classes(run, model)]
-        layers, usual = _readings(run, stages.target(run, model)), {}
+        layers = _readings(run, stages.target(run, model))
         network = replace(stages.target(run, model), layers=tuple(layers.values()))  # all are read in one pass
-        for (axis, reading), u in zip(layers, stages.unit_activations(run, network).values(), strict=True):
-            ranked = {f: concepts.ranked(stages.db_scores(run, f, u, p, hidden=False), 5) for f in FUNCTIONS}
-            found = {f: concepts.identification(order, truth, names @ names.T) for f, order in ranked.items()}
-            shares = {f: (float(found[f]["top1"].mean()), float(found[f]["top5"].mean())) for f in FUNCTIONS}
-            best = max(FUNCTIONS, key=shares.get)
-            usual = usual or ranked
-            moved = float((ranked[best][:, 0] != usual[best][:, 0]).mean())
-            top1, top5 = shares[best]
+        u = stages.unit_activations(run, network).values()
+        ranked = [{f: concepts.ranked(stages.db_scores(run, f, x, p, hidden=False), 5) for f in FUNCTIONS} for x in u]
+        found = [{f: concepts.identification(r[f], truth, names @ names.T) for f in FUNCTIONS} for r in ranked]
+        best = max(FUNCTIONS, key=lambda f: (found[0][f]["top1"].mean(), found[0][f]["top5"].mean()))  # noqa: B023
+        for (axis, reading), order, shares in zip(layers, ranked, found, strict=True):
+            moved = (order[best][:, 0] != ranked[0][best][:, 0]).mean()
+            top = {column: float(shares[best][column].mean()) for column in ("top1", "top5")}
             rows.append(
-                {"model": model, "axis": axis, "reading": reading, "top1": top1, "top5": top5}
-                | {"function": best, "moved": moved}
+                {"model": model, "axis": axis, "reading": reading, **top, "function": best, "moved": float(moved)}
             )
     return pd.DataFrame(rows)
 

@@ -120,9 +120,12 @@ def _logits(run: Run, network: Target, tested: ProbingSet, sets: Sequence[UnitSe
         "version": ablation.VERSION,
     }
 
+    untouched = lru_cache(lambda: ablation.logits_of(network, features()))  # what an empty set leaves
+
     def make():
         bar = tqdm(sets, desc="silencing", unit="set", leave=False)
-        return {"logits": np.stack([ablation.logits_of(network, features(), units) for units in bar])}
+        logits = [ablation.logits_of(network, features(), u) if ablation.size(u) else untouched() for u in bar]
+        return {"logits": np.stack(logits)}
 
     return run.store.get("unlearning", key, make, "arrays")["logits"]
 

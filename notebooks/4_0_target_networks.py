@@ -59,7 +59,7 @@ ours = [tested[name] for name in order]
 frozen = tested.get("beats_frozen", float("nan"))
 untrained = tested.get("beats_untrained", float("nan"))
 keep(
-    order="the paper's" if ours == sorted(ours, reverse=True) else "not the paper's",
+    order="not the paper's" if ours != sorted(ours, reverse=True) else "the paper's" if len(set(ours)) == len(ours) else "the paper's but for a tie",
     reading=", ".join(f"{name} {value:.1%}" for name, value in zip(order, ours, strict=True)),
     statistics=statistics,
     gain=100 * (frozen - untrained),

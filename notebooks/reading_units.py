@@ -41,7 +41,7 @@ al.figures.style()
 # 3. **Pooling**: mean, maximum or the first of all positions.
 #
 # Every network declares its own: AST reads the class token, BEATs the mean over tokens, and both their classifiers' real logits.
-# Here each choice is changed alone; then DB names the units anew.
+# Here each choice is changed alone; then DB names the units anew, by the similarity function that is best for the default.
 # *Moved* is the share of units whose first concept is no longer the default's.
 #
 # Two readouts leave the classifier: its rows, and the difference of each class's mean from that of all other clips (folds 2–5), are taken as directions in the output of the last block's last linear layer.
@@ -60,7 +60,7 @@ first = changed[changed["reading"] == "first"].set_index("model")["top1"]
 keep(first=", ".join(f"{name} {value:.0%} instead of {usual[name]:.0%}" for name, value in first.items()) or "no network here")
 plain(
     readings.rename(columns={"top1": "top-1", "top5": "top-5"}),
-    "Table 2 under other readings (DB's best function, all clips)",
+    "Table 2 under other readings (DB, all clips)",
     run.made_by(*al.caption_parts(run)),
     dict.fromkeys(["top-1", "top-5", "moved"], ".1%"),
 )

@@ -129,3 +129,16 @@ def test_permutation_p_finds_a_diagonal_and_is_uniform_without_one():
     p = [ablation.permutation_p(RNG.standard_normal((6, 6)), 99, RNG) for _ in range(200)]
     assert 0.4 < np.mean(p) < 0.6
     assert min(p) >= 1 / 100
+
+
+def test_scores_are_the_same_however_many_batches_run_side_by_side(monkeypatch):
+    target = tiny_target()
+    features = target.features(
+        torch.from_numpy(np.random.default_rng(0).standard_normal((200, 8000)).astype(np.float32))
+    )
+    units = {"block0.intermediate": np.array([0, 5])}
+    with torch.inference_mode(), ablation.ablate(target, units):
+        expected = torch.cat([target.logits(batch) for batch in features.split(64)]).numpy()
+    for cores in (1, 8):
+        monkeypatch.setattr(ablation.os, "cpu_count", lambda cores=cores: cores)
+        np.testing.assert_array_equal(ablation.logits_of(target, features, units), expected)
