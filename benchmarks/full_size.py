@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-CLIPS, BATCH, PAIRS, SECONDS = 40, 8, 20, 5.0
+CLIPS, BATCH, SECONDS = 40, 8, 5.0
 
 
 def random_network(name: str, folder: Path):
@@ -39,7 +39,7 @@ def random_network(name: str, folder: Path):
     return load_target(folder, name=name, seconds=SECONDS)
 
 
-def recording(name: str, folder: Path, data_dir: str) -> dict:
+def recording(name: str, folder: Path, pairs: int) -> dict:
     """Seconds of a pass that records all layers over a plain one, in interleaved pairs: median ratio, 95 % interval."""
     import torch
 
@@ -67,7 +67,8 @@ def recording(name: str, folder: Path, data_dir: str) -> dict:
     ratios = pairs[:, 0] / pairs[:, 1]
     draws = np.random.default_rng(0).choice(ratios, (2000, PAIRS))
     low, high = np.quantile(np.median(draws, 1), [0.025, 0.975])
-    return {"ratio": float(np.median(ratios)), "low": low, "high": high, "plain_seconds": float(np.median(pairs[:, 1]))}
+    plain = float(np.median(times[:, 1]))
+    return {"ratio": float(np.median(ratios)), "low": low, "high": high, "plain_seconds": plain, "pairs": pairs}
 
 
 def dissect(name: str, folder: Path, data_dir: str) -> dict:
@@ -102,7 +103,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("what", choices=["recording", "dissect"])
     parser.add_argument("--data-dir", default="")
-    parser.add_argument("--network", choices=["ast", "beats"])
+    parser.add_argument("--pairs", type=int, default=20)
+    parser.add_argument("--network", choices=["ast", "beats"], help="this one alone, in this process")
     given = parser.parse_args()
     if given.network:
         with tempfile.TemporaryDirectory() as folder:
