@@ -61,13 +61,12 @@ def recording(name: str, folder: Path, pairs: int) -> dict:
         return time.perf_counter() - start
 
     taken(True), taken(False)
-    pairs = np.array(
-        [(taken(True), taken(False)) if i % 2 else (taken(False), taken(True))[::-1] for i in range(PAIRS)]
-    )
-    ratios = pairs[:, 0] / pairs[:, 1]
-    draws = np.random.default_rng(0).choice(ratios, (2000, PAIRS))
+    orders = [(True, False) if i % 2 else (False, True) for i in range(pairs)]  # neither is always first
+    timed = [{record: taken(record) for record in order} for order in orders]
+    ratios = np.array([pair[True] / pair[False] for pair in timed])
+    draws = np.random.default_rng(0).choice(ratios, (2000, pairs))
     low, high = np.quantile(np.median(draws, 1), [0.025, 0.975])
-    plain = float(np.median(times[:, 1]))
+    plain = float(np.median([pair[False] for pair in timed]))
     return {"ratio": float(np.median(ratios)), "low": low, "high": high, "plain_seconds": plain, "pairs": pairs}
 
 
@@ -108,9 +107,8 @@ def main() -> None:
     given = parser.parse_args()
     if given.network:
         with tempfile.TemporaryDirectory() as folder:
-            found = {"recording": recording, "dissect": dissect}[given.what](
-                given.network, Path(folder), given.data_dir
-            )
+            own = (recording, given.pairs) if given.what == "recording" else (dissect, given.data_dir)
+            found = own[0](given.network, Path(folder), own[1])
         found["peak_gib"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
         return print(json.dumps(found))
     for name in ("ast", "beats"):
