@@ -278,7 +278,7 @@ def main() -> None:
     given = parser.parse_args()
     try:
         config, weights, own = read_checkpoint(given.checkpoint)
-        classes = own or tuple(given.classes.read_text().split("\n") if given.classes else ())
+        classes = own or tuple(given.classes.read_text().splitlines() if given.classes else ())
         save(given.folder, config, weights, classes)
         load_beats(given.folder, classes=classes).module  # noqa: B018  what was saved must load
     except InputError as error:

@@ -138,6 +138,13 @@ def test_the_converter_writes_a_folder_that_loads(pretrained, tmp_path):
     assert found.returncode == 2 and "does not exist" in found.stderr and "Traceback" not in found.stderr
 
 
+def test_the_converter_takes_class_names_from_a_text_file(tmp_path):
+    (tmp_path / "classes.txt").write_text("dog\nrain\nsiren\n")
+    command = [sys.executable, "-m", "andlib.beats_checkpoints", str(saved(tmp_path, classifier().state_dict()))]
+    subprocess.run([*command, str(tmp_path / "out"), "--classes", str(tmp_path / "classes.txt")], check=True)
+    assert load_beats(tmp_path / "out").classes == ("dog", "rain", "siren")
+
+
 def test_an_untrained_twin_has_the_same_units_and_other_weights(pretrained):
     trained, untrained = load_beats(pretrained), load_beats(pretrained, untrained_seed=0)
     assert trained.layers == untrained.layers and trained.fingerprint != untrained.fingerprint
