@@ -1,13 +1,17 @@
 """Module A: the closed concept of the set D_c that best explains a unit, by the description-based method (DB)."""
 
+import os
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float, Int
 from scipy.special import softmax
 
-from andlib import similarity
+from andlib import paths, similarity
 from andlib.activations import highest
+from andlib.errors import InputError, suggest
+from andlib.probing import reading
 
 # The class names of ESC-50 (Piczak 2015) in the order of its numbering.
 ESC50 = tuple(
@@ -18,6 +22,49 @@ ESC50 = tuple(
     glass breaking, helicopter, chainsaw, siren, car horn, engine, train, church bells, airplane, fireworks,
     hand saw""".replace("\n    ", " ").split(", ")
 )
+CONCEPT_SETS = ("classes", "esc50", "acoustic")
+LONGEST_CONCEPT = 200  # characters: a longer line belongs to a text of another kind
+
+
+def concept_set(name: str, classes: Sequence[str]) -> tuple[str, ...]:
+    """The concept set D_c that closed concepts are chosen from (Section 3.3).
+
+    name: "classes" (the probing set's own), "esc50" (the paper's), "acoustic" (an open set of ours, in the place of
+    Section 4.2's from Kumar et al. 2017), or a text file with one concept a line, where blank lines and lines that
+    begin with # are skipped.
+    classes: class names of the probing set.
+    Raises InputError if `name` is none of these, or naming the line of the file that cannot be used.
+    """
+    named = {"classes": tuple(classes), "esc50": ESC50}
+    if name in named:
+        return named[name]
+    path = Path(paths.PACKAGE / "acoustic_concepts.txt" if name == "acoustic" else os.path.expanduser(name))
+    if not os.path.isfile(path):  # Path.is_file raises for a name too long to be one
+        raise InputError(
+            f"Concept set {name!r} is unknown and no file. {suggest(name, CONCEPT_SETS)} "
+            "Or give a text file with one concept a line."
+        )
+    with reading(path, "a text file with one concept a line, two or more, each once") as text:
+        return _concepts_in(text)
+
+
+def _concepts_in(text: str) -> tuple[str, ...]:
+    """Concepts of a text, one a line; raises ValueError, naming the line that is none."""
+    lines, concepts = {}, []
+    for number, line in enumerate(text.split("\n"), start=1):
+        concept = line.strip()
+        if not concept or concept.startswith("#"):
+            continue
+        if not concept.isprintable():
+            raise ValueError(f"line {number}: {concept[:40]!r} has characters that cannot be printed")
+        if len(concept) > LONGEST_CONCEPT:
+            raise ValueError(f"line {number} has {len(concept)} characters; a concept has {LONGEST_CONCEPT} at most")
+        if (first := lines.setdefault(concept.casefold(), number)) != number:
+            raise ValueError(f"line {number}: {concept!r} is in line {first} too")
+        concepts.append(concept)
+    if len(concepts) < 2:
+        raise ValueError(f"concepts found: {len(concepts)}")
+    return tuple(concepts)
 
 
 def clip_concept_similarity(
