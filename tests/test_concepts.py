@@ -59,7 +59,7 @@ def test_an_unknown_name_lists_the_right_ones(name):
 
 ACOUSTIC = concept_set("acoustic", CLASSES)
 # Letters for parts of speech (G: a verb's gerund); HanTa takes the gerund before a noun for an adjective or a noun.
-SHAPE = re.compile(r"(G[AN]*N|[AN]+N|[AN]*NG[AN]*)(P[AN]*N)?")
+SHAPE = re.compile(r"(G[AN]*N|[AN]+N|[AN]*NG[AN]*)(P[AN]*N)?|NP[AN]*N")
 
 
 def shape(phrase: str) -> str:
