@@ -3,12 +3,14 @@
 Text that a model wrote is data: it is stripped of control characters, never interpreted.
 """
 
+import json
 import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from operator import eq
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import pandas as pd
 
@@ -17,6 +19,7 @@ from andlib.probing import json_pairs, reading, table_rows
 
 ORIGINS = ("file", "source", "measured")
 LOOP = 8  # tokens: a stretch this long said again is an audio LLM going round in circles
+MARKS = re.compile(r"<s>|</s>.*", re.DOTALL)  # SALMONN decodes LLaMA's marks of beginning and end with its answers
 
 
 @dataclass(frozen=True)
@@ -24,7 +27,7 @@ class CaptionReport:
     """What reading a caption file found: how many clips got a text, and what was ignored or repaired.
 
     extra: entries that name no clip of the set. looping: clips whose text repeated itself and was cut before the
-    repetition. cleaned: clips whose text had control characters or untidy white space.
+    repetition. cleaned: clips whose text had control characters, untidy white space or a tokenizer's marks.
     """
 
     path: Path
@@ -57,15 +60,16 @@ def find_captions(data_dir: str | Path) -> Path:
 def read_captions(path: str | Path, names: Sequence[str]) -> tuple[dict[str, str], CaptionReport]:
     """The description d_i of every clip from a file, in the order of `names`, and a report of what was repaired.
 
-    The file is CSV with the columns `filename,description`, or JSON `{filename: text}`. An entry may name its clip
-    with folders before it, or with another extension or none, where only one clip fits.
+    The file is CSV with the columns `filename,description`, or JSON: `{filename: text}`, which the released code reads
+    as `salmon_esc50.json`, or what SALMONN's own decoding writes (`eval_test_epoch_best.json`). An entry may name its
+    clip with folders before it, or with another extension or none, where only one clip fits.
 
     names: the clips of the probing set.
     Raises InputError if the file cannot be read, has two texts for one clip, or leaves a clip without a text.
     """
     path = Path(path).expanduser()
     matched, extra = _match(path, _entries(path), names)
-    cleaned = {name: clean(text) for name, text in matched.items()}
+    cleaned = {name: clean(MARKS.sub("", text)) for name, text in matched.items()}
     cut = {name: _cut_loop(text) for name, text in cleaned.items()}
     _check_texts(f"Captions {str(path)!r}", cut, names)
     looping = tuple(name for name in names if cut[name] != cleaned[name])
@@ -111,10 +115,21 @@ def _entries(path: Path) -> list[tuple[str, str]]:
         if path.suffix.lower() != ".json":
             rows = table_rows(text, ("filename", "description"))
             return [(cells["filename"].strip(), cells["description"]) for _, cells in rows]
-        entries = json_pairs(text)
+        entries = _batches(text) if text.lstrip().startswith("[") else json_pairs(text)
         if wrong := [name for name, value in entries if not isinstance(value, str)]:
             raise ValueError(f"the value of {wrong[0]!r} is no text")
         return list(entries)
+
+
+def _batches(text: str) -> list[tuple[str, Any]]:
+    """(name, text) of SALMONN's own results: batches of test clips, each with lists of their paths and its answers."""
+    entries = []
+    for number, batch in enumerate(json.loads(text), start=1):
+        paths, answers = (batch.get(key) if isinstance(batch, dict) else None for key in ("id", "text"))
+        if not (isinstance(paths, list) and isinstance(answers, list) and len(paths) == len(answers)):
+            raise ValueError(f"entry {number} of the list is no batch of SALMONN's with as many `id` as `text`")
+        entries += zip(map(str, paths), answers, strict=True)
+    return entries
 
 
 def _match(path: Path, entries: list[tuple[str, str]], names: Sequence[str]) -> tuple[dict[str, str], list[str]]:

@@ -95,6 +95,49 @@ def test_same_row_twice_is_one_caption(tmp_path):
     assert captions.read_captions(path, NAMES[:1])[0] == {NAMES[0]: "Dog."}
 
 
+# What SALMONN's users have: the released code reads `salmon_<set>.json`, {filename of the set: text}, and its own
+# runner writes a list of batches with parallel lists, text as LLaMA's tokenizer decodes it. Both made by hand here.
+
+
+def test_descriptions_as_the_released_code_reads_them(tmp_path):
+    path = tmp_path / "salmon_esc50.json"
+    path.write_text(json.dumps({"2-200-A-1.wav": "A hen clucks.", "1-100-A-0.wav": "A dog barks.\nIt is loud."}))
+    texts, report = captions.read_captions(path, NAMES)
+    assert texts == {NAMES[0]: "A dog barks. It is loud.", NAMES[1]: "A hen clucks."} and report.extra == ()
+
+
+def salmonn_batch(texts):
+    return {
+        "id": list(texts),
+        "ground_truth": ["dog"] * len(texts),
+        "loss": 1.5,
+        "acc": 0.25,
+        "total": 7,
+        "text": list(texts.values()),
+        "prompt": ["USER: <Speech><SpeechHere></Speech> Please describe the audio in detail.\nASSISTANT:"] * len(texts),
+        "task": ["audiocaption"] * len(texts),
+    }
+
+
+def test_results_of_salmonns_own_decoding(tmp_path):
+    first = {"/data/ESC-50/audio/1-100-A-0.wav": "<s> A dog barks.</s>"}
+    both = {**first, "/data/ESC-50/audio/2-200-A-1.wav": "<s> A <b>hen</b> clucks.</s><unk><unk>"}
+    # the last batch of a run on several GPUs is filled up with clips that were there before
+    path = tmp_path / "eval_test_epoch_best.json"
+    path.write_text(json.dumps([salmonn_batch(both), salmonn_batch(first)]))
+    texts, report = captions.read_captions(path, NAMES)
+    assert texts == {NAMES[0]: "A dog barks.", NAMES[1]: "A <b>hen</b> clucks."}
+    assert report.cleaned == tuple(NAMES) and report.read == 2
+
+
+@pytest.mark.parametrize(
+    "batch", [{"id": ["1.wav"]}, {"id": ["1.wav"], "text": []}, {"id": "1.wav", "text": "Dog."}, ["1.wav", "Dog."]]
+)
+def test_list_that_salmonn_never_writes(tmp_path, batch):
+    path = json_file(tmp_path, json.dumps([salmonn_batch({"1.wav": "Dog."}), batch]))
+    refused(lambda: captions.read_captions(path, ["1.wav"]), str(path), "entry 2 of the list is no batch")
+
+
 # What is repaired
 
 
@@ -175,7 +218,16 @@ def test_broken_csv(tmp_path, content, words):
 
 
 @pytest.mark.parametrize(
-    "content", ['{"1.wav": "Dog."', '["Dog."]', '"Dog."', '{"1.wav": 3}', '{"1.wav": {"a": "b"}}', "[" * 100_000]
+    "content",
+    [
+        '[{"id": ["1.wav"], "text": [3]}]',
+        '{"1.wav": "Dog."',
+        '["Dog."]',
+        '"Dog."',
+        '{"1.wav": 3}',
+        '{"1.wav": {"a": "b"}}',
+        "[" * 100_000,
+    ],
 )
 def test_broken_json(tmp_path, content):
     path = json_file(tmp_path, content)
