@@ -1,0 +1,183 @@
+"""Descriptions d_i asked of an audio LLM, clip by clip, and kept: the paper's way to D_d (Section 3.2, Appendix A.1).
+
+    python -m andlib.captioners --profile esc50 --data-dir FOLDER --llm CLIENT:MODEL --out captions.csv
+
+`transformers:Qwen/Qwen2-Audio-7B-Instruct` and its like answer in this process, `vllm:MODEL` too, `openai:MODEL` is a
+compatible server with audio input (OPENAI_BASE_URL, OPENAI_API_KEY). All hear the same 16-bit WAV at 16 kHz. Answers
+are kept beside the captions (`captions.jsonl`): run again after a kill or a failure, and only the rest is asked.
+"""
+
+import argparse
+import base64
+import csv
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
+from andlib.captions import clean, read_captions
+from andlib.errors import InputError, MissingExtra, check_choice
+from andlib.llm import LLM, Answer, Chat, Completions, Sampling, TransformersLLM, checked, open_llm
+from andlib.profiles import PROFILES
+from andlib.prompts import CAPTION
+from andlib.records import ProbingSet
+from andlib.run import open_run
+from andlib.store import write_atomically
+
+SAMPLE_RATE = 16_000
+SAMPLING = Sampling(max_tokens=200)  # SALMONN's own limit
+SHARD = 64  # clips whose audio is held at once: 14 MB for clips of 5 s, where 2000 would be 430 MB
+BATCH = 8
+
+
+def open_captioner(specification: str) -> LLM:
+    """The audio LLM of that specification, `client:model` (see the module); raises InputError for an unknown one."""
+    client, _, model = specification.partition(":")
+    check_choice("Audio language model", client, ("transformers", "openai", "vllm"))
+    return AudioLLM(model) if model and client == "transformers" else open_llm(specification)
+
+
+def question(samples: np.ndarray) -> Chat:
+    """The paper's question about one clip, with its audio, as a chat that every client takes.
+
+    samples: float32 [samples] at 16 kHz in [-1, 1]; what lies beyond is clipped. They are written as 16-bit WAV into
+    the chat itself, so that an answer is kept for what was heard, wherever the file lay.
+    """
+    wav = io.BytesIO()
+    soundfile.write(wav, samples, SAMPLE_RATE, format="WAV", subtype="PCM_16")
+    audio = {"data": base64.b64encode(wav.getvalue()).decode(), "format": "wav"}
+    parts = [{"type": "input_audio", "input_audio": audio}, {"type": "text", "text": CAPTION}]
+    return [{"role": "user", "content": parts}]
+
+
+def caption(probing_set: ProbingSet, llm: LLM, completions: Completions) -> dict[str, Answer]:
+    """The description d_i of every clip of D_p, by name in the order of the set; those kept are not asked again.
+
+    Raises InputError, naming the first, where clips are left without one. Their errors are kept and reported, the
+    other answers stay, and the next call asks for what is missing. It stops early where 64 clips in a row fail.
+    """
+    clips, answers = probing_set.clips, {}
+    for first in range(0, len(clips), SHARD):
+        shard = clips[first : first + SHARD]
+        chats = [question(probing_set.read(clip, SAMPLE_RATE)) for clip in shard]
+        what = f"captions {first + 1}-{first + len(shard)} of {len(clips)}"
+        given = completions.ask(chats, SAMPLING, llm.model, llm, what)
+        answers |= {clip.name: answer for clip, answer in zip(shard, given, strict=True) if answer}
+        if not any(given):
+            break
+    if missing := [repr(clip.name) for clip in clips if clip.name not in answers]:
+        raise InputError(
+            f"{llm.model} described {len(answers)} of {len(clips)} clips; without a caption: {', '.join(missing[:5])}"
+            f"{f' and {len(missing) - 5} more' if len(missing) > 5 else ''}. {str(completions.log)!r} says why. "
+            "Run again: only those are asked."
+        )
+    return answers
+
+
+def write_captions(path: Path, answers: Mapping[str, Answer]) -> None:
+    """Answers as a caption file with the columns `filename,description`, whole or not at all."""
+    rows = io.StringIO()
+    csv.writer(rows, lineterminator="\n").writerows(
+        [("filename", "description"), *((name, clean(answer.text)) for name, answer in answers.items())]
+    )
+    write_atomically(path, lambda temporary: temporary.write_text(rows.getvalue(), encoding="utf-8"))
+
+
+class AudioLLM(TransformersLLM):
+    """An audio LLM in this process, answering in batches; on a GPU where there is one.
+
+    location: folder or hub id. A chat's content is a list of parts, as `question` gives it.
+    """
+
+    @cached_property
+    def loaded(self):
+        """Processor and network, loaded when the first question comes."""
+        try:
+            import torch
+            from transformers import AutoModelForMultimodalLM, AutoProcessor
+
+            gpu = torch.cuda.is_available()
+            processor = AutoProcessor.from_pretrained(self.location)
+            network = AutoModelForMultimodalLM.from_pretrained(self.location, dtype="auto" if gpu else torch.float32)
+        except ImportError as error:  # a processor names the package that it needs
+            raise MissingExtra(
+                f"Audio language model {self.model} needs a package that is missing ({error}). "
+                'Install it, or the extra that has it: pip install -c constraints.txt -e ".[paper]".'
+            ) from None
+        except (OSError, ValueError) as error:
+            reason = str(error).strip().splitlines()[0]
+            raise InputError(f"Audio language model {self.location!r} cannot be read: {reason}") from None
+        if not hasattr(processor, "feature_extractor"):
+            raise InputError(f"Language model {self.model} takes no audio: name one that hears, like Qwen2-Audio.")
+        return processor, network.to("cuda" if gpu else "cpu").eval()
+
+    def answers(self, chats: Sequence[Chat], sampling: Sampling) -> Iterator[tuple[int, Answer]]:
+        """See LLM. What goes wrong with a batch, like too little memory or audio of a wrong form, fails its chats."""
+        self.loaded  # noqa: B018  that it cannot be read is no fault of a batch
+        for first in range(0, len(chats), BATCH):
+            batch = chats[first : first + BATCH]
+            try:
+                answers = self._batch(batch, sampling)
+            except (RuntimeError, ValueError) as error:
+                answers = [Answer("", error=str(error))] * len(batch)
+            yield from enumerate(answers, start=first)
+
+    def _batch(self, chats: Sequence[Chat], sampling: Sampling) -> list[Answer]:
+        import torch
+
+        processor, network = self.loaded
+        parts = [part for chat in chats for said in chat for part in said["content"]]
+        waves = [_samples(part["input_audio"]) for part in parts if "input_audio" in part]
+        prompts = [processor.apply_chat_template(_marked(chat), add_generation_prompt=True) for chat in chats]
+        given = processor(
+            text=prompts, audio=waves, sampling_rate=SAMPLE_RATE, padding=True, padding_side="left", return_tensors="pt"
+        ).to(network.device, network.dtype)
+        options = {"do_sample": False, "temperature": None, "top_p": None, "top_k": None}
+        if sampling.temperature:
+            torch.manual_seed(sampling.seed)
+            options = {"do_sample": True, "temperature": sampling.temperature, "top_p": 1.0, "top_k": 0}
+        with torch.inference_mode():
+            tokens = network.generate(**given, max_new_tokens=sampling.max_tokens, **options)
+        tokens = tokens[:, given["input_ids"].shape[1] :]
+        ends = torch.as_tensor(network.generation_config.eos_token_id or [], device=tokens.device)
+        ended = torch.isin(tokens, ends).any(dim=1).tolist()
+        texts = processor.batch_decode(tokens, skip_special_tokens=True)
+        return [checked(text, "stop" if end else "length") for text, end in zip(texts, ended, strict=True)]
+
+
+def _samples(audio: Mapping[str, str]) -> np.ndarray:
+    return soundfile.read(io.BytesIO(base64.b64decode(audio["data"])), dtype="float32")[0]
+
+
+def _marked(chat: Chat) -> Chat:
+    """The chat as a processor's template takes it: a mark where there is audio."""
+    mark = {"type": "audio"}
+    return [{**said, "content": [mark if "input_audio" in part else part for part in said["content"]]} for said in chat]
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The command line; see the module's docstring."""
+    parser = argparse.ArgumentParser(description="Describes every clip of a probing set by an audio LLM.")
+    parser.add_argument("--profile", default="esc50", help=f"what is described: {', '.join(PROFILES)}")
+    parser.add_argument("--data-dir", default="", help="folder with the recordings, for profiles that need one")
+    parser.add_argument("--llm", required=True, help="transformers:MODEL, vllm:MODEL or openai:MODEL")
+    parser.add_argument("--out", type=Path, default=Path("captions.csv"), help="caption file to write")
+    given = parser.parse_args(arguments)
+    if given.out.suffix.lower() != ".csv":
+        parser.error(f"--out is {str(given.out)!r}; expected a name that ends in .csv.")
+    try:
+        probing_set = open_run({"profile": given.profile, "data_dir": given.data_dir}).probing_set
+        answers = caption(probing_set, open_captioner(given.llm), Completions(given.out.with_suffix(".jsonl")))
+        write_captions(given.out, answers)
+        print(read_captions(given.out, list(answers))[1])
+        cut = sum(answer.finish == "length" for answer in answers.values())
+        print(f"{cut} of {len(answers)} answers were cut at {SAMPLING.max_tokens} tokens")
+    except InputError as error:
+        parser.exit(2, f"{error}\n")
+
+
+if __name__ == "__main__":
+    main()
