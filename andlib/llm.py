@@ -10,10 +10,11 @@ A model is named by a specification, `client:model`:
 import importlib.util
 import json
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Protocol
 
@@ -62,7 +63,8 @@ def checked(text: str, finish: str = "stop") -> Answer:
         return Answer("", finish, "the answer was empty")
     if len(text) > LONGEST:
         return Answer("", finish, f"the answer had {len(text)} characters; at most {LONGEST} are taken")
-    return Answer(text.strip(), "length" if finish == "length" else "stop")
+    text = text.strip().encode(errors="replace").decode()  # half a surrogate pair cannot be written down
+    return Answer(text, "length" if finish == "length" else "stop")
 
 
 @lru_cache
@@ -96,32 +98,35 @@ class TransformersLLM:
     """
 
     def __init__(self, location: str, name: str = ""):
+        self.location, self.model, self.revision = location, name or Path(location).name, _revision(location)
+
+    @cached_property
+    def loaded(self):
+        """Tokenizer and network, loaded when the first question comes: what is kept needs neither."""
         try:
             import torch
             from transformers import AutoModelForCausalLM, AutoTokenizer
 
-            file = Path(location)
+            file = Path(self.location)
             gguf = {"gguf_file": file.name} if file.suffix == ".gguf" else {}
-            source = str(file.parent) if gguf else location
-            self.tokenizer = AutoTokenizer.from_pretrained(source, padding_side="left", **gguf)
+            source = str(file.parent) if gguf else self.location
+            tokenizer = AutoTokenizer.from_pretrained(source, padding_side="left", **gguf)
             gpu = torch.cuda.is_available()
             network = AutoModelForCausalLM.from_pretrained(source, dtype="auto" if gpu else torch.float32, **gguf)
         except ImportError as error:  # transformers names the package that GGUF files need
             raise MissingExtra(
-                f"Language model {location!r} needs a package that is missing ({error}). {INSTALL}"
+                f"Language model {self.model} needs a package that is missing ({error}). {INSTALL}"
             ) from None
         except (OSError, ValueError) as error:
-            reason = str(error).split("\n")[0]
-            raise InputError(f"Language model {location!r} cannot be read: {reason}") from None
-        if not self.tokenizer.chat_template:
-            raise InputError(f"Language model {location!r} has no chat template: take one that is tuned to answer.")
-        self.network = network.to("cuda" if gpu else "cpu").eval()
-        self.model = name or file.name
-        self.revision = file_digest(file)[:16] if gguf else _revision(file, self.network)
+            raise InputError(f"Language model {self.location!r} cannot be read: {str(error).splitlines()[0]}") from None
+        if not tokenizer.chat_template:
+            raise InputError(f"Language model {self.model} has no chat template: take one that is tuned to answer.")
+        return tokenizer, network.to("cuda" if gpu else "cpu").eval()
 
     def answers(self, chats: Sequence[Chat], sampling: Sampling) -> Iterator[tuple[int, Answer]]:
         """See LLM; in batches of chats of like length."""
-        prompts = [self.tokenizer.apply_chat_template(c, add_generation_prompt=True, tokenize=False) for c in chats]
+        tokenizer, _ = self.loaded
+        prompts = [tokenizer.apply_chat_template(c, add_generation_prompt=True, tokenize=False) for c in chats]
         order = sorted(range(len(chats)), key=lambda i: len(prompts[i]))
         for first in range(0, len(order), BATCH):
             batch = order[first : first + BATCH]
@@ -134,20 +139,30 @@ class TransformersLLM:
         if sampling.temperature:
             torch.manual_seed(sampling.seed)
             options = {"do_sample": True, "temperature": sampling.temperature, "top_p": 1.0, "top_k": 0}
-        stop = self.tokenizer.eos_token_id
-        given = self.tokenizer(list(prompts), return_tensors="pt", padding=True, add_special_tokens=False)
+        tokenizer, network = self.loaded
+        stop = tokenizer.eos_token_id
+        given = tokenizer(list(prompts), return_tensors="pt", padding=True, add_special_tokens=False)
         with torch.inference_mode():
-            tokens = self.network.generate(
-                **given.to(self.network.device), max_new_tokens=sampling.max_tokens, pad_token_id=stop, **options
+            tokens = network.generate(
+                **given.to(network.device), max_new_tokens=sampling.max_tokens, pad_token_id=stop, **options
             )[:, given["input_ids"].shape[1] :]
         finished = [bool((row == stop).any()) for row in tokens]
-        texts = self.tokenizer.batch_decode(tokens, skip_special_tokens=True)
+        texts = tokenizer.batch_decode(tokens, skip_special_tokens=True)
         return [checked(text, "stop" if end else "length") for text, end in zip(texts, finished, strict=True)]
 
 
-def _revision(folder: Path, network) -> str:
-    weights = {path.name: file_digest(path) for path in sorted(folder.glob("*.safetensors"))}
-    return digest(weights)[:16] if weights else getattr(network.config, "_commit_hash", None) or ""
+def _revision(location: str) -> str:
+    """The weights' sha256 for files, the commit for a model of the hub that was fetched before, else ""."""
+    path = Path(location)
+    files = [path] if path.is_file() else sorted(path.glob("*.safetensors"))
+    if files:
+        return digest({file.name: file_digest(file) for file in files})[:16]
+    from huggingface_hub import try_to_load_from_cache
+
+    if path.exists() or not re.fullmatch(r"[\w.-]+/[\w.-]+", location):
+        return ""
+    config = try_to_load_from_cache(location, "config.json")
+    return Path(config).parent.name if isinstance(config, str) else ""
 
 
 @dataclass
@@ -161,6 +176,7 @@ class Completions:
     log: Path
     committed: Sequence[Path] = ()
     rows: dict[str, dict] = field(default_factory=dict)
+    wanted: set[str] = field(default_factory=set)
 
     def __post_init__(self):
         for path in (*self.committed, self.log):
@@ -186,14 +202,21 @@ class Completions:
         Equal chats are one question.
         """
         keys = [question(model, digest(chat), asdict(sampling)) for chat in chats]
-        missing = {key: chat for key, chat in zip(keys, chats, strict=True) if self._answer(key) is None}
+        self.wanted.update(keys)
+        missing = {key: chat for key, chat in zip(keys, chats, strict=True) if self._answer(key, llm) is None}
         if missing and llm:
             self._ask(missing, sampling, llm, what)
-        return [self._answer(key) for key in keys]
+        return [self._answer(key, llm) for key in keys]
 
-    def _answer(self, key: str) -> Answer | None:
+    def used(self) -> list[dict]:
+        """The lines of all that was asked of this object and has an answer."""
+        return [self.rows[key] for key in sorted(self.wanted) if key in self.rows and not self.rows[key]["error"]]
+
+    def _answer(self, key: str, llm: LLM | None) -> Answer | None:
         row = self.rows.get(key)
-        return None if row is None or row["error"] else Answer(row["text"], row["finish"])
+        # other weights under the same name, as far as both are known: a server may not say, a hub id not before it is had
+        other = row and llm and row["revision"] and llm.revision and row["revision"] != llm.revision
+        return None if not row or row["error"] or other else Answer(row["text"], row["finish"])
 
     def _ask(self, missing: Mapping[str, Chat], sampling: Sampling, llm: LLM, what: str) -> None:
         from tqdm import tqdm

@@ -20,3 +20,8 @@ def cache() -> Path:
 def results() -> Path:
     """Committed numbers, one folder a profile."""
     return root() / "results"
+
+
+def completions(profile: str) -> Path:
+    """Answers of a language model that the repository carries for a profile."""
+    return results() / profile / "completions.jsonl"

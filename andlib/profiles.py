@@ -100,6 +100,8 @@ FAULTS = {
     "the lowest 16 bands (utils.py:31-35)",
     "beats_48k_as_16k": "BEATs' activations come from samples at 48 kHz that are taken for 16 kHz: three times "
     "longer, a third of the pitch; ablation uses 16 kHz (utils.py:133-137, data_utils.py:311-313)",
+    "icl_uncalibrated": "ICL reads the uncalibrated summary, and an answer that names no class is snapped to the "
+    "nearest (data_utils.py:222-238; it also asks for five classes apart from the one)",
     "rank_single_argsort": "rank_reorder takes one argsort for a rank (similarity.py:116)",
 }
 

@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from andlib import paths
-from andlib.concepts import ESC50
+from andlib.concepts import concept_set
+from andlib.encoders import EMBEDDED
 from andlib.errors import InputError, check_choice, suggest
+from andlib.llm import LLM, SMOLLM2, Completions, open_llm
 from andlib.profiles import MODELS, PROFILES, STRATEGIES, Profile, switches
 from andlib.records import ProbingSet
 from andlib.store import Store
@@ -25,7 +27,13 @@ DEFAULTS = {
     "weights": "",
     "mode": "corrected",
     "k": 5,
+    "concepts": "esc50",
+    "llm": "",
+    "summariser": "rules",
+    "encoder": EMBEDDED,
+    "audio_encoder": "embedded",
 }
+SUMMARISERS = ("rules", "llm")
 NOTEBOOK_NAMES = {"In", "Out", "get_ipython", "exit", "quit", "open"}
 
 
@@ -36,6 +44,9 @@ class Run:
     models: target networks, in the order of their tables. weights: folder or hub id of the network where it is not the
     profile's. faults: switches of the released code that are on.
     k: how many highest and lowest clips describe a neuron. extra: the page's own parameters.
+    concept_set: name or file of the concept set D_c. llm: the language model that is asked (see `andlib.llm`); without
+    one, kept answers are read. summariser: who writes S_h and S_l, our rules or the llm. encoder: DB's text encoder;
+    audio_encoder: TAB's pair of encoders (see `andlib.encoders`).
     """
 
     profile: Profile
@@ -45,6 +56,11 @@ class Run:
     weights: str = ""
     mode: str = "corrected"
     k: int = 5
+    concept_set: str = "esc50"
+    llm: str = ""
+    summariser: str = "rules"
+    encoder: str = EMBEDDED
+    audio_encoder: str = "embedded"
     extra: Mapping[str, Any] = field(default_factory=dict)
     store: Store = field(default_factory=lambda: Store(paths.cache()))
 
@@ -86,14 +102,40 @@ class Run:
             f"-p data_dir path/to/{self.profile.name} (How to run says where to get them)."
         )
 
-    @property
+    @cached_property
     def concepts(self) -> tuple[str, ...]:
-        """The concept set D_c: ESC-50's 50 class names on every profile, so that chance is 2 % (top-5: 10 %)."""
-        return ESC50
+        """The concept set D_c: by default ESC-50's 50 class names on every profile: chance is 2 % (top-5: 10 %)."""
+        return concept_set(self.concept_set, self.probing_set.classes)
+
+    @cached_property
+    def language_model(self) -> LLM | None:
+        """The language model that is asked; None where only kept answers are read."""
+        return open_llm(self.llm) if self.llm else None
+
+    @property
+    def answerer(self) -> str:
+        """Whose answers are read, for tables and keys: the language model's name."""
+        return self.language_model.model if self.language_model else SMOLLM2
+
+    @property
+    def rests_on(self) -> dict[str, str]:
+        """What each method of Section 4.1 rests on, for its column: ICL's language model, TAB's and DB's encoders; and
+        what the cosine of two names is measured with."""
+        audio = "embedded audio encoder" if self.audio_encoder == "embedded" else self.audio_encoder
+        return {"ICL": self.answerer, "TAB": audio, "DB": self.encoder, "cosine": self.profile.encoder}
+
+    @cached_property
+    def completions(self) -> Completions:
+        """Every answer of a language model that is kept: committed for the profile, or given on this machine."""
+        return Completions(self.store.folder / "completions.jsonl", [paths.completions(self.profile.name)])
 
     def made_by(self, *origins: str) -> str:
         """One line for under a table or figure: profile, mode, caption origin and versions that made it."""
         parts = [f"Profile {self.profile.name}: {self.profile.title}", f"mode {self.mode}"]
+        if self.summariser == "llm":
+            parts.append(f"summaries by {self.answerer}")
+        if self.concept_set != "esc50":
+            parts.append(f"concepts {self.concept_set}")
         if origins:
             parts.append("descriptions from " + " + ".join(origins))
         if self.weights:
@@ -123,11 +165,13 @@ def open_run(parameters: Mapping[str, Any], **own: Any) -> Run:
     if values["weights"] and model == "all":
         raise InputError("Parameter weights names one network, but model is 'all'; say which one it is: -p model ast.")
     switches(values["mode"])
+    check_choice("Summariser", values["summariser"], SUMMARISERS)
     extra = {name: _own(name, given.get(name), allowed) for name, allowed in own.items()}
     return Run(
         profile=PROFILES[check_choice("Profile", values["profile"], PROFILES)],
         models=MODELS if model == "all" else (model,),
-        **{name: values[name] for name in ("data_dir", "captions", "weights", "mode", "k")},
+        concept_set=values["concepts"],
+        **{name: value for name, value in values.items() if name not in ("model", "profile", "concepts")},
         extra=extra,
     )
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from andlib import concepts, language, stages
+from andlib import answers, concepts, language, stages
 from andlib.activations import highest
 from andlib.errors import InputError
 from andlib.profiles import LEARNT, TEST
@@ -15,13 +15,16 @@ from andlib.run import Run
 from andlib.similarity import FUNCTIONS
 from andlib.targets import Layer, Target
 
+METHODS = ("ICL", "TAB", "DB")
+
 
 def last_layer(run: Run) -> pd.DataFrame:
-    """Section 4.1: how often DB names the class of a classifier unit, by similarity function and condition.
+    """Section 4.1: how often a method names the class of a classifier unit, by similarity function and condition.
 
-    One row a model, method, function and condition; columns top1, top5 (shares of units) and cos (mean cosine of the
-    first concept and the true class), units. Conditions: "all clips" is the paper's; "fold 1" uses only clips that no
-    network was trained on; the others are controls.
+    One row a model, method, function (ICL: how many worked examples) and condition; columns top1, top5 (shares of
+    units) and cos (mean cosine of the first concept and the true class; 0 where ICL names none), units (that the
+    language model answered for; all of them elsewhere), none (units for which ICL names no concept). Conditions:
+    "all clips" is the paper's; "fold 1" uses only clips that no network was trained on; the others are controls.
     """
     rows = [row for model in run.models for row in _last_layer_rows(run, model)]
     return pd.DataFrame(rows)
@@ -29,27 +32,48 @@ def last_layer(run: Run) -> pd.DataFrame:
 
 def _last_layer_rows(run: Run, model: str):
     truth = [run.concepts.index(name) for name in _known_classes(run, model)]
-    names = stages.embeddings(run, run.concepts)
+    names = stages.embeddings(run, run.concepts, run.profile.encoder)
     cosine = names @ names.T
     trained = stages.unit_activations(run, model)["classifier"]
     untrained = stages.unit_activations(run, model, untrained=True)["classifier"]
-    p = stages.concept_similarity(run)
+    p = {"TAB": stages.sound_similarity(run), "DB": stages.concept_similarity(run)}
     test = np.isin(run.probing_set.folds, TEST)
     cases = {
-        "all clips": (trained, p),
-        "fold 1": (trained[test], p[test]),
-        "untrained network": (untrained, p),
-        **{control: (trained, stages.concept_similarity(run, control)) for control in stages.CONTROLS},
+        (method, condition): case
+        for method in p
+        for condition, case in {
+            "all clips": (trained, p[method]),
+            "fold 1": (trained[test], p[method][test]),
+            "untrained network": (untrained, p[method]),
+        }.items()
     }
-    for condition, (u, similarities) in cases.items():
+    cases |= {("DB", control): (trained, stages.concept_similarity(run, control)) for control in stages.CONTROLS}
+    yield from _asked(run, model, truth, cosine)
+    for (method, condition), (u, similarities) in cases.items():
         if not len(u):
             continue  # a set without folds has no fold 1
         for function in FUNCTIONS:
-            scores = stages.db_scores(run, function, u, similarities, hidden=False)
+            scores = stages.closed_scores(run, method, function, u, similarities)
             found = concepts.identification(concepts.ranked(scores, 5), truth, cosine)
-            yield _identified(model, "DB", function, condition, found)
+            yield _identified(model, method, function, condition, found)
     found = concepts.identification(concepts.ranked(_string_match(run, trained), 5), truth, cosine)
     yield _identified(model, "string match", "mentions", "all clips", found)
+
+
+def _asked(run: Run, model: str, truth: Sequence[int], cosine: np.ndarray):
+    """ICL's rows: one ranked list a unit, so that its first five hold its first; naming none is a wrong answer."""
+    for shots in answers.SHOTS:
+        lists = answers.choices(run, model, shots)
+        given = [(named, true) for named, true in zip(lists, truth, strict=True) if named is not None]
+        rankings = [[run.concepts.index(name) for name in named] for named, _ in given]
+        pairs = list(zip(rankings, (true for _, true in given), strict=True))
+        found = {
+            "top1": np.array([ranking[:1] == [true] for ranking, true in pairs], float),
+            "top5": np.array([true in ranking[:5] for ranking, true in pairs], float),
+            "cos": np.array([cosine[ranking[0], true] if ranking else 0.0 for ranking, true in pairs]),
+        }
+        none = sum(not ranking for ranking in rankings)
+        yield _identified(model, "ICL", f"{shots}-shot", "all clips", found) | {"none": none}
 
 
 def named_units(run: Run, model: str, function: str) -> pd.DataFrame:
@@ -57,14 +81,14 @@ def named_units(run: Run, model: str, function: str) -> pd.DataFrame:
     right."""
     classes = _known_classes(run, model)
     u = stages.unit_activations(run, model)["classifier"]
-    scores = stages.db_scores(run, function, u, stages.concept_similarity(run), hidden=False)
+    scores = stages.closed_scores(run, "DB", function, u, stages.concept_similarity(run))
     first, second = (np.array(run.concepts)[column] for column in concepts.ranked(scores, 2).T)
     right = np.where(first == np.array(classes), "yes", "no")
     return pd.DataFrame({"model": model, "class": classes, "first": first, "second": second, "right": right})
 
 
 def _identified(model: str, method: str, function: str, condition: str, found: Mapping[str, np.ndarray]) -> dict:
-    shares = {column: float(values.mean()) for column, values in found.items()}
+    shares = {column: float(values.mean()) if len(values) else np.nan for column, values in found.items()}
     keys = {"model": model, "method": method, "function": function, "condition": condition}
     return {**keys, **shares, "units": len(found["top1"])}
 
@@ -91,14 +115,14 @@ def readings(run: Run) -> pd.DataFrame:
     function that is best for the default reading), function, moved (share of units whose first concept differs from
     the default's).
     """
-    names, p = stages.embeddings(run, run.concepts), stages.concept_similarity(run)
+    names, p = stages.embeddings(run, run.concepts, run.profile.encoder), stages.concept_similarity(run)
     rows = []
     for model in run.models:
         truth = [run.concepts.index(name) for name in _known_classes(run, model)]
         layers = _readings(run, stages.target(run, model))
         network = replace(stages.target(run, model), layers=tuple(layers.values()))  # all are read in one pass
         u = stages.unit_activations(run, network).values()
-        ranked = [{f: concepts.ranked(stages.db_scores(run, f, x, p, hidden=False), 5) for f in FUNCTIONS} for x in u]
+        ranked = [{f: concepts.ranked(stages.closed_scores(run, "DB", f, x, p), 5) for f in FUNCTIONS} for x in u]
         found = [{f: concepts.identification(r[f], truth, names @ names.T) for f in FUNCTIONS} for r in ranked]
         best = max(FUNCTIONS, key=lambda f: (found[0][f]["top1"].mean(), found[0][f]["top5"].mean()))  # noqa: B023
         for (axis, reading), order, shares in zip(layers, ranked, found, strict=True):
@@ -137,18 +161,21 @@ def _class_means(run: Run, u: np.ndarray, classes: Sequence[str]) -> np.ndarray:
     return np.stack([u[m].mean(0) - u[learnt & ~m].mean(0) for m in member], 1)
 
 
-def db_concepts(run: Run, unit: Unit, network: Target | None = None) -> list[dict[str, str]]:
-    """DB's three best concepts for one unit by each similarity function, all units of its layer scored together.
+def closed_concepts(run: Run, unit: Unit, network: Target | None = None) -> list[dict[str, str]]:
+    """TAB's and DB's three best concepts for one unit by each similarity function, all units of its layer scored
+    together.
 
     network: the target, where it is not one of the profile's.
     """
     network = network or stages.target(run, unit.model)
     network.check(unit)
     u = stages.unit_activations(run, network)[unit.layer]
-    p = stages.concept_similarity(run)
+    hidden = network.layer(unit.layer).hidden
     rows = []
-    for function in FUNCTIONS:
-        scores = stages.db_scores(run, function, u, p, hidden=network.layer(unit.layer).hidden)
-        best = concepts.ranked(scores[unit.index : unit.index + 1], 3)[0]
-        rows.append({"function": function, **{f"{place}.": run.concepts[i] for place, i in enumerate(best, 1)}})
+    for method, p in {"TAB": stages.sound_similarity(run), "DB": stages.concept_similarity(run)}.items():
+        for function in FUNCTIONS:
+            scores = stages.closed_scores(run, method, function, u, p, hidden=hidden)
+            best = concepts.ranked(scores[unit.index : unit.index + 1], 3)[0]
+            named = {f"{place}.": run.concepts[i] for place, i in enumerate(best, 1)}
+            rows.append({"method": f"{method} ({run.rests_on[method]})", "function": function, **named})
     return rows

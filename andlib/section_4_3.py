@@ -16,6 +16,7 @@ from andlib.store import digest
 from andlib.targets import Target
 
 SHUFFLED = "shuffled captions"  # one of stages.CONTROLS
+STRATEGIES = ("TAB", "DB", "OCP")
 EVERY = (*TEST, *LEARNT)
 RANDOM_SHARE = 3000 / 55_296  # Table 4's random baseline, as a share of AST's block units
 DRAWS, PERMUTATIONS, SEED = 1000, 10_000, 0
@@ -24,13 +25,13 @@ DRAWS, PERMUTATIONS, SEED = 1000, 10_000, 0
 def unit_sets(run: Run, model: str, folds: Sequence[int], strategy: str, control: str = "") -> list[UnitSet]:
     """For each of the probing set's classes, the block units that a strategy labels with it (Section 4.3).
 
-    strategy: "DB" takes units with the class among their three best concepts, "OCP" those whose open concepts' nouns
-    name it. folds: clips that described the units. control: as for `stages.clip_descriptions`.
+    strategy: "DB" and "TAB" take units with the class among their three best concepts, "OCP" those whose open
+    concepts' nouns name it. folds: clips that described the units. control: as for `stages.clip_descriptions`.
     """
     table = stages.neurons(run, model, folds, control=control)
     table = table[table["layer"] != "classifier"]
-    if strategy == "DB":
-        labelled = [[name in best for best in table["db"]] for name in run.probing_set.classes]
+    if strategy in ("DB", "TAB"):
+        labelled = [[name in best for best in table[strategy.lower()]] for name in run.probing_set.classes]
     else:
         released = "ocp_substring" in run.faults
         nouns = [tuple(words) for words in table["raw_nouns" if released else "nouns"]]
@@ -58,7 +59,7 @@ def _leading_rows(units: UnitSet) -> UnitSet:
 def unlearning_sets(run: Run, model: str, *, controls: bool = True) -> dict[str, list[UnitSet]]:
     """Table 4's strategies, name -> a set of units a class.
 
-    Beside DB and OCP stand random sets with as many units in every layer; controls: and the sets that the strategy
+    Beside TAB, DB and OCP stand random sets with as many units in every layer; controls: and the sets that the strategy
     chooses when every clip is described by another's caption, and from all clips.
     """
     rng = np.random.default_rng(SEED)
@@ -69,12 +70,13 @@ def unlearning_sets(run: Run, model: str, *, controls: bool = True) -> dict[str,
     if "ablate_leading_rows" in run.faults:  # released code: close_neuron_class.py:42-45, one draw for all classes
         drawn = [_leading_rows(drawn[0]) for _ in classes]
     sets = {"random": drawn}
-    for strategy in ("DB", "OCP"):
+    for strategy in STRATEGIES:
         chosen = unit_sets(run, model, LEARNT, strategy)
         sets[strategy] = chosen
         sets[f"random as {strategy}"] = [ablation.matched_random(units, widths, rng) for units in chosen]
         if controls:
-            sets[f"{strategy}, {SHUFFLED}"] = unit_sets(run, model, LEARNT, strategy, SHUFFLED)
+            if strategy != "TAB":  # it reads no caption
+                sets[f"{strategy}, {SHUFFLED}"] = unit_sets(run, model, LEARNT, strategy, SHUFFLED)
             sets[f"{strategy} (all clips)"] = unit_sets(run, model, EVERY, strategy)
     return sets
 
@@ -210,11 +212,14 @@ def described_layers(run: Run) -> pd.DataFrame:
                     "units": len(table),
                     "dead": int(table["dead"].sum()),
                     "points": before / len(table),
-                    "qualities or events": 1
-                    - table["kinds"].map(lambda kinds: list(kinds).count("source")).sum() / before,
+                    "qualities or events": _count(table["kinds"], ("quality", "event")) / before,
                     "removed": 1 - after / before,
                     "with adjective": float(table["adjectives"].map(len).gt(0).mean()),
                     "with noun": float(table["nouns"].map(len).gt(0).mean()),
                 }
             )
     return pd.DataFrame(rows)
+
+
+def _count(rows: pd.Series, wanted: Sequence[str]) -> int:
+    return sum(kind in wanted for row in rows for kind in row)

@@ -24,12 +24,12 @@ from andlib.run import Run
 from andlib.store import digest, file_digest
 from andlib.targets import Layer, Target
 
-NEURONS_VERSION = 1  # raise it when a summary, its calibration or its open concepts change
+NEURONS_VERSION = 2  # raise it when a summary, its calibration or its open concepts change
 UNTRAINED_SEED = 0
 SHUFFLE_SEED = 0
 SHARD = 256  # clips whose activations are stored at a time
 HEARING_RATE = 16_000  # Hz, at which the ear hears
-DB_FUNCTION = "cos_cubed"  # labels block units; the paper does not say which it used, and finds this best for AST
+FUNCTION = "cos_cubed"  # labels block units; the paper does not say which it used, and finds this best for AST
 CONTROLS = ("shuffled captions", "class words struck")
 
 
@@ -195,13 +195,13 @@ def clip_descriptions(run: Run, control: str = "") -> list[str]:
     return texts
 
 
-def embeddings(run: Run, texts: Sequence[str]) -> np.ndarray:
-    """Unit-length vectors of texts by the profile's sentence encoder; float32 [texts, dimensions]."""
+def embeddings(run: Run, texts: Sequence[str], encoder: str) -> np.ndarray:
+    """Unit-length vectors of texts by a text encoder; float32 [texts, dimensions]."""
     texts = list(texts)
-    key = {"encoder": encoders.fingerprint(run.profile.encoder), "texts": digest(texts)}
+    key = {"encoder": encoders.fingerprint(encoder), "texts": digest(texts)}
 
     def make():
-        return {"vectors": encoders.encode(texts, run.profile.encoder)}
+        return {"vectors": encoders.encode(texts, encoder)}
 
     return run.store.get("embeddings", key, make, "arrays")["vectors"]
 
@@ -209,18 +209,39 @@ def embeddings(run: Run, texts: Sequence[str]) -> np.ndarray:
 def concept_similarity(run: Run, control: str = "") -> np.ndarray:
     """P for DB: similarity of each clip's description and each concept; float32 [clips, concepts]."""
     return concepts.clip_concept_similarity(
-        embeddings(run, clip_descriptions(run, control)),
-        embeddings(run, run.concepts),
+        embeddings(run, clip_descriptions(run, control), run.encoder),
+        embeddings(run, run.concepts, run.encoder),
         softmax_over_concepts="db_double_softmax" in run.faults,
     )
 
 
-def db_scores(run: Run, function: str, u: np.ndarray, p: np.ndarray, *, hidden: bool) -> np.ndarray:
-    """DB's scores of every concept for the units of one layer; float32 [units, concepts].
+def sound_similarity(run: Run) -> np.ndarray:
+    """P for TAB: similarity of each clip's sound and each concept; float32 [clips, concepts] (Section 3.3)."""
+    pair, probing_set = encoders.audio_text(run.audio_encoder), run.probing_set
+    key = {
+        "encoder": pair.fingerprint,
+        "clips": probing_set.fingerprint,
+        "seconds": run.profile.seconds,
+        "texts": digest(run.concepts),
+    }
+
+    def make():
+        heard = pair.audio(probing_set.batches(pair.sample_rate, run.profile.seconds))
+        return {"p": concepts.clip_concept_similarity(heard, pair.texts(run.concepts))}
+
+    return run.store.get("sounds", key, make, "arrays")["p"]
+
+
+def closed_scores(
+    run: Run, method: str, function: str, u: np.ndarray, p: np.ndarray, *, hidden: bool = False
+) -> np.ndarray:
+    """DB's or TAB's scores of every concept for the units of one layer; float32 [units, concepts].
 
     hidden: whether they are any layer's but the classifier's.
     """
     options = {"single_argsort": True} if function == "rank_reorder" and "rank_single_argsort" in run.faults else {}
+    if method == "TAB":  # released code: gives TAB a layer at once
+        return concepts.score(function, u, p, **options)
     one_at_a_time = "db_one_unit_at_a_time" in run.faults
     top_k_only = run.k if hidden and "db_top_k_only" in run.faults else 0
     if one_at_a_time or top_k_only:
@@ -240,7 +261,7 @@ def neurons(
     Columns: unit, layer, index, dead; highest and lowest (clip indices in the whole set); high, low, calibrated
     (points of S_h, S_l, S_h^c); kinds (of each point of S_h: source, quality or event); like, cosine (for each point
     of S_h, the closest point of S_l);
-    adjectives, nouns, verbs, prepositions, raw_nouns (C_open), length; db (the three best concepts).
+    adjectives, nouns, verbs, prepositions, raw_nouns (C_open), length; db, tab (the three best concepts).
     layers: some of the target's; all by default. control: as for `clip_descriptions`.
     """
     network = probed(run, model)
@@ -254,23 +275,29 @@ def neurons(
         "activations": _recorded(run, network),
         "folds": sorted(folds),
         "texts": digest(texts),
-        "encoder": encoders.fingerprint(run.profile.encoder),
+        "sentences": encoders.fingerprint(run.profile.encoder),
+        "encoder": encoders.fingerprint(run.encoder),
+        "audio_encoder": encoders.audio_text(run.audio_encoder).fingerprint,
+        "concepts": digest(run.concepts),
+        "summariser": run.summariser,
+        "llm": [run.answerer, getattr(run.language_model, "revision", "")] if run.summariser == "llm" else "",
         "tagger": run.profile.tagger,
         "layers": [layer.name for layer in described],
         "k": run.k,
         "faults": sorted(run.faults),
-        "function": DB_FUNCTION,
+        "function": FUNCTION,
         "version": NEURONS_VERSION,
     }
 
     def make():
-        return _describe(run, network, described, where, texts, concept_similarity(run, control)[where])
+        p = {"DB": concept_similarity(run, control)[where], "TAB": sound_similarity(run)[where]}
+        return _describe(run, network, described, where, texts, p)
 
     return run.store.get("neurons", key, make, "frame")
 
 
 def _describe(
-    run: Run, network: Target, described: Sequence[Layer], where: np.ndarray, texts: list[str], p: np.ndarray
+    run: Run, network: Target, described: Sequence[Layer], where: np.ndarray, texts: list[str], p: dict[str, np.ndarray]
 ) -> pd.DataFrame:
     from tqdm import tqdm
 
@@ -293,19 +320,36 @@ def _describe(
                 "high": [told(claims) for claims in shared],
                 "kinds": [[claim.kind for claim, _, _ in claims] for claims in shared],
                 "low": summariser.summaries(bottom),
-                "db": _closed_concepts(run, u, p, layer),
+                **{method.lower(): _closed_concepts(run, method, u, p[method], layer) for method in p},
             }
         )
         tables.append(table)
     table = pd.concat(tables, ignore_index=True)
-    return _open_concepts(run, _calibrate(run, table))
+    if run.summariser == "llm":
+        from andlib.answers import summarised
+
+        table = summarised(run, table, texts)
+        if not table.pop("answered").all():
+            raise InputError(
+                "The language model has not answered for every neuron: name one that can be asked (-p llm smollm2), "
+                "or run the page again, which asks those that failed."
+            )
+    return concluded(run, table, language_model=run.summariser == "llm")
 
 
-def _closed_concepts(run: Run, u: np.ndarray | None, p: np.ndarray, layer: Layer) -> list[list[str]]:
+def concluded(run: Run, table: pd.DataFrame, *, language_model: bool = False) -> pd.DataFrame:
+    """Neurons with summaries `high` and `low`, calibrated (module B) and read for open concepts (module C).
+
+    language_model: judges the adjectives; else a list of ours does.
+    """
+    return _open_concepts(run, _calibrate(run, table), language_model)
+
+
+def _closed_concepts(run: Run, method: str, u: np.ndarray | None, p: np.ndarray, layer: Layer) -> list[list[str]]:
     """The three best concepts of each unit of a layer; none where activations were streamed."""
     if u is None:
         return [[] for _ in range(layer.units)]
-    best = concepts.ranked(db_scores(run, DB_FUNCTION, u, p, hidden=layer.hidden), 3)
+    best = concepts.ranked(closed_scores(run, method, FUNCTION, u, p, hidden=layer.hidden), 3)
     return [[run.concepts[j] for j in row] for row in best]
 
 
@@ -322,15 +366,20 @@ def _calibrate(run: Run, table: pd.DataFrame) -> pd.DataFrame:
         cosine = vectors[[row_of[p] for p in high]] @ vectors[[row_of[p] for p in low]].T
         h, lo = ([i for i, point in enumerate(side) if point not in junk] for side in (high, low))
         kept.append(rule([high[i] for i in h], [low[i] for i in lo], cosine[np.ix_(h, lo)]).kept)
-        like.append([low[j] for j in cosine.argmax(1)])
-        cosines.append(cosine.max(1))
+        like.append([low[j] for j in cosine.argmax(1)] if low else [""] * len(high))
+        cosines.append(cosine.max(1, initial=-1))
     return table.assign(calibrated=kept, like=like, cosine=cosines)
 
 
-def _open_concepts(run: Run, table: pd.DataFrame) -> pd.DataFrame:
+def _open_concepts(run: Run, table: pd.DataFrame, language_model: bool) -> pd.DataFrame:
     """Adds C_open: words of the calibrated summary by part of speech, and its length in words."""
     released = "word_lists_by_substring" in run.faults
-    found = {points: language.open_concepts(points, released=released) for points in set(table["calibrated"])}
+    acoustic = language.is_acoustic
+    if language_model:
+        from andlib.answers import acoustic_filter
+
+        acoustic = acoustic_filter(run, table["calibrated"])
+    found = {p: language.open_concepts(p, released=released, acoustic=acoustic) for p in set(table["calibrated"])}
     rows = [found[points] for points in table["calibrated"]]
     words = {
         part: [_repeated(getattr(row, part)) for row in rows]

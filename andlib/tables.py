@@ -85,35 +85,44 @@ def table1(accuracy: pd.DataFrame, floors: pd.DataFrame, made_by: str) -> Table:
     return plain(pd.DataFrame(rows), "Table 1. Accuracy of the target networks", made_by, formats)
 
 
-def table2(results: pd.DataFrame, made_by: str, encoder: str) -> Table:
-    """Table 2 for DB: the best function's top-1, top-5 and cosine, beside the paper's and chance.
+def table2(results: pd.DataFrame, made_by: str, rests_on: Mapping[str, str]) -> Table:
+    """Table 2: top-1, top-5 and cosine of ICL, TAB and DB (their best functions), beside the paper's and chance.
 
-    results: `section_4_1.last_layer`. encoder: what the cosine is measured with, which stands in its header.
+    results: `section_4_1.last_layer`. rests_on: `Run.rests_on`, whose names stand in rows and header.
     """
     rows = []
     for model, ours in results.groupby("model", sort=False):
-        best = best_function(ours)
-        if model in paper.numbers()["models"]:
-            reference = paper.table2(model).set_index("method").loc["DB"]
-            rows.append({"model": model, "method": "DB, the paper (ESC-50)", **reference})
-        for _, row in ours[(ours["function"] == best) & ours["condition"].isin(["all clips", "fold 1"])].iterrows():
-            rows.append({"model": model, "method": f"DB, {best}: {row['condition']}", **row[["top1", "top5", "cos"]]})
-    rows.append({"model": "chance", "method": "50 concepts", **paper.CHANCE, "cos": float("nan")})
-    frame = pd.DataFrame(rows).rename(columns={"top1": "top-1", "top5": "top-5", "cos": f"cosine ({encoder})"})
-    formats = {"top-1": ".1%", "top-5": ".1%", f"cosine ({encoder})": ".2f"}
+        printed = paper.table2(model).set_index("method") if model in paper.numbers()["models"] else None
+        for method in ("ICL", "TAB", "DB"):
+            of_method = ours[ours["method"] == method]
+            kept = [best_function(ours, method)] if method != "ICL" else list(of_method["function"])
+            shown = of_method[of_method["function"].isin(kept) & of_method["condition"].isin(["all clips", "fold 1"])]
+            for _, row in shown.iterrows():
+                first = printed is not None and row["condition"] == "all clips"
+                rows.append(
+                    {"model": model, "method": f"{method} ({rests_on[method]})", "function": row["function"]}
+                    | {"clips": row["condition"], **row[["top1", "top5", "cos"]]}
+                    | {"the paper (ESC-50)": _cell(printed.loc[method]) if first else "–"}
+                )
+    rows.append({"model": "chance", "method": "50 concepts", "function": "–", "clips": "–", **paper.CHANCE})
+    cosine = f"cosine ({rests_on['cosine']})"
+    frame = pd.DataFrame(rows).rename(columns={"top1": "top-1", "top5": "top-5", "cos": cosine})
+    formats = {"top-1": ".1%", "top-5": ".1%", cosine: ".2f"}
     return plain(frame, "Table 2. Naming the classes of classifier units", made_by, formats)
 
 
 def controls(results: pd.DataFrame, made_by: str) -> Table:
-    """Top-1 of DB's best function under every condition, and of the string match, one row a model."""
+    """Top-1 under every condition: TAB's and DB's best functions, and the string match."""
     rows = []
     for model, ours in results.groupby("model", sort=False):
-        best = best_function(ours)
-        shown = ours[(ours["function"] == best) | (ours["method"] != "DB")]
-        named = [c if m == "DB" else m for c, m in zip(shown["condition"], shown["method"], strict=True)]
-        rows.append({"model": model, "function": best, **dict(zip(named, shown["top1"], strict=True))})
+        for method in ("TAB", "DB"):
+            best = best_function(ours, method)
+            shown = ours[(ours["method"] == method) & (ours["function"] == best)].set_index("condition")["top1"]
+            rows.append({"model": model, "method": method, "function": best, **shown})
+        string = ours.loc[ours["method"] == "string match", "top1"].iloc[0]
+        rows.append({"model": model, "method": "string match", "all clips": string})
     frame = pd.DataFrame(rows)
-    return plain(frame, "Top-1 under every condition", made_by, dict.fromkeys(frame.columns[2:], ".1%"))
+    return plain(frame, "Top-1 under every condition", made_by, dict.fromkeys(frame.columns[3:], ".1%"))
 
 
 def named(units: pd.DataFrame, made_by: str) -> Table:
@@ -124,29 +133,31 @@ def named(units: pd.DataFrame, made_by: str) -> Table:
     return Table(wide, "Classifier units that DB names rightly (✓), or what it calls them", made_by, {})
 
 
-def best_function(results: pd.DataFrame) -> str:
+def best_function(results: pd.DataFrame, method: str = "DB") -> str:
     """The similarity function with the highest top-1 on all clips (ties: top-5, then cosine), as Table 2 takes it."""
-    scored = results[(results["method"] == "DB") & (results["condition"] == "all clips")]
+    scored = results[(results["method"] == method) & (results["condition"] == "all clips")]
     return scored.sort_values(["top1", "top5", "cos"], ascending=False, kind="stable").iloc[0]["function"]
 
 
-def table7(results: pd.DataFrame, made_by: str, encoder: str) -> Table:
-    """Table 7 for DB: every similarity function, ours (all clips, fold 1 alone) and the paper's.
+def table7(results: pd.DataFrame, made_by: str, rests_on: Mapping[str, str]) -> Table:
+    """Table 7: TAB and DB with every similarity function, ours (all clips, fold 1 alone) and the paper's.
 
     A cell holds top-1 in %, top-5 in % and the cosine, as the paper lays it out.
     """
     rows = []
-    for model, ours in results[results["method"] == "DB"].groupby("model", sort=False):
+    for (method, model), ours in results[results["method"].isin(["TAB", "DB"])].groupby(
+        ["method", "model"], sort=False
+    ):
         in_paper = model in paper.numbers()["models"]
-        reference = paper.table7(model).set_index("function") if in_paper else None
+        reference = paper.table7(model, method).set_index("function") if in_paper else None
         cells = ours.set_index(["condition", "function"])
         for function in ours["function"].unique():
-            row = {"model": model, "function": function}
+            row = {"model": model, "method": f"{method} ({rests_on[method]})", "function": function}
             for condition in ("all clips", "fold 1"):
                 if (condition, function) in cells.index:
                     row[f"ours, {condition}"] = _cell(cells.loc[(condition, function)])
             rows.append(row | {"the paper (ESC-50)": _cell(reference.loc[function]) if in_paper else "–"})
-    caption = f"Table 7. DB by similarity function: top-1 % / top-5 % / cosine by {encoder}"
+    caption = f"Table 7. TAB and DB by similarity function: top-1 % / top-5 % / cosine by {rests_on['cosine']}"
     return plain(pd.DataFrame(rows), caption, made_by)
 
 
@@ -176,7 +187,7 @@ def table4(results: pd.DataFrame, made_by: str) -> Table:
     for model, ours in results.groupby("model", sort=False):
         if model in paper.numbers()["models"]:
             reference = paper.table4(model).set_index("strategy")
-            for strategy in ("random", "DB", "OCP"):
+            for strategy in ("random", "TAB", "DB", "OCP"):
                 rows.append({"model": model, "strategy": f"{strategy}, the paper (ESC-50)", **reference.loc[strategy]})
         rows += ours.to_dict("records")
     frame = pd.DataFrame(rows)

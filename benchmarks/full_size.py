@@ -84,7 +84,7 @@ def dissect(name: str, folder: Path, data_dir: str) -> dict:
     start = time.perf_counter()
     stages.unit_activations(run, target)
     recorded = time.perf_counter()
-    stages.embeddings(run, stages.clip_descriptions(run))
+    stages.embeddings(run, stages.clip_descriptions(run), run.encoder)
     captioned = time.perf_counter()
     neurons = stages.neurons(run, target)
     end = time.perf_counter()

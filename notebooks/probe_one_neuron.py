@@ -23,6 +23,9 @@ captions: str = ""  # caption file (CSV or JSON); empty takes the profile's
 weights: str = ""  # folder or hub id of the network; empty takes the profile's
 mode: str = "corrected"  # corrected | released | names of released faults
 k: int = 5  # highest / lowest activated clips per neuron
+concepts: str = "esc50"  # concept set: esc50 | classes (the probing set's) | acoustic | a file with one concept a line
+summariser: str = "rules"  # who writes the summaries: rules | llm
+llm: str = ""  # the summariser's language model: smollm2 | transformers:MODEL | openai:MODEL | vllm:MODEL
 
 # %%
 import andlib as al
@@ -52,10 +55,11 @@ al.figures.activation_histogram(u, neuron["highest"], neuron["lowest"], address.
 # %% [markdown]
 # ## Which concept, by which function
 #
-# The five similarity functions often disagree on a unit of a block: it has no concept that anyone trained it for.
+# TAB compares concepts with sounds, DB with descriptions.
+The five similarity functions often disagree on a unit of a block: it has no concept that anyone trained it for.
 
 # %% tags=["hide-input"]
-al.tables.listing(al.db_concepts(run, address), "DB's three best concepts of ESC-50's 50", run.made_by(*al.caption_parts(run)))
+al.tables.listing(al.closed_concepts(run, address), f"The three best of {len(run.concepts)} concepts", run.made_by(*al.caption_parts(run)))
 
 # %% [markdown]
 # ## Other neurons
@@ -75,4 +79,6 @@ al.tables.listing(layers, f"Layers of {address.model}: {sum(layer.units for laye
 #
 # ```bash
 # papermill notebooks/probe_one_neuron.ipynb out.ipynb -p unit block3.intermediate/5
+# papermill notebooks/probe_one_neuron.ipynb out.ipynb -p concepts acoustic
+# papermill notebooks/probe_one_neuron.ipynb out.ipynb -p summariser llm -p llm smollm2     # after make llm
 # ```

@@ -4,13 +4,14 @@ from pathlib import Path
 
 import pytest
 
+from andlib import paths
 from andlib.concepts import ESC50, LONGEST_CONCEPT, concept_set
 from andlib.errors import InputError
 from andlib.language import is_acoustic, mentions
 from andlib.tagging import tag
 
 CLASSES = ("dog", "rain", "siren")
-ADJECTIVES = Path(__file__).parent / "golden" / "adjectives.csv"  # labelled before any filter was compared with it
+ADJECTIVES = paths.PACKAGE / "adjectives.csv"  # labelled before any filter was compared with it
 
 
 def write(folder: Path, content: str | bytes) -> str:

@@ -75,7 +75,9 @@ def test_switches_of_db_change_scores(run, cache, mode):
     u = stages.unit_activations(run, "ast")["block1.output"]
     function = "rank_reorder" if mode == "rank_single_argsort" else "wpmi"
     ours, theirs = (
-        stages.db_scores(r, function, np.repeat(u, 8, 0), np.repeat(stages.concept_similarity(r), 8, 0), hidden=True)
+        stages.closed_scores(
+            r, "DB", function, np.repeat(u, 8, 0), np.repeat(stages.concept_similarity(r), 8, 0), hidden=True
+        )
         for r in (run, faulty)
     )
     assert np.abs(ours - theirs).max() > 1e-3

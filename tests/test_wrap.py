@@ -65,7 +65,7 @@ def test_a_convolutional_network_is_dissected_to_described_units(run):
     assert list(neurons["unit"])[:2] == ["cnn/conv1/0", "cnn/conv1/1"] and len(neurons) == 13
     assert neurons["high"].map(len).all() and neurons["db"].map(len).eq(3).all()
     assert al.chosen_unit(target, "").id == "cnn/conv1/3"
-    assert len(al.db_concepts(run, al.chosen_unit(target, "conv2/5"), target)) == 5
+    assert len(al.closed_concepts(run, al.chosen_unit(target, "conv2/5"), target)) == 2 * 5
     u = al.unit_activations(run, target)
     waves = torch.from_numpy(run.probing_set.waveforms(16_000, 0.5))
     with torch.no_grad():

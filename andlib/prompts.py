@@ -1,0 +1,134 @@
+"""What is asked of a language model, and how its answers are read.
+
+`SUMMARY`, `ADJECTIVE`, `CAPTION`, `INSTRUCTION` and the descriptions and responses of `EXAMPLES` are quoted from the
+paper (Wu, Lin & Weng, ICML 2024, Appendix A.1-A.3 and Table 5), slips included. The rest is ours. Constant text stands
+first, so that a server may keep what it made of it.
+"""
+
+import re
+from collections.abc import Sequence
+
+from andlib import language
+from andlib.llm import Chat, Sampling
+
+CAPTION = "Please describe the audio in detail."
+SUMMARY = (
+    "Here are descriptions of some audio clips. Please summarize these descriptions by identifying their commonalities."
+)
+ADJECTIVE = (
+    "Can the adjective be used to describe the tone, emotion, or acoustic features of audio, music, or any other form "
+    "of sound? Answer yes or no and give the reason."
+)
+INSTRUCTION = (
+    "You have a set of object classnames:",
+    "The following is a description about some audio clips. Based on the description, select a classname out of the "
+    "above classnames that matches the description most.",
+)
+# ours: the paper asks for one class at a time, and again for five, so that its five need not hold its one
+RANKED = (
+    "After the reason, write one line that begins with 'Answer:' and holds the five classnames that match most, the "
+    "best first, separated by commas. Where no classname matches, write 'Answer: none'."
+)
+# description, response, answer; the answers' places behind the first are ours
+EXAMPLES = (
+    (
+        "The audio features a car meowing: All of the clips contain the sound of a cat meowing. Loud sound: These "
+        "clips are all of loud sound but with varying degrees of intensity. Repetitive barking: Clips 1 and 4 are "
+        "repetitive, with the cat meowing multiple times in each clip. Poor audio quality: All clips have poor audio "
+        "quality, with either distortion, muffling, or apparent background noises.",
+        "We know these clips are about the class “cat” in the concept set. We can get this answer since the "
+        "description mentions All of the clips contain the sound of a cat meowing.",
+        "cat, dog, crying baby, hen, sheep",
+    ),
+    (
+        "They all feature a person snoring loudly. The snoring starts off slow and gets louder over time. The audio is "
+        "recorded in mono. There are no other sounds in the background. The snoring is described as loud and intense. "
+        "The audio clips differ in the following ways. The first clip features a man snoring, while the second and "
+        "fourth clips feature a person snoring (gender not specified). The third clip features a zombie growling and "
+        "snarling, while the other clips only feature snoring. The third clip is described as scary and creepy, while "
+        "the other clips are not. The third clip is intended for use in a horror movie or zombie video game, while the "
+        "other clips do not have specific intended uses stated. The third clip is of poor quality, while the other "
+        "clips are not specified as such.",
+        "Based on the description, the most suitable classname for the audio clips would be “snoring” or “zombie "
+        "growling and snarling”. Both of these classnames match the description of loud sounds with a strong emotional "
+        "impact, specifically fear and terror. But “zombie growling and snarling” is not in the given classname set. "
+        "So the answer is “snoring”",
+        "snoring, breathing, coughing, pig, sneezing",
+    ),
+)
+SUMMARY_SAMPLING, CHOICE_SAMPLING, VERDICT_SAMPLING = Sampling(192), Sampling(128), Sampling(32)
+
+
+def summary(descriptions: Sequence[str]) -> Chat:
+    """Asks what the descriptions of a neuron's clips have in common (Section 3.2)."""
+    return _ask("\n".join([SUMMARY, *(f"{i}. {text}" for i, text in enumerate(descriptions, 1))]))
+
+
+def verdict(adjective: str) -> Chat:
+    """Asks whether an adjective can describe a sound (Section 3.5)."""
+    return _ask(f"{ADJECTIVE}\nThe adjective: {adjective}")
+
+
+def choice(concepts: Sequence[str], points: Sequence[str], shots: int) -> Chat:
+    """Asks which concepts a calibrated summary speaks of (ICL in Section 3.3, Table 5).
+
+    points: of S_h^c. shots: how many of the paper's two worked examples come before, as turns of the talk.
+    """
+    opening = "\n".join([INSTRUCTION[0], ", ".join(concepts), INSTRUCTION[1], RANKED])
+    asked = [text for text, *_ in EXAMPLES[:shots]] + [" ".join(points) or "Nothing is known of these clips."]
+    told = [f"Response: {response}\nAnswer: {answer}" for _, response, answer in EXAMPLES[:shots]]
+    turns = [{"role": "user", "content": f"Description: {text}"} for text in asked]
+    turns[0]["content"] = f"{opening}\n{turns[0]['content']}"
+    replies = [{"role": "assistant", "content": reply} for reply in told]
+    return [turn for pair in zip(turns, replies, strict=False) for turn in pair] + turns[len(replies) :]
+
+
+def _ask(text: str) -> Chat:
+    return [{"role": "user", "content": text}]
+
+
+_NUMBER = re.compile(r"^\s*(?:\d+[.)]|[-*•])\s+")
+
+
+def points(answer: str) -> tuple[str, ...]:
+    """The points of a summary: its list's items, or its sentences where it holds no list.
+
+    Greetings and other talk are left out, by words (`language.is_boilerplate`); so is a line that only opens a list,
+    and what is said twice.
+    """
+    lines = [line for line in answer.split("\n") if line.strip()]
+    numbered = [line for line in lines if _NUMBER.match(line)]
+    parts = numbered or [part for line in lines for part in re.split(r"(?<=[.!?])\s+", line)]
+    texts = dict.fromkeys(" ".join(re.sub(r"[*_#`]+", "", _NUMBER.sub("", part)).split()) for part in parts)
+    return tuple(text for text in texts if re.search(r"\w", text) and not _is_talk(text))
+
+
+def _is_talk(text: str) -> bool:
+    return text.endswith(":") or language.is_boilerplate(text)
+
+
+def acoustic(answer: str) -> bool | None:
+    """Whether an answer to `verdict` says yes or no; None where it says neither.
+
+    Small models often leave the word out: "The adjective is used to describe ..." is read as yes, a "not" in the first
+    sentence as no.
+    """
+    opening = re.split(r"(?<=[.!?])\s", answer.strip().lower())[0]
+    word = re.match(r"\W*(yes|no)\b", opening)
+    if word:
+        return word[1] == "yes"
+    if re.search(r"\b(not|cannot|never)\b|n't\b", opening):
+        return False
+    return True if re.search(r"\b(can|could|is|are|used|describes?|descriptive)\b", opening) else None
+
+
+def ranked(answer: str, concepts: Sequence[str]) -> tuple[str, ...]:
+    """The concepts that an answer to `choice` names, best first; none for "none" or where it names no known one.
+
+    Read from the first line that begins with "Answer:"; where there is none, from the whole text. A name counts as
+    whole words alone: nothing is snapped to the nearest concept.
+    """
+    line = re.search(r"^\W*answer\W*:(.*)$", answer, flags=re.IGNORECASE | re.MULTILINE)
+    text = f" {' '.join(re.findall(r'[a-z]+', (line[1] if line else answer).lower()))} "
+    place = {name: text.find(f" {name.lower()} ") for name in concepts}
+    return tuple(sorted((name for name, at in place.items() if at >= 0), key=place.get))

@@ -1,0 +1,231 @@
+"""Language models behind a server, and vLLM in this process: the clients `openai` and `vllm` of andlib.llm.
+
+A server's address comes from OPENAI_BASE_URL, its key from OPENAI_API_KEY and from nowhere else. The key goes to that
+address alone and stands in no message. What a server says is data: bounded in size and time, and never obeyed.
+"""
+
+import json
+import os
+import re
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor, as_completed
+from urllib.parse import urlsplit
+
+from andlib.errors import InputError, MissingExtra
+from andlib.llm import INSTALL, Answer, Chat, Sampling, checked
+
+RETRIES = 3  # after 408, 409, 429, 5xx, a time-out or a broken connection: 0.5 s, doubling, or Retry-After up to 2 min
+BODY = 4_000_000  # bytes that are read of one answer: enough to say that 200 kB of text are too long
+QUOTED = 200  # characters of a server's own words that an error repeats
+CHUNK = 256  # chats vLLM is given at once, so that a kill loses no more
+ADDED = r"((?:@.+|:latest|-\d{4}(?:-?\d\d-?\d\d)?)?)"  # to a model's name by a server: a revision, a tag, a date
+
+
+class OpenAILLM:
+    """A model behind any OpenAI-compatible server: vLLM, `transformers serve`, llama.cpp, Ollama, OpenAI's.
+
+    model: its name on the server. base_url: the server's address; by default that of OPENAI_BASE_URL, else OpenAI's.
+    concurrency: questions under way at once. timeout: seconds an answer may take.
+    Raises InputError for an address that is none, and where a server elsewhere needs the key that is not set.
+    """
+
+    def __init__(self, model: str, base_url: str = "", concurrency: int = 8, timeout: float = 600.0):
+        try:
+            import openai  # noqa: F401
+        except (ImportError, OSError) as error:
+            raise MissingExtra(f"The package openai is missing or broken ({error}). {INSTALL}") from None
+        self.model, self.revision, self.concurrency, self.timeout = model, "", concurrency, timeout
+        self.address = base_url or os.environ.get("OPENAI_BASE_URL") or "https://api.openai.com/v1"
+        self.server, self._key = _server_and_key(self.address)
+
+    def answers(self, chats: Sequence[Chat], sampling: Sampling) -> Iterator[tuple[int, Answer]]:
+        """See LLM; with each answer `revision` is what the server says of itself: a suffix of the model's name, its
+        fingerprint. Before and after it is unknown.
+
+        Raises InputError where no question can be answered (nobody there, a refused key, an unknown model), behind
+        the answers that are under way.
+        """
+        with self._client() as client, ThreadPoolExecutor(self.concurrency) as pool:
+            tasks = {pool.submit(self._ask, client, chat, sampling): i for i, chat in enumerate(chats)}
+            try:
+                for task, (answer, self.revision) in _finished(tasks):
+                    yield tasks[task], answer
+            finally:
+                self.revision = ""
+                _cancel(tasks)
+
+    def _client(self):
+        import openai
+
+        hooks = {"response": [_bound(self.timeout)]}
+        return openai.OpenAI(
+            base_url=self.address,
+            api_key=self._key,
+            timeout=openai.Timeout(self.timeout, connect=min(self.timeout, 5.0)),
+            max_retries=RETRIES,
+            default_headers={"Accept-Encoding": "identity"},
+            http_client=openai.DefaultHttpxClient(follow_redirects=False, event_hooks=hooks),
+        )
+
+    def _ask(self, client, chat: Chat, sampling: Sampling) -> tuple[Answer, str]:
+        import httpx2
+        import openai
+
+        drawn = {"max_tokens": sampling.max_tokens, "temperature": sampling.temperature, "seed": sampling.seed}
+        try:
+            return self._read(
+                client.chat.completions.with_raw_response.create(
+                    model=self.model, messages=list(chat), top_p=1.0, n=1, **drawn
+                ).content
+            )
+        except openai.APIStatusError as error:
+            failure = self._refused(error.status_code, error.body)
+        except openai.APIConnectionError as error:
+            if isinstance(error.__cause__, (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.ProxyError)):
+                raise InputError(
+                    f"No server answers at {self.server}. Start it, or set OPENAI_BASE_URL to where one runs."
+                ) from None
+            late = isinstance(error, openai.APITimeoutError)
+            failure = f"no answer came within {self.timeout:g} s" if late else "the connection broke off"
+        except openai.OpenAIError as error:  # raised by _bound
+            failure = str(error)
+        return Answer("", error=failure), ""
+
+    def _refused(self, status: int, body: object) -> str:
+        if status in (401, 403):
+            raise InputError(f"{self.server} refuses the key ({status}): set OPENAI_API_KEY to one that it takes.")
+        if status == 404:
+            raise InputError(
+                f"{self.server} has no model {self.model!r}, or answers no chats (404). Check the model's name, and"
+                " OPENAI_BASE_URL, which mostly ends in /v1."
+            )
+        if status < 400:
+            return f"the server sends elsewhere ({status}), which is not followed: set OPENAI_BASE_URL to where it is"
+        said = body.get("message") or body.get("detail") if isinstance(body, Mapping) else body
+        return f"the server answered {status}: {self._quoted(said or 'no reason')}"
+
+    def _read(self, body: bytes) -> tuple[Answer, str]:
+        try:
+            reply = json.loads(body)
+            choice, name = reply["choices"][0], str(reply.get("model") or self.model)
+            finish, message = choice.get("finish_reason"), choice["message"]
+            text, refusal, calls = (message.get(part) for part in ("content", "refusal", "tool_calls"))
+        except (ValueError, RecursionError, LookupError, TypeError, AttributeError):
+            return Answer("", error="the server's answer was no chat completion in JSON"), ""
+        named = re.fullmatch(re.escape(self.model) + ADDED, name, re.DOTALL)
+        if not named:
+            return Answer("", error=f"the server answered as another model, {self._quoted(name)!r}"), ""
+        if calls or refusal or finish == "content_filter":
+            return Answer("", error=f"the model gave a {'tool call' if calls else 'refusal'} instead of text"), ""
+        whole = str(text or "").encode("utf-8", "replace").decode()  # JSON can hold halves of a character, no file can
+        return checked(whole, finish), self._quoted(f"{named[1]} {reply.get('system_fingerprint') or ''}".strip("@:- "))
+
+    def _quoted(self, said: object) -> str:
+        text = str(said).replace(self._key, "***")[:QUOTED]
+        return "".join(c if c.isprintable() else " " for c in text)
+
+
+def _server_and_key(address: str) -> tuple[str, str]:
+    """The server as messages name it, without a password that the address may hold, and the key it is sent."""
+    try:
+        parts = urlsplit(address)
+        usable = parts.hostname and parts.scheme in ("http", "https") and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable:
+        raise InputError("OPENAI_BASE_URL is no web address; expected one like http://localhost:8000/v1.")
+    server, key = parts.netloc.rpartition("@")[2], os.environ.get("OPENAI_API_KEY", "").strip()
+    if not re.fullmatch("[!-~]*", key):
+        raise InputError("OPENAI_API_KEY holds characters that no key has: set it anew.")
+    if not key and parts.hostname not in ("localhost", "127.0.0.1", "::1"):
+        raise InputError(
+            f"The server {server} needs a key: set the environment variable OPENAI_API_KEY, or OPENAI_BASE_URL to a"
+            " server on this machine, like http://localhost:8000/v1."
+        )
+    return server, key or "no-key-is-needed-here"
+
+
+def _finished(tasks: Iterable[Future]) -> Iterator[tuple[Future, tuple[Answer, str]]]:
+    """Tasks as they end; where one shows that none can be done, its error behind those that are under way."""
+    stop = None
+    for task in as_completed(tasks):
+        try:
+            result = task.result()
+        except (CancelledError, InputError) as error:
+            stop = stop or error
+            _cancel(tasks)
+            continue
+        yield task, result
+    if stop:
+        raise stop
+
+
+def _cancel(tasks: Iterable[Future]) -> None:
+    for task in tasks:
+        task.cancel()
+
+
+def _bound(seconds: float) -> Callable:
+    """A hook that is called with each response before its body is read, and bounds the body's size and time."""
+    import httpx2
+    import openai
+
+    class Bounded(httpx2.SyncByteStream):
+        def __init__(self, stream):
+            self.stream, self.close, self.until = stream, stream.close, time.monotonic() + seconds
+
+        def __iter__(self):
+            size = 0
+            for piece in self.stream:
+                size += len(piece)
+                if size > BODY or time.monotonic() > self.until:
+                    raise openai.OpenAIError(f"the answer went on beyond {BODY} bytes or {seconds:g} s")
+                yield piece
+
+    def bound(response) -> None:
+        if response.headers.get("content-encoding", "identity") != "identity":
+            raise openai.OpenAIError("the answer was compressed, which was not asked for")
+        response.stream = Bounded(response.stream)
+
+    return bound
+
+
+class VLLM:
+    """A model in vLLM in this process; chats that begin alike share the work on their beginning.
+
+    model: a folder or hub id. options: further arguments of vllm.LLM, like max_model_len.
+    """
+
+    def __init__(self, model: str, **options: object):
+        try:
+            import vllm
+        except (ImportError, OSError) as error:
+            raise MissingExtra(
+                f"The package vllm is missing or broken ({error}). On a machine with a GPU: pip install -e '.[vllm]'."
+            ) from None
+        # by default a model folder's own sampling would fill in what is not named
+        given = {"enable_prefix_caching": True, "seed": 0, "generation_config": "vllm", **options}
+        try:
+            self.engine = vllm.LLM(model=model, **given)
+        except (OSError, ValueError, RuntimeError) as error:
+            raise InputError(f"vLLM cannot load {model!r}: {str(error).strip().partition(chr(10))[0]}") from None
+        weights = self.engine.llm_engine.model_config.hf_config
+        self.model, self.revision = model, getattr(weights, "_commit_hash", None) or ""
+
+    def answers(self, chats: Sequence[Chat], sampling: Sampling) -> Iterator[tuple[int, Answer]]:
+        """See LLM; in order."""
+        for first in range(0, len(chats), CHUNK):
+            yield from enumerate(self._chunk([list(chat) for chat in chats[first : first + CHUNK]], sampling), first)
+
+    def _chunk(self, chats: list[list], sampling: Sampling) -> list[Answer]:
+        from vllm import SamplingParams
+
+        drawn = {"max_tokens": sampling.max_tokens, "temperature": sampling.temperature, "seed": sampling.seed}
+        try:
+            replies = self.engine.chat(chats, SamplingParams(top_p=1.0, top_k=0, **drawn), use_tqdm=False)
+        except ValueError as error:  # one chat is too long for the model: the others are asked without it
+            if len(chats) == 1:
+                return [Answer("", error=str(error)[:QUOTED])]
+            return [answer for chat in chats for answer in self._chunk([chat], sampling)]
+        return [checked(reply.outputs[0].text, reply.outputs[0].finish_reason) for reply in replies]

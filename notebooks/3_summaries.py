@@ -1,0 +1,168 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#   kernelspec:
+#     display_name: Python 3 (ipykernel)
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # 3.2 Who writes the summaries: rules beside a language model
+#
+# In the paper, Llama-2-chat-13B reads the descriptions of a neuron's five highest clips and writes what they share {cite}`wu2024and`.
+# That is Section 3.2; Section 3.5 asks it, too, which adjectives can describe a sound.
+# **Its premise** is that what the language model writes is so.
+#
+# Pages of this book that describe every neuron use a summariser without a language model: rules that count what captions say.
+# This page puts a language model beside it, on the same neurons, and asks of both which of their claims the captions support.
+# The language model here is {glue:text}`answerer`, a small one: its answers were given once and are kept with the book.
+
+# %% tags=["parameters", "hide-input"]
+model: str = "all"  # target network: ast | beats_finetuned | beats_frozen | beats_supervised | beats_untrained | all
+profile: str = "mini"  # what is probed and with which models: mini | esc10 | esc50
+data_dir: str = ""  # folder with the recordings, for profiles that need one
+captions: str = ""  # caption file (CSV or JSON); empty takes the profile's
+weights: str = ""  # folder or hub id of the network; empty takes the profile's
+mode: str = "corrected"  # corrected | released | names of released faults
+k: int = 5  # highest / lowest activated clips per neuron
+llm: str = ""  # language model to ask: smollm2 | transformers:MODEL | openai:MODEL | vllm:MODEL; empty reads kept answers
+compare_encoder: str = ""  # another sentence encoder for calibration, like all-MiniLM-L12-v2
+
+# %%
+import pandas as pd
+
+import andlib as al
+from andlib import answers, section_3
+from andlib.tables import keep, listing, plain
+
+run = al.open_run(globals(), compare_encoder=str)
+origins = al.caption_parts(run)
+
+# %% [markdown]
+# ## What is asked
+#
+# The paper's prompt, then the captions: "{glue:text}`prompt`".
+# Asked are all classifier neurons and {glue:text}`sampled` drawn from each network's blocks, once for the highest clips and once for the lowest.
+# Neurons that share their five clips share one question.
+
+# %% tags=["hide-input"]
+described = {name: answers.neurons(run, name) for name in run.models}
+saved = [{"model": name, **answers.questions_saved(al.neurons(run, name))} for name in run.models]
+asked = [{"model": name, "asked about": t.attrs["asked"], "questions": t.attrs["questions"], "answered": len(t), "cut by length": t.attrs["cut"]} for name, t in described.items()]
+listing(asked, f"Neurons that {run.answerer} was asked about", run.made_by(*origins))
+
+# %% tags=["hide-input"]
+plain(pd.DataFrame(saved), "Questions that all neurons would need: one a distinct set of clips", run.made_by(*origins))
+
+# %% [markdown]
+# ## What the captions support
+#
+# A point is read for its claims: what sounds, what happens, how it sounds, by the words and synonyms that the rules know.
+# A claim is *shared* if at least half of the neuron's five captions make it, and *held by one* if any does.
+# By this measure the rules are right by construction, for it is how they write; the next table has no such bias.
+
+# %% tags=["hide-input"]
+counted = section_3.supported(run)
+heads = {"points": "points a neuron", "silent": "points without a claim", "claims": "claims a neuron", "shared": "claims shared", "some": "claims held by one"}
+formats = {"points a neuron": ".1f", "claims a neuron": ".1f"} | dict.fromkeys(["points without a claim", "claims shared", "claims held by one"], ".0%")
+plain(counted.rename(columns=heads), "Support of claims by the captions they were made from", run.made_by(*origins), formats)
+
+# %% [markdown]
+# ## By hand
+#
+# {glue:text}`sets` sets of five captions of real recordings, as an audio language model wrote them, were summarised by both.
+# Each point was then read against its five captions: true of at least half of them, of fewer, of none, or saying nothing of the sounds.
+# *Agreement* is the share of points to which the count of claims above gives the same label.
+# {glue:text}`hedged`
+
+# %% tags=["hide-input"]
+read = section_3.by_hand(run)
+labels = section_3.labelled(read) if len(read) else pd.DataFrame([{"summariser": "none: this profile has no captions of real recordings", "points": 0}])
+plain(labels.rename(columns=section_3.LABELS | {"low": "95 % from", "high": "to"}), "What reading says of each summariser's points", run.made_by("file"), dict.fromkeys([*section_3.LABELS.values(), "95 % from", "to", "agreement"], ".0%"))
+
+# %% [markdown]
+# ## Three neurons
+#
+# The points of either summariser for one classifier neuron of each network.
+
+# %% tags=["hide-input"]
+rows = []
+for name, table in described.items():
+    last = table[table["layer"] == "classifier"].head(1)
+    for unit in last["unit"]:
+        ours = al.neurons(run, name).set_index("unit").loc[unit]
+        theirs = last.set_index("unit").loc[unit]
+        rows.append({"neuron": f"{unit} ({al.target(run, name).classes[theirs['index']]})", "rules": " ".join(ours["high"]), "language model": " / ".join(theirs["high"]), "kept by calibration": " / ".join(theirs["calibrated"])})
+listing(rows, "S_h by rules and by the language model", run.made_by(*origins))
+
+# %% [markdown]
+# ## Which adjectives are acoustic
+#
+# The paper asks once for each distinct adjective; without a language model, a list of ours decides.
+# Both are compared with {glue:text}`adjectives` adjectives judged by hand before either was looked at, and with each other on those of the language model's summaries.
+
+# %% tags=["hide-input"]
+filters = section_3.adjective_filters(run)
+plain(filters.rename(columns={"yes_one": "one says yes", "yes_other": "other says yes"}), "Agreement of filters of adjectives", run.made_by(), dict.fromkeys(["agreement", "one says yes", "other says yes"], ".0%"))
+
+# %% [markdown]
+# ## The encoder of calibration
+#
+# The paper removes points whose cosine exceeds 0.7 by all-MiniLM-L12-v2; the embedded encoder is its smaller sister, with six layers.
+# `-p compare_encoder all-MiniLM-L12-v2` puts that one's row below, where it can be fetched or is named as a folder.
+
+# %% tags=["hide-input"]
+others = [run.extra["compare_encoder"]] if run.extra["compare_encoder"] else []
+removed = section_3.calibration_by_encoder(run, others)
+plain(removed, "What calibration removes at t = 0.7, all neurons", run.made_by(*origins), dict.fromkeys(["removed", "changed"], ".1%"))
+
+# %% tags=["remove-cell"]
+from andlib import prompts
+
+
+def by_model(summariser, column, spec):
+    """One value of `supported` by model, as text."""
+    rows = counted[counted["summariser"] == summariser].set_index("model")[column]
+    return ", ".join(f"{name} {format(value, spec)}" for name, value in rows.items()) or "no answer is kept"
+
+
+hedged = read[read.get("label", pd.Series(dtype=object)).notna()] if len(read) else read
+keep(
+    answerer=run.answerer,
+    prompt=prompts.SUMMARY,
+    sampled=answers.SAMPLED,
+    sets=int(read["set"].nunique()) if len(read) else 0,
+    hedged=f"{len(hedged)} points were read; {len(read) - len(hedged)} were not." if len(read) else "This profile has none; see ESC-10's page.",
+    adjectives=len(answers.labelled_adjectives()),
+    llm_shared=by_model("llm", "shared", ".0%"),
+    llm_some=by_model("llm", "some", ".0%"),
+    llm_points=by_model("llm", "points", ".1f"),
+    rules_points=by_model("rules", "points", ".1f"),
+    llm_by_list=f"{filters['yes_one'].iloc[1]:.0%}",
+    list_agrees=f"{filters['agreement'].iloc[0]:.0%}",
+    llm_agrees=f"{filters['agreement'].iloc[1]:.0%}",
+    supported=counted,
+    by_hand=labels,
+    filters=filters,
+    questions=pd.DataFrame(saved),
+    calibration=removed,
+)
+
+# %% [markdown]
+# ## What this says
+#
+# - Of the small language model's claims, at least half of the captions make: {glue:text}`llm_shared`. At least one caption makes: {glue:text}`llm_some`. Much of what it writes repeats single captions instead of what they share.
+# - It calls {glue:text}`llm_by_list` of the hand-labelled adjectives acoustic and agrees with the hand on {glue:text}`llm_agrees`; the list agrees on {glue:text}`list_agrees`.
+# - This measures a model of 135 million parameters, a hundredth of the paper's. It says nothing of Llama-2-chat-13B; the same page asks any other model with `-p llm`.
+#
+# ## Try it yourself
+#
+# ```bash
+# make llm     # what the small model needs
+# papermill notebooks/3_summaries.ipynb out.ipynb -p llm smollm2
+# OPENAI_BASE_URL=http://localhost:8000/v1 papermill notebooks/3_summaries.ipynb out.ipynb -p llm openai:meta-llama/Llama-2-13b-chat-hf
+# ```
+#
+# Next: [naming the last layer](4_1_last_layer.ipynb).
