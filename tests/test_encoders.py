@@ -1,6 +1,7 @@
 """Encoders by name: texts of any length, CLIP and CLAP from folders and through stand-ins of packages, and refusals."""
 
 import importlib
+import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -338,3 +339,10 @@ def test_the_embedded_pair_is_in_the_embedded_encoders_space():
     np.testing.assert_array_equal(pair.texts(["rain"]), encode(["rain"]))
     noise = np.random.default_rng(0).standard_normal((2, 16_000)).astype(np.float32)
     assert pair.audio([noise, noise]).shape == (4, 384) and pair.sample_rate == 16_000
+
+
+def test_naming_a_pair_loads_no_network():
+    code = "import sys; from andlib.encoders import audio_text; audio_text().fingerprint; print('torch' in sys.modules)"
+    root = Path(encoders.__file__).parents[1]
+    shown = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
+    assert shown.stdout == "False\n"
