@@ -112,21 +112,28 @@ class TransformersLLM:
             source = str(file.parent) if gguf else self.location
             tokenizer = AutoTokenizer.from_pretrained(source, padding_side="left", **gguf)
             gpu = torch.cuda.is_available()
-            network = AutoModelForCausalLM.from_pretrained(source, dtype="auto" if gpu else torch.float32, **gguf)
+            network, found = AutoModelForCausalLM.from_pretrained(
+                source, dtype="auto" if gpu else torch.float32, output_loading_info=True, **gguf
+            )
+            if found["missing_keys"]:
+                raise ValueError(f"it has no weights for {min(found['missing_keys'])}")
         except ImportError as error:  # transformers names the package that GGUF files need
             raise MissingExtra(
                 f"Language model {self.model} needs a package that is missing ({error}). {INSTALL}"
             ) from None
-        except (OSError, ValueError) as error:
-            raise InputError(f"Language model {self.location!r} cannot be read: {str(error).splitlines()[0]}") from None
+        except Exception as error:  # broken files make transformers raise whatever they provoke
+            reason = str(error).strip().partition("\n")[0] or type(error).__name__
+            raise InputError(f"Language model {self.location!r} cannot be read: {reason}") from None
         if not tokenizer.chat_template:
             raise InputError(f"Language model {self.model} has no chat template: take one that is tuned to answer.")
+        tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token  # Llama 2 has none
         return tokenizer, network.to("cuda" if gpu else "cpu").eval()
 
     def answers(self, chats: Sequence[Chat], sampling: Sampling) -> Iterator[tuple[int, Answer]]:
         """See LLM; in batches of chats of like length."""
         tokenizer, _ = self.loaded
         prompts = [tokenizer.apply_chat_template(c, add_generation_prompt=True, tokenize=False) for c in chats]
+        prompts = [prompt.encode(errors="replace").decode() for prompt in prompts]  # half a surrogate pair is no text
         order = sorted(range(len(chats)), key=lambda i: len(prompts[i]))
         for first in range(0, len(order), BATCH):
             batch = order[first : first + BATCH]
@@ -137,16 +144,17 @@ class TransformersLLM:
 
         options = {"do_sample": False, "temperature": None, "top_p": None, "top_k": None}
         if sampling.temperature:
-            torch.manual_seed(sampling.seed)
             options = {"do_sample": True, "temperature": sampling.temperature, "top_p": 1.0, "top_k": 0}
         tokenizer, network = self.loaded
         stop = tokenizer.eos_token_id
         given = tokenizer(list(prompts), return_tensors="pt", padding=True, add_special_tokens=False)
-        with torch.inference_mode():
+        with torch.inference_mode(), torch.random.fork_rng([0] if network.device.type == "cuda" else []):
+            torch.manual_seed(sampling.seed)
             tokens = network.generate(
                 **given.to(network.device), max_new_tokens=sampling.max_tokens, pad_token_id=stop, **options
             )[:, given["input_ids"].shape[1] :]
-        finished = [bool((row == stop).any()) for row in tokens]
+        early = tokens.shape[1] < sampling.max_tokens  # also at another of the model's stop tokens than the tokenizer's
+        finished = [early or bool((row == stop).any()) for row in tokens]
         texts = tokenizer.batch_decode(tokens, skip_special_tokens=True)
         return [checked(text, "stop" if end else "length") for text, end in zip(texts, finished, strict=True)]
 
@@ -181,14 +189,14 @@ class Completions:
     def __post_init__(self):
         for path in (*self.committed, self.log):
             if path.is_file():
-                for line in path.read_text(encoding="utf-8").split("\n"):
+                for line in path.read_text(encoding="utf-8", errors="replace").split("\n"):
                     self._take(line)
 
     def _take(self, line: str) -> None:
         try:
             row = json.loads(line)
             key = question(row["model"], row["prompt"], row["sampling"])
-            Answer(row["text"], row["finish"], row["error"])
+            Answer(row["text"], row["finish"], row["error"]), row["revision"]
         except (ValueError, KeyError, TypeError):
             return
         self.rows[key] = row
@@ -214,7 +222,7 @@ class Completions:
 
     def _answer(self, key: str, llm: LLM | None) -> Answer | None:
         row = self.rows.get(key)
-        # other weights under the same name, as far as both are known: a server may not say, a hub id not before it is had
+        # other weights under the same name, as far as both are known: a server may not say
         other = row and llm and row["revision"] and llm.revision and row["revision"] != llm.revision
         return None if not row or row["error"] or other else Answer(row["text"], row["finish"])
 
