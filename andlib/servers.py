@@ -32,6 +32,7 @@ class OpenAILLM:
 
     def __init__(self, model: str, base_url: str = "", concurrency: int = 8, timeout: float = 600.0):
         try:
+            import httpx2  # noqa: F401 (openai 3's; earlier ones ask by another)
             import openai  # noqa: F401
         except (ImportError, OSError) as error:
             raise MissingExtra(f"The package openai is missing or broken ({error}). {INSTALL}") from None

@@ -253,7 +253,7 @@ def test_hostile_text_is_data(tmp_path):
     assert len(server.asked) == len(HOSTILE)
 
 
-def test_half_a_character_can_be_written(tmp_path):
+def test_half_a_character_is_none():
     with serving(lambda *_: (200, {}, completion("rain \ud83d falls"))) as server:
         assert ask(server)[0].text == "rain ? falls"
 
@@ -337,7 +337,7 @@ Completions(Path(sys.argv[2])).ask(chats, Sampling(7, seed=3), "small", OpenAILL
 """
 
 
-def test_killed_and_resumed_without_asking_again(tmp_path, capsys):
+def test_killed_and_resumed_without_asking_again(tmp_path):
     log, held = tmp_path / "log.jsonl", threading.Event()
 
     def reply(words, time_asked):
