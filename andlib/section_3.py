@@ -192,7 +192,11 @@ def calibration_by_encoder(run: Run, others: Sequence[str]) -> pd.DataFrame:
         usual = list(map(list, table["calibrated"]))
         for encoder in (run.profile.encoder, *others):
             other = replace(run, profile=replace(run.profile, encoder=encoder))
-            kept = list(map(list, stages.concluded(other, table)["calibrated"]))
+            kept = (
+                usual
+                if encoder == run.profile.encoder
+                else list(map(list, stages.concluded(other, table)["calibrated"]))
+            )
             removed = 1 - sum(map(len, kept)) / table["high"].map(len).sum()
             changed = np.mean([a != b for a, b in zip(kept, usual, strict=True)])
             rows.append({"model": model, "encoder": encoder, "removed": removed, "changed": float(changed)})

@@ -31,6 +31,8 @@ llm: str = ""  # language model to ask: smollm2 | transformers:MODEL | openai:MO
 compare_encoder: str = ""  # another sentence encoder for calibration, like all-MiniLM-L12-v2
 
 # %%
+from collections import Counter
+
 import pandas as pd
 
 import andlib as al
@@ -75,7 +77,7 @@ plain(counted.rename(columns=heads), "Support of claims by the captions they wer
 # {glue:text}`sets` sets of five captions of real recordings, as an audio language model wrote them, were summarised by both.
 # Each point was then read against its five captions: true of at least half of them, of fewer, of none, or saying nothing of the sounds.
 # *Agreement* is the share of points to which the count of claims above gives the same label.
-# {glue:text}`hedged`
+# {glue:text}`read`
 
 # %% tags=["hide-input"]
 read = section_3.by_hand(run)
@@ -107,6 +109,11 @@ listing(rows, "S_h by rules and by the language model", run.made_by(*origins))
 filters = section_3.adjective_filters(run)
 plain(filters.rename(columns={"yes_one": "one says yes", "yes_other": "other says yes"}), "Agreement of filters of adjectives", run.made_by(), dict.fromkeys(["agreement", "one says yes", "other says yes"], ".0%"))
 
+# %% mystnb={"figure": {"name": "adjectives", "caption": "Adjectives of the calibrated summaries, by who wrote and filtered them: the same neurons, all networks."}, "image": {"alt": "Two word clouds: adjectives of summaries by rules, and by the language model"}} tags=["hide-input"]
+by_rules = {name: al.neurons(run, name).set_index("unit").loc[table["unit"]] for name, table in described.items()}
+words = {title: Counter(word for table in tables.values() for row in table["adjectives"] for word in row) for title, tables in (("rules", by_rules), ("language model", described))}
+al.figures.word_clouds(words);
+
 # %% [markdown]
 # ## The encoder of calibration
 #
@@ -128,13 +135,12 @@ def by_model(summariser, column, spec):
     return ", ".join(f"{name} {format(value, spec)}" for name, value in rows.items()) or "no answer is kept"
 
 
-hedged = read[read.get("label", pd.Series(dtype=object)).notna()] if len(read) else read
 keep(
     answerer=run.answerer,
     prompt=prompts.SUMMARY,
     sampled=answers.SAMPLED,
     sets=int(read["set"].nunique()) if len(read) else 0,
-    hedged=f"{len(hedged)} points were read; {len(read) - len(hedged)} were not." if len(read) else "This profile has none; see ESC-10's page.",
+    read=f"{read['label'].notna().sum()} of {len(read)} points were read." if len(read) else "This profile has no such captions: see the page on ESC-10.",
     adjectives=len(answers.labelled_adjectives()),
     llm_shared=by_model("llm", "shared", ".0%"),
     llm_some=by_model("llm", "some", ".0%"),

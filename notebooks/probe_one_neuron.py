@@ -56,7 +56,7 @@ al.figures.activation_histogram(u, neuron["highest"], neuron["lowest"], address.
 # ## Which concept, by which function
 #
 # TAB compares concepts with sounds, DB with descriptions.
-The five similarity functions often disagree on a unit of a block: it has no concept that anyone trained it for.
+# The five similarity functions often disagree on a unit of a block: it has no concept that anyone trained it for.
 
 # %% tags=["hide-input"]
 al.tables.listing(al.closed_concepts(run, address), f"The three best of {len(run.concepts)} concepts", run.made_by(*al.caption_parts(run)))

@@ -36,3 +36,16 @@ def test_a_clip_does_not_depend_on_its_batch():
 def test_too_short_a_waveform_is_refused():
     with pytest.raises(ValueError, match="shorter than one frame"):
         frontend.log_mel(torch.zeros(1, 399), frontend.AST)
+
+
+def test_log_mel_is_torchaudios():
+    try:
+        from torchaudio.compliance import kaldi
+    except (ImportError, OSError) as error:  # a torchaudio made for another torch cannot be loaded
+        pytest.skip(f"torchaudio is not to be had here: {error}")
+    wave = torch.from_numpy(GOLDEN["wave.chirp"])[None]
+    settings = {"window_type": "hanning", "num_mel_bins": 128, "htk_compat": True, "use_energy": False, "dither": 0.0}
+    theirs = kaldi.fbank(wave, sample_frequency=16_000, **settings).numpy()
+    ours = frontend.log_mel(wave, frontend.AST)[0].numpy()
+    strong = theirs > theirs.max(1, keepdims=True) - 8 * np.log(10)
+    assert np.abs(ours - theirs)[strong].max() <= 2e-3
