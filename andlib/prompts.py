@@ -114,10 +114,10 @@ def acoustic(answer: str) -> bool | None:
     sentence as no.
     """
     opening = re.split(r"(?<=[.!?])\s", answer.strip().lower())[0]
-    word = re.match(r"\W*(yes|no)\b", opening)
+    word = re.match(r"\W*(?:(?:the )?answer(?: is)?\W+)?(yes|no)\b", opening)
     if word:
         return word[1] == "yes"
-    if re.search(r"\b(not|cannot|never)\b|n't\b", opening):
+    if re.search(r"\b(not|cannot|never)\b|n['’]t\b", opening):
         return False
     return True if re.search(r"\b(can|could|is|are|used|describes?|descriptive)\b", opening) else None
 
@@ -129,6 +129,10 @@ def ranked(answer: str, concepts: Sequence[str]) -> tuple[str, ...]:
     whole words alone: nothing is snapped to the nearest concept.
     """
     line = re.search(r"^\W*answer\W*:(.*)$", answer, flags=re.IGNORECASE | re.MULTILINE)
-    text = f" {' '.join(re.findall(r'[a-z]+', (line[1] if line else answer).lower()))} "
-    place = {name: text.find(f" {name.lower()} ") for name in concepts}
-    return tuple(sorted((name for name, at in place.items() if at >= 0), key=place.get))
+    text = _words(line[1] if line else answer)
+    place = {name: text.find(_words(name)) for name in concepts}
+    return tuple(sorted((name for name, at in place.items() if at >= 0), key=lambda name: (place[name], -len(name))))
+
+
+def _words(text: str) -> str:
+    return " ".join(["", *re.findall(r"[^\W_]+", text.lower()), ""])
