@@ -47,7 +47,7 @@ def summarised(run: Run, table: pd.DataFrame, texts: Sequence[str]) -> pd.DataFr
     sides = given[: len(table)], given[len(table) :]
     answered = [high is not None and low is not None for high, low in zip(*sides, strict=True)]
     told = [[prompts.points(a.text) if a and both else () for a, both in zip(s, answered, strict=True)] for s in sides]
-    cut = sum(answer.finish == "length" for answer in {id(a): a for a in given if a}.values())
+    cut = sum(a.finish == "length" for a in {str(chat): a for chat, a in zip(chats, given, strict=True) if a}.values())
     kinds = [[_kind(point) for point in points] for points in told[0]]
     return table.assign(high=told[0], low=told[1], kinds=kinds, answered=answered).pipe(_noted, cut=cut)
 
@@ -77,9 +77,9 @@ def verdicts(run: Run, adjectives: Iterable[str]) -> dict[str, bool | None]:
 
 def acoustic_filter(run: Run, points: Sequence[Sequence[str]]) -> Callable[[str], bool]:
     """The paper's adjective filter for these summaries: what the language model calls acoustic."""
-    distinct = {tuple(summary) for summary in points}
-    found = {word for summary in distinct for word in language.open_concepts(summary, acoustic=bool).adjectives}
-    said = verdicts(run, sorted(found))
+    distinct, released = {tuple(summary) for summary in points}, "word_lists_by_substring" in run.faults
+    found = [language.open_concepts(summary, released=released, acoustic=bool).adjectives for summary in distinct]
+    said = verdicts(run, {word for adjectives in found for word in adjectives})
     return lambda word: bool(said.get(word))
 
 
@@ -125,6 +125,8 @@ def questions_saved(table: pd.DataFrame) -> dict[str, int]:
 
 def ask_everything(run: Run) -> None:
     """Asks all that the pages of a profile read."""
+    from andlib import section_3  # it reads this module
+
     uncalibrated = replace(run, mode="icl_uncalibrated")
     vars(uncalibrated)["completions"] = run.completions
     for model in run.models:
@@ -133,6 +135,7 @@ def ask_everything(run: Run) -> None:
             choices(run, model, shots)
         choices(uncalibrated, model, SHOTS[0])
     verdicts(run, labelled_adjectives())
+    section_3.real_captions(run)
 
 
 def labelled_adjectives() -> dict[str, bool]:

@@ -19,8 +19,8 @@ import numpy as np
 import soundfile
 
 from andlib.captions import clean, read_captions
-from andlib.errors import InputError, MissingExtra, check_choice
-from andlib.llm import LLM, Answer, Chat, Completions, Sampling, TransformersLLM, checked, open_llm
+from andlib.errors import InputError, check_choice
+from andlib.llm import LLM, Answer, Chat, Completions, Sampling, TransformersLLM, generated, open_llm, placed
 from andlib.profiles import PROFILES
 from andlib.prompts import CAPTION
 from andlib.records import ProbingSet
@@ -95,24 +95,14 @@ class AudioLLM(TransformersLLM):
     @cached_property
     def loaded(self):
         """Processor and network, loaded when the first question comes."""
-        try:
-            import torch
+        with self._reading():
             from transformers import AutoModelForMultimodalLM, AutoProcessor
 
-            gpu = torch.cuda.is_available()
             processor = AutoProcessor.from_pretrained(self.location)
-            network = AutoModelForMultimodalLM.from_pretrained(self.location, dtype="auto" if gpu else torch.float32)
-        except ImportError as error:  # a processor names the package that it needs
-            raise MissingExtra(
-                f"Audio language model {self.model} needs a package that is missing ({error}). "
-                'Install it, or the extra that has it: pip install -c constraints.txt -e ".[paper]".'
-            ) from None
-        except (OSError, ValueError) as error:
-            reason = str(error).strip().splitlines()[0]
-            raise InputError(f"Audio language model {self.location!r} cannot be read: {reason}") from None
+            network = placed(AutoModelForMultimodalLM, self.location)
         if not hasattr(processor, "feature_extractor"):
             raise InputError(f"Language model {self.model} takes no audio: name one that hears, like Qwen2-Audio.")
-        return processor, network.to("cuda" if gpu else "cpu").eval()
+        return processor, network
 
     def answers(self, chats: Sequence[Chat], sampling: Sampling) -> Iterator[tuple[int, Answer]]:
         """See LLM. What goes wrong with a batch, like too little memory or audio of a wrong form, fails its chats."""
@@ -126,26 +116,14 @@ class AudioLLM(TransformersLLM):
             yield from enumerate(answers, start=first)
 
     def _batch(self, chats: Sequence[Chat], sampling: Sampling) -> list[Answer]:
-        import torch
-
         processor, network = self.loaded
         parts = [part for chat in chats for said in chat for part in said["content"]]
         waves = [_samples(part["input_audio"]) for part in parts if "input_audio" in part]
         prompts = [processor.apply_chat_template(_marked(chat), add_generation_prompt=True) for chat in chats]
         given = processor(
             text=prompts, audio=waves, sampling_rate=SAMPLE_RATE, padding=True, padding_side="left", return_tensors="pt"
-        ).to(network.device, network.dtype)
-        options = {"do_sample": False, "temperature": None, "top_p": None, "top_k": None}
-        if sampling.temperature:
-            torch.manual_seed(sampling.seed)
-            options = {"do_sample": True, "temperature": sampling.temperature, "top_p": 1.0, "top_k": 0}
-        with torch.inference_mode():
-            tokens = network.generate(**given, max_new_tokens=sampling.max_tokens, **options)
-        tokens = tokens[:, given["input_ids"].shape[1] :]
-        ends = torch.as_tensor(network.generation_config.eos_token_id or [], device=tokens.device)
-        ended = torch.isin(tokens, ends).any(dim=1).tolist()
-        texts = processor.batch_decode(tokens, skip_special_tokens=True)
-        return [checked(text, "stop" if end else "length") for text, end in zip(texts, ended, strict=True)]
+        )
+        return generated(network, given.to(network.device, network.dtype), sampling, processor)
 
 
 def _samples(audio: Mapping[str, str]) -> np.ndarray:

@@ -12,6 +12,7 @@ import json
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property, lru_cache
@@ -103,31 +104,31 @@ class TransformersLLM:
     @cached_property
     def loaded(self):
         """Tokenizer and network, loaded when the first question comes: what is kept needs neither."""
-        try:
-            import torch
+        with self._reading():
             from transformers import AutoModelForCausalLM, AutoTokenizer
 
             file = Path(self.location)
             gguf = {"gguf_file": file.name} if file.suffix == ".gguf" else {}
             source = str(file.parent) if gguf else self.location
             tokenizer = AutoTokenizer.from_pretrained(source, padding_side="left", **gguf)
-            gpu = torch.cuda.is_available()
-            network, found = AutoModelForCausalLM.from_pretrained(
-                source, dtype="auto" if gpu else torch.float32, output_loading_info=True, **gguf
-            )
-            if found["missing_keys"]:
-                raise ValueError(f"it has no weights for {min(found['missing_keys'])}")
-        except ImportError as error:  # transformers names the package that GGUF files need
+            network = placed(AutoModelForCausalLM, source, **gguf)
+        if not tokenizer.chat_template:
+            raise InputError(f"Language model {self.model} has no chat template: take one that is tuned to answer.")
+        tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token  # Llama 2 has none
+        return tokenizer, network
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        """Says in a sentence why the model could not be loaded."""
+        try:
+            yield
+        except ImportError as error:  # transformers names the package that a file needs
             raise MissingExtra(
                 f"Language model {self.model} needs a package that is missing ({error}). {INSTALL}"
             ) from None
         except Exception as error:  # broken files make transformers raise whatever they provoke
             reason = str(error).strip().partition("\n")[0] or type(error).__name__
             raise InputError(f"Language model {self.location!r} cannot be read: {reason}") from None
-        if not tokenizer.chat_template:
-            raise InputError(f"Language model {self.model} has no chat template: take one that is tuned to answer.")
-        tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token  # Llama 2 has none
-        return tokenizer, network.to("cuda" if gpu else "cpu").eval()
 
     def answers(self, chats: Sequence[Chat], sampling: Sampling) -> Iterator[tuple[int, Answer]]:
         """See LLM; in batches of chats of like length."""
@@ -140,23 +141,39 @@ class TransformersLLM:
             yield from zip(batch, self._batch([prompts[i] for i in batch], sampling), strict=True)
 
     def _batch(self, prompts: Sequence[str], sampling: Sampling) -> list[Answer]:
-        import torch
-
-        options = {"do_sample": False, "temperature": None, "top_p": None, "top_k": None}
-        if sampling.temperature:
-            options = {"do_sample": True, "temperature": sampling.temperature, "top_p": 1.0, "top_k": 0}
         tokenizer, network = self.loaded
-        stop = tokenizer.eos_token_id
         given = tokenizer(list(prompts), return_tensors="pt", padding=True, add_special_tokens=False)
-        with torch.inference_mode(), torch.random.fork_rng([0] if network.device.type == "cuda" else []):
-            torch.manual_seed(sampling.seed)
-            tokens = network.generate(
-                **given.to(network.device), max_new_tokens=sampling.max_tokens, pad_token_id=stop, **options
-            )[:, given["input_ids"].shape[1] :]
-        early = tokens.shape[1] < sampling.max_tokens  # also at another of the model's stop tokens than the tokenizer's
-        finished = [early or bool((row == stop).any()) for row in tokens]
-        texts = tokenizer.batch_decode(tokens, skip_special_tokens=True)
-        return [checked(text, "stop" if end else "length") for text, end in zip(texts, finished, strict=True)]
+        return generated(network, given.to(network.device), sampling, tokenizer)
+
+
+def placed(kind, source: str, **options):
+    """A network as transformers loads it, on a GPU where there is one, in float32 elsewhere; no weight is made up."""
+    import torch
+
+    gpu = torch.cuda.is_available()
+    dtype = "auto" if gpu else torch.float32
+    network, found = kind.from_pretrained(source, dtype=dtype, output_loading_info=True, **options)
+    if found["missing_keys"]:
+        raise ValueError(f"it has no weights for {min(found['missing_keys'])}")
+    return network.to("cuda" if gpu else "cpu").eval()
+
+
+def generated(network, given: Mapping[str, object], sampling: Sampling, decoder) -> list[Answer]:
+    """Answers to a batch of prompts, padded on the left. decoder: the tokenizer or processor that made them."""
+    import torch
+
+    options = {"do_sample": False, "temperature": None, "top_p": None, "top_k": None}
+    if sampling.temperature:
+        options = {"do_sample": True, "temperature": sampling.temperature, "top_p": 1.0, "top_k": 0}
+    with torch.inference_mode(), torch.random.fork_rng([0] if network.device.type == "cuda" else []):
+        torch.manual_seed(sampling.seed)
+        tokens = network.generate(**given, max_new_tokens=sampling.max_tokens, **options)
+    tokens = tokens[:, given["input_ids"].shape[1] :]
+    stop = torch.as_tensor(network.generation_config.eos_token_id or [], device=tokens.device)
+    early = tokens.shape[1] < sampling.max_tokens  # every answer of the batch ended
+    ended = torch.isin(tokens, stop).any(dim=1).tolist()
+    texts = decoder.batch_decode(tokens, skip_special_tokens=True)
+    return [checked(text, "stop" if early or end else "length") for text, end in zip(texts, ended, strict=True)]
 
 
 def _revision(location: str) -> str:

@@ -170,14 +170,10 @@ def adjective_filters(run: Run) -> pd.DataFrame:
 
 def _agreement(one: str, first: Mapping, other: str, second: Mapping, words: Iterable[str]) -> dict:
     words = sorted(words)
-    pairs = np.array([(first[w], second[w]) for w in words if first[w] is not None], bool).reshape(-1, 2)
-    shares = {
-        "agreement": float((pairs[:, 0] == pairs[:, 1]).mean()),
-        "yes_one": float(pairs[:, 0].mean()),
-        "yes_other": float(pairs[:, 1].mean()),
-    }
-    counts = {"words": len(words), "undecided": len(words) - len(pairs)}
-    return {"one": one, "other": other, **counts, **(shares if len(pairs) else dict.fromkeys(shares, np.nan))}
+    pairs = [(first[word], second[word]) for word in words if first[word] is not None]
+    agreement, yes_one, yes_other = pd.DataFrame([(a == b, a, b) for a, b in pairs], columns=range(3)).mean()
+    shares = {"agreement": agreement, "yes_one": yes_one, "yes_other": yes_other}
+    return {"one": one, "other": other, "words": len(words), "undecided": len(words) - len(pairs), **shares}
 
 
 def calibration_by_encoder(run: Run, others: Sequence[str]) -> pd.DataFrame:
