@@ -1,0 +1,324 @@
+"""What a language model says of neurons, with a stand-in that follows a script and counts its questions."""
+
+import json
+import shutil
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import CLASSES, tiny_run, tiny_set
+
+import andlib.mini.synthesis
+import andlib.run
+from andlib import answers, paths, prompts, section_3, section_4_1, stages
+from andlib.errors import InputError
+from andlib.llm import SMOLLM2, Answer, Completions, checked
+
+THEMES = (
+    "A purple and loud hiss.",
+    "Rain falls on a roof.",
+    "A high siren.",
+    "Someone knocks at a door.",
+    "Bells ring.",
+)
+CHOICE = "It barks.\nAnswer: dog, siren, cat"
+
+
+def themed(words: str) -> str:
+    """A summary of two points: one that every set of clips gets, so that calibration drops it, and one of THEMES."""
+    return f"Sure, here they are:\n1. They are alike.\n2. {THEMES[sum(map(ord, words)) % len(THEMES)]}"
+
+
+class Scripted:
+    """A language model whose answers to the three kinds of questions are given; asked: their kinds and words."""
+
+    def __init__(self, summary=themed, verdict="Yes.", choice=CHOICE, model="scripted", revision="r"):
+        self.replies = {"summary": summary, "verdict": verdict, "choice": choice}
+        self.model, self.revision, self.asked = model, revision, []
+
+    def answers(self, chats, sampling):
+        for i, chat in enumerate(chats):
+            words = chat[-1]["content"]
+            kind = "summary" if words.startswith(prompts.SUMMARY) else "choice"
+            kind = "verdict" if words.startswith(prompts.ADJECTIVE) else kind
+            self.asked.append((kind, words))
+            reply = self.replies[kind]
+            said = reply(words) if callable(reply) else reply
+            yield i, said if isinstance(said, Answer) else checked(said)
+
+    def words(self, kind: str) -> list[str]:
+        return [words for k, words in self.asked if k == kind]
+
+
+@pytest.fixture
+def asking(run, cache, tmp_path):
+    """Opens a run of the tiny network that asks a scripted model; its answers are this test's alone."""
+    stages.neurons(run, "ast")
+
+    def open_with(model, **changes):
+        asking = tiny_run(cache, **changes)
+        vars(asking)["language_model"] = model
+        vars(asking)["completions"] = Completions(tmp_path / "completions.jsonl")
+        return asking
+
+    return open_with
+
+
+def units(*sets) -> pd.DataFrame:
+    """Neurons with these highest clips, and clips 27 to 29 as lowest."""
+    return pd.DataFrame({"unit": range(len(sets)), "highest": list(sets), "lowest": [[27, 28, 29]] * len(sets)})
+
+
+# ---- summaries
+
+
+def test_equal_sets_of_clips_share_one_question(asking):
+    model = Scripted(lambda words: f"Hello!\n1. It is number {sum(map(ord, words))}.")
+    run = asking(model)
+    texts = stages.clip_descriptions(run)
+    table = answers.summarised(run, units([0, 1, 2], [2, 0, 1], [0, 1, 3]), texts)
+    assert len(model.asked) == 3  # two sets of highest clips, one of lowest
+    assert table["high"][0] == table["high"][1] != table["high"][2] and table["answered"].all()
+    assert all(len(points) == 1 for points in table["high"])
+    first = next(words for words in model.words("summary") if f"3. {texts[2]}" in words)
+    assert first == "\n".join([prompts.SUMMARY, *(f"{i}. {texts[i - 1]}" for i in (1, 2, 3))])
+
+
+def test_questions_saved_are_counted():
+    table = units([0, 1, 2], [2, 0, 1], [27, 29, 28])
+    assert answers.questions_saved(table) == {"units": 3, "summaries": 6, "questions": 2}
+
+
+def test_kinds_say_what_a_point_speaks_of(asking):
+    run = asking(Scripted("1. Loud.\n2. Something barks.\n3. A helicopter.\n4. A loud dog barks.\n5. They are alike."))
+    table = answers.summarised(run, units([0, 1, 2]), stages.clip_descriptions(run))
+    assert table["kinds"][0] == ["quality", "event", "source", "quality", ""]
+
+
+def test_an_answer_cut_by_length_is_counted_once(asking):
+    run = asking(Scripted(Answer("1. Rain", "length")))
+    table = answers.summarised(run, units([0, 1, 2], [1, 2, 0], [3, 4, 5]), stages.clip_descriptions(run))
+    assert table.attrs["cut"] == 3 and table["high"].tolist() == [("Rain",)] * 3
+
+
+def test_neurons_without_an_answer_are_left_out_and_counted(asking):
+    def fails_for_some(words):
+        return Answer("", error="tired") if sum(map(ord, words)) % 3 == 0 else f"1. Set {len(words)}."
+
+    model = Scripted(fails_for_some)
+    table = answers.neurons(asking(model), "ast")
+    every = stages.neurons(asking(None), "ast")
+    failed = {words for words in model.words("summary") if sum(map(ord, words)) % 3 == 0}
+    texts = stages.clip_descriptions(asking(None))
+
+    def question(clips):
+        return prompts.summary([texts[i] for i in sorted(clips)])[0]["content"]
+
+    whole = [not {question(high), question(low)} & failed for high, low in every[["highest", "lowest"]].to_numpy()]
+    assert failed and 0 < sum(whole) < len(every)
+    assert table["unit"].tolist() == every["unit"][whole].tolist()
+    assert table.attrs["asked"] == len(every) == 67 and table.attrs["questions"] == len(model.words("summary"))
+    assert answers.neurons(asking(None), "ast").empty  # another model's answers are not ours
+
+
+def test_a_sample_holds_the_classifier_and_the_same_block_units_each_time(monkeypatch):
+    layers = ["block0.output"] * 300 + ["classifier"] * 3
+    table = pd.DataFrame({"layer": layers, "index": [*range(300), *range(3)]})
+    sample = answers.sampled(table)
+    assert len(sample) == 123 and (sample["layer"] == "classifier").sum() == 3
+    assert sample.index.is_monotonic_increasing and sample.equals(answers.sampled(table))
+    monkeypatch.setattr(answers, "SAMPLED", 400)
+    assert answers.sampled(table).equals(table)
+
+
+# ---- adjectives
+
+
+@pytest.mark.parametrize("loud, kept", [("No.", ["purple"]), ("Hm.", ["purple"]), ("Yes.", ["purple", "loud"])])
+def test_the_models_verdict_decides_on_adjectives(asking, loud, kept):
+    model = Scripted(verdict=lambda words: loud if words.endswith("loud") else "Yes, it can.")
+    table = answers.neurons(asking(model), "ast")
+    hissing = table["calibrated"].map(lambda points: THEMES[0] in points)
+    assert hissing.any() and all(found == kept for found in table.loc[hissing, "adjectives"])
+    assert sorted(words.rpartition(" ")[2] for words in model.words("verdict")) == ["high", "loud", "purple"]  # once
+
+
+def test_verdicts_are_true_false_or_none(asking):
+    said = {"loud": "Yes.", "red": "No.", "odd": "Well.", "deep": Answer("", error="tired")}
+    run = asking(Scripted(verdict=lambda words: said[words.rpartition(" ")[2]]))
+    assert answers.verdicts(run, ["red", "loud", "odd", "deep", "red"]) == {
+        "deep": None,
+        "loud": True,
+        "odd": None,
+        "red": False,
+    }
+    assert len(run.language_model.asked) == 4
+
+
+def test_adjectives_of_the_released_word_lists_are_asked_about_too(asking):
+    def negated(words):  # the released code counts a word that is negated early in a point
+        return "No loud dog is here." if THEMES[2] in themed(words) else themed(words)
+
+    table = answers.neurons(asking(Scripted(negated), mode="word_lists_by_substring"), "ast")
+    loud = table["calibrated"].map(lambda points: list(points) == ["No loud dog is here."])
+    assert loud.any() and all(found == ["loud"] for found in table.loc[loud, "adjectives"])
+
+
+def test_labelled_adjectives_are_distinct_words_each_with_a_label():
+    frame = pd.read_csv(paths.PACKAGE / "adjectives.csv")
+    assert set(frame["acoustic"]) == {"yes", "no"} and frame["adjective"].is_unique
+    labels = answers.labelled_adjectives()
+    assert len(labels) == len(frame) >= 50 and all(word == word.strip().lower() for word in labels)
+    assert (labels["bright"], labels["common"]) == (True, False)
+
+
+# ---- ICL
+
+
+@pytest.fixture
+def three_summaries(monkeypatch):
+    """The classifier's units with calibrated summaries of their own."""
+    points = [[f"Point {i}."] for i in range(3)]
+    table = pd.DataFrame({"layer": "classifier", "index": range(3), "high": points, "calibrated": points})
+    monkeypatch.setattr(answers, "neurons", lambda run, model: table)
+
+
+def test_choices_are_ranked_lists_and_top_5_holds_top_1(asking, three_summaries):
+    replies = {"0.": "Answer: dog, rain", "1.": "Answer: dog, rain, cat", "2.": "Answer: none"}
+    run = asking(Scripted(choice=lambda words: replies[words[-2:]]))
+    expected = [("dog", "rain"), ("dog", "rain", "cat"), ()]
+    assert answers.choices(run, "ast", 1) == answers.choices(run, "ast", 2) == expected
+    truth = [run.concepts.index(name) for name in CLASSES]
+    names = stages.embeddings(run, run.concepts, run.profile.encoder)
+    cosine = names @ names.T
+    rows = pd.DataFrame(section_4_1._asked(run, "ast", truth, cosine))
+    assert rows["function"].tolist() == ["1-shot", "2-shot"]
+    assert rows["top1"].to_numpy() == pytest.approx([1 / 3] * 2)  # dog, rain, siren
+    assert rows["top5"].to_numpy() == pytest.approx([2 / 3] * 2)
+    assert rows["cos"].to_numpy() == pytest.approx([(1 + cosine[truth[0], truth[1]]) / 3] * 2)
+    assert (rows["units"] == 3).all() and (rows["none"] == 1).all()
+
+
+def test_a_unit_without_an_answer_is_none_and_does_not_count(asking, three_summaries):
+    replies = {"0.": Answer("", error="tired"), "1.": "Answer: none", "2.": CHOICE}
+    run = asking(Scripted(choice=lambda words: replies[words[-2:]]))
+    assert answers.choices(run, "ast", 1) == [None, (), ("dog", "siren", "cat")]
+    [first, _] = section_4_1._asked(run, "ast", [0, 1, 0], np.eye(50))
+    assert first["units"] == 2 and first["none"] == 1 and first["top1"] == 0.5
+
+
+def test_where_nothing_is_answered_there_is_no_number(asking):
+    run = asking(None)
+    assert answers.choices(run, "ast", 1) == [None] * 3
+    rows = list(section_4_1._asked(run, "ast", [0, 1, 2], np.eye(50)))
+    assert [row["units"] for row in rows] == [0, 0] and np.isnan([row["top1"] for row in rows]).all()
+
+
+def test_icl_uncalibrated_reads_the_whole_summary_and_snaps_to_the_nearest(asking):
+    model = Scripted(choice="It is the miaow of a kitten.")
+    assert answers.choices(asking(model), "ast", 1) == [()] * 3
+    assert model.words("choice") and not any("They are alike." in words for words in model.words("choice"))
+    model.asked.clear()
+    assert answers.choices(asking(model, mode="icl_uncalibrated"), "ast", 1) == [("cat",)] * 3
+    assert model.words("choice") and all("They are alike." in words for words in model.words("choice"))
+    named = Scripted(model="another")
+    assert answers.choices(asking(named, mode="icl_uncalibrated"), "ast", 1) == [("dog", "siren", "cat")] * 3
+
+
+# ---- the language model as the run's summariser
+
+
+def test_the_model_describes_every_neuron_where_it_is_the_summariser(asking):
+    model = Scripted(revision="summariser")
+    run = asking(model, summariser="llm")
+    table = stages.neurons(run, "ast")
+    rules = stages.neurons(asking(None), "ast")
+    assert len(table) == 67 and table["unit"].tolist() == rules["unit"].tolist() and "answered" not in table
+    assert all(high[0] == "They are alike." and high[1] in THEMES for high in table["high"])
+    assert not any("They are alike." in kept for kept in table["calibrated"])  # S_l says it too
+    assert {word for words in table["adjectives"] for word in words} == {"purple", "loud", "high"}
+    assert rules["db"].map(list).tolist() == table["db"].map(list).tolist()
+    sets = {tuple(sorted(clips)) for column in ("highest", "lowest") for clips in rules[column]}
+    assert len(model.words("summary")) == len(sets)
+
+
+def test_without_all_answers_the_summariser_refuses(asking):
+    with pytest.raises(InputError, match="has not answered for every neuron.*-p llm smollm2"):
+        stages.neurons(asking(None, summariser="llm"), "ast")
+    some = Scripted(lambda words: Answer("", error="x") if sum(map(ord, words)) % 5 == 0 else "Rain.", revision="some")
+    with pytest.raises(InputError, match="run the page again"):
+        stages.neurons(asking(some, summariser="llm"), "ast")
+
+
+# ---- asked once, committed, read from a fresh clone
+
+
+@pytest.fixture
+def clone(run, cache, tmp_path, monkeypatch):
+    """A folder of results of its own, and a way to open runs on copies of the stages, as on other machines."""
+    stages.neurons(run, "ast")
+    monkeypatch.setattr(paths, "results", lambda: tmp_path / "results")
+    monkeypatch.setattr(andlib.mini.synthesis, "synthesc", tiny_set)
+
+    def open_in(name: str, **changes):
+        folder = tmp_path / name
+        if not folder.exists():
+            shutil.copytree(cache, folder)
+        return tiny_run(folder, **changes)
+
+    return open_in
+
+
+def commit_answers(open_run, monkeypatch, model, **changes):
+    """`make results`' way: the command line, on the tiny network, with a scripted model."""
+    monkeypatch.setattr(andlib.run, "open_llm", {"scripted": model}.__getitem__)
+    monkeypatch.setattr(answers, "open_run", lambda asked: open_run("asked", llm=asked["llm"], **changes))
+    monkeypatch.setattr("sys.argv", ["answers", "--profile", "mini", "--llm", "scripted"])
+    answers.main()
+
+
+def everything(run) -> list:
+    """All that pages read of a language model."""
+    table = answers.neurons(run, "ast")
+    lists = [answers.choices(r, "ast", shots) for r, shots in ((run, 1), (run, 2), (released(run), 1))]
+    frames = [section_3.supported(run), section_3.adjective_filters(run), section_3.real_captions(run)]
+    return [table.drop(columns=["highest", "lowest", "cosine"]).to_json(), lists, *(f.to_json() for f in frames)]
+
+
+def released(run):
+    other = replace(run, mode="icl_uncalibrated")
+    vars(other)["completions"] = run.completions
+    return other
+
+
+def test_committed_answers_suffice_for_a_fresh_clone(clone, tmp_path, monkeypatch, capsys):
+    model = Scripted(model=SMOLLM2)
+    commit_answers(clone, monkeypatch, model)
+    written = paths.completions("mini").read_text()
+    assert len(written.split("\n")) == len(model.asked) + 1
+    assert capsys.readouterr().out.endswith(f"{len(model.asked)} answers are in {paths.completions('mini')}\n")
+    count = len(model.asked)
+    with_model = everything(clone("asked", llm="scripted"))
+    assert len(model.asked) == count  # no page asks more than was asked
+    fresh = clone("fresh")
+    assert fresh.language_model is None and everything(fresh) == with_model
+    assert len(answers.neurons(fresh, "ast")) == 67
+    assert None not in answers.choices(fresh, "ast", 2)
+    commit_answers(clone, monkeypatch, model)
+    assert paths.completions("mini").read_text() == written and len(model.asked) == count  # asked once
+    other = Scripted(verdict="No.", model=SMOLLM2)
+    shutil.rmtree(tmp_path / "asked")  # what is committed is no answer to `make results`
+    commit_answers(clone, monkeypatch, other)
+    rows = [json.loads(line) for line in paths.completions("mini").read_text().split("\n") if line]
+    assert len(rows) == len(other.asked) and "Yes." not in {row["text"] for row in rows}
+
+
+def test_summaries_of_real_captions_are_committed_too(clone, monkeypatch, tmp_path):
+    file = tmp_path / "captions.csv"
+    rows = [(clip.name, f"A {clip.label} is heard in clip {i}.") for i, clip in enumerate(tiny_set().clips)]
+    pd.DataFrame(rows, columns=["filename", "description"]).to_csv(file, index=False)
+    commit_answers(clone, monkeypatch, Scripted(model=SMOLLM2), captions=str(file))
+    found = section_3.real_captions(clone("fresh", captions=str(file)))
+    assert set(found["summariser"]) == {"rules", "llm"}
+    assert found.groupby("set")["summariser"].nunique().eq(2).all()
