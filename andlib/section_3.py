@@ -74,8 +74,7 @@ def supported(run: Run) -> pd.DataFrame:
                 "points": len(group) / neurons,
                 "silent": float((group["claims"] == 0).mean()),
                 "claims": claims / neurons,
-                "shared": group["shared"].sum() / claims,
-                "some": group["some"].sum() / claims,
+                **(group[["shared", "some"]].sum() / claims),
             }
         )
     return pd.DataFrame(rows)
