@@ -139,10 +139,12 @@ def word_clouds(counts: Mapping[str, Mapping[str, int]]):
     import matplotlib.pyplot as plt
     from wordcloud import WordCloud
 
-    _, axes = plt.subplots(1, len(counts), figsize=(7.5, 2.6), layout="constrained", squeeze=False)
-    for ax, (title, words) in zip(axes.flat, counts.items(), strict=True):
-        ax.set_title(f"{title}: {len(words)} words")
+    across, down = min(len(counts), 3), -(-len(counts) // 3)
+    _, axes = plt.subplots(down, across, figsize=(7.5, 2.6 * down), layout="constrained", squeeze=False)
+    for ax in axes.flat:
         ax.axis("off")
+    for ax, (title, words) in zip(axes.flat, counts.items(), strict=False):
+        ax.set_title(f"{title}: {len(words)} words")
         if words:
             cloud = WordCloud(
                 width=760, height=460, background_color="white", colormap="cividis", random_state=0, max_words=60
@@ -151,6 +153,61 @@ def word_clouds(counts: Mapping[str, Mapping[str, int]]):
         else:
             ax.text(0.5, 0.5, "none", ha="center", transform=ax.transAxes)
     return axes
+
+
+def uninterpretable(rows: pd.DataFrame):
+    """Figures 6, 11-14: share of uninterpretable units by block; a row of panels a K, a panel a tau, a line a model.
+
+    rows: `polysemanticity.interpretability`. Bars are intervals over units; the dotted line is chance.
+    """
+    import matplotlib.pyplot as plt
+
+    taus = rows.groupby("k")["tau"].unique()
+    down, across = len(taus), taus.map(len).max()
+    size = (3 * across, 0.6 + 2.6 * down) if across > 1 else (7, 3.6)
+    _, axes = plt.subplots(down, across, figsize=size, layout="constrained", squeeze=False, sharex=True, sharey=True)
+    for ax in axes.flat:
+        ax.set_visible(False)
+    for of_k, (k, values) in zip(axes, taus.items(), strict=True):
+        of_k[0].set_ylabel("uninterpretable (%)")
+        for ax, tau in zip(of_k, values, strict=False):
+            _blocks(ax, rows[(rows["k"] == k) & (rows["tau"] == tau)])
+            ax.set(title=f"K = {k}, τ = {tau}", ylim=(-3, 103), visible=True)
+    for ax in axes[-1]:
+        ax.set_xlabel("block")
+    handles, labels = axes[0, 0].get_legend_handles_labels()
+    place = "outside lower center" if across > 1 else "outside right center"
+    axes[0, 0].figure.legend(handles, labels, loc=place, ncols=3 if across > 1 else 1, fontsize="small", frameon=False)
+    return axes
+
+
+def _blocks(ax, rows: pd.DataFrame) -> None:
+    looks = zip((OURS, "#D55E00", "#009E73", "#CC79A7", MUTED), "os^vX", strict=True)
+    for (model, ours), (colour, marker) in zip(rows.groupby("model", sort=False), looks, strict=False):
+        error = 100 * np.abs(ours[["share_low", "share_high"]].to_numpy().T - ours["share"].to_numpy())
+        ax.errorbar(
+            ours["block"], 100 * ours["share"], yerr=error, color=colour, marker=marker, markersize=5, label=model
+        )
+    low, high = 100 * rows[["chance_low", "chance_high"]].iloc[0]
+    ax.axhspan(low, high, color="black", alpha=0.3, linewidth=0)
+    ax.axhline(100 * rows["chance"].iloc[0], color="black", linestyle=":", label="clips at random")
+    ax.set_xticks(sorted(rows["block"].unique()))
+
+
+def elbow(inertia: pd.DataFrame, chosen: int, ax=None):
+    """Inertia by number of clusters, with its elbow and the number chosen.
+
+    inertia: `polysemanticity.elbow`.
+    """
+    ax = _axes(ax, 7, 2.8)
+    ax.plot(inertia["clusters"], inertia["inertia"], color=MUTED, marker="o")
+    bend = inertia[inertia["elbow"]]
+    ax.plot(bend["clusters"], bend["inertia"], "D", color=OURS, markersize=9, label=f"elbow: {bend.iloc[0, 0]}")
+    ax.axvline(chosen, color=PAPER, linestyle="--", label=f"used: {chosen}")
+    ax.set(xlabel="number of clusters", ylabel="inertia", ylim=(0, None))
+    ax.set_title("Distance of sentences to the centre of their cluster, squared and summed")
+    ax.legend()
+    return ax
 
 
 def activation_histogram(activations: np.ndarray, highest: np.ndarray, lowest: np.ndarray, title: str, ax=None):

@@ -1,0 +1,241 @@
+"""Whether what a neuron's highest clips are said to sound like belongs together: clusters and chance (Section 4.5)."""
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Int
+from scipy import stats
+
+from andlib import encoders, paper, stages
+from andlib.activations import dead_units, highest
+from andlib.errors import InputError
+from andlib.run import Run
+from andlib.statistics import holm, rank_correlation
+from andlib.store import digest
+
+CONTROLS = ("beats_supervised", "beats_untrained")  # further lines, where the profile has them
+SEED, DRAWS, RESAMPLED = 0, 50_000, 4_999
+STARTS = 5  # of K-means, the best of which is kept
+ELBOW = range(2, 21)  # numbers of clusters tried
+
+
+@dataclass(frozen=True)
+class Clusters:
+    """K-means clusters of all sentences of D_d, the largest first.
+
+    sentences: the distinct ones. label: cluster of each. distance: to its centre, in [0, 2]. times: how often it is
+    said. counts: int [clips, clusters], how many sentences of each description fall into each cluster.
+    """
+
+    sentences: list[str]
+    label: np.ndarray
+    distance: np.ndarray
+    times: np.ndarray
+    counts: np.ndarray
+
+
+def sentences(text: str) -> list[str]:
+    """The sentences of a description, cut behind full stops, exclamation and question marks."""
+    return [sentence for sentence in re.split(encoders.ENDS[0], text.strip()) if sentence]
+
+
+def clips_of(run: Run, classes: int = 0) -> np.ndarray:
+    """Indices of the clips of the first so many classes by the set's numbering; of all by default."""
+    return np.flatnonzero(run.probing_set.labels < (classes or len(run.probing_set.classes)))
+
+
+def _said(run: Run, where: np.ndarray) -> tuple[list[str], np.ndarray, np.ndarray]:
+    """Distinct sentences of the descriptions of the clips `where`, their vectors, and [clips, sentences] counts."""
+    by_clip = [sentences(text) for text in stages.clip_descriptions(run)]
+    everything = sorted({sentence for told in by_clip for sentence in told})
+    row = {sentence: i for i, sentence in enumerate(everything)}
+    times = np.zeros((len(where), len(everything)), np.int16)
+    for clip, counted in zip(where, times, strict=True):
+        np.add.at(counted, [row[sentence] for sentence in by_clip[clip]], 1)
+    kept = np.flatnonzero(times.any(0))
+    vectors = stages.embeddings(run, everything, run.profile.encoder)  # of all, so that a part needs no encoder
+    return [everything[i] for i in kept], vectors[kept], times[:, kept]
+
+
+def _nearest(
+    run: Run, said: Sequence[str], vectors: np.ndarray, weights: np.ndarray, clusters: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Each sentence's cluster, the largest being 0, and its distance to the centre."""
+
+    def make():
+        from sklearn.cluster import KMeans
+        from threadpoolctl import threadpool_limits
+
+        with threadpool_limits(1):  # more threads add up in any order: other last digits
+            found = KMeans(clusters, n_init=STARTS, random_state=SEED).fit(vectors, sample_weight=weights)
+        largest = np.argsort(-np.bincount(found.labels_, weights, clusters), kind="stable")
+        return {"centres": found.cluster_centers_[largest]}
+
+    key = {"encoder": encoders.fingerprint(run.profile.encoder), "said": digest([said, weights.tolist()])}
+    centres = run.store.get("clusters", key | {"clusters": clusters, "version": 1}, make, "arrays")["centres"]
+    distance = np.linalg.norm(vectors[:, None] - centres, axis=2)
+    return distance.argmin(1), distance.min(1)
+
+
+def sentence_clusters(run: Run, clusters: int = 11, classes: int = 0) -> Clusters:
+    """The clusters of Table 8: K-means over the vectors of all sentences, each as often as it is said, seeded.
+
+    classes: as for `clips_of`. Raises InputError if there are fewer distinct sentences than clusters.
+    """
+    said, vectors, times = _said(run, clips_of(run, classes))
+    if not 1 <= clusters <= len(said):
+        raise InputError(f"Parameter clusters is {clusters}; expected 1 to {len(said)}, the number of sentences.")
+    label, distance = _nearest(run, said, vectors, times.sum(0), clusters)
+    return Clusters(said, label, distance, times.sum(0), times @ np.eye(clusters, dtype=np.int16)[label])
+
+
+def elbow(run: Run) -> pd.DataFrame:
+    """The elbow method: inertia, the weighted sum of squared distances to centres, by number of clusters.
+
+    Columns: clusters, inertia, elbow: the number whose point lies furthest below the line from first to last.
+    """
+    said, vectors, times = _said(run, clips_of(run))
+    tried = [clusters for clusters in ELBOW if clusters <= len(said)]
+    distances = (_nearest(run, said, vectors, times.sum(0), clusters)[1] for clusters in tried)
+    inertia = np.array([times.sum(0) @ distance**2 for distance in distances])
+    below = np.linspace(inertia[0], inertia[-1], len(tried)) - inertia
+    return pd.DataFrame({"clusters": tried, "inertia": inertia, "elbow": np.arange(len(tried)) == below.argmax()})
+
+
+def cluster_table(found: Clusters, nearest: int = 3) -> pd.DataFrame:
+    """Table 8 in words, one row a cluster: its captions (descriptions with a sentence in it) and sentences, and the
+    sentences nearest its centre."""
+    rows = []
+    for cluster, counts in enumerate(found.counts.T):
+        inside = np.flatnonzero(found.label == cluster)
+        close = inside[np.argsort(found.distance[inside], kind="stable")[:nearest]]
+        told = " · ".join(found.sentences[i] for i in close)
+        rows.append(
+            {"cluster": cluster + 1, "captions": (counts > 0).sum(), "sentences": counts.sum(), "nearest": told}
+        )
+    return pd.DataFrame(rows)
+
+
+def cluster_words(found: Clusters) -> dict[str, Counter]:
+    """How often each word is said in each cluster, without stop words: the word clouds of Table 8."""
+    from wordcloud import STOPWORDS
+
+    words = {
+        f"{row.cluster} ({row.captions} / {row.sentences})": Counter() for row in cluster_table(found).itertuples()
+    }
+    for sentence, label, times in zip(found.sentences, found.label, found.times, strict=True):
+        for word in set(re.findall(r"[a-z][a-z'-]*", sentence.lower())) - STOPWORDS:
+            list(words.values())[label][word] += int(times)
+    return words
+
+
+def most_in_a_cluster(counts: Int[np.ndarray, "clips clusters"], clips: Int[np.ndarray, "k units"]) -> np.ndarray:
+    """How many of each unit's clips share a cluster, at most; int [units]. A unit is interpretable if that is tau."""
+    return (counts > 0)[clips].sum(0, dtype=np.int16).max(1)
+
+
+def intersection(counts: Int[np.ndarray, "clips clusters"], clips: Int[np.ndarray, "k units"]) -> np.ndarray:
+    """|C_1 & ... & C_K| of Algorithm 1 as printed: the multisets of the clips' clusters, intersected; int [units]."""
+    return counts[clips].min(0).sum(1)
+
+
+def random_clips(clips: int, k: int, draws: int, rng: np.random.Generator) -> Int[np.ndarray, "k draws"]:
+    """k different clips at random for each draw, every set of k as likely as another (Floyd's algorithm)."""
+    chosen = np.empty((k, draws), int)
+    for i, last in enumerate(range(clips - k, clips)):
+        tried = rng.integers(0, last + 1, draws)
+        chosen[i] = np.where((chosen[:i] == tried).any(0), last, tried)
+    return chosen
+
+
+def chance_by_sizes(sizes: Sequence[int], clips: int, k: int, tau: int) -> float:
+    """Share of interpretable units among units whose K clips are drawn at random, known cluster sizes alone.
+
+    sizes: descriptions in each cluster, of `clips`. Takes clips as independent draws and memberships of a clip as
+    independent between clusters: 1 - prod_c P(Binomial(K, sizes_c / clips) < tau).
+    """
+    return float(1 - np.prod(stats.binom.cdf(tau - 1, k, np.asarray(sizes) / clips)))
+
+
+def _readings(counts: np.ndarray, clips: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    return most_in_a_cluster(counts, clips), intersection(counts, clips)
+
+
+def _below(readings: tuple[np.ndarray, np.ndarray], tau: int, name: str) -> dict[str, float]:
+    """Share of units that do not reach tau by the text, with its 95 % interval (Jeffreys), and by Algorithm 1."""
+    text, printed = (reading < tau for reading in readings)
+    low, high = stats.beta.ppf([0.025, 0.975], text.sum() + 0.5, (~text).sum() + 0.5)
+    ends = {f"{name}_low": min(low, text.mean()), f"{name}_high": max(high, text.mean())}
+    return {name: text.mean(), **ends, f"{name}_printed": printed.mean()}
+
+
+def interpretability(run: Run, clusters: int = 11, tau: int = 4, classes: int = 0) -> pd.DataFrame:
+    """Figs 6, 11-13: share of uninterpretable units by block, for the run's K and tau and all of the paper's.
+
+    One row a model, block (from 1), K and tau. Columns: units (that react at all), dead (that do not); share,
+    share_low, share_high (interval over units) by the text's reading, share_printed by Algorithm 1's; and chance,
+    chance_low, chance_high, chance_printed: the same of units whose clips are drawn at random.
+    classes: as for `clips_of`. Raises InputError unless 1 <= tau <= K, and K clips are there.
+    """
+    where = clips_of(run, classes)
+    if not 1 <= tau <= run.k <= len(where):
+        raise InputError(f"Parameter tau is {tau} and k is {run.k}; expected 1 <= tau <= k <= {len(where)} clips.")
+    counts, rng = sentence_clusters(run, clusters, classes).counts, np.random.default_rng(SEED)
+    printed = paper.numbers()["figures"]["6_11_12_13_uninterpretable"]["tau"]
+    taus = {int(k): set(taus) for k, taus in printed.items() if int(k) <= len(where)}
+    taus.setdefault(run.k, set()).add(tau)
+    blocks = [(model, *block) for model in lines(run) for block in _blocks(run, model, where, max(taus))]
+    rows = []
+    for k in sorted(taus):
+        chance = _readings(counts, random_clips(len(where), k, DRAWS, rng))
+        for model, block, clips, dead in blocks:
+            found = _readings(counts, clips[:k])
+            unit = {"model": model, "block": block, "units": clips.shape[1], "dead": dead, "k": k}
+            for t in sorted(taus[k]):
+                rows.append({**unit, "tau": t, **_below(found, t, "share"), **_below(chance, t, "chance")})
+    return pd.DataFrame(rows).sort_values(["k", "tau"], kind="stable", ignore_index=True)
+
+
+def lines(run: Run) -> tuple[str, ...]:
+    """The run's models and, as further lines, supervised and untrained BEATs where the profile has them."""
+    further = () if run.weights else tuple(name for name in CONTROLS if name in run.profile.networks)
+    return tuple(dict.fromkeys((*run.models, *further)))
+
+
+def _blocks(run: Run, model: str, where: np.ndarray, k: int):
+    """Of each block: its number, the k highest clips (rows of `where`) of its units that react, and how many do not."""
+    by_block: dict[str, list[np.ndarray]] = {}
+    activations = stages.unit_activations(run, model)
+    for layer in stages.target(run, model).layers:
+        if layer.hidden:
+            by_block.setdefault(layer.name.split(".")[0], []).append(activations[layer.name][where])
+    for number, layers in enumerate(by_block.values(), 1):
+        u = np.concatenate(layers, 1)
+        dead = dead_units(u)
+        yield number, highest(u[:, ~dead], k), int(dead.sum())
+
+
+def trends(rows: pd.DataFrame) -> pd.DataFrame:
+    """Whether the share of uninterpretable units falls with depth, one row a model, K and tau of `interpretability`.
+
+    Columns: first, last (shares of those blocks); rho (`rank_correlation`), low, high (95 %, each block's share drawn
+    from its Jeffreys posterior); p (two-sided, which unit is in which block permuted); holm (p, for all rows given);
+    verdict: falls or rises if the interval leaves out 0, flat if it holds 0.
+    """
+    tested, rng = [], np.random.default_rng(SEED)
+    for (model, k, tau), ours in rows.groupby(["model", "k", "tau"], sort=False):
+        units, share = ours["units"].to_numpy(), ours["share"].to_numpy()
+        count = np.rint(units * share).astype(int)
+        rho = rank_correlation(count, units)
+        likely = units * rng.beta(count + 0.5, units - count + 0.5, (RESAMPLED, len(units)))
+        low, high = np.quantile(rank_correlation(likely, units), [0.025, 0.975])
+        permuted = rank_correlation(rng.multivariate_hypergeometric(units, count.sum(), RESAMPLED), units)
+        p = (1 + (np.abs(permuted) >= abs(rho) - 1e-12).sum()) / (1 + RESAMPLED)
+        row = {"model": model, "k": k, "tau": tau, "first": share[0], "last": share[-1], "rho": float(rho)}
+        verdict = "falls" if high < 0 else "rises" if low > 0 else "flat"
+        tested.append(row | {"low": low, "high": high, "p": p, "verdict": verdict})
+    return pd.DataFrame(tested).assign(holm=lambda frame: holm(frame["p"]))
