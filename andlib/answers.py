@@ -133,7 +133,7 @@ def ask_everything(run: Run) -> None:
         neurons(run, model)
         for shots in SHOTS:
             choices(run, model, shots)
-        choices(uncalibrated, model, SHOTS[0])
+            choices(uncalibrated, model, shots)
     verdicts(run, labelled_adjectives())
     section_3.real_captions(run)
 

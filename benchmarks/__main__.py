@@ -67,7 +67,12 @@ def full_size_row():
     """Seconds and peak memory of `all_functions`."""
     command = [sys.executable, "-c", "from benchmarks.__main__ import all_functions; all_functions()"]
     taken, peak = map(float, subprocess.run(command, capture_output=True, text=True, check=True).stdout.split())
-    return f"DB, five functions, {UNITS} units x {CLIPS} clips x {CONCEPTS} concepts", taken, None, f"{peak:.2f} GiB"
+    return (
+        f"DB, five functions, {UNITS} units x {CLIPS} clips x {CONCEPTS} concepts",
+        taken,
+        None,
+        f"{peak:.2f} GiB at most",
+    )
 
 
 def front_end_row():
@@ -128,10 +133,47 @@ def import_row():
     return "import andlib, against import torch", taken("import andlib"), taken("import torch"), ""
 
 
+def language_model_rows():
+    """SmolLM2 on 64 summaries in batches, against one chat at a time (judged on 4); none where it is not installed."""
+    from andlib import llm, prompts
+    from andlib.errors import MissingExtra
+
+    try:
+        model = llm.open_llm("smollm2")
+        tokenizer, _ = model.loaded
+    except MissingExtra as error:
+        print(f"No language model: {error}")
+        return
+    rng = np.random.default_rng(0)
+    words = [
+        "A dog barks.",
+        "Rain falls on a roof.",
+        "It is loud.",
+        "The pitch is high.",
+        "It repeats at a regular rate.",
+    ]
+    chats = [prompts.summary([" ".join(rng.choice(words, 3)) for _ in range(5)]) for _ in range(64)]
+
+    def rate(asked) -> float:
+        start = time.perf_counter()
+        texts = [answer.text for _, answer in model.answers(asked, llm.Sampling(128))]
+        return sum(len(tokenizer(text)["input_ids"]) for text in texts) / (time.perf_counter() - start)
+
+    rate(chats[:1])
+    batched, single = rate(chats), float(np.mean([rate([chat]) for chat in chats[:4]]))
+    # as seconds for 100 tokens, prompts included
+    yield (
+        f"{llm.SMOLLM2}, 100 tokens, against one chat at a time",
+        100 / batched,
+        100 / single,
+        f"{batched:.0f} tokens/s",
+    )
+
+
 def main() -> None:
     """Measure and print everything."""
-    rows = [*similarity_rows(), full_size_row(), front_end_row(), recording_row(), import_row()]
-    print(f"{'what':75} {'ours':>9} {'reference':>10} {'ratio':>7}  memory")
+    rows = [*similarity_rows(), full_size_row(), front_end_row(), recording_row(), import_row(), *language_model_rows()]
+    print(f"{'what':75} {'ours':>9} {'reference':>10} {'ratio':>7}  note")
     for what, ours, reference, memory in rows:
         compared = f"{reference:9.3f}s {reference / ours:6.1f}x" if reference else f"{'':10} {'':7}"
         print(f"{what:75} {ours:8.3f}s {compared}  {memory}")

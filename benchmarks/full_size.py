@@ -70,16 +70,17 @@ def recording(name: str, folder: Path, pairs: int) -> dict:
     return {"ratio": float(np.median(ratios)), "low": low, "high": high, "plain_seconds": plain, "pairs": pairs}
 
 
-def dissect(name: str, folder: Path, data_dir: str) -> dict:
-    """Seconds of every stage from 40 real clips to described units."""
-    from andlib import stages
+def dissect(name: str, folder: Path, data_dir: str, count: int) -> dict:
+    """Seconds of every stage from real clips to described units, and how many questions a language model would be asked
+    for their summaries, equal ones once."""
+    from andlib import answers, stages
     from andlib.run import open_run
     from andlib.store import Store
 
     run = open_run({"profile": "esc10", "data_dir": data_dir})
-    clips = replace(run.probing_set, clips=run.probing_set.clips[:: len(run.probing_set) // CLIPS][:CLIPS])
+    clips = replace(run.probing_set, clips=run.probing_set.clips[:: len(run.probing_set) // count][:count])
     run = replace(run, store=Store(folder / "cache"))
-    run.__dict__["probing_set"] = replace(clips, fingerprint=f"{clips.fingerprint}/{CLIPS}")
+    run.__dict__["probing_set"] = replace(clips, fingerprint=f"{clips.fingerprint}/{count}")
     target = random_network(name, folder / "network")
     start = time.perf_counter()
     stages.unit_activations(run, target)
@@ -89,7 +90,7 @@ def dissect(name: str, folder: Path, data_dir: str) -> dict:
     neurons = stages.neurons(run, target)
     end = time.perf_counter()
     return {
-        "units": len(neurons),
+        **answers.questions_saved(neurons),
         "recording": recorded - start,
         "captions": captioned - recorded,
         "describing": end - captioned,
@@ -103,12 +104,15 @@ def main() -> None:
     parser.add_argument("what", choices=["recording", "dissect"])
     parser.add_argument("--data-dir", default="")
     parser.add_argument("--pairs", type=int, default=20)
+    parser.add_argument("--clips", type=int, default=CLIPS)
     parser.add_argument("--network", choices=["ast", "beats"], help="this one alone, in this process")
     given = parser.parse_args()
     if given.network:
         with tempfile.TemporaryDirectory() as folder:
-            own = (recording, given.pairs) if given.what == "recording" else (dissect, given.data_dir)
-            found = own[0](given.network, Path(folder), own[1])
+            if given.what == "recording":
+                found = recording(given.network, Path(folder), given.pairs)
+            else:
+                found = dissect(given.network, Path(folder), given.data_dir, given.clips)
         found["peak_gib"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
         return print(json.dumps(found))
     for name in ("ast", "beats"):
