@@ -165,6 +165,32 @@ def _cell(row: pd.Series) -> str:
     return f"{100 * row['top1']:.1f} / {100 * row['top5']:.1f} / {row['cos']:.2f}"
 
 
+def table3(scores: pd.DataFrame, made_by: str, encoder: str) -> Table:
+    """Table 3: what people said of each method's descriptions, beside the paper's; dashes where nobody has rated.
+
+    scores: `human_evaluation.score_ratings`. encoder: what its cosines are measured with.
+    """
+    printed = paper.numbers()["table3_human_evaluation"]
+    bertscore = next(name for name in scores if name.startswith("bertscore_") and name.count("_") == 1)
+    rows = [
+        {
+            "method": row["method"],
+            **dict(zip(("paper: rating", "paper: cosine", "paper: BERTScore"), printed[row["method"]], strict=True)),
+            "raters": row["raters"],
+            "ratings": row["ratings"],
+            "rating": row["rating"],
+            "95 %": _interval(row["rating_low"], row["rating_high"], ".2f"),
+            "Krippendorff's α": row["alpha"],
+            f"cosine ({encoder})": row["cos"],
+            f"BERTScore ({bertscore.removeprefix('bertscore_')})": row[bertscore],
+        }
+        for row in scores.to_dict("records")
+    ]
+    frame = pd.DataFrame(rows)
+    formats = {name: ".2f" for name in frame if name not in ("method", "95 %", "raters", "ratings")}
+    return plain(frame, "Table 3. What people say of descriptions", made_by, formats)
+
+
 TABLE4_COLUMNS = {
     "model": "model",
     "strategy": "strategy",
@@ -248,5 +274,5 @@ def listing(rows: Sequence[Mapping[str, object]], caption: str, made_by: str) ->
     return plain(pd.DataFrame(rows), caption, made_by)
 
 
-def _interval(low: float, high: float) -> str:
-    return "–" if pd.isna(low) else f"{low:+.2f} … {high:+.2f}"
+def _interval(low: float, high: float, spec: str = "+.2f") -> str:
+    return "–" if pd.isna(low) else f"{low:{spec}} … {high:{spec}}"

@@ -1,0 +1,210 @@
+"""Section 4.2, Tables 3 and 6: descriptions of sampled neurons, a page on which people rate them, and its scores."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from andlib import encoders, paths, stages
+from andlib.ablation import interval
+from andlib.cards import PLAYER_RATE, player
+from andlib.errors import InputError, MissingExtra, check_choice
+from andlib.probing import reading, table_rows
+from andlib.records import Unit
+from andlib.run import Run
+from andlib.store import digest, write_atomically
+
+QUESTION = "Does the given description accurately describe most of these audio clips?"  # the paper's, Section 4.2
+METHODS = ("TAB", "DB", "SUM")
+COLUMNS = ("rater", "neuron", "method", "rating", "text")
+BERTSCORES = {"minilm": encoders.EMBEDDED, "roberta-large": "roberta-large"}  # name -> network whose tokens match
+DRAWS, SEED = 1000, 0
+
+
+def sampled_neurons(run: Run, model: str, per_block: int = 10, seed: int = SEED, units: str = "") -> pd.DataFrame:
+    """Rows of `stages.neurons` for as many units drawn from each block; Section 4.2 draws 10 from each of AST's 12.
+
+    Dead units are left out. units: more of them, by name and comma-separated, which come first.
+    Raises InputError for a unit that the model has not, and if per_block is negative or no unit is asked for.
+    """
+    table = stages.neurons(run, model).set_index("unit", drop=False)
+    network = stages.target(run, model)
+    named = list(dict.fromkeys(network.check(Unit.parse(name, model)).id for name in units.split(",") if name.strip()))
+    if per_block < 0 or (not per_block and not named):
+        raise InputError(f"{per_block} neurons a block were asked for; expected 1 or more, or units by name.")
+    drawable = table[(table["layer"] != "classifier") & ~table["dead"]]
+    rng, drawn = np.random.default_rng(seed), []
+    for _, block in drawable.groupby(drawable["layer"].str.partition(".")[0], sort=False):
+        drawn += [block["unit"].iloc[i] for i in np.sort(rng.permutation(len(block))[:per_block])]
+    return table.loc[list(dict.fromkeys([*named, *drawn]))].reset_index(drop=True)
+
+
+def neuron_descriptions(run: Run, neurons: pd.DataFrame) -> pd.DataFrame:
+    """Table 6: one row a neuron; columns neuron, labels (classes of its highest clips), and what describes it: TAB and
+    DB (their first concept) and SUM (the calibrated summary, a point a line), empty where nothing does."""
+    labels = [clip.label for clip in run.probing_set.clips]
+    first = {method: [next(iter(best), "") for best in neurons[method.lower()]] for method in ("TAB", "DB")}
+    shared = [", ".join(labels[i] for i in clips) for clips in neurons["highest"]]
+    summary = neurons["calibrated"].map("\n".join)
+    return pd.DataFrame({"neuron": neurons["unit"], "labels": shared, **first, "SUM": summary})
+
+
+def rating_page(run: Run, neurons: pd.DataFrame, path: str | Path) -> Path:
+    """Writes one HTML file on which people hear each neuron's highest clips, write what they share, and then rate its
+    descriptions from 1 to 5, in random order and without their methods' names; returns its path.
+
+    It needs no other file and no connection, and saves a CSV that `score_ratings` reads.
+    neurons: rows of `sampled_neurons`.
+    """
+    rng, path = np.random.default_rng(SEED), Path(path)
+    clips = sorted({int(i) for highest in neurons["highest"] for i in highest})
+    asked = []
+    for said, highest in zip(neuron_descriptions(run, neurons).to_dict("records"), neurons["highest"], strict=True):
+        shown = [{"method": method, "text": said[method]} for method in METHODS if said[method]]
+        order = [shown[i] for i in rng.permutation(len(shown))]
+        asked.append({"neuron": said["neuron"], "clips": [clips.index(i) for i in highest], "descriptions": order})
+    data = {"question": QUESTION, "neurons": asked}
+    data["page"] = digest([data, clips, run.probing_set.fingerprint])[:16]  # under which a browser keeps progress
+    samples = round(run.profile.seconds * PLAYER_RATE)
+    sounds = (run.probing_set.read(run.probing_set.clips[i], PLAYER_RATE)[:samples] for i in clips)
+    html = (paths.PACKAGE / "rating_page.html").read_text(encoding="utf-8")
+    html = html.replace("{{players}}", "".join(player(sound, PLAYER_RATE, "clip") for sound in sounds))
+    # last, so that no placeholder is sought in text of models; < could end the script that holds it
+    html = html.replace("{{data}}", json.dumps(data, ensure_ascii=False).replace("<", "\\u003c"))
+    write_atomically(path, lambda temporary: temporary.write_text(html, encoding="utf-8"))
+    return path
+
+
+def read_ratings(folder: str | Path, said: pd.DataFrame) -> pd.DataFrame:
+    """Every row of the CSV files in a folder: columns rater, neuron, method, rating (1 to 5), text.
+
+    said: `neuron_descriptions`. Raises InputError, naming file and line, for a missing column, a rating that is none, a
+    neuron or description that nobody was asked about, and a rater's second rating of one description.
+    """
+    files = sorted(Path(folder).expanduser().glob("*.csv"))
+    if not files:
+        raise InputError(
+            f"{str(folder)!r} holds no ratings. Give a folder of the CSV files that the rating page saved."
+        )
+    asked = {(row["neuron"], method) for row in said.to_dict("records") for method in METHODS if row[method]}
+    rows, seen = [], {}
+    for file in files:
+        with reading(file, "a CSV file as the rating page saves it") as text:
+            found = [_rating(line, cells, asked, seen, file.name) for line, cells in table_rows(text, COLUMNS)]
+            if not found:
+                raise ValueError("line 2: no rating, the file ends")
+        rows += found
+    return pd.DataFrame(rows)
+
+
+def _rating(line: int, cells: dict, asked: set, seen: dict, file: str) -> dict:
+    cells = {column: cells[column].strip() for column in COLUMNS}
+    rater, neuron, method, rating, _ = cells.values()
+    if not rater:
+        raise ValueError(f"line {line}: no rater is named")
+    if rating not in ("1", "2", "3", "4", "5"):
+        raise ValueError(f"line {line}: rating {rating!r} is none of 1, 2, 3, 4, 5")
+    if (neuron, method) not in asked:
+        raise ValueError(f"line {line}: nobody was asked to rate {method!r} of {neuron!r} in this sample")
+    if first := seen.get((rater, neuron, method)):
+        raise ValueError(f"line {line}: {rater!r} rated {method} of {neuron} before, in {first}")
+    seen[rater, neuron, method] = f"line {line} of {file}"
+    return cells | {"rating": int(rating)}
+
+
+def score_ratings(run: Run, neurons: pd.DataFrame, folder: str | Path, bertscore: str = "minilm") -> pd.DataFrame:
+    """Table 3: one row a method; columns raters, neurons, ratings (how many), alpha (Krippendorff's, of intervals), and
+    the mean over neurons, with 95 % bounds (NAME_low, NAME_high) from neurons and raters drawn anew, of: rating;
+    cos, between the raters' texts and the description; and bertscore_NAME, likewise, by the tokens of one network.
+
+    neurons: the sample that the page was made of. folder: as for `read_ratings`; where it is "", nobody has rated:
+    counts are 0 and scores NaN. bertscore: one of BERTSCORES, "roberta-large" through the package bert-score.
+    """
+    column = f"bertscore_{check_choice('BERTScore', bertscore, BERTSCORES)}"
+    said = neuron_descriptions(run, neurons)
+    rated = read_ratings(folder, said) if folder else pd.DataFrame(columns=COLUMNS)
+    texts = said.set_index("neuron")[list(METHODS)].stack()
+    rated["said"] = [texts[key] for key in zip(rated["neuron"], rated["method"], strict=True)]
+    rated = rated.join(_likeness(rated[rated["text"] != ""], column, run.profile.encoder))
+    return pd.DataFrame([_scored(method, rated[rated["method"] == method], column) for method in METHODS])
+
+
+def _likeness(heard: pd.DataFrame, bertscore: str, encoder: str) -> pd.DataFrame:
+    """Cosine and BERTScore of what raters wrote and what the method says, by the rows of `heard`."""
+    if heard.empty:
+        return pd.DataFrame(columns=["cos", bertscore], dtype=float)
+    texts, said = heard["text"].tolist(), heard["said"].tolist()
+    cosine = (encoders.encode(texts, encoder) * encoders.encode(said, encoder)).sum(1)
+    match = token_f1 if bertscore == "bertscore_minilm" else _bert_score
+    return pd.DataFrame({"cos": cosine, bertscore: match(texts, said)}, index=heard.index)
+
+
+def _scored(method: str, rated: pd.DataFrame, bertscore: str) -> dict:
+    row = {"method": method, "raters": rated["rater"].nunique(), "neurons": rated["neuron"].nunique()}
+    row |= {"ratings": len(rated), "alpha": agreement(rated)}
+    for column in ("rating", "cos", bertscore):
+        given = rated.pivot(index="rater", columns="neuron", values=column).to_numpy(float)
+        row |= dict(zip((column, f"{column}_low", f"{column}_high"), mean_over_neurons(given), strict=True))
+    return row
+
+
+def agreement(rated: pd.DataFrame) -> float:
+    """Krippendorff's alpha of one method's ratings, differences squared; NaN where no two raters share a neuron or all
+    ratings are equal."""
+    shared = rated[rated.duplicated("neuron", keep=False)]
+    if shared["rating"].nunique() < 2:
+        return float("nan")
+    from nltk.metrics import interval_distance
+    from nltk.metrics.agreement import AnnotationTask
+
+    triples = zip(shared["rater"], shared["neuron"], map(int, shared["rating"]), strict=True)
+    return AnnotationTask(list(triples), distance=interval_distance).alpha()
+
+
+def mean_over_neurons(given: np.ndarray) -> tuple[float, float, float]:
+    """Mean over neurons of the mean over raters, and its 95 % bounds when both are drawn anew; NaN if none is given.
+
+    given: [raters, neurons], NaN where one is missing. With one rater, neurons alone vary.
+    """
+    if np.isnan(given).all():
+        return (float("nan"),) * 3
+    rng, once = np.random.default_rng(SEED), [np.ones((1, n), int) for n in given.shape]
+    drawn = [rng.multinomial(n, np.full(n, 1 / n), DRAWS) for n in given.shape]
+    raters, neurons = (np.concatenate(pair) for pair in zip(once, drawn, strict=True))
+    counted = raters @ ~np.isnan(given)
+    each = raters @ np.nan_to_num(given) / np.maximum(counted, 1)
+    weight = neurons * (counted > 0)
+    some = weight.any(1)  # a draw may hold neurons of absent raters alone
+    means = (each * weight).sum(1)[some] / weight.sum(1)[some]
+    return float(means[0]), *interval(means[1:])
+
+
+def token_f1(texts: Sequence[str], others: Sequence[str]) -> np.ndarray:
+    """BERTScore (Zhang et al. 2020), F1 of each pair of texts, by token vectors of the embedded MiniLM; [pairs].
+
+    Each token of a text is matched with the closest of the other; every token weighs the same, nothing is rescaled.
+    Of a text longer than the network takes, the beginning counts.
+    """
+    from sentence_transformers import SentenceTransformer
+
+    network = SentenceTransformer(str(encoders._embedded_folder()), device="cpu")
+    distinct = sorted({*texts, *others})
+    tokens = network.encode(distinct, output_value="token_embeddings", show_progress_bar=False)
+    inner = (vectors.numpy()[1:-1] for vectors in tokens)  # without the marks of beginning and end
+    unit = {t: v / np.linalg.norm(v, axis=1, keepdims=True) for t, v in zip(distinct, inner, strict=True)}
+    cosines = [unit[text] @ unit[other].T for text, other in zip(texts, others, strict=True)]
+    halves = np.array([(cosine.max(0).mean(), cosine.max(1).mean()) for cosine in cosines])
+    return 2 * halves.prod(1) / halves.sum(1)
+
+
+def _bert_score(texts: Sequence[str], others: Sequence[str]) -> np.ndarray:
+    try:
+        import bert_score
+    except (ImportError, OSError) as error:
+        install = 'pip install -c constraints.txt -e ".[paper]"'
+        raise MissingExtra(f"The package bert-score is missing or broken ({error}). Install it: {install}") from None
+    # rescaled: as it comes, roberta-large gives unrelated texts about 0.8, and the paper prints 0.42 to 0.46
+    name, rescaled = BERTSCORES["roberta-large"], {"lang": "en", "rescale_with_baseline": True}
+    return bert_score.score(list(others), list(texts), model_type=name, **rescaled)[2].numpy()

@@ -1,0 +1,272 @@
+"""The rating page, in a real browser where there is one, and the scores of what it saves."""
+
+import csv
+import json
+import re
+import shutil
+import subprocess
+import sys
+from html import unescape
+from types import ModuleType
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from andlib import human_evaluation as he
+from andlib.errors import InputError, MissingExtra
+
+HOSTILE = "</script><script>window.hacked = 1</script><img src=x onerror='window.hacked = 2'>{{data}}{{players}}"
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+HEARD = 'a dog, "barking"\nfar away'
+
+# what a rater does: name, text, descriptions, ratings, a wrong one corrected, another neuron; then the page is reloaded
+RATER = """<script>
+const press = (key, target = document.body, more = {}) =>
+  target.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true, cancelable: true, ...more }));
+const enter = (id, words) => { $(id).value = words; $(id).dispatchEvent(new Event("input")); };
+(async () => {
+  if (!localStorage.getItem("reloaded")) {
+    press("4"); // no description is shown yet: nothing to rate
+    enter("rater", "A. B.");
+    enter("text", HEARD);
+    press("3", $("text")); // typed, not rated
+    press("Enter", $("text"), { ctrlKey: true });
+    press("5"); press("2"); press("ArrowUp"); press("3"); press("ArrowRight");
+    localStorage.setItem("reloaded", "yes");
+    return location.reload();
+  }
+  const seconds = await new Promise((done) => {
+    players[0].onloadedmetadata = () => done(players[0].duration);
+    players[0].preload = "auto";
+    players[0].load();
+  });
+  const shown = [$("rating").hidden, $("title").textContent, $("rater").value];
+  press("ArrowLeft"); press(" ");
+  const found = { csv: csv(), shown, seconds, playing, readOnly: $("text").readOnly, hacked: window.hacked ?? 0,
+    texts: [...document.querySelectorAll(".text")].map((text) => text.textContent), wide: document.body.scrollWidth,
+    pressed: document.querySelectorAll("[aria-pressed=true]").length, images: document.images.length };
+  document.body.append(element("pre", JSON.stringify(found), { id: "found" }));
+})();
+</script></body>"""
+
+
+@pytest.fixture(scope="module")
+def neurons(run):
+    return he.sampled_neurons(run, "ast", per_block=2)
+
+
+def browsed(page, script: str, folder) -> dict:
+    """What a browser found after it ran `script` at the end of the page."""
+    if not CHROMIUM:
+        pytest.skip("needs chromium")
+    driven = folder / "driven.html"
+    driven.write_text(page.read_text(encoding="utf-8").replace("</body>", script), encoding="utf-8")
+    flags = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
+    flags += [f"--user-data-dir={folder / 'profile'}", "--autoplay-policy=no-user-gesture-required"]
+    flags += ["--virtual-time-budget=8000", "--window-size=500,900", "--dump-dom", driven.as_uri()]
+    dom = subprocess.run([CHROMIUM, *flags], capture_output=True, text=True, timeout=120).stdout
+    found = re.search(r'<pre id="found">(.*?)</pre>', dom, re.S)
+    assert found, f"the script did not end: {dom[:200]!r}"
+    return json.loads(unescape(found[1]))
+
+
+def saved(folder, rows, name="one.csv", columns=he.COLUMNS):
+    folder.mkdir(exist_ok=True)
+    with (folder / name).open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([columns, *rows])
+    return folder
+
+
+def test_a_sample_has_as_many_neurons_of_each_block_and_is_the_same_again(run, neurons):
+    assert len(neurons) == 4 and neurons["unit"].is_unique
+    assert [unit.split("/")[1].split(".")[0] for unit in neurons["unit"]] == ["block0"] * 2 + ["block1"] * 2
+    pd.testing.assert_frame_equal(neurons, he.sampled_neurons(run, "ast", per_block=2))
+    other = he.sampled_neurons(run, "ast", per_block=2, seed=1)
+    assert list(other["unit"]) != list(neurons["unit"])
+    named = he.sampled_neurons(run, "ast", 1, units="block1.output/3, ast/classifier/0,")
+    assert list(named["unit"][:2]) == ["ast/block1.output/3", "ast/classifier/0"] and len(named) == 4
+    assert len(he.sampled_neurons(run, "ast", 0, units="block1.output/3")) == 1
+
+
+def test_a_sample_of_nothing_is_refused(run):
+    with pytest.raises(InputError, match="0 neurons a block"):
+        he.sampled_neurons(run, "ast", 0)
+    with pytest.raises(InputError, match="block1.output has units 0 to 7"):
+        he.sampled_neurons(run, "ast", units="block1.output/8")
+
+
+def test_descriptions_are_the_first_concepts_and_the_calibrated_summary(run, neurons):
+    said = he.neuron_descriptions(run, neurons)
+    assert list(said.columns) == ["neuron", "labels", "TAB", "DB", "SUM"]
+    for (_, row), (_, neuron) in zip(said.iterrows(), neurons.iterrows(), strict=True):
+        assert row["DB"] == neuron["db"][0] and row["TAB"] == neuron["tab"][0]
+        assert row["SUM"].split("\n") == (list(neuron["calibrated"]) or [""])
+        assert row["labels"].count(",") == 2  # K = 3
+
+
+def test_a_rater_with_a_keyboard_rates_neurons_and_finds_them_again(run, neurons, tmp_path):
+    hostile = neurons.assign(calibrated=[np.array([HOSTILE, "2. clear"], object), *neurons["calibrated"][1:]])
+    page = he.rating_page(run, hostile, tmp_path / "page.html")
+    found = browsed(page, RATER.replace("HEARD", json.dumps(HEARD)), tmp_path)
+    assert found["shown"] == [True, "Neuron 2 of 4", "A. B."]  # after the reload
+    assert found["hacked"] == 0 and found["images"] == 0 and f"{HOSTILE}\n2. clear" in found["texts"]
+    assert found["readOnly"] and found["pressed"] == 2 and found["playing"] == 0 and found["wide"] <= 500
+    assert found["seconds"] == pytest.approx(0.5, abs=0.1)
+    (tmp_path / "returned").mkdir()
+    (tmp_path / "returned/a.csv").write_text(found["csv"], encoding="utf-8", newline="")
+    rated = he.read_ratings(tmp_path / "returned", he.neuron_descriptions(run, hostile))
+    assert sorted(rated["rating"]) == [3, 5] and set(rated["text"]) == {HEARD} and set(rated["rater"]) == {"A. B."}
+    assert set(rated["neuron"]) == {neurons["unit"][0]}
+
+
+def test_a_page_has_each_clip_once_and_the_same_bytes_again(run, neurons, tmp_path):
+    page = he.rating_page(run, neurons, tmp_path / "one.html")
+    html = page.read_text(encoding="utf-8")
+    assert html.count("<audio") == len({i for clips in neurons["highest"] for i in clips})
+    assert not re.search(r'(?:src|href)="(?!data:)', html)  # needs no other file
+    clips = run.probing_set.clips
+    assert not any(clips[i].name in html for highest in neurons["highest"] for i in highest)  # names tell the class
+    assert html == he.rating_page(run, neurons, tmp_path / "two.html").read_text(encoding="utf-8")
+
+
+def test_the_order_of_descriptions_tells_no_method(run, tmp_path):
+    table = he.sampled_neurons(run, "ast", 20)
+    html = he.rating_page(run, table, tmp_path / "page.html").read_text(encoding="utf-8")
+    asked = json.loads(re.search(r'type="application/json">(.*?)</script>', html)[1])["neurons"]
+    first = [neuron["descriptions"][0]["method"] for neuron in asked]
+    assert {"TAB", "DB", "SUM"} == set(first)
+    silent = [unit for unit, points in zip(table["unit"], table["calibrated"], strict=True) if not len(points)]
+    for neuron in asked:  # a method without a description is not asked about
+        assert len(neuron["descriptions"]) == (2 if neuron["neuron"] in silent else 3)
+
+
+GOOD = ["A", "NEURON", "DB", "4", ""]
+
+
+@pytest.mark.parametrize(
+    ("rows", "columns", "told"),
+    [
+        ([GOOD[:4]], he.COLUMNS[:4], r"one\.csv.*line 2: no column text"),
+        ([GOOD, ["A", "NEURON", "TAB", "7", ""]], he.COLUMNS, r"one\.csv.*line 3: rating '7' is none of 1, 2, 3, 4, 5"),
+        ([["A", "NEURON", "TAB", "", ""]], he.COLUMNS, r"line 2: rating '' is none"),
+        (
+            [["A", "ast/block9.output/1", "DB", "4", ""]],
+            he.COLUMNS,
+            r"line 2: nobody was asked .*'ast/block9.output/1'",
+        ),
+        ([["A", "NEURON", "ICL", "4", ""]], he.COLUMNS, r"line 2: nobody was asked to rate 'ICL'"),
+        ([["", "NEURON", "DB", "4", ""]], he.COLUMNS, r"line 2: no rater is named"),
+        ([GOOD, GOOD], he.COLUMNS, r"line 3: 'A' rated DB of .* before, in line 2 of one\.csv"),
+        ([GOOD, GOOD[:3]], he.COLUMNS, r"line 3 is not of the header's 5 cells"),
+        ([], he.COLUMNS, r"one\.csv.*line 2: no rating, the file ends"),
+    ],
+)
+def test_a_bad_csv_is_a_sentence_with_file_and_line(run, neurons, tmp_path, rows, columns, told):
+    unit = neurons["unit"][0]
+    saved(tmp_path / "r", [[unit if cell == "NEURON" else cell for cell in row] for row in rows], columns=columns)
+    with pytest.raises(InputError, match=told):
+        he.score_ratings(run, neurons, tmp_path / "r")
+
+
+def test_no_file_and_no_text_are_sentences_too(run, neurons, tmp_path):
+    with pytest.raises(InputError, match="holds no ratings"):
+        he.score_ratings(run, neurons, tmp_path)
+    (tmp_path / "bad.csv").write_bytes(b"rater\xff")
+    with pytest.raises(InputError, match=r"bad\.csv.*UTF-8"):
+        he.score_ratings(run, neurons, tmp_path)
+    with pytest.raises(InputError, match="BERTScore 'roberta' is unknown"):
+        he.score_ratings(run, neurons, "", "roberta")
+
+
+def test_the_same_rater_in_two_files_is_found(run, neurons, tmp_path):
+    row = ["A", neurons["unit"][0], "DB", "4", ""]
+    saved(saved(tmp_path / "r", [row]), [row], "two.csv")
+    with pytest.raises(InputError, match=r"two\.csv.*before, in line 2 of one\.csv"):
+        he.score_ratings(run, neurons, tmp_path / "r")
+
+
+def test_scores_are_means_over_neurons_of_means_over_raters(run, neurons, tmp_path):
+    units, said = list(neurons["unit"]), he.neuron_descriptions(run, neurons)
+    rows = [["A", units[0], "DB", 5, said["DB"][0]], ["B", units[0], "DB", 3, ""], ["A", units[1], "DB", 2, "quiet"]]
+    table = he.score_ratings(run, neurons, saved(tmp_path / "r", rows)).set_index("method")
+    db, other = table.loc["DB"], table.loc["TAB"]
+    assert db["rating"] == 3 and (db["raters"], db["neurons"], db["ratings"]) == (2, 2, 3)
+    assert db["rating_low"] <= 3 <= db["rating_high"] and db["rating_low"] >= 2 and db["rating_high"] <= 5
+    assert db["alpha"] == pytest.approx(0)  # one shared neuron: its two ratings differ as much as any two
+    expected = [he.token_f1(["quiet"], [said["DB"][1]])[0], 1.0]  # the raters' own words are the description's, once
+    assert db["bertscore_minilm"] == pytest.approx(np.mean(expected), abs=1e-5)
+    assert other["ratings"] == 0 and np.isnan(other["rating"]) and np.isnan(other["alpha"]) and np.isnan(other["cos"])
+
+
+def test_without_ratings_nothing_is_scored(run, neurons):
+    table = he.score_ratings(run, neurons, "")
+    assert list(table["method"]) == ["TAB", "DB", "SUM"] and (table["ratings"] == 0).all()
+    assert table[["rating", "rating_low", "alpha", "cos", "bertscore_minilm"]].isna().all(axis=None)
+
+
+def test_alpha_is_krippendorff_s_on_his_own_example():
+    n = np.nan  # four observers, twelve units: Krippendorff (2011), Computing Krippendorff's Alpha-Reliability, C
+    observers = [
+        [1, 2, 3, 3, 2, 1, 4, 1, 2, n, n, n],
+        [1, 2, 3, 3, 2, 2, 4, 1, 2, 5, n, 3],
+        [n, 3, 3, 3, 2, 3, 4, 2, 2, 5, 1, n],
+        [1, 2, 3, 3, 2, 4, 4, 1, 2, 5, 1, n],
+    ]
+    rows = [(r, u, v) for r, row in enumerate(observers) for u, v in enumerate(row) if v == v]
+    assert he.agreement(pd.DataFrame(rows, columns=["rater", "neuron", "rating"])) == pytest.approx(0.849, abs=5e-4)
+    assert np.isnan(he.agreement(pd.DataFrame({"rater": ["A", "B"], "neuron": ["n", "n"], "rating": [3, 3]})))
+    assert np.isnan(he.agreement(pd.DataFrame({"rater": ["A", "A"], "neuron": ["n", "m"], "rating": [3, 4]})))
+
+
+def test_intervals_are_those_of_drawn_neurons():
+    ratings = np.random.default_rng(0).integers(1, 6, (1, 400)).astype(float)
+    mean, low, high = he.mean_over_neurons(ratings)
+    half = 1.96 * ratings.std() / 20  # of one rater: the textbook's interval of a mean
+    assert mean == ratings.mean() and (high - low) / 2 == pytest.approx(half, rel=0.1)
+    assert he.mean_over_neurons(np.full((3, 5), 4.0)) == (4, 4, 4)
+    biased = np.array([[5.0] * 400, [1.0] * 400])  # raters who disagree on level: both may be drawn alone
+    assert he.mean_over_neurons(biased) == (3, 1, 5)
+
+
+def test_token_f1_is_one_for_equal_texts_and_symmetric():
+    loud, same, other = he.token_f1(["a loud dog"] * 3, ["a loud dog", "loud barking of a dog", "quarterly tax return"])
+    assert loud == pytest.approx(1, abs=1e-6) and 0 < other < same < 1
+    assert he.token_f1(["quarterly tax return"], ["a loud dog"])[0] == pytest.approx(other, abs=1e-6)
+
+
+def test_token_f1_matches_every_token_with_its_closest():
+    import torch
+    from sentence_transformers import SentenceTransformer
+
+    from andlib import encoders
+
+    network = SentenceTransformer(str(encoders._embedded_folder()), device="cpu")
+    one, two = (
+        torch.nn.functional.normalize(network.encode(text, output_value="token_embeddings")[1:-1], dim=1)
+        for text in ("rain", "heavy rain falls")
+    )
+    assert (len(one), len(two)) == (1, 3)
+    cosines = [float(one[0] @ token) for token in two]
+    precision, recall = max(cosines), sum(cosines) / 3
+    expected = 2 * precision * recall / (precision + recall)
+    assert he.token_f1(["rain"], ["heavy rain falls"])[0] == pytest.approx(expected, abs=1e-5)
+
+
+def test_roberta_is_asked_through_bert_score(run, neurons, tmp_path, monkeypatch):
+    import torch
+
+    def score(cands, refs, model_type=None, lang=None, rescale_with_baseline=False):
+        assert model_type == "roberta-large" and lang == "en" and rescale_with_baseline
+        assert refs == ["quiet"] and cands == [he.neuron_descriptions(run, neurons)["DB"][0]]
+        return torch.tensor([0.1]), torch.tensor([0.2]), torch.tensor([0.3])
+
+    stand_in = ModuleType("bert_score")
+    stand_in.score = score
+    monkeypatch.setitem(sys.modules, "bert_score", stand_in)
+    folder = saved(tmp_path / "r", [["A", neurons["unit"][0], "DB", 5, "quiet"]])
+    table = he.score_ratings(run, neurons, folder, "roberta-large").set_index("method")
+    assert table.loc["DB", "bertscore_roberta-large"] == pytest.approx(0.3) and "bertscore_minilm" not in table
+    monkeypatch.setitem(sys.modules, "bert_score", None)
+    with pytest.raises(MissingExtra, match=r"bert-score .*\[paper\]"):
+        he.score_ratings(run, neurons, folder, "roberta-large")
