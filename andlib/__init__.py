@@ -45,6 +45,12 @@ _HOME = {
     "readings": "section_4_1",
     "wrap": "wrapping",
     "Clip": "records",
+    "check_export": "artefact",
+    "export": "artefact",
+    "neuron_descriptions": "human_evaluation",
+    "rating_page": "human_evaluation",
+    "sampled_neurons": "human_evaluation",
+    "score_ratings": "human_evaluation",
 }
 _MODULES = ("cards", "figures", "paper", "tables")
 

@@ -1,0 +1,163 @@
+"""The published artefact: neurons, activations and the logits of Table 4, in files that any tool reads.
+
+`neurons.parquet` is `stages.neurons` of every model, with a column model. `activations.safetensors` holds arrays named
+KIND/..., of the kinds in ARRAYS. `meta.json` holds FIELDS and is written last: a folder without it is no export.
+"""
+
+import json
+from importlib.metadata import version
+from pathlib import Path
+
+import pandas as pd
+
+from andlib import activations, section_4_3, stages
+from andlib.errors import InputError
+from andlib.profiles import TEST
+from andlib.run import Run
+from andlib.store import KINDS, file_digest, write_atomically
+
+SCHEMA = 1  # raise it when a field, a column or an array changes its meaning
+FILES = {"neurons.parquet": "frame", "activations.safetensors": "arrays"}
+ARRAYS = {  # kind -> (its name goes on with, axes, what it holds)
+    "activation": ("model/layer", ["clips", "units"], "u, pooled over tokens, before any nonlinearity; no unit"),
+    "similarity": ("method", ["clips", "concepts"], "P: cosine of encoded clip and encoded concept, -1 to 1"),
+    "before": ("model", ["tested", "classes"], "logits with no unit silenced"),
+    "after": (
+        "model/strategy",
+        ["classes", "tested", "classes"],
+        "logits with the units of one class (axis 0) silenced",
+    ),
+    "silenced": ("model/strategy", ["classes"], "how many units were silenced for each class"),
+}
+FIELDS = {
+    "schema": "version of this description, a whole number",
+    "fields": "this description: name of a field -> what it holds",
+    "arrays": "kind -> what its array names go on with, its axes, and what it holds",
+    "profile": "what was probed, by name",
+    "mode": "corrected, released, or the released code's faults that are on",
+    "k": "how many highest and lowest clips describe a neuron",
+    "function": "similarity function that gave columns db and tab of neurons.parquet",
+    "rests_on": "encoders and language model, by method",
+    "captions": "origins joined into each clip's description",
+    "clips": "axis clips: name, label, fold (0 for none) and source recording of each; neurons' highest and lowest "
+    "are positions in it",
+    "concepts": "axis concepts, by name",
+    "classes": "axis classes: the probing set's, by name",
+    "tested": "axis tested: positions in clips of those that units were silenced on; units were chosen on all others",
+    "models": "model -> outputs (names of its classifier's units, in order) and layers (name -> number of units)",
+    "unlearning": "model -> why it has no logits, where it has none",
+    "versions": "packages that made the numbers",
+    "sha256": "file -> digest of its bytes",
+}
+
+
+def export(run: Run, folder: str | Path) -> Path:
+    """Writes what others need to recompute DB's labels and Table 4 for the run's models; returns the folder.
+
+    Each file is written whole or not at all, and the same run gives the same bytes.
+    Raises InputError if all activations together exceed activations.BUDGET: export fewer models.
+    """
+    folder = Path(folder).expanduser()
+    networks = [stages.probed(run, model) for model in run.models]
+    needed = sum(activations.size(network, len(run.probing_set)) for network in networks)
+    if needed > activations.BUDGET:
+        limit = activations.BUDGET / 2**30
+        raise InputError(
+            f"Activations of {', '.join(run.models)} take {needed / 2**30:.1f} GiB together; the budget is {limit:.1f} "
+            "GiB. Export one model at a time, or raise andlib.activations.BUDGET."
+        )
+    arrays = {"similarity/DB": stages.concept_similarity(run), "similarity/TAB": stages.sound_similarity(run)}
+    silent = {}
+    for model in run.models:
+        arrays |= {f"activation/{model}/{layer}": u for layer, u in stages.unit_activations(run, model).items()}
+        try:
+            arrays |= _unlearnt(run, model)
+        except InputError as error:  # no fold to measure on, or other classes than the network's
+            silent[model] = str(error)
+    neurons = pd.concat([stages.neurons(run, model).assign(model=model) for model in run.models], ignore_index=True)
+    (folder / "meta.json").unlink(missing_ok=True)
+    for (name, kind), value in zip(FILES.items(), (neurons, arrays), strict=True):
+        write_atomically(folder / name, lambda path, kind=kind, value=value: KINDS[kind][1](value, path))
+    meta = _meta(run, networks) | {"unlearning": silent, "sha256": {name: file_digest(folder / name) for name in FILES}}
+    text = json.dumps(meta, indent=1, ensure_ascii=False)
+    write_atomically(folder / "meta.json", lambda path: path.write_text(text, encoding="utf-8"))
+    return folder
+
+
+def _unlearnt(run: Run, model: str) -> dict:
+    arrays = {}
+    for strategy, effects in section_4_3.unlearning(run, model, controls=False).items():
+        arrays[f"before/{model}"] = effects.before
+        arrays |= {f"after/{model}/{strategy}": effects.after, f"silenced/{model}/{strategy}": effects.sizes}
+    return arrays
+
+
+def _meta(run: Run, networks: list) -> dict:
+    clips = run.probing_set.frame()[["name", "label", "fold", "source"]]
+    return {
+        "schema": SCHEMA,
+        "fields": FIELDS,
+        "arrays": {kind: dict(zip(("name", "axes", "holds"), of, strict=True)) for kind, of in ARRAYS.items()},
+        "profile": run.profile.name,
+        "mode": run.mode,
+        "k": run.k,
+        "function": stages.FUNCTION,
+        "rests_on": run.rests_on,
+        "captions": list(stages.caption_parts(run)),
+        "clips": clips.to_dict("records"),
+        "concepts": list(run.concepts),
+        "classes": list(run.probing_set.classes),
+        "tested": [i for i, fold in enumerate(run.probing_set.folds) if fold in TEST],
+        "models": {
+            n.name: {"outputs": list(n.classes), "layers": {x.name: x.units for x in n.layers}} for n in networks
+        },
+        "versions": {name: version(name) for name in ("andlib", "torch", "transformers", "numpy")},
+    }
+
+
+def check_export(folder: str | Path) -> list[str]:
+    """What is wrong with an exported folder, a sentence each; empty if it is whole and fits its own meta.json."""
+    folder = Path(folder).expanduser()
+    try:
+        meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        return [f"{folder / 'meta.json'} cannot be read ({error}); export again."]
+    if not isinstance(meta, dict) or meta.get("schema") != SCHEMA:
+        return [f"meta.json has not schema {SCHEMA}, which this version of andlib reads."]
+    if missing := [field for field in FIELDS if field not in meta]:
+        return [f"meta.json lacks {', '.join(missing)}."]
+    wrong = [name for name in FILES if not (folder / name).is_file()]
+    if wrong:
+        return [f"{name} is missing." for name in wrong]
+    damaged = [name for name in FILES if file_digest(folder / name) != meta["sha256"].get(name)]
+    if damaged:
+        return [f"{name} has not the bytes that meta.json was written for." for name in damaged]
+    return [*_wrong_arrays(meta, folder), *_wrong_neurons(meta, pd.read_parquet(folder / "neurons.parquet"))]
+
+
+def _wrong_arrays(meta: dict, folder: Path) -> list[str]:
+    """Names and shapes of the arrays against the axes that meta.json declares."""
+    from safetensors import safe_open
+
+    sizes = {axis: len(meta[axis]) for axis in ("clips", "concepts", "classes", "tested")}
+    units = {f"activation/{m}/{la}": n for m, of in meta["models"].items() for la, n in of["layers"].items()}
+    with safe_open(folder / "activations.safetensors", "numpy") as file:
+        found = {name: file.get_slice(name).get_shape() for name in file.keys()}  # noqa: SIM118  it is no dict
+    needed = [*units, "similarity/DB", *(f"before/{model}" for model in meta["models"].keys() - meta["unlearning"])]
+    wrong = [f"activations.safetensors lacks {name}." for name in sorted(needed) if name not in found]
+    for name, shape in found.items():
+        axes = meta["arrays"].get(name.partition("/")[0], {}).get("axes", [])
+        expected = [units.get(name) if axis == "units" else sizes[axis] for axis in axes]
+        if shape != expected:
+            wrong.append(f"{name} has shape {shape}; meta.json says {expected}, {' x '.join(axes) or 'nothing of it'}.")
+    return wrong
+
+
+def _wrong_neurons(meta: dict, neurons: pd.DataFrame) -> list[str]:
+    expected = {(m, layer): n for m, of in meta["models"].items() for layer, n in of["layers"].items()}
+    found = neurons.groupby(["model", "layer"]).size().to_dict()
+    if found != expected:
+        return ["neurons.parquet has not a row for each unit of each layer in meta.json."]
+    clips = [i for column in ("highest", "lowest") for row in neurons[column] for i in row]
+    inside = min(clips) >= 0 and max(clips) < len(meta["clips"])
+    return [] if inside else [f"neurons.parquet names clips beyond the {len(meta['clips'])} in meta.json."]
