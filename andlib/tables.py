@@ -166,29 +166,29 @@ def _cell(row: pd.Series) -> str:
 
 
 def table3(scores: pd.DataFrame, made_by: str, encoder: str) -> Table:
-    """Table 3: what people said of each method's descriptions, beside the paper's; dashes where nobody has rated.
+    """Table 3: what people said of each method's descriptions, with 95 % intervals, beside the paper's; dashes where
+    nobody has rated.
 
     scores: `human_evaluation.score_ratings`. encoder: what its cosines are measured with.
     """
     printed = paper.numbers()["table3_human_evaluation"]
-    bertscore = next(name for name in scores if name.startswith("bertscore_") and name.count("_") == 1)
-    rows = [
-        {
-            "method": row["method"],
-            **dict(zip(("paper: rating", "paper: cosine", "paper: BERTScore"), printed[row["method"]], strict=True)),
-            "raters": row["raters"],
-            "ratings": row["ratings"],
-            "rating": row["rating"],
-            "95 %": _interval(row["rating_low"], row["rating_high"], ".2f"),
-            "Krippendorff's α": row["alpha"],
-            f"cosine ({encoder})": row["cos"],
-            f"BERTScore ({bertscore.removeprefix('bertscore_')})": row[bertscore],
+    bertscore = next(name for name in scores if name.startswith("bertscore_"))
+    measured = {"rating": "rating", "cos": f"cosine ({encoder})", bertscore: f"BERTScore ({bertscore.split('_')[1]})"}
+    of_paper = ("rating, the paper", "cosine, the paper", "BERTScore, the paper")
+    rows = []
+    for row in scores.to_dict("records"):
+        ours = {
+            head: "–"
+            if pd.isna(row[name])
+            else f"{row[name]:.2f} ({_interval(row[f'{name}_low'], row[f'{name}_high'], '.2f')})"
+            for name, head in measured.items()
         }
-        for row in scores.to_dict("records")
-    ]
-    frame = pd.DataFrame(rows)
-    formats = {name: ".2f" for name in frame if name not in ("method", "95 %", "raters", "ratings")}
-    return plain(frame, "Table 3. What people say of descriptions", made_by, formats)
+        alpha = {"raters": row["raters"], "ratings": row["ratings"], "Krippendorff's α": row["alpha"]}
+        rows.append(
+            {"method": row["method"], **dict(zip(of_paper, printed[row["method"]], strict=True)), **ours, **alpha}
+        )
+    formats = dict.fromkeys([*of_paper, "Krippendorff's α"], ".2f")
+    return plain(pd.DataFrame(rows), "Table 3. What people say of descriptions", made_by, formats)
 
 
 TABLE4_COLUMNS = {
@@ -267,6 +267,24 @@ def _measures(frame: pd.DataFrame, columns: list[str], caption: str, made_by: st
     wide = frame.assign(cell=cells, head=heads).pivot(index="measure", columns="head", values="cell")
     wide = wide.loc[list(MEASURES), list(dict.fromkeys(heads))].rename(index=MEASURES)
     return plain(wide.rename_axis("measure").reset_index(), caption, made_by)
+
+
+def feature_importance(curves: pd.DataFrame, made_by: str) -> Table:
+    """Figure 4 in numbers: accuracy after silencing r % of the block units, and the same for random units in the same
+    layers.
+
+    curves: `section_4_4.curves` with a column model.
+    """
+    rows = []
+    for (model, attribute), of in curves[curves["attribute"] != "none"].groupby(["model", "attribute"], sort=False):
+        ours, drawn = (of[of["set"] == kind].set_index("percent") for kind in ("chosen", "matched"))
+        row = {"model": model, "attribute": attribute} | {f"{r} %": value for r, value in ours["accuracy"].items()}
+        for r, values in drawn.iterrows():
+            row |= {f"units at {r} %": ours["units"][r], f"same layers, {r} %": values["accuracy"]}
+        rows.append(row)
+    frame = pd.DataFrame(rows)
+    formats = {name: ".0f" if name.startswith("units") else ".1%" for name in frame.columns[2:]}
+    return plain(frame, "Figure 4. Accuracy on fold 1 after silencing r % of the block units", made_by, formats)
 
 
 def listing(rows: Sequence[Mapping[str, object]], caption: str, made_by: str) -> Table:
