@@ -140,7 +140,8 @@ def word_clouds(counts: Mapping[str, Mapping[str, int]]):
     from wordcloud import WordCloud
 
     across, down = min(len(counts), 3), -(-len(counts) // 3)
-    _, axes = plt.subplots(down, across, figsize=(7.5, 2.6 * down), layout="constrained", squeeze=False)
+    size = (7.5, 2.6 if down == 1 else 1.9 * down)
+    _, axes = plt.subplots(down, across, figsize=size, layout="constrained", squeeze=False)
     for ax in axes.flat:
         ax.axis("off")
     for ax, (title, words) in zip(axes.flat, counts.items(), strict=False):
@@ -204,7 +205,7 @@ def elbow(inertia: pd.DataFrame, chosen: int, ax=None):
     bend = inertia[inertia["elbow"]]
     ax.plot(bend["clusters"], bend["inertia"], "D", color=OURS, markersize=9, label=f"elbow: {bend.iloc[0, 0]}")
     ax.axvline(chosen, color=PAPER, linestyle="--", label=f"used: {chosen}")
-    ax.set(xlabel="number of clusters", ylabel="inertia", ylim=(0, None))
+    ax.set(xlabel="number of clusters", ylabel="inertia", ylim=(0, None), xticks=inertia["clusters"][::2])
     ax.set_title("Distance of sentences to the centre of their cluster, squared and summed")
     ax.legend()
     return ax
@@ -244,3 +245,83 @@ def spectrogram_png(samples: np.ndarray, sample_rate: int) -> bytes:
         buffer, rows[::-1], vmin=rows.max() - 80, vmax=rows.max(), cmap="magma", metadata={"Software": None}
     )
     return buffer.getvalue()
+
+
+def feature_importance(curves: pd.DataFrame, panels: Mapping[str, tuple[str, ...]], model: str):
+    """Figure 4: accuracy on fold 1 against the percentage of block units silenced, a panel a group of attributes.
+
+    curves: `section_4_4.curves`. Shaded: range over seeds. Open markers: as many random units in the same layers.
+    """
+    import matplotlib.pyplot as plt
+
+    _, axes = plt.subplots(1, len(panels), figsize=(4 * len(panels), 4.6), layout="constrained", sharey=True)
+    colours = ("black", OURS, PAPER, "#009E73", "#CC79A7", "#56B4E9")
+    for ax, (panel, attributes) in zip(np.atleast_1d(axes), panels.items(), strict=True):
+        for shift, (attribute, colour) in enumerate(zip(attributes, colours, strict=False)):
+            of = curves[curves["attribute"] == attribute]
+            ours, drawn = of[of["set"] == "chosen"], of[of["set"] == "matched"]
+            style = "--" if attribute == "random" else "-"
+            ax.plot(ours["percent"], 100 * ours["accuracy"], style, marker="o", color=colour, label=attribute)
+            ax.fill_between(ours["percent"], 100 * ours["lowest"], 100 * ours["highest"], color=colour, alpha=0.12)
+            place = drawn["percent"] + 0.15 * shift
+            ax.plot(place, 100 * drawn["accuracy"], "D", mfc="white", color=colour, zorder=3)
+        before = 100 * curves.loc[curves["attribute"] == "none", "accuracy"].iloc[0]
+        ax.axhline(before, color=MUTED, linestyle=":", linewidth=1)
+        ax.set(xlabel="block units silenced (%)", title=f"{model}, ({panel[-1]})")
+        ax.legend(loc="lower left", fontsize="small")
+    np.atleast_1d(axes)[0].set_ylabel("accuracy on fold 1 (%)")
+    return axes
+
+
+def adjectives_by_block(by_block: pd.DataFrame, ax=None):
+    """Figure 5: mean number of adjectives a block unit, a line a network, with 95 % of the mean over units.
+
+    by_block: `section_4_4.adjectives_by_block`.
+    """
+    ax = _axes(ax, 7, 4)
+    colours = (OURS, PAPER, "#009E73", "#CC79A7", "black", MUTED)
+    for (model, table), colour, marker in zip(by_block.groupby("model", sort=False), colours, "osD^vx", strict=False):
+        blocks = table.groupby("block")["adjectives"]
+        mean, error = blocks.mean(), 1.96 * blocks.sem()
+        ax.errorbar(mean.index, mean, yerr=error, marker=marker, color=colour, capsize=3, label=model)
+    ax.set(xlabel="block", ylabel="adjectives a unit", xticks=sorted(by_block["block"].unique()))
+    ax.set_title("Adjectives of block units by depth")
+    ax.legend(loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False)
+    return ax
+
+
+def common_adjectives(counts: Mapping[str, pd.Series], most: int):
+    """Figures 3 and 9: the commonest adjectives of all linear-layer neurons, a panel a network.
+
+    counts: network -> number of neurons that have each adjective, the commonest first.
+    """
+    import matplotlib.pyplot as plt
+
+    size = (max(4, 2.6 * len(counts)), 1 + 0.27 * most)
+    _, axes = plt.subplots(1, len(counts), figsize=size, layout="constrained", squeeze=False)
+    for ax, (model, held) in zip(axes.flat, counts.items(), strict=True):
+        shown = held.head(most)[::-1]
+        ax.barh(shown.index, shown, color=OURS)
+        ax.set(xlabel="neurons", title=model)
+        ax.grid(False, axis="y")
+    return axes
+
+
+def acoustics(tables: Mapping[str, pd.DataFrame], units: Mapping[str, str]):
+    """Figure 8: what the K highest clips of neurons with and without an adjective measure, a panel an adjective.
+
+    tables: adjective -> `appendix_c.unit_acoustics`. units: adjective -> name and unit of the axis.
+    """
+    import matplotlib.pyplot as plt
+
+    _, axes = plt.subplots(1, len(tables), figsize=(3.6 * len(tables), 3.8), layout="constrained", squeeze=False)
+    for ax, (word, table) in zip(axes.flat, tables.items(), strict=True):
+        sides = [table.loc[~table["has"], "value"], table.loc[table["has"], "value"]]
+        ax.boxplot(
+            [side.to_numpy() for side in sides],
+            tick_labels=[f"{name}\n{len(side)} neurons" for name, side in zip(("without", "with"), sides, strict=True)],
+            medianprops={"color": PAPER, "linewidth": 2},
+            flierprops={"marker": ".", "markersize": 2, "markeredgecolor": MUTED},
+        )
+        ax.set(ylabel=units[word], title=f"“{word}”")
+    return axes

@@ -55,16 +55,15 @@ def _said(run: Run, where: np.ndarray) -> tuple[list[str], np.ndarray, np.ndarra
     row = {sentence: i for i, sentence in enumerate(everything)}
     times = np.zeros((len(where), len(everything)), np.int16)
     for clip, counted in zip(where, times, strict=True):
-        np.add.at(counted, [row[sentence] for sentence in by_clip[clip]], 1)
+        for sentence in by_clip[clip]:
+            counted[row[sentence]] += 1
     kept = np.flatnonzero(times.any(0))
     vectors = stages.embeddings(run, everything, run.profile.encoder)  # of all, so that a part needs no encoder
     return [everything[i] for i in kept], vectors[kept], times[:, kept]
 
 
-def _nearest(
-    run: Run, said: Sequence[str], vectors: np.ndarray, weights: np.ndarray, clusters: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Each sentence's cluster, the largest being 0, and its distance to the centre."""
+def _nearest(run: Run, said: Sequence[str], vectors: np.ndarray, weights: np.ndarray, clusters: int):
+    """Each sentence's cluster, the largest being 0, and its distance to the centre; each [sentences]."""
 
     def make():
         from sklearn.cluster import KMeans
@@ -109,28 +108,24 @@ def elbow(run: Run) -> pd.DataFrame:
 def cluster_table(found: Clusters, nearest: int = 3) -> pd.DataFrame:
     """Table 8 in words, one row a cluster: its captions (descriptions with a sentence in it) and sentences, and the
     sentences nearest its centre."""
-    rows = []
-    for cluster, counts in enumerate(found.counts.T):
-        inside = np.flatnonzero(found.label == cluster)
-        close = inside[np.argsort(found.distance[inside], kind="stable")[:nearest]]
-        told = " · ".join(found.sentences[i] for i in close)
-        rows.append(
-            {"cluster": cluster + 1, "captions": (counts > 0).sum(), "sentences": counts.sum(), "nearest": told}
-        )
-    return pd.DataFrame(rows)
+    order = np.argsort(found.distance, kind="stable")
+    clusters = range(found.counts.shape[1])
+    told = [" · ".join([found.sentences[i] for i in order if found.label[i] == c][:nearest]) for c in clusters]
+    sizes = {"captions": (found.counts > 0).sum(0), "sentences": found.counts.sum(0)}
+    return pd.DataFrame({"cluster": [c + 1 for c in clusters], **sizes, "nearest": told})
 
 
 def cluster_words(found: Clusters) -> dict[str, Counter]:
     """How often each word is said in each cluster, without stop words: the word clouds of Table 8."""
     from wordcloud import STOPWORDS
 
-    words = {
-        f"{row.cluster} ({row.captions} / {row.sentences})": Counter() for row in cluster_table(found).itertuples()
-    }
+    words = [Counter() for _ in found.counts.T]
     for sentence, label, times in zip(found.sentences, found.label, found.times, strict=True):
-        for word in set(re.findall(r"[a-z][a-z'-]*", sentence.lower())) - STOPWORDS:
-            list(words.values())[label][word] += int(times)
-    return words
+        for word in re.findall(r"[a-z][a-z'-]*", sentence.lower()):
+            if word not in STOPWORDS:
+                words[label][word] += int(times)
+    titles = (f"{row.cluster} ({row.captions} / {row.sentences})" for row in cluster_table(found).itertuples())
+    return dict(zip(titles, words, strict=True))
 
 
 def most_in_a_cluster(counts: Int[np.ndarray, "clips clusters"], clips: Int[np.ndarray, "k units"]) -> np.ndarray:
