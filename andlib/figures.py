@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from andlib import paper
-from andlib.profiles import MEASURES
+from andlib.profiles import MEASURES, STRATEGIES
 
 OURS, PAPER, MUTED = "#0072B2", "#E69F00", "#8A8A8A"  # Okabe and Ito's palette, told apart in every colour vision
 
@@ -183,8 +183,10 @@ def uninterpretable(rows: pd.DataFrame):
 
 
 def _blocks(ax, rows: pd.DataFrame) -> None:
-    looks = zip((OURS, "#D55E00", "#009E73", "#CC79A7", MUTED), "os^vX", strict=True)
-    for (model, ours), (colour, marker) in zip(rows.groupby("model", sort=False), looks, strict=False):
+    looks = zip(("ast", *STRATEGIES), (OURS, MUTED, "#CC79A7", "#009E73", "#D55E00"), "oXv^s", strict=True)
+    look = {model: (colour, marker) for model, colour, marker in looks}  # the same beside other networks
+    for model, ours in rows.groupby("model", sort=False):
+        colour, marker = look[model]
         error = 100 * np.abs(ours[["share_low", "share_high"]].to_numpy().T - ours["share"].to_numpy())
         ax.errorbar(
             ours["block"], 100 * ours["share"], yerr=error, color=colour, marker=marker, markersize=5, label=model

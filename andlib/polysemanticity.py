@@ -221,8 +221,9 @@ def trends(rows: pd.DataFrame) -> pd.DataFrame:
     from its Jeffreys posterior); p (two-sided, which unit is in which block permuted); holm (p, for all rows given);
     verdict: falls or rises if the interval leaves out 0, flat if it holds 0.
     """
-    tested, rng = [], np.random.default_rng(SEED)
+    tested = []
     for (model, k, tau), ours in rows.groupby(["model", "k", "tau"], sort=False):
+        rng = np.random.default_rng(SEED)  # anew, so that a row's verdict does not depend on the rows beside it
         units, share = ours["units"].to_numpy(), ours["share"].to_numpy()
         count = np.rint(units * share).astype(int)
         rho = rank_correlation(count, units)
