@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 
 from andlib import human_evaluation as he
+from andlib import tables
 from andlib.errors import InputError, MissingExtra
 
 HOSTILE = "</script><script>window.hacked = 1</script><img src=x onerror='window.hacked = 2'>{{data}}{{players}}"
@@ -203,6 +204,20 @@ def test_without_ratings_nothing_is_scored(run, neurons):
     table = he.score_ratings(run, neurons, "")
     assert list(table["method"]) == ["TAB", "DB", "SUM"] and (table["ratings"] == 0).all()
     assert table[["rating", "rating_low", "alpha", "cos", "bertscore_minilm"]].isna().all(axis=None)
+
+
+def test_table_3_shows_each_measure_in_its_own_column_beside_the_paper_s(run, neurons, tmp_path):
+    empty = tables.table3(he.score_ratings(run, neurons, ""), "made", "E").frame.set_index("method")
+    assert list(empty["rating, the paper"]) == [2.73, 3.24, 3.49] and set(empty["rating"]) == {"–"}
+    rows = [
+        ["A", unit, "SUM", 4, ""]
+        for unit, said in zip(neurons["unit"], neurons["calibrated"], strict=True)
+        if len(said)
+    ]
+    table = tables.table3(he.score_ratings(run, neurons, saved(tmp_path / "r", rows)), "made", "E")
+    own = table.frame.set_index("method").loc["SUM"]
+    assert own["rating"] == "4.00 (4.00 … 4.00)" and own["cosine (E)"] == "–" and own["BERTScore (minilm)"] == "–"
+    assert own["ratings"] == len(rows) and "BERTScore, the paper" in own
 
 
 def test_alpha_is_krippendorff_s_on_his_own_example():

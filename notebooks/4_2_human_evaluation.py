@@ -1,0 +1,140 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#   kernelspec:
+#     display_name: Python 3 (ipykernel)
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # 4.2 What people say of descriptions
+#
+# A unit inside a block has no class that it should be named by, so only ears can say whether its description is right.
+# In Section 4.2 of the paper its authors rated descriptions ({glue:text}`paper_design`) and wrote down themselves what the clips share {cite}`wu2024and`.
+# **Its claim**: the calibrated summary (SUM) is rated {glue:text}`paper_sum:.2f` of 5, above DB's concept with {glue:text}`paper_db:.2f` and TAB's with {glue:text}`paper_tab:.2f`, and is closest to what people wrote.
+#
+# No rating is shipped with this book, and none is made up: whether the claim holds here {glue:text}`state`.
+# What this page makes is the instrument: a rating page for anyone's ears, and the scores of what it returns.
+
+# %% tags=["parameters", "hide-input"]
+model: str = "ast"  # target network: ast | beats_finetuned | beats_frozen | beats_supervised | beats_untrained | all
+profile: str = "mini"  # what is probed and with which models: mini | esc10 | esc50
+data_dir: str = ""  # folder with the recordings, for profiles that need one
+captions: str = ""  # caption file (CSV or JSON); empty takes the profile's
+weights: str = ""  # folder or hub id of the network; empty takes the profile's
+mode: str = "corrected"  # corrected | released | names of released faults
+k: int = 5  # highest / lowest activated clips per neuron
+concepts: str = "acoustic"  # concept set: acoustic | esc50 | classes (the probing set's) | a file with one concept a line
+summariser: str = "rules"  # who writes the summaries: rules | llm
+llm: str = ""  # the summariser's language model: smollm2 | transformers:MODEL | openai:MODEL | vllm:MODEL
+per_block: int = 10  # neurons drawn from each block
+seed: int = 0  # of the draw
+ratings: str = ""  # folder of CSV files that raters returned; empty scores none
+bertscore: str = "minilm"  # whose tokens BERTScore compares: minilm | roberta-large (needs the extra paper)
+
+# %%
+import pandas as pd
+
+import andlib as al
+from andlib import human_evaluation, paths
+from andlib.tables import keep, plain, table3
+
+run = al.open_run(globals(), per_block=int, seed=int, ratings=str, bertscore=list(human_evaluation.BERTSCORES))
+origins = al.caption_parts(run)
+
+# %% [markdown]
+# ## The neurons
+#
+# {glue:text}`drawn` units are drawn, {glue:text}`per_block` from each block; units that give every clip the same activation are left out.
+# Each has three descriptions: **TAB** and **DB**, the best of {glue:text}`concepts` concepts, and **SUM**, all points of the calibrated summary.
+# One of the neurons, whole:
+
+# %% tags=["hide-input"]
+neurons = pd.concat([al.sampled_neurons(run, name, run.extra["per_block"], run.extra["seed"]) for name in run.models], ignore_index=True)
+said = al.neuron_descriptions(run, neurons)
+shown = len(neurons) // 2
+neuron = neurons.iloc[shown]
+address = al.Unit.parse(neuron["unit"])
+u = al.unit_activations(run, address.model)[address.layer][:, address.index]
+al.cards.neuron_card(neuron, run.probing_set, u, al.clip_descriptions(run), run.profile.seconds)
+
+# %% tags=["hide-input"]
+plain(said.iloc[[shown]].rename(columns={"labels": "classes of the highest clips"}), "What is rated of this neuron", run.made_by(*origins))
+
+# %% [markdown]
+# ## The rating page
+#
+# One HTML file that works from a disk, without a connection, on a computer or a phone.
+# For each neuron a rater plays the clips, writes what most of them share, and only then sees the descriptions, in random order and without the methods' names.
+# "{glue:text}`question`" is the paper's question; 1 means strongly disagree, 5 strongly agree.
+# Keys rate and play, progress stays in the browser, and a button saves a CSV file: rater, neuron, method, rating, text.
+# Nothing is sent anywhere; who rates sends you the file.
+
+# %% tags=["hide-input"]
+page = al.rating_page(run, neurons, paths.cache() / "rating_pages" / f"{run.profile.name}_{'_'.join(run.models)}.html")
+made = {"file (in the cache folder)": f"rating_pages/{page.name}", "neurons": len(said), "descriptions": int((said[list(human_evaluation.METHODS)] != "").to_numpy().sum())}
+made |= {"clips": neurons["highest"].explode().nunique(), "MB": page.stat().st_size / 1e6}
+plain(pd.DataFrame([made]), "The rating page", run.made_by(*origins), {"MB": ".1f"})
+
+# %% [markdown]
+# ## Table 3
+#
+# A method's rating is the mean over neurons of the mean over raters.
+# Cosine and BERTScore compare what raters wrote with the description they had not yet seen.
+# Intervals draw raters and neurons anew; $\alpha$ is 1 where raters agree on every neuron and 0 where they agree as if by chance.
+
+# %% tags=["hide-input"]
+scores = al.score_ratings(run, neurons, run.extra["ratings"], run.extra["bertscore"])
+table3(scores, run.made_by(*origins), run.profile.encoder)
+
+# %% tags=["remove-cell"]
+printed = al.paper.numbers()["table3_human_evaluation"]
+mean = scores.set_index("method")["rating"]
+order = mean["SUM"] > mean["DB"] > mean["TAB"]
+distinct = {method: said[method].nunique() for method in ("TAB", "DB")}
+keep(
+    paper_design=printed["design"],
+    paper_sum=printed["SUM"][0],
+    paper_db=printed["DB"][0],
+    paper_tab=printed["TAB"][0],
+    state="cannot be said until people have rated" if mean.isna().any() else "can be read from Table 3: the order of the three ratings is " + ("the same" if order else "another"),
+    raters=int(scores["raters"].max()),
+    drawn=len(neurons),
+    per_block=run.extra["per_block"],
+    concepts=len(run.concepts),
+    question=human_evaluation.QUESTION,
+    distinct_tab=distinct["TAB"],
+    distinct_db=distinct["DB"],
+    same=float((said["TAB"] == said["DB"]).mean()),
+    silent=int((said["SUM"] == "").sum()),
+    points=float(neurons["calibrated"].map(len).mean()),
+    encoder=run.profile.encoder,
+    title=run.profile.title,
+    human_evaluation=scores,
+)
+
+# %% [markdown]
+# Ratings read on this page come from {glue:text}`raters` people.
+# Without people, this much can be said of the descriptions on {glue:text}`title`. TAB uses {glue:text}`distinct_tab` different concepts for the {glue:text}`drawn` neurons and DB {glue:text}`distinct_db`; both name the same one for {glue:text}`same:.0%` of neurons.
+# Summaries have {glue:text}`points:.1f` points on average, and {glue:text}`silent` neurons have none left after calibration: nobody is asked about those.
+#
+# ## What differs from the paper, and why
+#
+# - **Raters.** The paper's are its authors, who knew the methods; it does not say how many they were, nor how far they agreed. Here methods are hidden, their order is random, texts come before descriptions, and agreement is printed.
+# - **Concepts.** The set of Kumar et al. (2017) is not published under a licence that we know of; `acoustic` is a smaller set of our own, written in its manner.
+# - **Neurons.** The paper draws from all of AST's twelve blocks; networks here have fewer.
+# - **Measures.** The paper does not name the encoder of its cosine nor the network of its BERTScore. Here the cosine is that of {glue:text}`encoder`; BERTScore matches token vectors of MiniLM, without weights or rescaling, or, with `-p bertscore roberta-large`, is that of the package `bert-score`, rescaled. Numbers of different networks share a name, not a scale, so each has its own column.
+# - **Length.** A summary of many points is compared with a rater's one sentence, a concept of two words with the same sentence: such measures favour text of like length, whatever it says.
+#
+# ## Try it yourself
+#
+# Run the page, open the file that it wrote in a browser, rate, save, put the CSV files of all raters into one folder, and run it again with the same sample:
+#
+# ```bash
+# papermill notebooks/4_2_human_evaluation.ipynb out.ipynb -p per_block 3
+# papermill notebooks/4_2_human_evaluation.ipynb out.ipynb -p per_block 3 -p ratings path/to/returned
+# ```
+#
+# Next: [all descriptions side by side](appendix_b_qualitative.ipynb), or [silencing units](4_3_unlearning.ipynb).
