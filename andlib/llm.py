@@ -231,7 +231,8 @@ class Completions:
             Answer(row["text"], row["finish"], row["error"]), row["revision"]
         except (ValueError, KeyError, TypeError):
             return
-        self.rows[key] = row
+        if not row["error"] or self.rows.get(key, row)["error"]:  # a failure takes no answer away
+            self.rows[key] = row
 
     def ask(
         self, chats: Sequence[Chat], sampling: Sampling, model: str, llm: LLM | None = None, what: str = "answers"
@@ -247,6 +248,11 @@ class Completions:
         if missing and llm:
             self._ask(missing, sampling, llm, what)
         return [self._answer(key, llm) for key in keys]
+
+    @property
+    def kept(self) -> str:
+        """What tells the committed answers from others: sha256 of their files."""
+        return digest([file_digest(path) for path in self.committed if path.is_file()])
 
     def used(self) -> list[dict]:
         """The lines of all that was asked of this object and has an answer."""

@@ -77,14 +77,19 @@ def choice(concepts: Sequence[str], points: Sequence[str], shots: int) -> Chat:
     opening = "\n".join([INSTRUCTION[0], ", ".join(concepts), INSTRUCTION[1], RANKED])
     asked = [text for text, *_ in EXAMPLES[:shots]] + [" ".join(points) or "Nothing is known of these clips."]
     told = [f"Response: {response}\nAnswer: {answer}" for _, response, answer in EXAMPLES[:shots]]
-    turns = [{"role": "user", "content": f"Description: {text}"} for text in asked]
+    turns = [{"role": "user", "content": f"Description: {_data(text)}"} for text in asked]
     turns[0]["content"] = f"{opening}\n{turns[0]['content']}"
     replies = [{"role": "assistant", "content": reply} for reply in told]
     return [turn for pair in zip(turns, replies, strict=False) for turn in pair] + turns[len(replies) :]
 
 
 def _ask(text: str) -> Chat:
-    return [{"role": "user", "content": text}]
+    return [{"role": "user", "content": _data(text)}]
+
+
+def _data(text: str) -> str:
+    """The text without what a chat template takes for the border of a turn, like <|im_end|> or [INST]."""
+    return re.sub(r"<\|(.*?)\|>|</?s>|\[/?INST\]|<</?SYS>>", r"\1", text)
 
 
 _NUMBER = re.compile(r"^\s*(?:\d+[.)]|[-*•])\s+")
@@ -125,14 +130,16 @@ def acoustic(answer: str) -> bool | None:
 def ranked(answer: str, concepts: Sequence[str]) -> tuple[str, ...]:
     """The concepts that an answer to `choice` names, best first; none for "none" or where it names no known one.
 
-    Read from the first line that begins with "Answer:"; where there is none, from the whole text. A name counts as
-    whole words alone: nothing is snapped to the nearest concept.
+    Read from the first line that begins with "Answer:", or from what follows where it holds no more; where there is no
+    such line, from the whole text. A name counts as whole words alone, in singular or plural: nothing is snapped to the
+    nearest concept.
     """
-    line = re.search(r"^\W*answer\W*:(.*)$", answer, flags=re.IGNORECASE | re.MULTILINE)
+    line = re.search(r"^\W*answer\W*:\s*(.*)$", answer, flags=re.IGNORECASE | re.MULTILINE)
     text = _words(line[1] if line else answer)
     place = {name: text.find(_words(name)) for name in concepts}
     return tuple(sorted((name for name, at in place.items() if at >= 0), key=lambda name: (place[name], -len(name))))
 
 
 def _words(text: str) -> str:
-    return " ".join(["", *re.findall(r"[^\W_]+", text.lower()), ""])
+    """The words of a text or name between spaces, without the s that may make a plural."""
+    return " ".join(["", *(re.sub(r"(?<=\w\w\w)s$", "", w) for w in re.findall(r"[^\W_]+", text.lower())), ""])

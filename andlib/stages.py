@@ -280,7 +280,8 @@ def neurons(
         "audio_encoder": encoders.audio_text(run.audio_encoder).fingerprint,
         "concepts": digest(run.concepts),
         "summariser": run.summariser,
-        "llm": [run.answerer, getattr(run.language_model, "revision", "")] if run.summariser == "llm" else "",
+        "llm": [run.answerer, getattr(run.language_model, "revision", run.completions.kept)]
+        * (run.summariser == "llm"),
         "tagger": run.profile.tagger,
         "layers": [layer.name for layer in described],
         "k": run.k,
@@ -366,7 +367,7 @@ def _calibrate(run: Run, table: pd.DataFrame) -> pd.DataFrame:
         cosine = vectors[[row_of[p] for p in high]] @ vectors[[row_of[p] for p in low]].T
         h, lo = ([i for i, point in enumerate(side) if point not in junk] for side in (high, low))
         kept.append(rule([high[i] for i in h], [low[i] for i in lo], cosine[np.ix_(h, lo)]).kept)
-        like.append([low[j] for j in cosine.argmax(1)] if low else [""] * len(high))
+        like.append([low[j] for j in cosine.argmax(1)] if len(low) else [""] * len(high))
         cosines.append(cosine.max(1, initial=-1))
     return table.assign(calibrated=kept, like=like, cosine=cosines)
 

@@ -1,11 +1,14 @@
 """Our rules beside a language model: what is counted, on hand-made cases, and the labels that were given by reading."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import tiny_run
+from conftest import tiny_run, tiny_set
 
 from andlib import answers, paths, section_3, stages
+from andlib.llm import Completions
 from andlib.profiles import PROFILES
 from andlib.run import Run
 
@@ -198,7 +201,10 @@ def test_filters_are_compared_word_by_word(monkeypatch):
     assert shares[2] == pytest.approx((0.5, 0.5, 1))
 
 
-def test_without_a_language_model_its_rows_say_nothing(run):
+def test_without_a_language_model_its_rows_say_nothing(run, tmp_path):
+    run = replace(run)
+    vars(run)["completions"] = Completions(tmp_path / "none.jsonl")
+    vars(run)["probing_set"] = tiny_set()
     ours, model, both = section_3.adjective_filters(run).to_dict("records")
     assert ours["undecided"] == 0 and 0 <= ours["agreement"] <= 1
     assert model["undecided"] == model["words"] and np.isnan(model["agreement"])
