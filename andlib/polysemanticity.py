@@ -18,7 +18,7 @@ from andlib.statistics import holm, rank_correlation
 from andlib.store import digest
 
 CONTROLS = ("beats_supervised", "beats_untrained")  # further lines, where the profile has them
-SEED, DRAWS, RESAMPLED = 0, 50_000, 4_999
+SEED, DRAWS, RESAMPLED = 0, 50_000, 19_999
 STARTS = 5  # of K-means, the best of which is kept
 ELBOW = range(2, 21)  # numbers of clusters tried
 
