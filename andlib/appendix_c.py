@@ -1,0 +1,97 @@
+"""Appendix C, Figure 8: how loud and how high the clips are that units with and without an adjective respond to."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+from scipy.stats import mannwhitneyu
+
+from andlib import ablation, stages
+from andlib.run import Run
+
+WORDS = {"loud": "amplitude", "high-pitched": "median frequency"}  # adjective -> what it should go with
+DRAWS, SEED, VERSION = 1000, 0, 1
+
+
+def mean_amplitude(samples: np.ndarray) -> float:
+    """Mean of |x| over a clip's samples [samples], as large as 1."""
+    return float(np.abs(samples).mean())
+
+
+def median_frequency(samples: np.ndarray, sample_rate: int) -> float:
+    """MDF, in Hz: the frequency below which half of the power of a clip [samples] lies; 0 for a silent one."""
+    power = np.cumsum(np.abs(np.fft.rfft(samples.astype(np.float64) - samples.mean())) ** 2)
+    return float(np.searchsorted(power, power[-1] / 2) * sample_rate / len(samples)) if power[-1] else 0.0
+
+
+def clip_acoustics(run: Run) -> pd.DataFrame:
+    """One row a clip: amplitude, median frequency, of the samples that networks at 16 kHz are given."""
+    key = {"clips": run.probing_set.fingerprint, "seconds": run.profile.seconds, "version": VERSION}
+    rate = stages.HEARING_RATE
+
+    def make():
+        clips = (clip for batch in run.probing_set.batches(rate, run.profile.seconds) for clip in batch)
+        rows = [(mean_amplitude(clip), median_frequency(clip, rate)) for clip in clips]
+        return pd.DataFrame(rows, columns=["amplitude", "median frequency"])
+
+    return run.store.get("acoustics", key, make, "frame")
+
+
+def without_measured(run: Run) -> Run:
+    """The same run with descriptions that state nothing measured, only what a file says or the ear names."""
+    parts = tuple(part for part in run.profile.caption_parts if part != "measured")
+    other = replace(run, profile=replace(run.profile, caption_parts=parts))
+    vars(other)["probing_set"] = run.probing_set
+    return other
+
+
+def unit_acoustics(run: Run, model: str, word: str) -> pd.DataFrame:
+    """Figure 8's points, one row a neuron: unit, highest, has (the adjective in C_open), value (mean of what goes with
+    the adjective over its K highest clips)."""
+    neurons, measured = stages.neurons(run, model), clip_acoustics(run)[WORDS[word]].to_numpy()
+    value = measured[np.stack(neurons["highest"].to_list())].mean(1)
+    has = [word in words for words in neurons["adjectives"]]
+    return neurons[["unit", "highest"]].assign(has=np.array(has, bool), value=value)
+
+
+def with_and_without(run: Run, model: str, word: str) -> dict[str, float]:
+    """Figure 8 in numbers: units with and without an adjective, and the values of their K highest clips.
+
+    Keys with, without (units); mean_with, mean_without; difference and its 95 % bootstrap over units (low, high) and
+    over source recordings (source_low, source_high); share: how often a unit with the adjective exceeds one without,
+    0.5 by chance, with its bootstrap over sources (share_low, share_high); p of the rank test (one-sided; takes units
+    for independent). NaN where no unit, or every one, has the adjective.
+    """
+    table, clips = unit_acoustics(run, model, word), run.probing_set
+    has, value = table["has"].to_numpy(), table["value"].to_numpy()
+    found = {"with": int(has.sum()), "without": int((~has).sum()), "mean_with": np.nan, "mean_without": np.nan}
+    if not found["with"] or not found["without"]:
+        names = ("difference", "low", "high", "source_low", "source_high", "share", "share_low", "share_high", "p")
+        return found | dict.fromkeys(names, np.nan)
+    rng = np.random.default_rng(SEED)
+    by_unit = np.subtract(*(rng.choice(value[side], (DRAWS, side.sum())).mean(1) for side in (has, ~has)))
+    highest = np.stack(table["highest"].to_list())
+    measured = clip_acoustics(run)[WORDS[word]].to_numpy()[highest]
+    drawn = ablation.bootstrap_weights(clips.labels, clips.sources, DRAWS, rng)
+    by_source = np.array([_contrast(has, _weighted(measured, weights[highest])) for weights in drawn])
+    by_source = by_source[~np.isnan(by_source).any(1)]  # draws without any clip of the few units that have the word
+    difference, share = _contrast(has, value)
+    found |= {"mean_with": value[has].mean(), "mean_without": value[~has].mean(), "difference": difference}
+    for name, draws in (("", by_unit), ("source_", by_source[:, 0]), ("share_", by_source[:, 1])):
+        found[f"{name}low"], found[f"{name}high"] = ablation.interval(draws)
+    return found | {"share": share, "p": float(mannwhitneyu(value[has], value[~has], alternative="greater").pvalue)}
+
+
+def _weighted(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Weighted means over the last axis; NaN where all weights are 0: none of the unit's clips was drawn."""
+    total = weights.sum(-1)
+    return np.divide((values * weights).sum(-1), total, out=np.full(len(values), np.nan), where=total > 0)
+
+
+def _contrast(has: np.ndarray, value: np.ndarray) -> tuple[float, float]:
+    """Difference of the means of units with and without, and the share of such pairs in which the former is larger."""
+    one, other = value[has & ~np.isnan(value)], value[~has & ~np.isnan(value)]
+    if not len(one) or not len(other):
+        return np.nan, np.nan
+    larger = np.searchsorted(np.sort(other), one, "left") + np.searchsorted(np.sort(other), one, "right")
+    return one.mean() - other.mean(), larger.mean() / (2 * len(other))

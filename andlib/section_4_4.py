@@ -1,0 +1,289 @@
+"""Section 4.4, Figures 3, 4, 5 and 9: adjectives of neurons, by block, and how much the network needs such neurons."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+
+import numpy as np
+import pandas as pd
+from scipy.stats import rankdata
+
+from andlib import ablation, language, paper, stages, tagging
+from andlib.ablation import UnitSet
+from andlib.errors import InputError
+from andlib.profiles import LEARNT, TEST
+from andlib.run import Run
+from andlib.section_4_3 import _logits
+
+_SETUP = paper.numbers()["figures"]["4_feature_importance"]
+PERCENT, SEEDS, BASIC = (tuple(_SETUP[name]) for name in ("ablated_percent", "seeds", "basic_adjectives"))
+PANELS = {f"4{panel}": tuple(_SETUP[panel]) for panel in "abc"}
+ATTRIBUTES = tuple(dict.fromkeys(name for panel in PANELS.values() for name in panel))
+MATCHED_AT = 10  # %, where the paper's differences are largest: random sets with the same layers are drawn here alone
+DRAWS, SEED = 1000, 0
+NOT_WORSE, FLAT, MUCH = -0.02, 0.1, 0.1  # margins of the verdicts: accuracy, Spearman's rho, accuracy
+COMPARISONS = (  # claim, what hurts more by it, what less, percents averaged over, margin of the difference
+    ("f4a_adjectives", "random", "adjectives", PERCENT, NOT_WORSE),
+    *(("f4a_nouns", "nouns", "random", (r,), 0.0) for r in (4, 6, 8)),
+    *(("f4a_nouns", "random", "nouns", (r,), 0.0) for r in (2, 10)),
+    *(("f4b_basic", "basic adjectives", "high-level adjectives", (r,), MUCH * (r == 10)) for r in PERCENT),
+    *(("f4c_single", "basic adjectives", word, PERCENT, 0.0) for word in BASIC),
+)
+FILTERS = ("stop word", "negated", "not acoustic", "kept")
+
+
+def amount(neurons: pd.DataFrame, attribute: str) -> np.ndarray:
+    """How often each neuron's calibrated summary holds an attribute; int [units].
+
+    attribute: one of ATTRIBUTES. "random" is 1 for all; a single adjective 0 or 1, for its holders are not ranked.
+    """
+    if attribute == "random":
+        return np.ones(len(neurons), int)
+    if attribute == "summary length":
+        return neurons["length"].to_numpy()
+    if attribute in BASIC:
+        return np.array([int(attribute in words) for words in neurons["adjectives"]])
+    if attribute in neurons:
+        return neurons[attribute].map(len).to_numpy()
+    basic = attribute == "basic adjectives"
+    return np.array([sum((word in BASIC) == basic for word in words) for words in neurons["adjectives"]])
+
+
+def chosen(neurons: pd.DataFrame, attribute: str, percent: int, seed: int, faults: Iterable[str] = ()) -> UnitSet:
+    """The `percent` % of block units with most of an attribute (Figs 4a, 4b); of a basic adjective's holders, as many,
+    drawn at random, or all where they are fewer (Fig. 4c).
+
+    neurons: block units alone. seed: decides among equals, of which there are thousands; sets of one seed are nested.
+    faults: under `ablate_leading_rows`, as many leading units of each layer instead; under `word_lists_by_substring`,
+    12 % are 6442 of 55,346.
+    """
+    share = 6442 / 55_346 if percent == 12 and "word_lists_by_substring" in faults else percent / 100
+    order = np.random.default_rng(seed).permutation(len(neurons))
+    held = amount(neurons, attribute)[order]
+    ranked = order[np.argsort(-held, kind="stable")][: round(share * len(neurons))]
+    rows = neurons.iloc[np.sort(ranked[: held.sum()] if attribute in BASIC else ranked)]
+    units = {layer: part["index"].to_numpy() for layer, part in rows.groupby("layer", sort=False)}
+    if "ablate_leading_rows" in faults:  # released code: close_neuron_milan.py:142-188, row r of the mask meets unit r
+        return {layer: np.arange(len(indices)) for layer, indices in units.items()}
+    return units
+
+
+def ties(run: Run, model: str) -> pd.DataFrame:
+    """How much the order of units rests on drawing lots; one row an attribute.
+
+    Columns attribute, held by (block units), least chosen (how much the last unit chosen at MATCHED_AT % holds), tied
+    (how many units hold exactly that).
+    """
+    neurons, rows = _blocks(stages.neurons(run, model, LEARNT)), []
+    for attribute in ATTRIBUTES[1:]:
+        held = amount(neurons, attribute)
+        last = max(np.sort(held)[-round(MATCHED_AT / 100 * len(held))], int(attribute in BASIC))
+        rows.append((attribute, (held > 0).sum(), last, (held == last).sum()))
+    return pd.DataFrame(rows, columns=["attribute", "held by", "least chosen", "tied"])
+
+
+def _blocks(neurons: pd.DataFrame) -> pd.DataFrame:
+    return neurons[neurons["layer"] != "classifier"]
+
+
+def importance(run: Run, model: str) -> pd.DataFrame:
+    """Figure 4: which clips of fold 1 the network still classifies right without the units that hold an attribute.
+
+    Units are chosen by what clips of folds 2-5 say of them. One row an attribute, percent, seed and set; columns
+    attribute, percent, seed, set ("chosen"; "matched": as many random units in each layer, at MATCHED_AT % alone),
+    units (silenced), correct (bool [clips of fold 1]). A row of attribute "none" silences no unit.
+    Raises InputError where the probing set has no fold 1, or the network no output for one of its classes.
+    """
+    if not set(TEST) <= set(run.probing_set.folds):
+        raise InputError(f"{run.profile.title} has no fold 1 to measure on; feature importance needs folds.")
+    network, tested = stages.target(run, model), run.probing_set.in_folds(TEST)
+    if not set(tested.classes) <= set(network.classes):
+        raise InputError(f"{model} has no output for some classes of {run.profile.title}. Use another network.")
+    position = [network.classes.index(name) for name in tested.classes]
+    features = lru_cache(lambda: ablation.features_of(network, tested.waveforms(network.sample_rate, network.seconds)))
+    rows = []
+    for attribute, cases in _cases(run, model).items():
+        keys = [tuple((layer, *map(int, indices)) for layer, indices in units.items()) for *_, units in cases]
+        distinct = dict(zip(keys, (units for *_, units in cases), strict=True))  # leading rows, say, recur
+        logits = _logits(run, network, tested, list(distinct.values()), features)[:, :, position]
+        correct = dict(zip(distinct, logits.argmax(-1) == tested.labels, strict=True))
+        for key, (percent, seed, kind, units) in zip(keys, cases, strict=True):
+            rows.append((attribute, percent, seed, kind, ablation.size(units), correct[key]))
+    return pd.DataFrame(rows, columns=["attribute", "percent", "seed", "set", "units", "correct"])
+
+
+def _cases(run: Run, model: str) -> dict[str, list[tuple[int, int, str, UnitSet]]]:
+    """For each attribute, the sets of units to silence: percent, seed, kind of set, units."""
+    neurons = _blocks(stages.neurons(run, model, LEARNT))
+    widths = neurons["layer"].value_counts(sort=False).to_dict()
+    cases = {"none": [(0, SEED, "chosen", {})]}
+    for attribute in ATTRIBUTES:
+        drawn = [(r, seed, chosen(neurons, attribute, r, seed, run.faults)) for r in PERCENT for seed in SEEDS]
+        cases[attribute] = [(r, seed, "chosen", units) for r, seed, units in drawn]
+        cases[attribute] += [
+            (r, seed, "matched", ablation.matched_random(units, widths, np.random.default_rng(seed)))
+            for r, seed, units in drawn
+            if r == MATCHED_AT and attribute != "random"
+        ]
+    return cases
+
+
+def curves(run: Run, results: pd.DataFrame) -> pd.DataFrame:
+    """Figure 4's points: accuracy on fold 1 after silencing, one row an attribute, percent and set.
+
+    results: `importance`. Columns attribute, percent, set, units (mean), accuracy (mean over seeds), lowest and highest
+    (over seeds), low and high (95 % bootstrap over seeds and source recordings).
+    """
+    weights, rows = _weights(run), []
+    for key, group in results.groupby(["attribute", "percent", "set"], sort=False):
+        right = _by_seed(group)
+        accuracy = right.mean(1)
+        rows.append(
+            (*key, group["units"].mean(), accuracy.mean(), accuracy.min(), accuracy.max(), *_ends(right, weights))
+        )
+    names = ["attribute", "percent", "set", "units", "accuracy", "lowest", "highest", "low", "high"]
+    return pd.DataFrame(rows, columns=names)
+
+
+def compared(run: Run, results: pd.DataFrame) -> pd.DataFrame:
+    """Figure 4's claims, one row a comparison: accuracy without the units that should matter less, minus without those
+    that should matter more.
+
+    results: `importance`. Columns claim, more, less, percents (averaged over), difference, low and high (95 %
+    bootstrap over seeds and source recordings), margin (that the claim asks of the difference), verdict (`verdict`;
+    "cannot be tested" where no unit holds one of the two).
+    """
+    weights, rows = _weights(run), []
+    for claim, more, less, percents, margin in COMPARISONS:
+        here = results[(results["set"] == "chosen") & results["percent"].isin(percents)]
+        sides = [here[here["attribute"] == name] for name in (less, more)]
+        gained = np.subtract(*map(_by_seed, sides))
+        low, high = _ends(gained, weights)
+        says = verdict(low, high, margin) if all(side["units"].all() for side in sides) else "cannot be tested"
+        rows.append((claim, more, less, ", ".join(map(str, percents)), gained.mean(), low, high, margin, says))
+    names = ["claim", "more", "less", "percents", "difference", "low", "high", "margin", "verdict"]
+    return pd.DataFrame(rows, columns=names)
+
+
+def _by_seed(rows: pd.DataFrame) -> np.ndarray:
+    """Share of the sets of each seed that leave each clip right; float [seeds, clips]."""
+    return np.stack([np.mean(np.stack(of["correct"].to_list()), 0) for _, of in rows.groupby("seed")])
+
+
+def _weights(run: Run) -> np.ndarray:
+    """How much each clip of fold 1 counts in each draw of source recordings; float [draws, clips], rows of sum 1."""
+    tested = run.probing_set.in_folds(TEST)
+    rng = np.random.default_rng(SEED)
+    return ablation.bootstrap_weights(tested.labels, tested.sources, DRAWS, rng) / len(tested)
+
+
+def _ends(by_seed: np.ndarray, weights: np.ndarray) -> tuple[float, float]:
+    """95 % interval of the mean of [seeds, clips] when seeds and source recordings are drawn anew."""
+    count = len(by_seed)
+    seeds = np.random.default_rng(SEED).multinomial(count, np.full(count, 1 / count), size=len(weights)) / count
+    return ablation.interval(((seeds @ by_seed) * weights).sum(1))
+
+
+def verdict(low: float, high: float, margin: float = 0.0) -> str:
+    """What an interval says of the claim that a difference exceeds a margin.
+
+    "holds" where all of it lies above, "fails" where none of it does, else "undecided".
+    """
+    return "holds" if low > margin else "fails" if high <= margin else "undecided"
+
+
+def together(verdicts: Iterable[str]) -> str:
+    """The verdict on a claim of several parts: fails if one fails, holds if all that can be tested hold."""
+    said = set(verdicts) - {"cannot be tested"}
+    if not said:
+        return "cannot be tested"
+    return "fails" if "fails" in said else "holds" if said == {"holds"} else "undecided"
+
+
+def adjectives_by_block(run: Run, models: Sequence[str]) -> pd.DataFrame:
+    """Figure 5: how many different adjectives each block unit's C_open holds, from all clips; columns model, unit,
+    block (from 1), adjectives."""
+    tables = []
+    for model in models:
+        table = _blocks(stages.neurons(run, model))
+        block = table["layer"].str.extract(r"(\d+)", expand=False).astype(int) + 1
+        counts = table["adjectives"].map(lambda words: len(set(words)))
+        tables.append(pd.DataFrame({"model": model, "unit": table["unit"], "block": block, "adjectives": counts}))
+    return pd.concat(tables, ignore_index=True)
+
+
+def depth_trends(by_block: pd.DataFrame) -> pd.DataFrame:
+    """Figure 5's trends, one row a model: mean adjectives a unit, Spearman's rho of block and adjectives.
+
+    by_block: `adjectives_by_block`. Columns model, mean, mean_low, mean_high, rho, low, high: 95 % intervals by a
+    bootstrap over units, which takes units for independent, though many share their clips.
+    """
+    rows = []
+    for model, table in by_block.groupby("model", sort=False):
+        rng = np.random.default_rng(SEED)
+        pairs = table[["block", "adjectives"]].to_numpy()
+        drawn = pairs[rng.integers(0, len(pairs), (DRAWS, len(pairs)))]
+        rhos = spearmanr(drawn[..., 0], drawn[..., 1])
+        rho = spearmanr(*pairs.T)
+        means = ablation.interval(drawn[..., 1].mean(1))
+        rows.append((model, pairs[:, 1].mean(), *means, float(rho), *ablation.interval(rhos)))
+    return pd.DataFrame(rows, columns=["model", "mean", "mean_low", "mean_high", "rho", "low", "high"])
+
+
+def spearmanr(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Spearman's rho along the last axis; 0 where one side is constant."""
+    a, b = (rankdata(side, axis=-1) for side in (one, other))
+    a, b = (side - side.mean(-1, keepdims=True) for side in (a, b))
+    scale = np.sqrt((a**2).sum(-1) * (b**2).sum(-1))
+    return (a * b).sum(-1) / np.maximum(scale, 1e-12)
+
+
+def narrowing(trends: pd.DataFrame) -> pd.DataFrame:
+    """The parts of Figure 5's claim: AST's adjectives fall with depth, BEATs-finetuned's fall less, BEATs-frozen's are
+    flat and fewer.
+
+    trends: `depth_trends`. Columns part, verdict. Two models differ where their intervals are apart; flat is a rho
+    whose interval lies within FLAT of 0.
+    """
+    of = trends.set_index("model")
+    ast, finetuned, frozen = (
+        of.loc[name] if name in of.index else of.iloc[0] * np.nan for name in ("ast", "beats_finetuned", "beats_frozen")
+    )
+    ends = sorted(map(abs, (frozen["low"], frozen["high"])))
+    least = 0.0 if frozen["low"] < 0 < frozen["high"] else ends[0]
+    parts = {
+        "AST: adjectives fall with depth": (-ast["high"], -ast["low"]),
+        "BEATs-finetuned: they fall less": (finetuned["low"] - ast["high"], finetuned["high"] - ast["low"]),
+        "BEATs-frozen: flat": (FLAT - ends[1], FLAT - least),
+        "BEATs-frozen: fewer than AST": (ast["mean_low"] - frozen["mean_high"], ast["mean_high"] - frozen["mean_low"]),
+    }
+    says = ["cannot be tested" if np.isnan(low + high) else verdict(low, high) for low, high in parts.values()]
+    return pd.DataFrame({"part": list(parts), "verdict": says})
+
+
+def common_adjectives(run: Run, model: str) -> pd.Series:
+    """Figures 3 and 9: how many of all linear-layer neurons have each adjective in C_open; the commonest first."""
+    held = Counter(word for words in stages.neurons(run, model)["adjectives"] for word in sorted(set(words)))
+    return pd.Series(dict(held.most_common()), name="neurons", dtype=int)
+
+
+def adjective_fates(texts: Iterable[str]) -> pd.DataFrame:
+    """What the filters of Section 3.5 do with every adjective of some texts.
+
+    One row a filter and adjective, columns filter (one of FILTERS: the rule-based ones, our list of acoustic words, or
+    none), adjective, times. Negated are those that "no", "not" or "without" goes before by four words at most.
+    """
+    found: Counter = Counter()
+    for text, times in Counter(texts).items():
+        tokens = tagging.tag(text)
+        passed = list(language.adjectives_of(tokens))
+        for word, token, _ in passed:
+            acoustic = "kept" if language.is_acoustic(word) else "not acoustic"
+            found["negated" if token.negated else acoustic, word] += times
+        stopped = {id(token) for token in tokens} - {id(token) for _, token, _ in passed}
+        for token in tokens:
+            if token.pos == "adjective" and id(token) in stopped:
+                found["stop word", token.lemma] += times
+    rows = [(FILTERS.index(kind), kind, word, times) for (kind, word), times in found.items()]
+    rows.sort(key=lambda row: (row[0], -row[3], row[2]))
+    return pd.DataFrame([row[1:] for row in rows], columns=["filter", "adjective", "times"])

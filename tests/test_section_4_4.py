@@ -1,0 +1,166 @@
+"""Section 4.4 on hand-made neurons, and on a small set with a tiny network."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import tiny_run
+from scipy import stats
+
+from andlib import section_4_4
+from andlib.ablation import size
+from andlib.errors import InputError
+
+
+def by_hand(layers="aabb", adjectives=((), (), (), ()), **columns) -> pd.DataFrame:
+    """Neurons with what Section 4.4 reads of them."""
+    layer = pd.Series(list(layers))
+    index = layer.groupby(layer).cumcount()
+    blank = {"nouns": [()] * len(layer), "length": 0}
+    return pd.DataFrame({"layer": layer, "index": index, "adjectives": list(adjectives), **blank, **columns})
+
+
+def members(units) -> set:
+    return {(layer, int(i)) for layer, indices in units.items() for i in indices}
+
+
+def test_amounts_count_words_and_tell_basic_from_high_level_adjectives():
+    neurons = by_hand(
+        "ab", [("loud", "loud", "clear", "steady"), ("steady",)], nouns=[("dog",), ("dog", "dog")], length=[9, 4]
+    )
+    counted = {name: list(section_4_4.amount(neurons, name)) for name in ("adjectives", "nouns", "summary length")}
+    assert counted == {"adjectives": [4, 1], "nouns": [1, 2], "summary length": [9, 4]}
+    assert list(section_4_4.amount(neurons, "basic adjectives")) == [3, 0]
+    assert list(section_4_4.amount(neurons, "high-level adjectives")) == [1, 1]
+    assert list(section_4_4.amount(neurons, "loud")) == [1, 0]
+
+
+def test_units_with_most_are_chosen_and_only_ties_are_drawn():
+    neurons = by_hand("a" * 50 + "b" * 50, [()] * 100, nouns=[("x",) * (i // 10) for i in range(100)])
+    sets = [members(section_4_4.chosen(neurons, "nouns", 12, seed)) for seed in (20, 202, 2024)]
+    assert all(len(chosen) == 12 and {("b", i) for i in range(40, 50)} <= chosen for chosen in sets)
+    assert all(chosen <= {("b", i) for i in range(30, 50)} for chosen in sets) and len(set(map(frozenset, sets))) == 3
+    nested = members(section_4_4.chosen(neurons, "nouns", 4, 20))
+    assert nested < sets[0] and len(nested) == 4
+
+
+def test_holders_of_one_adjective_are_drawn_if_they_exceed_the_share_else_all_taken():
+    neurons = by_hand("a" * 100, [("loud", "loud") if i < 5 else () for i in range(100)])
+    everyone = {("a", i) for i in range(5)}
+    assert members(section_4_4.chosen(neurons, "loud", 12, 20)) == everyone
+    assert members(section_4_4.chosen(neurons, "loud", 2, 20)) < everyone
+    assert size(section_4_4.chosen(neurons, "clear", 12, 20)) == 0
+
+
+def test_leading_rows_make_two_attributes_one():
+    """Two attributes held by different units, as many in each layer: as released, the same units fall silent."""
+    neurons = by_hand("aaaabbbb", [("loud",), (), (), ("clear",)] * 2)
+    loud, clear = (members(section_4_4.chosen(neurons, word, 100, 20)) for word in ("loud", "clear"))
+    assert loud == {("a", 0), ("b", 0)} and clear == {("a", 3), ("b", 3)}
+    faulty = [members(section_4_4.chosen(neurons, w, 100, 20, ["ablate_leading_rows"])) for w in ("loud", "clear")]
+    assert faulty == [{("a", 0), ("b", 0)}] * 2
+
+
+def test_twelve_percent_as_released_are_fewer():
+    neurons = by_hand("a" * 1000, [()] * 1000)
+    shares = [
+        size(section_4_4.chosen(neurons, "random", 12, 20, faults)) for faults in ((), ["word_lists_by_substring"])
+    ]
+    assert shares == [120, 116]
+
+
+def test_importance_measures_on_fold_1_what_folds_2_to_5_chose(run):
+    results = section_4_4.importance(run, "ast")
+    assert set(results["attribute"]) == {"none", *section_4_4.ATTRIBUTES}
+    assert all(correct.shape == (6,) for correct in results["correct"])
+    asked = results[results["attribute"].isin(["nouns", "random"]) & (results["set"] == "chosen")]
+    assert (asked["units"] == (asked["percent"] / 100 * 64).round()).all() and len(asked) == 2 * 6 * 3
+    at_ten = (
+        results[results["percent"] == section_4_4.MATCHED_AT].groupby(["attribute", "seed", "set"])["units"].first()
+    )
+    pairs = at_ten.unstack("set").dropna()
+    assert len(pairs) == 11 * 3 and (pairs["chosen"] == pairs["matched"]).all()
+    curves = section_4_4.curves(run, results)
+    assert (curves["lowest"] <= curves["accuracy"]).all() and (curves["accuracy"] <= curves["highest"]).all()
+    assert curves["accuracy"].between(0, 1).all() and (curves["low"] <= curves["high"]).all()
+
+
+def test_importance_needs_a_fold_to_measure_on(cache):
+    with pytest.raises(InputError, match="no fold 1 to measure on"):
+        section_4_4.importance(tiny_run(cache).in_folds((2, 3)), "ast")
+
+
+def test_comparisons_take_the_difference_that_the_claim_speaks_of(run):
+    right = {name: np.ones(6, bool) for name in section_4_4.ATTRIBUTES} | {"basic adjectives": np.zeros(6, bool)}
+    rows = [(name, r, 20, "chosen", int(name != "clear"), right[name]) for name in right for r in section_4_4.PERCENT]
+    results = pd.DataFrame(rows, columns=["attribute", "percent", "seed", "set", "units", "correct"])
+    found = section_4_4.compared(run, results)
+    basic = found[found["claim"] == "f4b_basic"]
+    assert len(basic) == 6 and (basic["difference"] == 1).all() and (basic["verdict"] == "holds").all()
+    assert list(found.loc[found["claim"] == "f4a_adjectives", "verdict"]) == ["holds"]  # no difference is not worse
+    assert set(found.loc[found["claim"] == "f4a_nouns", "verdict"]) == {"fails"}  # no difference is no larger loss
+    single = found[found["claim"] == "f4c_single"].set_index("less")["verdict"]
+    assert single["clear"] == "cannot be tested" and single["loud"] == "holds"
+
+
+def test_verdicts_at_their_edges():
+    cases = {(0.0, 1.0): "undecided", (0.01, 1.0): "holds", (-1.0, 0.0): "fails", (-1.0, 0.01): "undecided"}
+    assert {ends: section_4_4.verdict(*ends) for ends in cases} == cases
+    assert section_4_4.verdict(-0.01, 0.5, -0.02) == "holds"
+    assert section_4_4.together(["holds", "cannot be tested"]) == "holds"
+    assert section_4_4.together(["holds", "undecided"]) == "undecided"
+    assert section_4_4.together(["undecided", "fails"]) == "fails"
+    assert section_4_4.together(["cannot be tested"]) == "cannot be tested"
+
+
+def test_spearman_is_scipys_and_trends_find_a_fall():
+    rng = np.random.default_rng(0)
+    one, other = rng.integers(0, 4, 60), rng.integers(0, 5, 60)
+    assert section_4_4.spearmanr(one, other) == pytest.approx(stats.spearmanr(one, other).statistic)
+    block = np.repeat([1, 2, 3, 4], 50)
+    falling = pd.DataFrame({"model": "ast", "block": block, "adjectives": rng.integers(0, 3, 200) + 4 - block})
+    level = falling.assign(adjectives=rng.integers(0, 2, 200))
+    table = pd.concat([falling, level.assign(model="beats_finetuned"), level.assign(model="beats_frozen")])
+    trends = section_4_4.depth_trends(table)
+    assert trends["rho"].between(trends["low"], trends["high"]).all() and trends["rho"].iloc[0] < -0.5
+    verdicts = section_4_4.narrowing(trends).set_index("part")["verdict"]
+    assert verdicts.iloc[0] == verdicts.iloc[1] == verdicts.iloc[3] == "holds"
+    alone = section_4_4.narrowing(trends.iloc[:1])["verdict"]
+    assert list(alone) == ["holds", *["cannot be tested"] * 3]
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "says"), [(-0.05, 0.09, "holds"), (0.2, 0.3, "fails"), (-0.3, -0.05, "undecided")]
+)
+def test_flat_is_within_a_tenth_of_no_trend(low, high, says):
+    row = {"mean": 1.0, "mean_low": 0.9, "mean_high": 1.1, "rho": 0.0, "low": low, "high": high}
+    trends = pd.DataFrame([{"model": name, **row} for name in ("ast", "beats_finetuned", "beats_frozen")])
+    assert section_4_4.narrowing(trends).set_index("part").loc["BEATs-frozen: flat", "verdict"] == says
+
+
+def test_fates_name_the_filter_that_took_each_adjective():
+    fates = section_4_4.adjective_fates(
+        ["1. A loud dog.", "The sound is not loud.", "A similar wet red sound.", "A loud dog."]
+    )
+    found = {kind: dict(zip(rows["adjective"], rows["times"], strict=True)) for kind, rows in fates.groupby("filter")}
+    assert found == {
+        "kept": {"loud": 2, "wet": 1},
+        "negated": {"loud": 1},
+        "not acoustic": {"red": 1},
+        "stop word": {"similar": 1},
+    }
+
+
+def test_adjectives_are_counted_once_a_neuron(run):
+    counts = section_4_4.common_adjectives(run, "ast")
+    by_block = section_4_4.adjectives_by_block(run, ["ast"])
+    assert counts.is_monotonic_decreasing and counts.max() <= 67
+    assert len(by_block) == 64 and set(by_block["block"]) == {1, 2}
+    assert by_block["adjectives"].sum() <= counts.sum()
+
+
+def test_ties_count_who_holds_as_much_as_the_last_chosen(run):
+    ties = section_4_4.ties(run, "ast").set_index("attribute")
+    assert list(ties.index) == list(section_4_4.ATTRIBUTES[1:])
+    assert (ties["tied"] >= 1)[ties["held by"] > 0].all() and ties["held by"].max() <= 64
+    single = ties.loc[list(section_4_4.BASIC)]
+    assert (single["tied"] == single["held by"]).all()
