@@ -256,7 +256,7 @@ def feature_importance(curves: pd.DataFrame, panels: Mapping[str, tuple[str, ...
     """
     import matplotlib.pyplot as plt
 
-    _, axes = plt.subplots(1, len(panels), figsize=(4 * len(panels), 4.6), layout="constrained", sharey=True)
+    _, axes = plt.subplots(1, len(panels), figsize=(3.6 * len(panels), 5), layout="constrained", sharey=True)
     colours = ("black", OURS, PAPER, "#009E73", "#CC79A7", "#56B4E9")
     for ax, (panel, attributes) in zip(np.atleast_1d(axes), panels.items(), strict=True):
         for shift, (attribute, colour) in enumerate(zip(attributes, colours, strict=False)):
@@ -270,7 +270,7 @@ def feature_importance(curves: pd.DataFrame, panels: Mapping[str, tuple[str, ...
         before = 100 * curves.loc[curves["attribute"] == "none", "accuracy"].iloc[0]
         ax.axhline(before, color=MUTED, linestyle=":", linewidth=1)
         ax.set(xlabel="block units silenced (%)", title=f"{model}, ({panel[-1]})")
-        ax.legend(loc="lower left", fontsize="small")
+        ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.15), ncols=2, fontsize="small", frameon=False)
     np.atleast_1d(axes)[0].set_ylabel("accuracy on fold 1 (%)")
     return axes
 

@@ -174,7 +174,8 @@ def _weights(run: Run) -> np.ndarray:
     """How much each clip of fold 1 counts in each draw of source recordings; float [draws, clips], rows of sum 1."""
     tested = run.probing_set.in_folds(TEST)
     rng = np.random.default_rng(SEED)
-    return ablation.bootstrap_weights(tested.labels, tested.sources, DRAWS, rng) / len(tested)
+    drawn = ablation.bootstrap_weights(tested.labels, tested.sources, DRAWS, rng)
+    return drawn / drawn.sum(1, keepdims=True)
 
 
 def _ends(by_seed: np.ndarray, weights: np.ndarray) -> tuple[float, float]:

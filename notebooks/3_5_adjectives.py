@@ -1,0 +1,157 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#   kernelspec:
+#     display_name: Python 3 (ipykernel)
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # 3.5 Open concepts: which adjectives neurons have
+#
+# Module C reads the adjectives of every calibrated summary and keeps those that say how something sounds: rules drop stop words, a language model judges each distinct word left {cite}`wu2024and`.
+# **Its claim** (Figs 3 and 9) is a picture: a few common words, "loud" and "high-pitched" among them, head the list of every network.
+
+# %% tags=["parameters", "hide-input"]
+model: str = "all"  # target network: ast | beats_finetuned | beats_frozen | beats_supervised | beats_untrained | all
+profile: str = "mini"  # what is probed and with which models: mini | esc10 | esc50
+data_dir: str = ""  # folder with the recordings, for profiles that need one
+captions: str = ""  # caption file (CSV or JSON); empty takes the profile's
+weights: str = ""  # folder or hub id of the network; empty takes the profile's
+mode: str = "corrected"  # corrected | released | names of released faults
+k: int = 5  # highest / lowest activated clips per neuron
+summariser: str = "rules"  # who writes the summaries of Figs 3 and 9: rules | llm
+llm: str = ""  # language model to ask: smollm2 | transformers:MODEL | openai:MODEL | vllm:MODEL; empty reads kept answers
+
+# %%
+import pandas as pd
+
+import andlib as al
+from andlib import answers, section_4_4, tagging
+from andlib.tables import keep, listing, plain
+
+run = al.open_run(globals())
+origins = al.caption_parts(run)
+al.figures.style()
+
+# %% [markdown]
+# ## What is counted
+#
+# Every neuron of every linear layer, the classifier's too, that has the adjective in its open concepts, once however often its summary says it.
+# The words are lemmas, and words of one meaning are told as one ("rapid" for fast, quick and brisk).
+#
+# ## Figure 3
+
+# %% mystnb={"figure": {"name": "adjectives-of-one", "caption": "Figure 3: the ten commonest adjectives of one network's neurons."}, "image": {"alt": "Bars: number of neurons for each of the ten commonest adjectives"}} tags=["hide-input"]
+counts = {name: section_4_4.common_adjectives(run, name) for name in run.models}
+al.figures.common_adjectives({run.models[0]: counts[run.models[0]]}, 10);
+
+# %% [markdown]
+# ## Figure 9
+
+# %% mystnb={"figure": {"name": "adjectives-of-all", "caption": "Figure 9: the twenty commonest adjectives of each network's neurons."}, "image": {"alt": "A panel a network: number of neurons for each of its twenty commonest adjectives"}} tags=["hide-input"]
+al.figures.common_adjectives(counts, 20);
+
+# %% [markdown]
+# The same in numbers, for every word that is among a network's twenty; beside it what our list has the word for, and what the language model, asked whether it can describe a sound, answered.
+
+# %% tags=["hide-input"]
+shown = list(dict.fromkeys(word for held in counts.values() for word in held.index[:20]))
+said = answers.verdicts(run, shown)
+told = {True: "yes", False: "no", None: "no answer is kept"}
+common = pd.DataFrame({"adjective": shown, **{name: held.reindex(shown, fill_value=0).to_numpy() for name, held in counts.items()}})
+common = common.assign(**{"our list": [tagging.ACOUSTIC.get(word, "no") for word in shown], run.answerer: [told[said[word]] for word in shown]})
+plain(common, "Neurons that have each common adjective, and what two filters say of it", run.made_by(*origins))
+
+# %% [markdown]
+# ## What each filter removes
+#
+# The filters read three kinds of text: the calibrated summaries by rules of all neurons, those by the language model of the neurons it was asked about, and the descriptions of the clips themselves, which module C never reads.
+# *Stop words* are "common", "several" and the like; *negated* words follow "no", "not" or "without" by four words at most; *not acoustic* are words that our list does not hold.
+
+# %% tags=["hide-input"]
+by_rules = [point for name in run.models for points in al.neurons(run, name)["calibrated"] for point in points]
+asked = {name: answers.neurons(run, name) for name in run.models}
+by_llm = [point for table in asked.values() for points in table["calibrated"] for point in points]
+texts = {"summaries by rules" if run.summariser == "rules" else f"summaries by {run.answerer}": by_rules, f"summaries by {run.answerer}, sampled neurons": by_llm, "descriptions of clips": al.clip_descriptions(run)}
+fates = {name: section_4_4.adjective_fates(read) for name, read in texts.items()}
+rows = []
+for name, found in fates.items():
+    for kind in section_4_4.FILTERS:
+        words = found[found["filter"] == kind]
+        rows.append({"text": name, "filter": kind, "adjectives": len(words), "times": int(words["times"].sum()), "commonest": ", ".join(words["adjective"][:6]) or "none"})
+filtered = pd.DataFrame(rows)
+listing(rows, "What the filters make of every adjective", run.made_by(*origins))
+
+# %% [markdown]
+# ## The language model's verdicts
+#
+# Of the neurons that the language model described, the adjectives that either filter keeps and the other drops.
+
+# %% tags=["hide-input"]
+kept = fates[f"summaries by {run.answerer}, sampled neurons"]
+judged = kept[kept["filter"].isin(["kept", "not acoustic"])].groupby("adjective")["times"].sum().sort_values(ascending=False, kind="stable")
+verdicts = answers.verdicts(run, judged.index)
+sides = {
+    "both keep": [word for word in judged.index if word in tagging.ACOUSTIC and verdicts[word]],
+    "our list alone": [word for word in judged.index if word in tagging.ACOUSTIC and verdicts[word] is False],
+    "language model alone": [word for word in judged.index if word not in tagging.ACOUSTIC and verdicts[word]],
+    "neither": [word for word in judged.index if word not in tagging.ACOUSTIC and verdicts[word] is False],
+    "no verdict": [word for word in judged.index if verdicts[word] is None],
+}
+listing([{"kept by": side, "adjectives": len(words), "commonest": ", ".join(words[:12]) or "none"} for side, words in sides.items()], f"Our list and {run.answerer}", run.made_by(*origins))
+
+# %% tags=["remove-cell"]
+heads = {name: list(held.index[:20]) for name, held in counts.items()}
+both = {word: [name for name in run.models if word in heads[name]] for word in ("loud", "high-pitched")}
+shared = set.intersection(*map(set, heads.values()))
+share = filtered.set_index(["text", "filter"])["times"]
+
+
+def removed(text):
+    """Share of the adjectives of one kind of text that the filters drop."""
+    total = share[text].sum()
+    return f"{1 - share[text]['kept'] / total:.0%}" if total else "none: there is no such text"
+
+
+keep(
+    title=run.profile.title,
+    network=run.models[0],
+    first=", ".join(heads[run.models[0]][:3]),
+    shared=len(shared),
+    claim="holds" if all(set(names) == set(run.models) for names in both.values()) else "does not hold for both words",
+    loud=", ".join(both["loud"]) or "none",
+    high=", ".join(both["high-pitched"]) or "none",
+    rules_removed=removed(next(iter(texts))),
+    llm_removed=removed(f"summaries by {run.answerer}, sampled neurons"),
+    captions_removed=removed("descriptions of clips"),
+    answerer=run.answerer,
+    described=sum(map(len, asked.values())),
+    alone=len(sides["our list alone"]) + len(sides["language model alone"]),
+    common=common,
+    filtered=filtered,
+)
+
+# %% [markdown]
+# ## Compared with the paper
+#
+# On {glue:text}`title` the commonest adjectives of {glue:text}`network` are {glue:text}`first`; {glue:text}`shared` words are among the twenty of every network.
+# The paper names "loud" and "high-pitched" as common to all its networks. By the rule that both are among the twenty of every network, this {glue:text}`claim` here: "loud" is among the twenty of {glue:text}`loud`, "high-pitched" of {glue:text}`high`.
+#
+# ## What differs, and why
+#
+# - **Whose adjectives.** A neuron can only be given words that captions use. Here most come from what is measured in the clip: level, pitch, brightness, repetition, onset, steadiness.
+# - **Filters.** Our rules write acoustic qualities alone, so there is little for the filters to remove: {glue:text}`rules_removed` of the adjectives. Of those that {glue:text}`answerer` wrote for {glue:text}`described` neurons they remove {glue:text}`llm_removed`, of those in the descriptions {glue:text}`captions_removed`.
+# - **Verdicts.** Our list and {glue:text}`answerer` part on {glue:text}`alone` adjectives. How well each agrees with judgement by hand is on the [page on summaries](3_summaries.ipynb).
+# - **The released code** turns every word with "high" in it into "high-quality", misses negations in the first four words and drops words that merely contain a stop word: `-p mode word_lists_by_substring`. If the paper's words were made so, its "high-quality" is any "high" word, "high-pitched" too.
+#
+# ## Try it yourself
+#
+# ```bash
+# papermill notebooks/3_5_adjectives.ipynb out.ipynb -p mode word_lists_by_substring
+# papermill notebooks/3_5_adjectives.ipynb out.ipynb -p k 10 -p model ast
+# ```
+#
+# What these words are worth to the network: [feature importance](4_4_feature_importance.ipynb). Whether they are true of the sounds: [Appendix C](appendix_c_acoustics.ipynb).

@@ -1,0 +1,158 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#   kernelspec:
+#     display_name: Python 3 (ipykernel)
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # 4.4 Which acoustic features the network needs
+#
+# Section 4.4 of the paper silences AST's units by what their descriptions hold, most first, and reads off the accuracy {cite}`wu2024and`.
+# **Its claims**: units with many adjectives matter no more than random ones (Fig. 4a); basic adjectives, {glue:text}`basic`, matter more than all others (4b), and together more than any one of them (4c); and adjectives become fewer with depth in AST, less so in BEATs-finetuned and not at all in BEATs-frozen (Fig. 5).
+
+# %% tags=["parameters", "hide-input"]
+model: str = "ast"  # target network: ast | beats_finetuned | beats_frozen | beats_supervised | beats_untrained | all
+profile: str = "mini"  # what is probed and with which models: mini | esc10 | esc50
+data_dir: str = ""  # folder with the recordings, for profiles that need one
+captions: str = ""  # caption file (CSV or JSON); empty takes the profile's
+weights: str = ""  # folder or hub id of the network; empty takes the profile's
+mode: str = "corrected"  # corrected | released | names of released faults
+k: int = 5  # highest / lowest activated clips per neuron
+summariser: str = "rules"  # who writes the summaries: rules | llm
+llm: str = ""  # the summariser's language model, asked about every neuron: transformers:MODEL | openai:MODEL | vllm:MODEL
+
+# %%
+import pandas as pd
+
+import andlib as al
+from andlib import section_4_4
+from andlib.tables import feature_importance, keep, plain
+
+run = al.open_run(globals())
+origins = al.caption_parts(run)
+al.figures.style()
+
+# %% [markdown]
+# ## What is measured
+#
+# For each attribute, the $r$ % of all block units that hold most of it are silenced at every token, $r$ = {glue:text}`percents`, and the clips of fold 1 are classified anew.
+# Units are chosen by what clips of folds 2–5 say of them, so that nothing is measured on a clip that chose them.
+#
+# - **(a)** nouns, verbs, prepositions or adjectives in the open concepts, and the length of the calibrated summary in words.
+# - **(b)** basic adjectives, or all others ("high-level").
+# - **(c)** units that hold one basic adjective: drawn at random where they are more than $r$ %, all of them where they are fewer.
+# - **random**: any $r$ % of the units.
+#
+# Descriptions are short, so that many units hold equally much; which of them are chosen is drawn anew with each of the paper's three seeds, {glue:text}`seeds`.
+# *Tied* in the next table is how many units hold exactly as much as the last unit chosen at 10 %.
+
+# %% tags=["hide-input"]
+held = pd.concat([section_4_4.ties(run, name).assign(model=name) for name in run.models])
+plain(held, "Block units that hold an attribute, and how its ranking is tied", run.made_by(*origins))
+
+# %% [markdown]
+# ## Figure 4
+
+# %% tags=["hide-input"]
+results = {name: section_4_4.importance(run, name) for name in run.models}
+curves = pd.concat([section_4_4.curves(run, rows).assign(model=name) for name, rows in results.items()])
+feature_importance(curves, run.made_by(*origins))
+
+# %% mystnb={"figure": {"name": "feature-importance", "caption": "Figure 4: accuracy on fold 1 after silencing units by what their descriptions hold. Shaded: range over three seeds; open diamonds: as many random units in the same layers; dotted: nothing silenced."}, "image": {"alt": "Three panels of falling curves: accuracy against the percentage of silenced units, by parts of speech, by kind of adjective, and by single adjectives"}} tags=["hide-input"]
+al.figures.feature_importance(curves[curves["model"] == run.models[0]], section_4_4.PANELS, run.models[0]);
+
+# %% [markdown]
+# ## Compared with the paper
+#
+# Each row is one comparison that the paper states: accuracy without the units that should matter less, minus accuracy without those that should matter more, averaged over seeds and the percentages named.
+# The interval is a bootstrap over seeds and source recordings; with three seeds it understates what other draws of units would give.
+# *Holds* means that all of it lies above the margin, *fails* that none of it does, *undecided* the rest.
+# A claim of several rows holds if all of them do and fails if one does.
+# That adjectives are no worse than random is read as: random units hurt more, or less by two points at most.
+
+# %% tags=["hide-input"]
+compared = pd.concat([section_4_4.compared(run, rows).assign(model=name) for name, rows in results.items()])
+points = dict.fromkeys(["difference", "low", "high", "margin"], "+.1%")
+plain(compared.rename(columns={"more": "hurts more by the claim", "less": "than", "percents": "silenced, %", "low": "95 % from", "high": "to"}), "Figure 4's claims", run.made_by(*origins), points | dict.fromkeys(["95 % from", "to"], "+.1%"))
+
+# %% [markdown]
+# ## Figure 5
+#
+# Here neurons are described by all clips, as in the paper, and different adjectives are counted; all networks of the profile stand side by side.
+
+# %% mystnb={"figure": {"name": "adjectives-by-block", "caption": "Figure 5: mean number of different adjectives in a block unit's open concepts, by block. Bars: 95 % of the mean over units."}, "image": {"alt": "A line a network: adjectives a unit from the first block to the last"}} tags=["hide-input"]
+networks = run.models if run.weights else tuple(dict.fromkeys([*run.models, *run.profile.networks]))
+by_block = section_4_4.adjectives_by_block(run, networks)
+al.figures.adjectives_by_block(by_block);
+
+# %% tags=["hide-input"]
+trends = section_4_4.depth_trends(by_block)
+plain(trends.rename(columns={"mean": "adjectives a unit", "mean_low": "95 % from", "mean_high": "to", "rho": "Spearman's ρ with depth", "low": "ρ from", "high": "ρ to"}), "Adjectives and depth", run.made_by(*origins), dict.fromkeys(["adjectives a unit", "95 % from", "to", "Spearman's ρ with depth", "ρ from", "ρ to"], ".2f"))
+
+# %% tags=["hide-input"]
+narrowing = section_4_4.narrowing(trends)
+plain(narrowing, "Figure 5's claim, part by part", run.made_by(*origins))
+
+# %% tags=["remove-cell"]
+first = compared[compared["model"] == run.models[0]].groupby("claim", sort=False)
+verdicts = {claim: section_4_4.together(rows["verdict"]) for claim, rows in first} | {"f5_ast_narrows": section_4_4.together(narrowing["verdict"])}
+of = curves[curves["model"] == run.models[0]].set_index(["attribute", "percent", "set"])
+least = of.loc[[(name, 12, "chosen") for name in section_4_4.ATTRIBUTES], "accuracy"]
+
+
+def spread(kind):
+    """How far apart the attributes of Fig. 4a and 4b are at 10 %, in points of accuracy."""
+    names = [name for name in (*section_4_4.PANELS["4a"], *section_4_4.PANELS["4b"]) if name != "random"]
+    values = of.loc[[(name, section_4_4.MATCHED_AT, kind) for name in names], "accuracy"]
+    return f"{100 * (values.max() - values.min()):.1f}"
+
+
+keep(
+    basic=", ".join(section_4_4.BASIC),
+    percents=", ".join(map(str, section_4_4.PERCENT)),
+    seeds=", ".join(map(str, section_4_4.SEEDS)),
+    title=run.profile.title,
+    network=run.models[0],
+    before=f"{of['accuracy'].loc[('none', 0, 'chosen')]:.1%}",
+    random=f"{of['accuracy'].loc[('random', 12, 'chosen')]:.1%}",
+    worst=f"{least.idxmin()[0]} ({least.min():.1%})",
+    spread_chosen=spread("chosen"),
+    spread_matched=spread("matched"),
+    trends_in_words=", ".join(f"{name} {rho:+.2f}" for name, rho in trends.set_index("model")["rho"].items()),
+    **verdicts,
+    importance=curves,
+    comparisons=compared,
+    trends=trends,
+    narrowing=narrowing,
+)
+
+# %% [markdown]
+# On {glue:text}`title`, {glue:text}`network` classifies {glue:text}`before` of fold 1 right, {glue:text}`random` without 12 % random units; of all attributes at 12 %, the most is lost with {glue:text}`worst`.
+#
+# - Adjectives are no worse than random (4a): {glue:text}`f4a_adjectives`.
+# - Nouns hurt more than random at 4, 6 and 8 %, less at 2 and 10 % (4a): {glue:text}`f4a_nouns`.
+# - Basic adjectives hurt more than high-level ones at every $r$, by ten points at 10 % (4b): {glue:text}`f4b_basic`.
+# - One basic adjective hurts less than all (4c): {glue:text}`f4c_single`. The paper says *much* less; where few units hold the word, few are silenced, which alone explains it.
+# - Adjectives fall with depth in AST, less in BEATs-finetuned, and are flat and fewer in BEATs-frozen (Fig. 5): {glue:text}`f5_ast_narrows`. Spearman's ρ with depth: {glue:text}`trends_in_words`.
+#
+# ## What differs, and why
+#
+# - **Layers.** An attribute that is commoner in one layer silences more of that layer, and layers do not matter alike. At 10 %, the attributes of (a) and (b) lie {glue:text}`spread_chosen` points apart; random sets with their numbers of units in each layer lie {glue:text}`spread_matched` points apart, without a word having been read.
+# - **Words.** Our summaries are rules' and state only qualities that captions share, each in a sentence of one mould: prepositions and length measure how many points a summary has. A language model writes more freely (`-p summariser llm`).
+# - **Which rows.** The released code sorts the units by attribute, then adds one row to a layer's mask for each of its units *in that order*, and applies row $i$ to unit $i$. The rows of chosen units come first. So a layer with $n$ chosen units loses its units $0 … n-1$, whichever were chosen: the attribute enters through its number of units in each layer and in no other way, and two attributes with equal numbers give one curve. `-p mode ablate_leading_rows` draws it. The differences of the paper's Fig. 4, if it was made so, are differences of layers.
+# - **Twelve percent** of 55,346 is 6642; the released list has 6442 (`-p mode word_lists_by_substring`).
+# - **Test clips.** The paper chooses units with the descriptions of all clips, test clips among them.
+# - **Figure 5's intervals** take units for independent, though many respond to the same clips: they are too narrow.
+#
+# ## Try it yourself
+#
+# ```bash
+# papermill notebooks/4_4_feature_importance.ipynb out.ipynb -p model beats_frozen
+# papermill notebooks/4_4_feature_importance.ipynb out.ipynb -p mode ablate_leading_rows
+# ```
+#
+# Which adjectives there are: [open concepts](3_5_adjectives.ipynb). Next: [polysemanticity](4_5_polysemanticity.ipynb).
