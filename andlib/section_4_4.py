@@ -28,6 +28,7 @@ COMPARISONS = (  # claim, what hurts more by it, what less, percents averaged ov
     *(("f4a_nouns", "random", "nouns", (r,), 0.0) for r in (2, 10)),
     *(("f4b_basic", "basic adjectives", "high-level adjectives", (r,), MUCH * (r == 10)) for r in PERCENT),
     *(("f4c_single", "basic adjectives", word, PERCENT, 0.0) for word in BASIC),
+    *(("beyond layers", name, f"{name}, same layers", (MATCHED_AT,), 0.0) for name in ATTRIBUTES[1:]),
 )
 FILTERS = ("stop word", "negated", "not acoustic", "kept")
 
@@ -147,20 +148,22 @@ def curves(run: Run, results: pd.DataFrame) -> pd.DataFrame:
 
 def compared(run: Run, results: pd.DataFrame) -> pd.DataFrame:
     """Figure 4's claims, one row a comparison: accuracy without the units that should matter less, minus without those
-    that should matter more.
+    that should matter more. The claim "beyond layers" is ours: as many random units in each layer should matter less.
 
     results: `importance`. Columns claim, more, less, percents (averaged over), difference, low and high (95 %
-    bootstrap over seeds and source recordings), margin (that the claim asks of the difference), verdict (`verdict`;
-    "cannot be tested" where no unit holds one of the two).
+    bootstrap over seeds and source recordings; NaN where no unit holds one of the two), margin (that the claim asks of
+    the difference), verdict.
     """
     weights, rows = _weights(run), []
+    named = results["attribute"].where(results["set"] == "chosen", results["attribute"] + ", same layers")
     for claim, more, less, percents, margin in COMPARISONS:
-        here = results[(results["set"] == "chosen") & results["percent"].isin(percents)]
-        sides = [here[here["attribute"] == name] for name in (less, more)]
+        sides = [results[(named == name) & results["percent"].isin(percents)] for name in (less, more)]
         gained = np.subtract(*map(_by_seed, sides))
         low, high = _ends(gained, weights)
-        says = verdict(low, high, margin) if all(side["units"].all() for side in sides) else "cannot be tested"
-        rows.append((claim, more, less, ", ".join(map(str, percents)), gained.mean(), low, high, margin, says))
+        if not all(side["units"].all() for side in sides):
+            low = high = np.nan
+        said = verdict(low, high, margin)
+        rows.append((claim, more, less, ", ".join(map(str, percents)), gained.mean(), low, high, margin, said))
     names = ["claim", "more", "less", "percents", "difference", "low", "high", "margin", "verdict"]
     return pd.DataFrame(rows, columns=names)
 
@@ -188,8 +191,11 @@ def _ends(by_seed: np.ndarray, weights: np.ndarray) -> tuple[float, float]:
 def verdict(low: float, high: float, margin: float = 0.0) -> str:
     """What an interval says of the claim that a difference exceeds a margin.
 
-    "holds" where all of it lies above, "fails" where none of it does, else "undecided".
+    "holds" where all of it lies above, "fails" where none of it does, else "undecided"; "cannot be tested" where there
+    is no interval (NaN).
     """
+    if np.isnan(low + high):
+        return "cannot be tested"
     return "holds" if low > margin else "fails" if high <= margin else "undecided"
 
 
@@ -246,20 +252,16 @@ def narrowing(trends: pd.DataFrame) -> pd.DataFrame:
     trends: `depth_trends`. Columns part, verdict. Two models differ where their intervals are apart; flat is a rho
     whose interval lies within FLAT of 0.
     """
-    of = trends.set_index("model")
-    ast, finetuned, frozen = (
-        of.loc[name] if name in of.index else of.iloc[0] * np.nan for name in ("ast", "beats_finetuned", "beats_frozen")
-    )
-    ends = sorted(map(abs, (frozen["low"], frozen["high"])))
-    least = 0.0 if frozen["low"] < 0 < frozen["high"] else ends[0]
+    models = ["ast", "beats_finetuned", "beats_frozen"]
+    ast, finetuned, frozen = (row for _, row in trends.set_index("model").reindex(models).iterrows())
+    nearest, furthest = max(frozen["low"], -frozen["high"], 0.0), max(-frozen["low"], frozen["high"])
     parts = {
         "AST: adjectives fall with depth": (-ast["high"], -ast["low"]),
         "BEATs-finetuned: they fall less": (finetuned["low"] - ast["high"], finetuned["high"] - ast["low"]),
-        "BEATs-frozen: flat": (FLAT - ends[1], FLAT - least),
+        "BEATs-frozen: flat": (FLAT - furthest, FLAT - nearest),
         "BEATs-frozen: fewer than AST": (ast["mean_low"] - frozen["mean_high"], ast["mean_high"] - frozen["mean_low"]),
     }
-    says = ["cannot be tested" if np.isnan(low + high) else verdict(low, high) for low, high in parts.values()]
-    return pd.DataFrame({"part": list(parts), "verdict": says})
+    return pd.DataFrame({"part": list(parts), "verdict": [verdict(*ends) for ends in parts.values()]})
 
 
 def common_adjectives(run: Run, model: str) -> pd.Series:

@@ -76,8 +76,17 @@ al.figures.feature_importance(curves[curves["model"] == run.models[0]], section_
 
 # %% tags=["hide-input"]
 compared = pd.concat([section_4_4.compared(run, rows).assign(model=name) for name, rows in results.items()])
-points = dict.fromkeys(["difference", "low", "high", "margin"], "+.1%")
-plain(compared.rename(columns={"more": "hurts more by the claim", "less": "than", "percents": "silenced, %", "low": "95 % from", "high": "to"}), "Figure 4's claims", run.made_by(*origins), points | dict.fromkeys(["95 % from", "to"], "+.1%"))
+points = dict.fromkeys(["difference", "margin", "95 % from", "to"], "+.1%")
+heads = {"more": "hurts more by the claim", "less": "than", "percents": "silenced, %", "low": "95 % from", "high": "to"}
+ours = compared["claim"] == "beyond layers"
+plain(compared[~ours].rename(columns=heads), "Figure 4's claims", run.made_by(*origins), points)
+
+# %% [markdown]
+# The paper does not ask whether an attribute matters beyond the layers in which it is common.
+# The same comparison with as many random units in each layer does:
+
+# %% tags=["hide-input"]
+plain(compared[ours].drop(columns="claim").rename(columns=heads), "Each attribute beside random units in the same layers", run.made_by(*origins), points)
 
 # %% [markdown]
 # ## Figure 5
@@ -98,8 +107,9 @@ narrowing = section_4_4.narrowing(trends)
 plain(narrowing, "Figure 5's claim, part by part", run.made_by(*origins))
 
 # %% tags=["remove-cell"]
-first = compared[compared["model"] == run.models[0]].groupby("claim", sort=False)
-verdicts = {claim: section_4_4.together(rows["verdict"]) for claim, rows in first} | {"f5_ast_narrows": section_4_4.together(narrowing["verdict"])}
+of_first = compared[compared["model"] == run.models[0]]
+beyond = of_first[(of_first["claim"] == "beyond layers") & (of_first["verdict"] == "holds")]
+verdicts = {claim: section_4_4.together(rows["verdict"]) for claim, rows in of_first.groupby("claim") if claim != "beyond layers"} | {"f5_ast_narrows": section_4_4.together(narrowing["verdict"])}
 of = curves[curves["model"] == run.models[0]].set_index(["attribute", "percent", "set"])
 least = of.loc[[(name, 12, "chosen") for name in section_4_4.ATTRIBUTES], "accuracy"]
 
@@ -122,6 +132,7 @@ keep(
     worst=f"{least.idxmin()[0]} ({least.min():.1%})",
     spread_chosen=spread("chosen"),
     spread_matched=spread("matched"),
+    beyond=", ".join(f"{name} ({100 * points:.1f} points)" for name, points in zip(beyond["more"], beyond["difference"], strict=True)) or "none",
     trends_in_words=", ".join(f"{name} {rho:+.2f}" for name, rho in trends.set_index("model")["rho"].items()),
     **verdicts,
     importance=curves,
@@ -141,7 +152,7 @@ keep(
 #
 # ## What differs, and why
 #
-# - **Layers.** An attribute that is commoner in one layer silences more of that layer, and layers do not matter alike. At 10 %, the attributes of (a) and (b) lie {glue:text}`spread_chosen` points apart; random sets with their numbers of units in each layer lie {glue:text}`spread_matched` points apart, without a word having been read.
+# - **Layers.** An attribute that is commoner in one layer silences more of that layer, and layers do not matter alike. At 10 %, the attributes of (a) and (b) lie {glue:text}`spread_chosen` points apart; random sets with their numbers of units in each layer lie {glue:text}`spread_matched` points apart, without a word having been read. Attributes whose units matter more than as many random units in the same layers, by intervals above zero: {glue:text}`beyond`.
 # - **Words.** Our summaries are rules' and state only qualities that captions share, each in a sentence of one mould: prepositions and length measure how many points a summary has. A language model writes more freely (`-p summariser llm`).
 # - **Which rows.** The released code sorts the units by attribute, then adds one row to a layer's mask for each of its units *in that order*, and applies row $i$ to unit $i$. The rows of chosen units come first. So a layer with $n$ chosen units loses its units $0 … n-1$, whichever were chosen: the attribute enters through its number of units in each layer and in no other way, and two attributes with equal numbers give one curve. `-p mode ablate_leading_rows` draws it. The differences of the paper's Fig. 4, if it was made so, are differences of layers.
 # - **Twelve percent** of 55,346 is 6642; the released list has 6442 (`-p mode word_lists_by_substring`).

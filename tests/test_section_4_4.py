@@ -91,13 +91,20 @@ def test_importance_needs_a_fold_to_measure_on(cache):
 
 def test_comparisons_take_the_difference_that_the_claim_speaks_of(run):
     right = {name: np.ones(6, bool) for name in section_4_4.ATTRIBUTES} | {"basic adjectives": np.zeros(6, bool)}
-    rows = [(name, r, 20, "chosen", int(name != "clear"), right[name]) for name in right for r in section_4_4.PERCENT]
+    rows = [
+        (name, r, 20, kind, int(name != "clear"), right["random" if kind == "matched" else name])
+        for name in right
+        for r in section_4_4.PERCENT
+        for kind in ("chosen", "matched")
+    ]
     results = pd.DataFrame(rows, columns=["attribute", "percent", "seed", "set", "units", "correct"])
     found = section_4_4.compared(run, results)
     basic = found[found["claim"] == "f4b_basic"]
     assert len(basic) == 6 and (basic["difference"] == 1).all() and (basic["verdict"] == "holds").all()
     assert list(found.loc[found["claim"] == "f4a_adjectives", "verdict"]) == ["holds"]  # no difference is not worse
     assert set(found.loc[found["claim"] == "f4a_nouns", "verdict"]) == {"fails"}  # no difference is no larger loss
+    beyond = found[found["claim"] == "beyond layers"].set_index("more")["difference"]
+    assert beyond["basic adjectives"] == 1 and beyond["nouns"] == 0
     single = found[found["claim"] == "f4c_single"].set_index("less")["verdict"]
     assert single["clear"] == "cannot be tested" and single["loud"] == "holds"
 
@@ -106,6 +113,7 @@ def test_verdicts_at_their_edges():
     cases = {(0.0, 1.0): "undecided", (0.01, 1.0): "holds", (-1.0, 0.0): "fails", (-1.0, 0.01): "undecided"}
     assert {ends: section_4_4.verdict(*ends) for ends in cases} == cases
     assert section_4_4.verdict(-0.01, 0.5, -0.02) == "holds"
+    assert section_4_4.verdict(np.nan, np.nan) == "cannot be tested"
     assert section_4_4.together(["holds", "cannot be tested"]) == "holds"
     assert section_4_4.together(["holds", "undecided"]) == "undecided"
     assert section_4_4.together(["undecided", "fails"]) == "fails"
