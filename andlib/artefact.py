@@ -1,54 +1,29 @@
 """The published artefact: neurons, activations and the logits of Table 4, in files that any tool reads.
 
-`neurons.parquet` is `stages.neurons` of every model, with a column model. `activations.safetensors` holds arrays named
-KIND/..., of the kinds in ARRAYS. `meta.json` holds FIELDS and is written last: a folder without it is no export.
+`neurons.parquet` is `stages.neurons` of every model, with a column model. `activations.safetensors` holds all arrays.
+`meta.json` says what they are, in the fields of export_schema.toml; it is written last: a folder without it is no
+export.
 """
 
 import json
+import tomllib
 from importlib.metadata import version
 from pathlib import Path
 
 import pandas as pd
 
-from andlib import activations, section_4_3, stages
+from andlib import activations, paths, section_4_3, stages
 from andlib.errors import InputError
 from andlib.profiles import TEST
 from andlib.run import Run
 from andlib.store import KINDS, file_digest, write_atomically
 
-SCHEMA = 1  # raise it when a field, a column or an array changes its meaning
 FILES = {"neurons.parquet": "frame", "activations.safetensors": "arrays"}
-ARRAYS = {  # kind -> (its name goes on with, axes, what it holds)
-    "activation": ("model/layer", ["clips", "units"], "u, pooled over tokens, before any nonlinearity; no unit"),
-    "similarity": ("method", ["clips", "concepts"], "P: cosine of encoded clip and encoded concept, -1 to 1"),
-    "before": ("model", ["tested", "classes"], "logits with no unit silenced"),
-    "after": (
-        "model/strategy",
-        ["classes", "tested", "classes"],
-        "logits with the units of one class (axis 0) silenced",
-    ),
-    "silenced": ("model/strategy", ["classes"], "how many units were silenced for each class"),
-}
-FIELDS = {
-    "schema": "version of this description, a whole number",
-    "fields": "this description: name of a field -> what it holds",
-    "arrays": "kind -> what its array names go on with, its axes, and what it holds",
-    "profile": "what was probed, by name",
-    "mode": "corrected, released, or the released code's faults that are on",
-    "k": "how many highest and lowest clips describe a neuron",
-    "function": "similarity function that gave columns db and tab of neurons.parquet",
-    "rests_on": "encoders and language model, by method",
-    "captions": "origins joined into each clip's description",
-    "clips": "axis clips: name, label, fold (0 for none) and source recording of each; neurons' highest and lowest "
-    "are positions in it",
-    "concepts": "axis concepts, by name",
-    "classes": "axis classes: the probing set's, by name",
-    "tested": "axis tested: positions in clips of those that units were silenced on; units were chosen on all others",
-    "models": "model -> outputs (names of its classifier's units, in order) and layers (name -> number of units)",
-    "unlearning": "model -> why it has no logits, where it has none",
-    "versions": "packages that made the numbers",
-    "sha256": "file -> digest of its bytes",
-}
+
+
+def schema() -> dict:
+    """The description of an export: version, fields of meta.json, and kinds of arrays with their axes."""
+    return tomllib.loads((paths.PACKAGE / "export_schema.toml").read_text(encoding="utf-8"))
 
 
 def export(run: Run, folder: str | Path) -> Path:
@@ -61,10 +36,9 @@ def export(run: Run, folder: str | Path) -> Path:
     networks = [stages.probed(run, model) for model in run.models]
     needed = sum(activations.size(network, len(run.probing_set)) for network in networks)
     if needed > activations.BUDGET:
-        limit = activations.BUDGET / 2**30
         raise InputError(
-            f"Activations of {', '.join(run.models)} take {needed / 2**30:.1f} GiB together; the budget is {limit:.1f} "
-            "GiB. Export one model at a time, or raise andlib.activations.BUDGET."
+            f"Activations of {', '.join(run.models)} take {needed / 2**30:.1f} GiB together; the budget is "
+            f"{activations.BUDGET / 2**30:.1f} GiB. Export one model, or raise andlib.activations.BUDGET."
         )
     arrays = {"similarity/DB": stages.concept_similarity(run), "similarity/TAB": stages.sound_similarity(run)}
     silent = {}
@@ -95,9 +69,7 @@ def _unlearnt(run: Run, model: str) -> dict:
 def _meta(run: Run, networks: list) -> dict:
     clips = run.probing_set.frame()[["name", "label", "fold", "source"]]
     return {
-        "schema": SCHEMA,
-        "fields": FIELDS,
-        "arrays": {kind: dict(zip(("name", "axes", "holds"), of, strict=True)) for kind, of in ARRAYS.items()},
+        "schema": schema(),
         "profile": run.profile.name,
         "mode": run.mode,
         "k": run.k,
@@ -122,17 +94,19 @@ def check_export(folder: str | Path) -> list[str]:
         meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         return [f"{folder / 'meta.json'} cannot be read ({error}); export again."]
-    if not isinstance(meta, dict) or meta.get("schema") != SCHEMA:
-        return [f"meta.json has not schema {SCHEMA}, which this version of andlib reads."]
-    if missing := [field for field in FIELDS if field not in meta]:
+    if not isinstance(meta, dict) or meta.get("schema") != schema():
+        return [f"meta.json has not the schema that this version of andlib reads, {schema()['version']}."]
+    if missing := [field for field in schema()["fields"] if field not in meta]:
         return [f"meta.json lacks {', '.join(missing)}."]
-    wrong = [name for name in FILES if not (folder / name).is_file()]
-    if wrong:
-        return [f"{name} is missing." for name in wrong]
-    damaged = [name for name in FILES if file_digest(folder / name) != meta["sha256"].get(name)]
-    if damaged:
-        return [f"{name} has not the bytes that meta.json was written for." for name in damaged]
-    return [*_wrong_arrays(meta, folder), *_wrong_neurons(meta, pd.read_parquet(folder / "neurons.parquet"))]
+    if absent := [name for name in FILES if not (folder / name).is_file()]:
+        return [f"{name} is missing." for name in absent]
+    try:
+        damaged = [name for name in FILES if file_digest(folder / name) != meta["sha256"].get(name)]
+        if damaged:
+            return [f"{name} has not the bytes that meta.json was written for." for name in damaged]
+        return [*_wrong_arrays(meta, folder), *_wrong_neurons(meta, pd.read_parquet(folder / "neurons.parquet"))]
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        return [f"A field of meta.json or a column of neurons.parquet has not its form ({error!r}); export again."]
 
 
 def _wrong_arrays(meta: dict, folder: Path) -> list[str]:
@@ -146,7 +120,7 @@ def _wrong_arrays(meta: dict, folder: Path) -> list[str]:
     needed = [*units, "similarity/DB", *(f"before/{model}" for model in meta["models"].keys() - meta["unlearning"])]
     wrong = [f"activations.safetensors lacks {name}." for name in sorted(needed) if name not in found]
     for name, shape in found.items():
-        axes = meta["arrays"].get(name.partition("/")[0], {}).get("axes", [])
+        axes = meta["schema"]["arrays"].get(name.partition("/")[0], {}).get("axes", [])
         expected = [units.get(name) if axis == "units" else sizes[axis] for axis in axes]
         if shape != expected:
             wrong.append(f"{name} has shape {shape}; meta.json says {expected}, {' x '.join(axes) or 'nothing of it'}.")

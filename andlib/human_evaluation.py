@@ -18,7 +18,7 @@ from andlib.store import digest, write_atomically
 
 QUESTION = "Does the given description accurately describe most of these audio clips?"  # the paper's, Section 4.2
 METHODS = ("TAB", "DB", "SUM")
-COLUMNS = ("rater", "neuron", "method", "rating", "text")
+COLUMNS = ("rater", "neuron", "method", "rating", "text", "page")  # of the CSV
 BERTSCORES = {"minilm": encoders.EMBEDDED, "roberta-large": "roberta-large"}  # name -> network whose tokens match
 DRAWS, SEED = 1000, 0
 
@@ -51,6 +51,17 @@ def neuron_descriptions(run: Run, neurons: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame({"neuron": neurons["unit"], "labels": shared, **first, "SUM": summary})
 
 
+def _asked(run: Run, neurons: pd.DataFrame) -> dict:
+    """What raters are asked: of each neuron its clips and its descriptions in random order; and the page's name, which
+    tells these clips and descriptions from any others."""
+    rng, rows = np.random.default_rng(SEED), []
+    for said, highest in zip(neuron_descriptions(run, neurons).to_dict("records"), neurons["highest"], strict=True):
+        shown = [{"method": method, "text": said[method]} for method in METHODS if said[method]]
+        order = [shown[i] for i in rng.permutation(len(shown))]
+        rows.append({"neuron": said["neuron"], "clips": list(map(int, highest)), "descriptions": order})
+    return {"question": QUESTION, "neurons": rows, "page": digest([rows, run.probing_set.fingerprint])[:16]}
+
+
 def rating_page(run: Run, neurons: pd.DataFrame, path: str | Path) -> Path:
     """Writes one HTML file on which people hear each neuron's highest clips, write what they share, and then rate its
     descriptions from 1 to 5, in random order and without their methods' names; returns its path.
@@ -58,60 +69,62 @@ def rating_page(run: Run, neurons: pd.DataFrame, path: str | Path) -> Path:
     It needs no other file and no connection, and saves a CSV that `score_ratings` reads.
     neurons: rows of `sampled_neurons`.
     """
-    rng, path = np.random.default_rng(SEED), Path(path)
-    clips = sorted({int(i) for highest in neurons["highest"] for i in highest})
-    asked = []
-    for said, highest in zip(neuron_descriptions(run, neurons).to_dict("records"), neurons["highest"], strict=True):
-        shown = [{"method": method, "text": said[method]} for method in METHODS if said[method]]
-        order = [shown[i] for i in rng.permutation(len(shown))]
-        asked.append({"neuron": said["neuron"], "clips": [clips.index(i) for i in highest], "descriptions": order})
-    data = {"question": QUESTION, "neurons": asked}
-    data["page"] = digest([data, clips, run.probing_set.fingerprint])[:16]  # under which a browser keeps progress
+    asked, path = _asked(run, neurons), Path(path)
+    clips = sorted({i for row in asked["neurons"] for i in row["clips"]})
+    for row in asked["neurons"]:
+        row["clips"] = [clips.index(i) for i in row["clips"]]  # each clip is in the file once
     samples = round(run.profile.seconds * PLAYER_RATE)
     sounds = (run.probing_set.read(run.probing_set.clips[i], PLAYER_RATE)[:samples] for i in clips)
     html = (paths.PACKAGE / "rating_page.html").read_text(encoding="utf-8")
     html = html.replace("{{players}}", "".join(player(sound, PLAYER_RATE, "clip") for sound in sounds))
     # last, so that no placeholder is sought in text of models; < could end the script that holds it
-    html = html.replace("{{data}}", json.dumps(data, ensure_ascii=False).replace("<", "\\u003c"))
+    html = html.replace("{{data}}", json.dumps(asked, ensure_ascii=False).replace("<", "\\u003c"))
     write_atomically(path, lambda temporary: temporary.write_text(html, encoding="utf-8"))
     return path
 
 
-def read_ratings(folder: str | Path, said: pd.DataFrame) -> pd.DataFrame:
-    """Every row of the CSV files in a folder: columns rater, neuron, method, rating (1 to 5), text.
+def read_ratings(run: Run, neurons: pd.DataFrame, folder: str | Path) -> pd.DataFrame:
+    """Every row of the CSV files in a folder: columns rater, neuron, method, rating (1 to 5), text, page, and said, the
+    description that was rated.
 
-    said: `neuron_descriptions`. Raises InputError, naming file and line, for a missing column, a rating that is none, a
-    neuron or description that nobody was asked about, and a rater's second rating of one description.
+    neurons: the sample that the page was made of. Raises InputError, naming file and line, for a missing column, a
+    rating that is none, a page of other neurons or descriptions, a neuron or method that nobody was asked about, and a
+    rater's second rating of one description.
     """
     files = sorted(Path(folder).expanduser().glob("*.csv"))
     if not files:
         raise InputError(
             f"{str(folder)!r} holds no ratings. Give a folder of the CSV files that the rating page saved."
         )
-    asked = {(row["neuron"], method) for row in said.to_dict("records") for method in METHODS if row[method]}
+    asked = _asked(run, neurons)
+    texts = {(row["neuron"], d["method"]): d["text"] for row in asked["neurons"] for d in row["descriptions"]}
     rows, seen = [], {}
     for file in files:
-        with reading(file, "a CSV file as the rating page saves it") as text:
-            found = [_rating(line, cells, asked, seen, file.name) for line, cells in table_rows(text, COLUMNS)]
+        with reading(file, "the CSV that the rating page of this sample saved") as text:
+            found = [
+                _rating(line, cells, asked["page"], texts, seen, file.name) for line, cells in table_rows(text, COLUMNS)
+            ]
             if not found:
                 raise ValueError("line 2: no rating, the file ends")
         rows += found
     return pd.DataFrame(rows)
 
 
-def _rating(line: int, cells: dict, asked: set, seen: dict, file: str) -> dict:
+def _rating(line: int, cells: dict, page: str, texts: dict, seen: dict, file: str) -> dict:
     cells = {column: cells[column].strip() for column in COLUMNS}
-    rater, neuron, method, rating, _ = cells.values()
+    rater, neuron, method, rating, _, rated = cells.values()
     if not rater:
         raise ValueError(f"line {line}: no rater is named")
     if rating not in ("1", "2", "3", "4", "5"):
         raise ValueError(f"line {line}: rating {rating!r} is none of 1, 2, 3, 4, 5")
-    if (neuron, method) not in asked:
-        raise ValueError(f"line {line}: nobody was asked to rate {method!r} of {neuron!r} in this sample")
+    if rated != page:
+        raise ValueError(f"line {line}: rated on page {rated!r}, but these neurons and descriptions are page {page!r}")
+    if (neuron, method) not in texts:
+        raise ValueError(f"line {line}: nobody was asked to rate {method!r} of {neuron!r}")
     if first := seen.get((rater, neuron, method)):
         raise ValueError(f"line {line}: {rater!r} rated {method} of {neuron} before, in {first}")
     seen[rater, neuron, method] = f"line {line} of {file}"
-    return cells | {"rating": int(rating)}
+    return cells | {"rating": int(rating), "said": texts[neuron, method]}
 
 
 def score_ratings(run: Run, neurons: pd.DataFrame, folder: str | Path, bertscore: str = "minilm") -> pd.DataFrame:
@@ -123,10 +136,8 @@ def score_ratings(run: Run, neurons: pd.DataFrame, folder: str | Path, bertscore
     counts are 0 and scores NaN. bertscore: one of BERTSCORES, "roberta-large" through the package bert-score.
     """
     column = f"bertscore_{check_choice('BERTScore', bertscore, BERTSCORES)}"
-    said = neuron_descriptions(run, neurons)
-    rated = read_ratings(folder, said) if folder else pd.DataFrame(columns=COLUMNS)
-    texts = said.set_index("neuron")[list(METHODS)].stack()
-    rated["said"] = [texts[key] for key in zip(rated["neuron"], rated["method"], strict=True)]
+    nobody = pd.DataFrame(columns=[*COLUMNS, "said"])
+    rated = read_ratings(run, neurons, folder) if folder else nobody
     rated = rated.join(_likeness(rated[rated["text"] != ""], column, run.profile.encoder))
     return pd.DataFrame([_scored(method, rated[rated["method"] == method], column) for method in METHODS])
 

@@ -69,7 +69,7 @@ plain(said.iloc[[shown]].rename(columns={"labels": "classes of the highest clips
 # One HTML file that works from a disk, without a connection, on a computer or a phone.
 # For each neuron a rater plays the clips, writes what most of them share, and only then sees the descriptions, in random order and without the methods' names.
 # "{glue:text}`question`" is the paper's question; 1 means strongly disagree, 5 strongly agree.
-# Keys rate and play, progress stays in the browser, and a button saves a CSV file: rater, neuron, method, rating, text.
+# Keys rate and play, progress stays in the browser, and a button saves a CSV file: rater, neuron, method, rating, text, and which page it was, so that no rating meets another description than the one that was rated.
 # Nothing is sent anywhere; who rates sends you the file.
 
 # %% tags=["hide-input"]
@@ -130,7 +130,7 @@ keep(
 #
 # ## Try it yourself
 #
-# Run the page, open the file that it wrote in a browser, rate, save, put the CSV files of all raters into one folder, and run it again with the same sample:
+# Run the page, open the file that it wrote in a browser, rate, save, put the CSV files of all raters into one folder, and run it again with the same parameters:
 #
 # ```bash
 # papermill notebooks/4_2_human_evaluation.ipynb out.ipynb -p per_block 3

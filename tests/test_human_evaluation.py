@@ -72,6 +72,11 @@ def browsed(page, script: str, folder) -> dict:
     return json.loads(unescape(found[1]))
 
 
+@pytest.fixture(scope="module")
+def page(run, neurons):
+    return he._asked(run, neurons)["page"]
+
+
 def saved(folder, rows, name="one.csv", columns=he.COLUMNS):
     folder.mkdir(exist_ok=True)
     with (folder / name).open("w", encoding="utf-8", newline="") as file:
@@ -116,7 +121,7 @@ def test_a_rater_with_a_keyboard_rates_neurons_and_finds_them_again(run, neurons
     assert found["seconds"] == pytest.approx(0.5, abs=0.1)
     (tmp_path / "returned").mkdir()
     (tmp_path / "returned/a.csv").write_text(found["csv"], encoding="utf-8", newline="")
-    rated = he.read_ratings(tmp_path / "returned", he.neuron_descriptions(run, hostile))
+    rated = he.read_ratings(run, hostile, tmp_path / "returned")
     assert sorted(rated["rating"]) == [3, 5] and set(rated["text"]) == {HEARD} and set(rated["rater"]) == {"A. B."}
     assert set(rated["neuron"]) == {neurons["unit"][0]}
 
@@ -142,30 +147,35 @@ def test_the_order_of_descriptions_tells_no_method(run, tmp_path):
         assert len(neuron["descriptions"]) == (2 if neuron["neuron"] in silent else 3)
 
 
-GOOD = ["A", "NEURON", "DB", "4", ""]
+GOOD = ["A", "NEURON", "DB", "4", "", "PAGE"]
 
 
 @pytest.mark.parametrize(
     ("rows", "columns", "told"),
     [
-        ([GOOD[:4]], he.COLUMNS[:4], r"one\.csv.*line 2: no column text"),
-        ([GOOD, ["A", "NEURON", "TAB", "7", ""]], he.COLUMNS, r"one\.csv.*line 3: rating '7' is none of 1, 2, 3, 4, 5"),
-        ([["A", "NEURON", "TAB", "", ""]], he.COLUMNS, r"line 2: rating '' is none"),
+        ([GOOD[:4]], he.COLUMNS[:4], r"one\.csv.*line 2: no column text, page"),
         (
-            [["A", "ast/block9.output/1", "DB", "4", ""]],
+            [GOOD, ["A", "NEURON", "TAB", "7", "", "PAGE"]],
+            he.COLUMNS,
+            r"one\.csv.*line 3: rating '7' is none of 1, 2, 3, 4, 5",
+        ),
+        ([["A", "NEURON", "TAB", "", "", "PAGE"]], he.COLUMNS, r"line 2: rating '' is none"),
+        (
+            [["A", "ast/block9.output/1", "DB", "4", "", "PAGE"]],
             he.COLUMNS,
             r"line 2: nobody was asked .*'ast/block9.output/1'",
         ),
-        ([["A", "NEURON", "ICL", "4", ""]], he.COLUMNS, r"line 2: nobody was asked to rate 'ICL'"),
-        ([["", "NEURON", "DB", "4", ""]], he.COLUMNS, r"line 2: no rater is named"),
+        ([["A", "NEURON", "ICL", "4", "", "PAGE"]], he.COLUMNS, r"line 2: nobody was asked to rate 'ICL'"),
+        ([["", "NEURON", "DB", "4", "", "PAGE"]], he.COLUMNS, r"line 2: no rater is named"),
         ([GOOD, GOOD], he.COLUMNS, r"line 3: 'A' rated DB of .* before, in line 2 of one\.csv"),
-        ([GOOD, GOOD[:3]], he.COLUMNS, r"line 3 is not of the header's 5 cells"),
+        ([GOOD, GOOD[:3]], he.COLUMNS, r"line 3 is not of the header's 6 cells"),
+        ([[*GOOD[:5], "0123"]], he.COLUMNS, r"line 2: rated on page '0123', but these neurons .* are page"),
         ([], he.COLUMNS, r"one\.csv.*line 2: no rating, the file ends"),
     ],
 )
-def test_a_bad_csv_is_a_sentence_with_file_and_line(run, neurons, tmp_path, rows, columns, told):
-    unit = neurons["unit"][0]
-    saved(tmp_path / "r", [[unit if cell == "NEURON" else cell for cell in row] for row in rows], columns=columns)
+def test_a_bad_csv_is_a_sentence_with_file_and_line(run, neurons, page, tmp_path, rows, columns, told):
+    known = {"NEURON": neurons["unit"][0], "PAGE": page}
+    saved(tmp_path / "r", [[known.get(cell, cell) for cell in row] for row in rows], columns=columns)
     with pytest.raises(InputError, match=told):
         he.score_ratings(run, neurons, tmp_path / "r")
 
@@ -180,16 +190,17 @@ def test_no_file_and_no_text_are_sentences_too(run, neurons, tmp_path):
         he.score_ratings(run, neurons, "", "roberta")
 
 
-def test_the_same_rater_in_two_files_is_found(run, neurons, tmp_path):
-    row = ["A", neurons["unit"][0], "DB", "4", ""]
+def test_the_same_rater_in_two_files_is_found(run, neurons, page, tmp_path):
+    row = ["A", neurons["unit"][0], "DB", "4", "", page]
     saved(saved(tmp_path / "r", [row]), [row], "two.csv")
     with pytest.raises(InputError, match=r"two\.csv.*before, in line 2 of one\.csv"):
         he.score_ratings(run, neurons, tmp_path / "r")
 
 
-def test_scores_are_means_over_neurons_of_means_over_raters(run, neurons, tmp_path):
+def test_scores_are_means_over_neurons_of_means_over_raters(run, neurons, page, tmp_path):
     units, said = list(neurons["unit"]), he.neuron_descriptions(run, neurons)
     rows = [["A", units[0], "DB", 5, said["DB"][0]], ["B", units[0], "DB", 3, ""], ["A", units[1], "DB", 2, "quiet"]]
+    rows = [[*row, page] for row in rows]
     table = he.score_ratings(run, neurons, saved(tmp_path / "r", rows)).set_index("method")
     db, other = table.loc["DB"], table.loc["TAB"]
     assert db["rating"] == 3 and (db["raters"], db["neurons"], db["ratings"]) == (2, 2, 3)
@@ -206,11 +217,11 @@ def test_without_ratings_nothing_is_scored(run, neurons):
     assert table[["rating", "rating_low", "alpha", "cos", "bertscore_minilm"]].isna().all(axis=None)
 
 
-def test_table_3_shows_each_measure_in_its_own_column_beside_the_paper_s(run, neurons, tmp_path):
+def test_table_3_shows_each_measure_in_its_own_column_beside_the_paper_s(run, neurons, page, tmp_path):
     empty = tables.table3(he.score_ratings(run, neurons, ""), "made", "E").frame.set_index("method")
     assert list(empty["rating, the paper"]) == [2.73, 3.24, 3.49] and set(empty["rating"]) == {"–"}
     rows = [
-        ["A", unit, "SUM", 4, ""]
+        ["A", unit, "SUM", 4, "", page]
         for unit, said in zip(neurons["unit"], neurons["calibrated"], strict=True)
         if len(said)
     ]
@@ -268,7 +279,7 @@ def test_token_f1_matches_every_token_with_its_closest():
     assert he.token_f1(["rain"], ["heavy rain falls"])[0] == pytest.approx(expected, abs=1e-5)
 
 
-def test_roberta_is_asked_through_bert_score(run, neurons, tmp_path, monkeypatch):
+def test_roberta_is_asked_through_bert_score(run, neurons, page, tmp_path, monkeypatch):
     import torch
 
     def score(cands, refs, model_type=None, lang=None, rescale_with_baseline=False):
@@ -279,7 +290,7 @@ def test_roberta_is_asked_through_bert_score(run, neurons, tmp_path, monkeypatch
     stand_in = ModuleType("bert_score")
     stand_in.score = score
     monkeypatch.setitem(sys.modules, "bert_score", stand_in)
-    folder = saved(tmp_path / "r", [["A", neurons["unit"][0], "DB", 5, "quiet"]])
+    folder = saved(tmp_path / "r", [["A", neurons["unit"][0], "DB", 5, "quiet", page]])
     table = he.score_ratings(run, neurons, folder, "roberta-large").set_index("method")
     assert table.loc["DB", "bertscore_roberta-large"] == pytest.approx(0.3) and "bertscore_minilm" not in table
     monkeypatch.setitem(sys.modules, "bert_score", None)
