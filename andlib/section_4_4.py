@@ -150,22 +150,34 @@ def compared(run: Run, results: pd.DataFrame) -> pd.DataFrame:
     """Figure 4's claims, one row a comparison: accuracy without the units that should matter less, minus without those
     that should matter more. The claim "beyond layers" is ours: as many random units in each layer should matter less.
 
-    results: `importance`. Columns claim, more, less, percents (averaged over), difference, low and high (95 %
-    bootstrap over seeds and source recordings; NaN where no unit holds one of the two), margin (that the claim asks of
-    the difference), verdict.
+    results: `importance`. Columns claim, more, less, percents (averaged over), difference, low and high (95 % over
+    seeds, source recordings, and sets, for any two sets of units differ; NaN where no unit holds one of the two),
+    margin (that the claim asks of the difference), verdict.
     """
-    weights, rows = _weights(run), []
+    weights, spread, rows = _weights(run), spread_of_sets(results), []
     named = results["attribute"].where(results["set"] == "chosen", results["attribute"] + ", same layers")
     for claim, more, less, percents, margin in COMPARISONS:
         sides = [results[(named == name) & results["percent"].isin(percents)] for name in (less, more)]
         gained = np.subtract(*map(_by_seed, sides))
-        low, high = _ends(gained, weights)
+        low, high = _ends(gained, weights, 2**0.5 * spread)
         if not all(side["units"].all() for side in sides):
             low = high = np.nan
         said = verdict(low, high, margin)
         rows.append((claim, more, less, ", ".join(map(str, percents)), gained.mean(), low, high, margin, said))
     names = ["claim", "more", "less", "percents", "difference", "low", "high", "margin", "verdict"]
     return pd.DataFrame(rows, columns=names)
+
+
+def spread_of_sets(results: pd.DataFrame) -> float:
+    """Standard deviation of the accuracy that random sets of one size leave, from those drawn at MATCHED_AT %.
+
+    The sets of one attribute are nearly one set under every seed, so that the seeds alone would not show it.
+    """
+    drawn = results[(results["set"] == "matched") | (results["attribute"] == "random")]
+    drawn = drawn[drawn["percent"] == MATCHED_AT]
+    drawn = drawn[drawn["units"] == drawn["units"].max()]
+    by_set = drawn.assign(accuracy=drawn["correct"].map(np.mean)).groupby("attribute")["accuracy"]
+    return float(by_set.var().fillna(0).mean() ** 0.5)
 
 
 def _by_seed(rows: pd.DataFrame) -> np.ndarray:
@@ -181,11 +193,12 @@ def _weights(run: Run) -> np.ndarray:
     return drawn / drawn.sum(1, keepdims=True)
 
 
-def _ends(by_seed: np.ndarray, weights: np.ndarray) -> tuple[float, float]:
-    """95 % interval of the mean of [seeds, clips] when seeds and source recordings are drawn anew."""
-    count = len(by_seed)
-    seeds = np.random.default_rng(SEED).multinomial(count, np.full(count, 1 / count), size=len(weights)) / count
-    return ablation.interval(((seeds @ by_seed) * weights).sum(1))
+def _ends(by_seed: np.ndarray, weights: np.ndarray, spread: float = 0.0) -> tuple[float, float]:
+    """95 % interval of the mean of [seeds, clips] when seeds and source recordings are drawn anew, and normal noise of
+    that spread with them."""
+    rng, count = np.random.default_rng(SEED), len(by_seed)
+    seeds = rng.multinomial(count, np.full(count, 1 / count), size=len(weights)) / count
+    return ablation.interval(((seeds @ by_seed) * weights).sum(1) + rng.normal(0, spread, len(weights)))
 
 
 def verdict(low: float, high: float, margin: float = 0.0) -> str:

@@ -109,6 +109,32 @@ def test_comparisons_take_the_difference_that_the_claim_speaks_of(run):
     assert single["clear"] == "cannot be tested" and single["loud"] == "holds"
 
 
+def test_intervals_know_that_any_two_sets_differ(run):
+    """Random sets that scatter widely leave no difference certain, however alike the clips are."""
+    rng = np.random.default_rng(0)
+    rows = [
+        (
+            name,
+            r,
+            seed,
+            kind,
+            5,
+            np.repeat(rng.random() < 0.5, 6) if kind == "matched" else np.repeat(name == "random", 6),
+        )
+        for name in section_4_4.ATTRIBUTES
+        for r in section_4_4.PERCENT
+        for seed in section_4_4.SEEDS
+        for kind in ("chosen", "matched")
+    ]
+    results = pd.DataFrame(rows, columns=["attribute", "percent", "seed", "set", "units", "correct"])
+    assert 0.3 < section_4_4.spread_of_sets(results) < 0.7
+    assert set(section_4_4.compared(run, results).loc[lambda rows: rows["claim"] == "f4a_nouns", "verdict"]) == {
+        "undecided"
+    }
+    calm = results[results["set"] == "chosen"]
+    assert section_4_4.spread_of_sets(calm) == 0
+
+
 def test_verdicts_at_their_edges():
     cases = {(0.0, 1.0): "undecided", (0.01, 1.0): "holds", (-1.0, 0.0): "fails", (-1.0, 0.01): "undecided"}
     assert {ends: section_4_4.verdict(*ends) for ends in cases} == cases
