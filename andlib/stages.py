@@ -357,7 +357,7 @@ def _closed_concepts(run: Run, method: str, u: np.ndarray | None, p: np.ndarray,
 def _calibrate(run: Run, table: pd.DataFrame) -> pd.DataFrame:
     """Adds the calibrated summary, without greetings and junk; and for each point of S_h the closest one of S_l."""
     points = sorted({point for column in ("high", "low") for row in table[column] for point in row})
-    vectors = encoders.encode(points, run.profile.encoder)
+    vectors = embeddings(run, points, run.profile.encoder)
     row_of = {point: i for i, point in enumerate(points)}
     rule = summaries.calibrate_as_released if "calibration_loop" in run.faults else summaries.calibrate
     released = "word_lists_by_substring" in run.faults

@@ -69,7 +69,7 @@ def write_atomically(path: Path, write: Callable[[Path], Any]) -> None:
     except OSError as error:
         raise InputError(
             f"{path.parent} could not be written ({error.strerror or error}). "
-            "Free some space, or name another folder in the environment variable ANDLIB_CACHE."
+            "Free some space, or choose another folder; the environment variable ANDLIB_CACHE moves the cache."
         ) from None
     finally:
         with suppress(OSError):

@@ -40,7 +40,7 @@ def plain(text: str) -> np.ndarray:
     """The embedded encoder's own vector, by itself."""
     from sentence_transformers import SentenceTransformer
 
-    folder = str(encoders._embedded_folder())
+    folder = str(encoders.embedded_folder())
     return SentenceTransformer(folder, device="cpu").encode([text], normalize_embeddings=True)[0]
 
 
@@ -152,7 +152,7 @@ def test_a_folder_is_told_by_its_weights(clip_folder):
 
 
 def test_a_folder_of_the_embedded_encoder_gives_its_vectors():
-    np.testing.assert_array_equal(encode(["rain"], str(encoders._embedded_folder())), encode(["rain"]))
+    np.testing.assert_array_equal(encode(["rain"], str(encoders.embedded_folder())), encode(["rain"]))
 
 
 def test_clip_gives_the_projected_vectors_of_texts_of_any_length(clip_folder):
