@@ -6,7 +6,8 @@ from html import escape
 
 import pandas as pd
 
-from andlib import paper
+from andlib import paper, prompts
+from andlib.llm import Chat
 from andlib.profiles import MEASURES
 
 Format = Mapping[str, str]  # column -> format specification
@@ -86,29 +87,29 @@ def table1(accuracy: pd.DataFrame, floors: pd.DataFrame, made_by: str) -> Table:
 
 
 def table2(results: pd.DataFrame, made_by: str, rests_on: Mapping[str, str]) -> Table:
-    """Table 2: top-1, top-5 and cosine of ICL, TAB and DB (their best functions), beside the paper's and chance.
+    """Table 2 as the paper lays it out: ICL, TAB and DB, the latter two by their best functions, beside the paper's.
 
-    results: `section_4_1.last_layer`. rests_on: `Run.rests_on`, whose names stand in rows and header.
+    results: `section_4_1.last_layer`. rests_on: `Run.rests_on`, whose names stand in the header.
     """
+    heads = {method: f"{method} ({rests_on[method]})" for method in ("ICL", "TAB", "DB")}
     rows = []
     for model, ours in results.groupby("model", sort=False):
-        printed = paper.table2(model).set_index("method") if model in paper.numbers()["models"] else None
-        for method in ("ICL", "TAB", "DB"):
-            of_method = ours[ours["method"] == method]
-            kept = [best_function(ours, method)] if method != "ICL" else list(of_method["function"])
-            shown = of_method[of_method["function"].isin(kept) & of_method["condition"].isin(["all clips", "fold 1"])]
-            for _, row in shown.iterrows():
-                first = printed is not None and row["condition"] == "all clips"
-                rows.append(
-                    {"model": model, "method": f"{method} ({rests_on[method]})", "function": row["function"]}
-                    | {"clips": row["condition"], **row[["top1", "top5", "cos"]]}
-                    | {"the paper (ESC-50)": _cell(printed.loc[method]) if first else "–"}
-                )
-    rows.append({"model": "chance", "method": "50 concepts", "function": "–", "clips": "–", **paper.CHANCE})
-    cosine = f"cosine ({rests_on['cosine']})"
-    frame = pd.DataFrame(rows).rename(columns={"top1": "top-1", "top5": "top-5", "cos": cosine})
-    formats = {"top-1": ".1%", "top-5": ".1%", cosine: ".2f"}
-    return plain(frame, "Table 2. Naming the classes of classifier units", made_by, formats)
+        if model in paper.numbers()["models"]:
+            printed = paper.table2(model).set_index("method")
+            cells = {head: _cell(printed.loc[method]) for method, head in heads.items()}
+            rows.append({"model": model, "clips": "the paper (ESC-50)", **cells})
+        best = {method: best_function(ours, method) for method in ("TAB", "DB")}
+        ours = ours[(ours["method"] == "ICL") | (ours["function"] == ours["method"].map(best))]
+        for condition in ("all clips", "fold 1"):
+            shown = ours[ours["condition"] == condition]
+            row = {"model": model, "clips": f"ours, {condition}"}
+            for method, cells in shown.groupby("method"):
+                row[heads[method]] = "; ".join(f"{r['function']} {_cell(r)}" for _, r in cells.iterrows())
+            rows.append(row)
+    chance = f"{100 * paper.CHANCE['top1']:.1f} / {100 * paper.CHANCE['top5']:.1f}"
+    rows.append({"model": "chance", "clips": "50 concepts", **dict.fromkeys(heads.values(), chance)})
+    caption = f"Table 2. Naming the classes of classifier units: top-1 % / top-5 % / cosine by {rests_on['cosine']}"
+    return plain(pd.DataFrame(rows).fillna("–"), caption, made_by)
 
 
 def controls(results: pd.DataFrame, made_by: str) -> Table:
@@ -116,13 +117,12 @@ def controls(results: pd.DataFrame, made_by: str) -> Table:
     rows = []
     for model, ours in results.groupby("model", sort=False):
         for method in ("TAB", "DB"):
-            best = best_function(ours, method)
-            shown = ours[(ours["method"] == method) & (ours["function"] == best)].set_index("condition")["top1"]
-            rows.append({"model": model, "method": method, "function": best, **shown})
+            shown = ours[(ours["method"] == method) & (ours["function"] == best_function(ours, method))]
+            rows.append({"model": model, "method": method, **shown.set_index("condition")["top1"]})
         string = ours.loc[ours["method"] == "string match", "top1"].iloc[0]
         rows.append({"model": model, "method": "string match", "all clips": string})
     frame = pd.DataFrame(rows)
-    return plain(frame, "Top-1 under every condition", made_by, dict.fromkeys(frame.columns[3:], ".1%"))
+    return plain(frame, "Top-1 under every condition", made_by, dict.fromkeys(frame.columns[2:], ".1%"))
 
 
 def named(units: pd.DataFrame, made_by: str) -> Table:
@@ -285,6 +285,21 @@ def feature_importance(curves: pd.DataFrame, made_by: str) -> Table:
     frame = pd.DataFrame(rows)
     formats = {name: ".0f" if name.startswith("units") else ".1%" for name in frame.columns[2:]}
     return plain(frame, "Figure 4. Accuracy on fold 1 after silencing r % of the block units", made_by, formats)
+
+
+def table5(chat: Chat, made_by: str) -> Table:
+    """Table 5: ICL's question turn by turn, a row a line; which lines are quoted from the paper and which are ours.
+
+    chat: `prompts.choice`.
+    """
+    quoted = {*prompts.INSTRUCTION, *(text for *texts, _ in prompts.EXAMPLES for text in texts)}
+    rows = []
+    for number, turn in enumerate(chat, 1):
+        for line in turn["content"].split("\n"):
+            source = "the paper" if line.partition(": ")[2] in quoted or line in quoted else "ours"
+            rows.append({"turn": f"{number}. {turn['role']}", "from": source, "text": line})
+    rows[1]["from"], rows[-1]["from"] = "the concept set", "the neuron's summary"
+    return plain(pd.DataFrame(rows), "Table 5. What ICL asks the language model", made_by)
 
 
 def listing(rows: Sequence[Mapping[str, object]], caption: str, made_by: str) -> Table:

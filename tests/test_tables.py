@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from andlib import cards, figures, paper, tables
+from andlib import cards, figures, paper, prompts, tables
 from andlib.records import Clip, ProbingSet
 
 HOSTILE = '<script>alert("x")</script>{eval-rst}`x`'
@@ -81,3 +81,15 @@ def test_best_function_is_the_paper_s_rule():
     rows = [("wpmi", 0.9, 1.0, 0.9), ("cos", 0.9, 1.0, 0.95), ("cos_cubed", 0.8, 1.0, 1.0)]
     results = pd.DataFrame(rows, columns=["function", "top1", "top5", "cos"]).assign(method="DB", condition="all clips")
     assert tables.best_function(results) == "cos"
+
+
+def test_table_5_shows_the_question_as_it_is_sent_and_says_what_is_quoted():
+    chat = prompts.choice(["dog", "cat"], ["Barks <script>."], 2)
+    table = tables.table5(chat, "made by a test")
+    sent = [line for turn in chat for line in turn["content"].split("\n")]
+    assert list(table.frame["text"]) == sent
+    counts = {"the paper": 6, "ours": 3, "the concept set": 1, "the neuron's summary": 1}
+    assert table.frame["from"].value_counts().to_dict() == counts
+    assert table.frame["text"].iloc[1] == "dog, cat"
+    assert set(table.frame["text"][table.frame["from"] == "the paper"]) >= set(prompts.INSTRUCTION)
+    assert "<script>" not in table._repr_html_()

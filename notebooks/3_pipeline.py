@@ -1,0 +1,240 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#   kernelspec:
+#     display_name: Python 3 (ipykernel)
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # 3 The pipeline, on one neuron
+#
+# Figures 1 and 2 of the paper draw the method; Figure 7 takes a neuron of the first block's output through it, and Table 5 prints what the language model is asked {cite}`wu2024and`.
+# **What Figure 7 shows**: descriptions get the sounds right, the language model finds what they share, and calibration removes a point, "no background noise", that the lowest clips have as well.
+#
+# This page walks one neuron through every module, a section each, with the sounds to listen to.
+# The drawing of the whole is on [the front page](../../index.md).
+
+# %% tags=["parameters", "hide-input"]
+model: str = "ast"  # target network: ast | beats_finetuned | beats_frozen | beats_supervised | beats_untrained
+unit: str = ""  # layer/number, counted from 0, like block0.output/17; empty takes the first one asked about in block 0
+class_unit: int = 0  # the classifier unit, counted from 0, of Table 5's question
+profile: str = "mini"  # what is probed and with which models: mini | esc10 | esc50
+data_dir: str = ""  # folder with the recordings, for profiles that need one
+captions: str = ""  # caption file (CSV or JSON); empty takes the profile's
+weights: str = ""  # folder or hub id of the network; empty takes the profile's
+mode: str = "corrected"  # corrected | released | names of released faults
+k: int = 5  # highest / lowest activated clips per neuron
+concepts: str = "esc50"  # concept set: esc50 | classes (the probing set's) | acoustic | a file with one concept a line
+llm: str = ""  # language model to ask: smollm2 | transformers:MODEL | openai:MODEL | vllm:MODEL; empty reads kept answers
+
+# %%
+import re
+from textwrap import shorten
+
+import pandas as pd
+
+import andlib as al
+from andlib import answers, language, prompts, stages, summaries
+from andlib.records import Unit
+from andlib.tables import keep, listing, plain
+from andlib.tagging import tag
+
+run = al.open_run(globals(), unit=str, class_unit=int)
+al.figures.style()
+origins = al.caption_parts(run)
+target = al.target(run, run.models[0])
+neurons = al.neurons(run, target.name).set_index("unit", drop=False)
+default = al.chosen_unit(target, "")
+drawn = answers.sampled(neurons).query("layer == @default.layer")["unit"]
+address = al.chosen_unit(target, run.extra["unit"] or next(iter(drawn), default.id))
+neuron = neurons.loc[address.id]
+
+# %% [markdown]
+# ## The neuron and its activations
+#
+# The paper plays all of the probing set to the network and keeps, for each neuron, the clips with the five highest and the five lowest activations.
+# So do we: {glue:text}`unit` is {glue:text}`chosen`, its activation $u_i$ on clip $i$ is the layer's output before any nonlinearity, pooled over tokens ({glue:text}`pooling`), and {glue:text}`clips` clips were played.
+
+# %% mystnb={"figure": {"name": "pipeline-activations", "caption": "Where the highest and lowest clips lie among all clips."}, "image": {"alt": "Histogram of the neuron's activation over all clips, with ticks at its highest and lowest clips"}} tags=["hide-input"]
+u = al.unit_activations(run, target.name)[address.layer][:, address.index]
+al.figures.activation_histogram(u, neuron["highest"], neuron["lowest"], address.id);
+
+# %% [markdown]
+# ## What is said of its clips
+#
+# In the paper an audio language model, SALMONN, is asked: "{glue:text}`caption_prompt`"
+# Here every description joins sentences of the origins in brackets: `file` (an audio language model's), `source` (a small captioner names the sound, and errs) and `measured` (level, pitch, onset and the like, from the waveform).
+# The class in bold is for the reader; no description was made from it.
+#
+# The highest clips:
+
+# %% tags=["hide-input"]
+spoken = al.clip_captions(run)
+told = ("[" + spoken["origin"] + "] " + spoken["text"]).groupby(spoken["clip"]).agg(" ".join)
+
+
+def clips(indices):
+    """Clips with class, activation and captions by origin, to listen to."""
+    chosen = [run.probing_set.clips[i] for i in indices]
+    texts = [f"u = {u[i]:.2f}. {told[clip.name]}" for i, clip in zip(indices, chosen, strict=True)]
+    return al.cards.gallery(run.probing_set, chosen, texts, run.profile.seconds)
+
+
+clips(neuron["highest"])
+
+# %% [markdown]
+# The lowest clips:
+
+# %% tags=["hide-input"]
+clips(neuron["lowest"])
+
+# %% [markdown]
+# ## What the descriptions share: $S_h$ and $S_l$
+#
+# In the paper, Llama-2-chat-13B writes both summaries: $S_h$ of the highest clips' descriptions, $S_l$ of the lowest's.
+# Its request: "{glue:text}`summary_prompt`"
+# Greetings are removed by rules.
+#
+# Here two write: rules that count what descriptions claim, for every neuron, and {glue:text}`answerer`, for neurons it was asked about.
+# {glue:text}`answered`
+
+# %% tags=["hide-input"]
+texts = al.clip_descriptions(run)
+
+
+def by_language_model(unit):
+    """The neuron as the language model describes it; none where it was not asked, or one of two answers is missing."""
+    table = answers.summarised(run, neurons.loc[[unit]], texts)
+    return [row for _, row in stages.concluded(run, table, language_model=True).iterrows()] if table["answered"].all() else []
+
+
+described = {writer: row for writer, row in zip(("rules", run.answerer), (neuron, *by_language_model(address.id)), strict=False)}
+points = [{"written by": writer, "summary": name, "point": point} for writer, row in described.items() for name, side in (("S_h", "high"), ("S_l", "low")) for point in row[side]]
+listing(points, f"Summaries of {address.id}", run.made_by(*origins))
+
+# %% [markdown]
+# ## Module B: calibration
+#
+# A point of $S_h$ that $S_l$ makes as well says what all clips have, not what the neuron responds to.
+# The paper removes each point whose sentence vector has a cosine above $t$ = {glue:text}`threshold` with any point of $S_l$; $S_l$ loses nothing.
+# What stays is the calibrated summary $S_h^c$.
+# The paper's sentence encoder is all-MiniLM-L12-v2, ours is {glue:text}`encoder`.
+
+# %% tags=["hide-input"]
+calibration = pd.DataFrame(
+    {"written by": writer, "module B": "kept" if point in set(row["calibrated"]) else "removed", "cosine": cosine if like else float("nan"), "point of S_h": point, "closest point of S_l": shorten(like, 100, placeholder=" …") or "–"}
+    for writer, row in described.items()
+    for point, like, cosine in zip(row["high"], row["like"], row["cosine"], strict=True)
+)
+plain(calibration, f"Figure 7 for {address.id}: calibration", run.made_by(*origins), {"cosine": ".3f"})
+
+# %% [markdown]
+# {glue:text}`removed`
+# Sentence vectors compare wording as much as meaning: sentences built alike, as those of our rules are, come closer to each other than what they speak of; [the page on summaries](3_summaries.ipynb) counts what is removed, by encoder.
+#
+# ## Module C: open concepts
+#
+# The words of $S_h^c$ are tagged by part of speech.
+# Adjectives pass two filters: rules drop words that carry no concept and what is negated; then, in the paper, the language model is asked of each distinct adjective whether it can describe a sound, and for our rules a list of ours decides.
+# Nouns, verbs and prepositions, which Section 4.4 of the paper counts, pass rules alone; two words that name one thing are one noun.
+
+# %% tags=["hide-input"]
+PARTS = {"adjective": "adjectives", "noun": "nouns", "verb": "verbs", "preposition": "prepositions"}
+
+
+def words(found):
+    """Distinct words in order of appearance."""
+    return ", ".join(dict.fromkeys(found)) or "none"
+
+
+steps = []
+for writer, row in described.items():
+    tokens = [token for point in row["calibrated"] for token in tag(re.sub(r"^\s*\d+[.)]\s*", "", point))]
+    by_rules = language.open_concepts(row["calibrated"], released="word_lists_by_substring" in run.faults, acoustic=lambda word: True)
+    for part, column in PARTS.items():
+        acoustic = words(row[column]) if part == "adjective" else "–"
+        steps.append({"written by": writer, "part of speech": column, "in the summary": words(t.lemma for t in tokens if t.pos == part), "after rules": words(getattr(by_rules, column)), "after the acoustic filter": acoustic})
+listing(steps, f"Words of the calibrated summary of {address.id}", run.made_by(*origins))
+
+# %% [markdown]
+# ## Module A: closed concepts by TAB and DB
+#
+# Module A needs no summary: over all {glue:text}`clips` clips, it compares the neuron's activations with how well each of {glue:text}`concepts` concepts fits.
+# DB, the paper's proposal, asks the clips' descriptions; TAB, its baseline, asks their sounds.
+# The first three by each similarity function of [Table 7](4_1_last_layer.ipynb):
+
+# %% tags=["hide-input"]
+closed = al.closed_concepts(run, address)
+listing(closed, f"Closed concepts of {address.id}", run.made_by(*origins))
+
+# %% [markdown]
+# {glue:text}`disagreement`
+# A neuron of a block has no concept that anyone trained it for, so none of these can be called wrong; that is asked [where the answer is known](4_1_last_layer.ipynb).
+#
+# ## Module A: ICL, and Table 5
+#
+# ICL gives the concept set, one or two worked examples and $S_h^c$ to the language model, which is to name the concept.
+# Below is our whole question with two examples, for {glue:text}`class_unit`, turn by turn as it is sent; what stands in "from" as *the paper* is quoted from its Table 5, slips included.
+
+# %% tags=["hide-input"]
+asked = Unit(target.name, "classifier", run.extra["class_unit"])
+target.check(asked)
+last = [*by_language_model(asked.id), neurons.loc[asked.id]][0]
+read = last["high" if "icl_uncalibrated" in run.faults else "calibrated"]
+chats = {shots: prompts.choice(run.concepts, read, shots) for shots in answers.SHOTS}
+al.tables.table5(chats[max(answers.SHOTS)], run.made_by(*origins))
+
+# %% tags=["hide-input"]
+given = dict(zip(chats, (answers.ask(run, [chat], prompts.CHOICE_SAMPLING, "choices")[0] for chat in chats.values()), strict=True))
+replies = [{"worked examples": str(shots), "answer": answer.text if answer else "none is kept", "read as": words(prompts.ranked(answer.text, run.concepts)) if answer else "–"} for shots, answer in given.items()]
+listing(replies, f"What {run.answerer} answers for {asked.id}", run.made_by(*origins))
+
+# %% tags=["remove-cell"]
+layer = target.layer(address.layer)
+first = {row["1."] for row in closed}
+cut = {writer: (rows["module B"] == "removed").sum() for writer, rows in calibration.groupby("written by", sort=False)}
+keep(
+    unit=address.id,
+    chosen="the one that was asked for" if run.extra["unit"] else "the first of those drawn from that layer for the language model",
+    pooling=layer.pooling,
+    clips=len(run.probing_set),
+    caption_prompt=prompts.CAPTION,
+    summary_prompt=prompts.SUMMARY,
+    answerer=run.answerer,
+    most=prompts.CHOICE_SAMPLING.max_tokens,
+    answered="Both are shown." if len(described) > 1 else "Of this neuron it was not asked, or its answer is not kept: the rules stand alone below.",
+    threshold=summaries.THRESHOLD,
+    encoder=run.profile.encoder,
+    removed=" ".join(f"Of {len(described[writer]['high'])} points by {writer}, {count} {'is' if count == 1 else 'are'} removed." for writer, count in cut.items()) or "No point was there to calibrate.",
+    concepts=len(run.concepts),
+    disagreement=f"The {len(closed)} rows put {len(first)} different concepts first." if len(first) > 1 else f"All rows put {first.pop()} first.",
+    class_unit=f"{asked.id}, the logit of “{target.classes[asked.index]}”",
+    calibration=calibration,
+    words=pd.DataFrame(steps),
+    answers=pd.DataFrame(replies),
+)
+
+# %% [markdown]
+# In an example's answer, the concept that stands first is the paper's; the names behind it are ours.
+# So is the request for a ranked line: Table 5 asks for one concept, and the released code asks again for five, so that its five need not hold its one, and takes the nearest concept where the answer names none.
+# We ask once and read the line that begins with "Answer:", or the whole text where there is none; a concept counts only if it is named.
+# An answer that stops in mid-sentence was cut after {glue:text}`most` tokens.
+#
+# ## What differs from the paper, and why
+#
+# - **The neuron.** The paper does not say which unit its Figure 7 shows, so ours is another one, of another network: drawn, not picked.
+# - **The language model.** {glue:text}`answerer` is a hundredth of Llama-2-chat-13B in size. It often repeats a single description in place of what five share, and in ICL the names of a worked example; [Table 2](4_1_last_layer.ipynb) says how often it is right.
+# - **No point is promised to go.** The paper's figure shows a neuron where calibration helps; a drawn one may keep all, or lose what is true.
+#
+# ## Try it yourself
+#
+# ```bash
+# papermill notebooks/3_pipeline.ipynb out.ipynb -p unit block3.intermediate/5
+# papermill notebooks/3_pipeline.ipynb out.ipynb -p model beats_finetuned -p class_unit 3
+# papermill notebooks/3_pipeline.ipynb out.ipynb -p unit block3.intermediate/5 -p llm smollm2    # asks it: after make llm
+# ```
+#
+# Next: [who writes the summaries](3_summaries.ipynb), or [probe a neuron of your own](probe_one_neuron.ipynb).
