@@ -13,12 +13,8 @@ from andlib.run import Run
 DRAWS = 1000
 SETS, SEED = 30, 0
 SUMMARISERS = ("rules", "llm")
-LABELS = {  # of a point, by reading: what it says of the sounds holds for ...
-    "shared": "at least half of the captions",
-    "some": "fewer, but one at least",
-    "none": "no caption",
-    "empty": "it says nothing of the sounds",
-}
+# of a point, by reading: at least half of the captions say so, fewer, none; or it says nothing of the sounds
+LABELS = ("shared", "some", "none", "empty")
 
 
 def points(run: Run) -> pd.DataFrame:

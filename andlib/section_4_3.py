@@ -98,16 +98,16 @@ def unlearning(run: Run, model: str, *, controls: bool = True) -> dict[str, Effe
         )
     position = [network.classes.index(name) for name in tested.classes]
     features = lru_cache(lambda: ablation.features_of(network, tested.waveforms(network.sample_rate, network.seconds)))
-    before = _logits(run, network, tested, [{}], features)[0][:, position]
+    before = silenced_logits(run, network, tested, [{}], features)[0][:, position]
     effects = {}
     for strategy, sets in unlearning_sets(run, model, controls=controls).items():
-        after = _logits(run, network, tested, sets, features)[:, :, position]
+        after = silenced_logits(run, network, tested, sets, features)[:, :, position]
         sizes = np.array([ablation.size(units) for units in sets])
         effects[strategy] = Effects(before, after, tested.labels, tested.sources, sizes)
     return effects
 
 
-def _logits(run: Run, network: Target, tested: ProbingSet, sets: Sequence[UnitSet], features) -> np.ndarray:
+def silenced_logits(run: Run, network: Target, tested: ProbingSet, sets: Sequence[UnitSet], features) -> np.ndarray:
     """Logits of the tested clips with each set of units silenced in turn; float32 [sets, clips, classes].
 
     Stored by strategy, so that a killed run loses one at most. features: gives the network's inputs when called.

@@ -13,7 +13,7 @@ from andlib.ablation import UnitSet
 from andlib.errors import InputError
 from andlib.profiles import LEARNT, TEST
 from andlib.run import Run
-from andlib.section_4_3 import _logits
+from andlib.section_4_3 import silenced_logits
 
 _SETUP = paper.numbers()["figures"]["4_feature_importance"]
 PERCENT, SEEDS, BASIC = (tuple(_SETUP[name]) for name in ("ablated_percent", "seeds", "basic_adjectives"))
@@ -106,7 +106,7 @@ def importance(run: Run, model: str) -> pd.DataFrame:
     for attribute, cases in _cases(run, model).items():
         keys = [tuple((layer, *map(int, indices)) for layer, indices in units.items()) for *_, units in cases]
         distinct = dict(zip(keys, (units for *_, units in cases), strict=True))  # leading rows, say, recur
-        logits = _logits(run, network, tested, list(distinct.values()), features)[:, :, position]
+        logits = silenced_logits(run, network, tested, list(distinct.values()), features)[:, :, position]
         correct = dict(zip(distinct, logits.argmax(-1) == tested.labels, strict=True))
         for key, (percent, seed, kind, units) in zip(keys, cases, strict=True):
             rows.append((attribute, percent, seed, kind, ablation.size(units), correct[key]))

@@ -45,6 +45,8 @@ from committed import (
     write,
 )
 
+LEDGER, LEDGER_PROFILE = "claims", "mini"  # the page that reads every profile's numbers, and so is made last
+
 
 def sync() -> list[Path]:
     """Write each `notebooks/*.ipynb` from the source beside it: no outputs, cell ids that follow from the source.
@@ -234,9 +236,12 @@ def _run(given: argparse.Namespace) -> int:
         pages = given.pages or [page for _, page in in_book(given.profile)] or names()
         if given.command == "results" and given.data_dir:
             os.environ[WITHHOLD_AUDIO] = "1"  # recordings of others stay out of committed pages
+        if given.command == "results":
+            pages = [page for page in pages if page != LEDGER]
         done = execute_pages(pages, given.profile, given.data_dir, given.workers)
         if given.command == "results":
             publish(done, given.profile)
+            publish(execute_pages([LEDGER], LEDGER_PROFILE), LEDGER_PROFILE)
     print("\n".join(str(path) for path in done))
     return 0
 

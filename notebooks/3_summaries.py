@@ -67,22 +67,23 @@ plain(pd.DataFrame(saved), "Questions that all neurons would need: one a distinc
 
 # %% tags=["hide-input"]
 counted = section_3.supported(run)
-heads = {"points": "points a neuron", "silent": "points without a claim", "claims": "claims a neuron", "shared": "claims shared", "some": "claims held by one"}
-formats = {"points a neuron": ".1f", "claims a neuron": ".1f"} | dict.fromkeys(["points without a claim", "claims shared", "claims held by one"], ".0%")
-plain(counted.rename(columns=heads), "Support of claims by the captions they were made from", run.made_by(*origins), formats)
+heads = {"points": "points a neuron", "claims": "claims a neuron", "shared": "claims shared", "some": "held by one"}
+formats = {"points a neuron": ".1f", "claims a neuron": ".1f"} | dict.fromkeys(["claims shared", "held by one"], ".0%")
+plain(counted.drop(columns="silent").rename(columns=heads), "Support of claims by the captions they were made from", run.made_by(*origins), formats)
 
 # %% [markdown]
 # ## By hand
 #
 # {glue:text}`sets` sets of five captions of real recordings, as an audio language model wrote them, were summarised by both.
-# Each point was then read against its five captions: true of at least half of them, of fewer, of none, or saying nothing of the sounds.
+# Each point was then read against its five captions: true of at least half of them (*shared*), of fewer (*some*), of none (*none*), or saying nothing of the sounds (*empty*).
+# The interval is that of *shared*, over sets.
 # *Agreement* is the share of points to which the count of claims above gives the same label.
 # {glue:text}`read`
 
 # %% tags=["hide-input"]
 read = section_3.by_hand(run)
 labels = section_3.labelled(read) if len(read) else pd.DataFrame([{"summariser": "none: this profile has no captions of real recordings", "points": 0}])
-plain(labels.rename(columns=section_3.LABELS | {"low": "95 % from", "high": "to"}), "What reading says of each summariser's points", run.made_by("file"), dict.fromkeys([*section_3.LABELS.values(), "95 % from", "to", "agreement"], ".0%"))
+plain(labels, "What reading says of each summariser's points", run.made_by("file"), dict.fromkeys([*section_3.LABELS, "low", "high", "agreement"], ".0%"))
 
 # %% [markdown]
 # ## Three neurons
@@ -94,9 +95,10 @@ rows = []
 for name, table in described.items():
     last = table[table["layer"] == "classifier"].head(1)
     for unit in last["unit"]:
-        ours = al.neurons(run, name).set_index("unit").loc[unit]
-        theirs = last.set_index("unit").loc[unit]
-        rows.append({"neuron": f"{unit} ({al.target(run, name).classes[theirs['index']]})", "rules": " ".join(ours["high"]), "language model": " / ".join(theirs["high"]), "kept by calibration": " / ".join(theirs["calibrated"])})
+        by_rules = al.neurons(run, name).set_index("unit").loc[unit, "high"]
+        by_llm = last.set_index("unit").loc[unit, "high"]
+        title = f"{unit} ({al.target(run, name).classes[last['index'].iloc[0]]})"
+        rows += [{"neuron": title, "by": "rules", "S_h": " ".join(by_rules)}, {"neuron": title, "by": "language model", "S_h": " / ".join(by_llm)}]
 listing(rows, "S_h by rules and by the language model", run.made_by(*origins))
 
 # %% [markdown]
@@ -110,8 +112,8 @@ filters = section_3.adjective_filters(run)
 plain(filters.rename(columns={"yes_one": "one says yes", "yes_other": "other says yes"}), "Agreement of filters of adjectives", run.made_by(), dict.fromkeys(["agreement", "one says yes", "other says yes"], ".0%"))
 
 # %% mystnb={"figure": {"name": "adjectives", "caption": "Adjectives of the calibrated summaries, by who wrote and filtered them: the same neurons, all networks."}, "image": {"alt": "Two word clouds: adjectives of summaries by rules, and by the language model"}} tags=["hide-input"]
-by_rules = {name: al.neurons(run, name).set_index("unit").loc[table["unit"]] for name, table in described.items()}
-words = {title: Counter(word for table in tables.values() for row in table["adjectives"] for word in row) for title, tables in (("rules", by_rules), ("language model", described))}
+of_rules = {name: al.neurons(run, name).set_index("unit").loc[table["unit"]] for name, table in described.items()}
+words = {title: Counter(word for table in tables.values() for row in table["adjectives"] for word in row) for title, tables in (("rules", of_rules), ("language model", described))}
 al.figures.word_clouds(words);
 
 # %% [markdown]

@@ -140,6 +140,9 @@ al.figures.class_changes(changes, run.extra["target_class"], shown, "OCP");
 effects = al.unlearning(run, shown)["OCP"]
 al.figures.change_matrix(effects.by_class(effects.own), run.probing_set.classes, f"{shown}: OCP, change of own logit");
 
+# %% tags=["remove-cell"]
+keep(water_drops=[row for name in run.probing_set.classes if name == "water drops" for row in al.class_changes(run, shown, "OCP", name).to_dict("records")])
+
 # %% [markdown]
 # ## What the labels rest on
 #

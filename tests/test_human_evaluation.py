@@ -267,7 +267,7 @@ def test_token_f1_matches_every_token_with_its_closest():
 
     from andlib import encoders
 
-    network = SentenceTransformer(str(encoders._embedded_folder()), device="cpu")
+    network = SentenceTransformer(str(encoders.embedded_folder()), device="cpu")
     one, two = (
         torch.nn.functional.normalize(network.encode(text, output_value="token_embeddings")[1:-1], dim=1)
         for text in ("rain", "heavy rain falls")
