@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
+from itertools import zip_longest
 
 import pandas as pd
 
@@ -96,17 +97,22 @@ def table2(results: pd.DataFrame, made_by: str, rests_on: Mapping[str, str]) -> 
     for model, ours in results.groupby("model", sort=False):
         if model in paper.numbers()["models"]:
             printed = paper.table2(model).set_index("method")
-            cells = {head: _cell(printed.loc[method]) for method, head in heads.items()}
+            cells = {head: _cell(printed.loc[method], ".0f") for method, head in heads.items()}
             rows.append({"model": model, "clips": "the paper (ESC-50)", **cells})
         best = {method: best_function(ours, method) for method in ("TAB", "DB")}
         ours = ours[(ours["method"] == "ICL") | (ours["function"] == ours["method"].map(best))]
         for condition in ("all clips", "fold 1"):
             shown = ours[ours["condition"] == condition]
-            row = {"model": model, "clips": f"ours, {condition}"}
-            for method, cells in shown.groupby("method"):
-                row[heads[method]] = "; ".join(f"{r['function']} {_cell(r)}" for _, r in cells.iterrows())
-            rows.append(row)
-    chance = f"{100 * paper.CHANCE['top1']:.1f} / {100 * paper.CHANCE['top5']:.1f}"
+            of = {
+                method: [f"{r['function']} {_cell(r, '.0f')}" for _, r in m.iterrows()]
+                for method, m in shown.groupby("method")
+            }
+            for cells in zip_longest(*of.values(), fillvalue="–"):  # ICL has two: with one and with two examples
+                rows.append(
+                    {"model": model, "clips": f"ours, {condition}"}
+                    | {heads[m]: c for m, c in zip(of, cells, strict=True)}
+                )
+    chance = f"{100 * paper.CHANCE['top1']:.0f} / {100 * paper.CHANCE['top5']:.0f}"
     rows.append({"model": "chance", "clips": "50 concepts", **dict.fromkeys(heads.values(), chance)})
     caption = f"Table 2. Naming the classes of classifier units: top-1 % / top-5 % / cosine by {rests_on['cosine']}"
     return plain(pd.DataFrame(rows).fillna("–"), caption, made_by)
@@ -152,17 +158,18 @@ def table7(results: pd.DataFrame, made_by: str, rests_on: Mapping[str, str]) -> 
         reference = paper.table7(model, method).set_index("function") if in_paper else None
         cells = ours.set_index(["condition", "function"])
         for function in ours["function"].unique():
-            row = {"model": model, "method": f"{method} ({rests_on[method]})", "function": function}
+            row = {"model": model, "method": method, "function": function}
             for condition in ("all clips", "fold 1"):
                 if (condition, function) in cells.index:
                     row[f"ours, {condition}"] = _cell(cells.loc[(condition, function)])
             rows.append(row | {"the paper (ESC-50)": _cell(reference.loc[function]) if in_paper else "–"})
-    caption = f"Table 7. TAB and DB by similarity function: top-1 % / top-5 % / cosine by {rests_on['cosine']}"
+    encoders = f"TAB ({rests_on['TAB']}) and DB ({rests_on['DB']})"
+    caption = f"Table 7. {encoders} by similarity function: top-1 % / top-5 % / cosine by {rests_on['cosine']}"
     return plain(pd.DataFrame(rows), caption, made_by)
 
 
-def _cell(row: pd.Series) -> str:
-    return f"{100 * row['top1']:.1f} / {100 * row['top5']:.1f} / {row['cos']:.2f}"
+def _cell(row: pd.Series, spec: str = ".1f") -> str:
+    return f"{format(100 * row['top1'], spec)} / {format(100 * row['top5'], spec)} / {row['cos']:.2f}"
 
 
 def table3(scores: pd.DataFrame, made_by: str, encoder: str) -> Table:

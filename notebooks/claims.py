@@ -38,7 +38,7 @@ made = "By andlib.claims, from results/<profile>/<page>.json."
 #
 # - A claim **holds** if every part of it does: for every network, percentage or measure that it names.
 # - It **fails** if one part is contradicted, or is undecided: where there is an interval, a difference whose interval holds 0 does not count.
-# - It **cannot be tested here** if no part fails and one lacks its numbers; the reason stands beside it.
+# - It **cannot be tested here** (in the table: not tested) if no part fails and one lacks its numbers; the reason stands beside it.
 #
 # So *fails* does not mean that the opposite is true: "fails, undecided" says that no part is contradicted, but one is not shown.
 # The second table gives every part's numbers, the third the rules.
@@ -47,9 +47,11 @@ made = "By andlib.claims, from results/<profile>/<page>.json."
 
 # %% tags=["hide-input"]
 cells = ledger["verdict"].mask(ledger["decisive"] == "undecided", f"{claims.FAILS}, undecided")
-shown = ledger.assign(cell=cells).pivot(index=["id", "where", "claim"], columns="profile", values="cell")
+cells = cells.replace(claims.UNTESTED, "not tested")
+texts = ledger["where"] + ": " + ledger["claim"]
+shown = ledger.assign(cell=cells, claim=texts).pivot(index=["id", "claim"], columns="profile", values="cell")
 shown = shown.loc[ledger["id"].unique(), ledger["profile"].unique()].reset_index()
-plain(shown.drop(columns="id"), "Each claim of the paper, and whether it holds here", made)
+plain(shown, "Each claim of the paper, and whether it holds here", made)
 
 # %% tags=["remove-cell"]
 counted = ledger[ledger["profile"] == run.profile.name]["verdict"].value_counts()
@@ -76,13 +78,13 @@ keep(
 # ## The numbers
 
 # %% tags=["hide-input"]
-plain(ledger[["where", "claim", "profile", "verdict", "numbers"]], "What decided each verdict", made)
+plain(ledger[["id", "profile", "numbers"]], "What decided each verdict", made)
 
 # %% [markdown]
 # ## The rules
 
 # %% tags=["hide-input"]
-plain(ledger.drop_duplicates("id")[["where", "claim", "rule"]], "The rule of each claim", "The docstrings of andlib.claims.")
+plain(ledger.drop_duplicates("id")[["id", "rule"]], "The rule of each claim", "The docstrings of andlib.claims.")
 
 # %% [markdown]
 # ## What differs from the paper, and why
