@@ -51,6 +51,7 @@ cells = cells.replace(claims.UNTESTED, "not tested")
 texts = ledger["where"] + ": " + ledger["claim"]
 shown = ledger.assign(cell=cells, claim=texts).pivot(index=["id", "claim"], columns="profile", values="cell")
 shown = shown.loc[ledger["id"].unique(), ledger["profile"].unique()].reset_index()
+shown = shown[["id", *ledger["profile"].unique(), "claim"]]
 plain(shown, "Each claim of the paper, and whether it holds here", made)
 
 # %% tags=["remove-cell"]
