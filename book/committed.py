@@ -1,10 +1,11 @@
-"""Executed pages as they are committed: the same bytes whenever they were run, and a hash over what decides them."""
+"""Executed pages as they are committed: the same bytes whenever they were run, signed, with what decided them."""
 
 import copy
 import hashlib
 import json
 import os
 import re
+from ast import literal_eval
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from andlib import paths
 KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
 LAYOUT = "lines_to_next_cell"  # jupytext's note of blank lines in the .py
 WIDGET = "application/vnd.jupyter.widget-view+json"
+LEDGER, LEDGER_PROFILE = "claims", "mini"  # the page that reads every profile's numbers, and so is made last
 
 
 # Where pages are
@@ -148,41 +150,92 @@ def labelled(page: Any, profile: str) -> Any:
     return page
 
 
+# What a page glues
+
+
+def glued(page: str) -> dict[str, Any]:
+    """Name and value of everything that an executed page, given as text, glues into its prose."""
+    outputs = [output for cell in json.loads(page)["cells"] for output in cell.get("outputs", [])]
+    found = {}
+    for output in outputs:
+        if about := output.get("metadata", {}).get("scrapbook"):
+            found[about["name"]] = _value(output["data"].get(about["mime_prefix"] + "text/plain", ""))
+    return found
+
+
+def _value(text: str) -> Any:
+    try:
+        return literal_eval(text)
+    except (ValueError, SyntaxError):
+        return text  # the repr of an object is kept as it reads
+
+
+def numbers(page: str) -> str:
+    """The text of `results/<profile>/<page>.json` for an executed page, given as text."""
+    return json.dumps(glued(page), indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+
+
 # Freshness
 
 
-def freshness(page: str, profile: str) -> str:
-    """sha256 over what decides an executed page: its cells, the profile, the package, the pins, the results it reads.
+def made_from(page: str, profile: str) -> dict[str, str]:
+    """What decides an executed page: path -> beginning of its sha256, for the page's source (its cells, and the
+    profile), the package, the pins and the results that it reads.
 
-    Results that `make results` takes from the pages themselves are left out, or no page would ever be fresh.
+    Results that `make results` takes from pages decide the ledger alone, or no page would ever be fresh.
     """
     package = [path for path in _files(paths.root() / "andlib") if "__pycache__" not in path.parts]
     read = [path for path in _files(results(profile)) if path.stem not in names()]
-    digest = hashlib.sha256(json.dumps([profile, cells(source(page))], sort_keys=True).encode())
-    for path in [paths.root() / "constraints.txt", *package, *read]:
-        digest.update(f"\0{path.relative_to(paths.root()).as_posix()}\0".encode())
-        digest.update(hashlib.sha256(path.read_bytes()).digest())
-    return digest.hexdigest()
+    if page == LEDGER:
+        read = [path for path in sorted(paths.results().glob("*/*.json")) if path.stem != LEDGER]
+    digests = {path: _sha256(path.read_bytes()) for path in [paths.root() / "constraints.txt", *package, *read]}
+    digests[source(page)] = _sha256(json.dumps([profile, cells(source(page))], sort_keys=True).encode())
+    return {path.relative_to(paths.root()).as_posix(): digest[:16] for path, digest in digests.items()}
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
 
 
 def _files(folder: Path) -> list[Path]:
     return sorted(path for path in folder.rglob("*") if path.is_file())
 
 
+def signed(page: str) -> str:
+    """An executed page, given as text, with the sha256 of all else that it holds: an edit by hand breaks it."""
+    notebook = json.loads(page)
+    about = notebook["metadata"].setdefault("andlib", {})
+    about.pop("sha256", None)
+    about["sha256"] = _sha256(as_text(notebook).encode())
+    return as_text(notebook)
+
+
 def check() -> list[str]:
-    """One sentence for each executed page of the book that is missing, out of date, or not in the contents."""
+    """One sentence for each page or file of numbers that is missing, out of date, changed by hand or unlisted."""
     listed = in_book()
     found = {(path.parent.name, path.stem) for path in (paths.root() / "book/pages").glob("*/*.ipynb")}
     problems = [] if listed else ["_toc.yml lists no executed page."]
     for profile, page in listed:
-        if (profile, page) not in found:
-            problems.append(f"book/pages/{profile}/{page}.ipynb is missing: run make results PROFILE={profile}.")
-        elif _stored_freshness(profile, page) != freshness(page, profile):
-            problems.append(f"book/pages/{profile}/{page}.ipynb is out of date: run make results PROFILE={profile}.")
+        wrong = _wrong(profile, page) if (profile, page) in found else [f"{_shown(profile, page)} is missing"]
+        problems += [f"{what}: run make results PROFILE={profile}." for what in wrong]
     strangers = sorted(found - set(listed))
-    return problems + [f"book/pages/{profile}/{page}.ipynb is not in _toc.yml." for profile, page in strangers]
+    return problems + [f"{_shown(profile, page)} is not in _toc.yml." for profile, page in strangers]
 
 
-def _stored_freshness(profile: str, page: str) -> str | None:
-    stored = json.loads(committed_page(profile, page).read_text(encoding="utf-8"))
-    return stored["metadata"].get("andlib", {}).get("freshness")
+def _wrong(profile: str, page: str) -> Iterator[str]:
+    """What is wrong with a committed page and its numbers."""
+    text = committed_page(profile, page).read_text(encoding="utf-8")
+    if signed(text) != text:
+        yield f"{_shown(profile, page)} was changed by hand"
+    kept = results(profile) / f"{page}.json"
+    if not kept.exists() or kept.read_text(encoding="utf-8") != numbers(text):
+        yield f"{kept.relative_to(paths.root()).as_posix()} does not hold what {_shown(profile, page)} glues"
+    then, now = json.loads(text)["metadata"].get("andlib", {}).get("made_from", {}), made_from(page, profile)
+    changed = sorted((path for path in then.keys() | now.keys() if then.get(path) != now.get(path)), reverse=True)
+    if changed:  # results come first, the package last
+        more = f" and {len(changed) - 3} more" if len(changed) > 3 else ""
+        yield f"{_shown(profile, page)} is out of date, for {', '.join(changed[:3])}{more} changed"
+
+
+def _shown(profile: str, page: str) -> str:
+    return committed_page(profile, page).relative_to(paths.root()).as_posix()

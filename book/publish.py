@@ -31,22 +31,25 @@ from andlib.errors import InputError, check_choice, suggest
 from committed import (
     KERNEL,
     LAYOUT,
+    LEDGER,
+    LEDGER_PROFILE,
     as_text,
     check,
     committed_page,
-    freshness,
     in_book,
     labelled,
+    made_from,
     names,
     normalise,
     number_cells,
+    numbers,
     results,
+    signed,
     source,
     write,
 )
 
 LONGEST = ("4_3_unlearning", "4_4_feature_importance")  # begun first, so that the others run beside them
-LEDGER, LEDGER_PROFILE = "claims", "mini"  # the page that reads every profile's numbers, and so is made last
 
 
 def sync() -> list[Path]:
@@ -144,7 +147,7 @@ def _execute_page(page: str, profile: str, data_dir: str) -> tuple[Path, float]:
     os.environ.setdefault("JUPYTER_PREFER_ENV_PATH", "1")  # not a kernel of another environment of the user
     started = time.monotonic()
     parameters = {"profile": profile} | ({"data_dir": data_dir} if data_dir else {})
-    note = {"profile": profile, "freshness": freshness(page, profile)}
+    note = {"profile": profile, "made_from": made_from(page, profile)}
     out = execute(source(page, ".ipynb"), _fresh(profile, page), parameters, note)
     return out, time.monotonic() - started
 
@@ -185,26 +188,8 @@ def publish(executed: list[Path], profile: str) -> None:
             if len(folder.parts) > 1 and f"{folder}/" in text:
                 raise InputError(f"{page}.ipynb shows the folder {folder}: a page must not print it.")
     for page, text in texts.items():
-        write(text, committed_page(profile, page))
-        numbers = json.dumps(glued(text), indent=1, sort_keys=True, ensure_ascii=False) + "\n"
-        write(numbers, results(profile) / f"{page}.json")
-
-
-def glued(page: str) -> dict[str, Any]:
-    """Name and value of everything that an executed page, given as text, glues into its prose."""
-    outputs = [output for cell in json.loads(page)["cells"] for output in cell.get("outputs", [])]
-    found = {}
-    for output in outputs:
-        if about := output.get("metadata", {}).get("scrapbook"):
-            found[about["name"]] = _value(output["data"].get(about["mime_prefix"] + "text/plain", ""))
-    return found
-
-
-def _value(text: str) -> Any:
-    try:
-        return literal_eval(text)
-    except (ValueError, SyntaxError):
-        return text  # the repr of an object is kept as it reads
+        write(signed(text), committed_page(profile, page))
+        write(numbers(text), results(profile) / f"{page}.json")
 
 
 # The command line

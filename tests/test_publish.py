@@ -12,6 +12,7 @@ import publish
 from andlib import paths
 from andlib.errors import InputError
 
+GLUED = "application/papermill.record/"
 SOURCE = """# %% [markdown]
 # # A page
 # %% tags=["parameters", "hide-input"]
@@ -38,8 +39,27 @@ def project(tmp_path, monkeypatch):
     return root
 
 
+@pytest.fixture
+def published(project):
+    """The project with its page published, beside results that no page makes."""
+    for name, text in (("completions.jsonl", '{"answer": 3}\n'), ("by_hand.csv", "points\n3\n"), ("cost.json", "[3]")):
+        (project / "results/mini" / name).write_text(text)
+    said = new_output("stream", text="ast mini")
+    page = committed.normalise(notebook(said, kept("top1", 0.93), kept("best", "cos")))
+    page.metadata["andlib"] = {"profile": "mini", "made_from": committed.made_from("one", "mini")}
+    done = committed.write(page, project / "_build/pages/mini/one.ipynb")
+    publish.publish([done], "mini")
+    return project
+
+
 def notebook(*outputs, source="1"):
     return new_notebook(cells=[new_markdown_cell("words"), new_code_cell(source, outputs=list(outputs))])
+
+
+def kept(name, value):
+    """What `glue` leaves on a page."""
+    about = {"scrapbook": {"name": name, "mime_prefix": GLUED}}
+    return new_output("display_data", {f"{GLUED}text/plain": repr(value)}, metadata=about)
 
 
 def outputs(*given):
@@ -92,10 +112,7 @@ def test_plain_text_goes_beside_html_or_an_image_and_stays_alone():
 
 
 def test_glued_values_stay():
-    glue = new_output(
-        "display_data", {"application/papermill.record/text/plain": "0.93"}, metadata={"scrapbook": {"name": "top1"}}
-    )
-    assert outputs(glue)[0] == glue
+    assert outputs(kept("top1", 0.93))[0] == kept("top1", 0.93)
 
 
 def test_styler_ids_are_numbered_through_the_page():
@@ -163,24 +180,27 @@ def test_labels_of_figures_and_references_to_them_name_the_profile():
     )
 
 
+def test_what_an_executed_page_glues_is_published_with_it(project):
+    glue = '# %%\nfrom myst_nb import glue\nglue("top1", 0.93)\nglue("best", "cos", display=False)\n'
+    (project / "notebooks/one.py").write_text(SOURCE + glue)
+    publish.sync()
+    note = {"profile": "mini", "made_from": committed.made_from("one", "mini")}
+    done = publish.execute(project / "notebooks/one.ipynb", project / "_build/pages/mini/one.ipynb", {}, note)
+    publish.publish([done], "mini")
+    assert json.loads((project / "results/mini/one.json").read_text()) == {"top1": 0.93, "best": "cos"}
+    assert committed.check() == []
+
+
 def test_an_unknown_page_is_refused_with_the_likely_one(project):
     with pytest.raises(InputError, match="Did you mean 'one'"):
         publish.execute_pages(["onee"], "mini")
 
 
-def test_results_are_published_and_staged(project):
-    (project / "notebooks/one.py").write_text(
-        SOURCE + '# %%\nfrom myst_nb import glue\nglue("top1", 0.93)\nglue("best", "cos", display=False)\n'
-    )
-    publish.sync()
-    note = {"profile": "mini", "freshness": committed.freshness("one", "mini")}
-    done = publish.execute(project / "notebooks/one.ipynb", project / "_build/pages/mini/one.ipynb", {}, note)
-    publish.publish([done], "mini")
-    assert json.loads((project / "results/mini/one.json").read_text()) == {"top1": 0.93, "best": "cos"}
-    assert committed.check() == []
-    (project / "book/publish.py").write_text("")
+def test_a_freshly_executed_page_is_staged_in_place_of_the_committed_one(published):
+    (published / "book/publish.py").write_text("")
     staged = publish.stage("mini")
-    assert (staged / "pages/mini/one.ipynb").read_bytes() == done.read_bytes()
+    fresh = published / "_build/pages/mini/one.ipynb"
+    assert (staged / "pages/mini/one.ipynb").read_bytes() == fresh.read_bytes()
     assert not list(staged.rglob("*.py"))
 
 
@@ -197,7 +217,7 @@ def test_a_book_with_an_unexecuted_page_is_not_staged(project):
         publish.stage("mini")
 
 
-# freshness
+# what decides a page
 
 
 @pytest.mark.parametrize(
@@ -212,30 +232,81 @@ def test_a_book_with_an_unexecuted_page_is_not_staged(project):
         ("results/mini/answers.json", "{}"),
     ],
 )
-def test_what_decides_a_page_changes_its_freshness(project, changed, text):
-    before = committed.freshness("one", "mini")
+def test_what_decides_a_page_is_known_by_its_path(project, changed, text):
+    before = committed.made_from("one", "mini")
     (project / changed).write_text(text)
-    assert committed.freshness("one", "mini") != before
+    assert {path for path, _ in before.items() ^ committed.made_from("one", "mini").items()} == {changed}
 
 
 @pytest.mark.parametrize("unrelated", ["book/publish.py", "results/mini/one.json", "README.md", "results/esc10.csv"])
 def test_what_does_not_decide_a_page_leaves_it_fresh(project, unrelated):
-    before = committed.freshness("one", "mini")
+    before = committed.made_from("one", "mini")
     (project / unrelated).write_text("changed")
-    assert committed.freshness("one", "mini") == before
-    assert committed.freshness("one", "esc10") != before
+    assert committed.made_from("one", "mini") == before
+    assert committed.made_from("one", "esc10") != before
 
 
-def test_check_names_a_missing_a_stale_and_a_stray_page(project):
-    assert re.search(r"mini/one\.ipynb is missing", committed.check()[0])
-    stale = json.dumps({"cells": [], "metadata": {"andlib": {"freshness": committed.freshness("one", "mini")}}})
-    committed.write(stale, project / "book/pages/mini/one.ipynb")
+def test_the_ledger_is_made_from_every_profiles_numbers_but_its_own(project):
+    (project / "notebooks/claims.py").write_text(SOURCE)
+    for name in ("mini/one.json", "mini/claims.json", "esc10/one.json", "esc10/answers.json"):
+        committed.write("{}", project / "results" / name)
+    read = {path for path in committed.made_from("claims", "mini") if path.startswith("results")}
+    assert read == {"results/mini/one.json", "results/esc10/one.json", "results/esc10/answers.json"}
+
+
+# check
+
+
+def test_a_published_page_and_its_numbers_pass(published):
+    assert json.loads((published / "results/mini/one.json").read_text()) == {"top1": 0.93, "best": "cos"}
     assert committed.check() == []
-    (project / "andlib/stage.py").write_text("x = 2\n")
-    committed.write(stale, project / "book/pages/mini/two.ipynb")
-    assert [re.search(r"out of date|not in _toc", problem)[0] for problem in committed.check()] == [
-        "out of date",
-        "not in _toc",
+
+
+@pytest.mark.parametrize(
+    "file, before, after, says",
+    [
+        ("book/pages/mini/one.ipynb", "ast mini", "ast 0.94", "^book/pages/mini/one.ipynb was changed by hand"),
+        ("book/pages/mini/one.ipynb", '"0.93"', '"0.94"', "^book/pages/mini/one.ipynb was changed by hand"),
+        (
+            "results/mini/one.json",
+            "0.93",
+            "0.94",
+            "^results/mini/one.json does not hold what book/pages/mini/one.ipynb",
+        ),
+        ("results/mini/completions.jsonl", "3", "4", "one.ipynb is out of date, for results/mini/completions.jsonl ch"),
+        ("results/mini/by_hand.csv", "3", "4", "one.ipynb is out of date, for results/mini/by_hand.csv changed"),
+        ("results/mini/cost.json", "3", "4", "one.ipynb is out of date, for results/mini/cost.json changed"),
+        ("andlib/stage.py", "1", "2", "one.ipynb is out of date, for andlib/stage.py changed"),
+    ],
+)
+def test_a_number_changed_by_hand_is_found_and_its_file_named(published, file, before, after, says):
+    text = (published / file).read_text()
+    assert before in text
+    (published / file).write_text(text.replace(before, after))
+    assert re.search(says, committed.check()[0])
+
+
+def test_missing_numbers_are_named_and_of_many_changes_the_results_first(published):
+    (published / "results/mini/one.json").unlink()
+    assert committed.check()[0].startswith("results/mini/one.json does not hold what")
+    for name in "abcd":
+        (published / f"andlib/{name}.py").write_text("")
+    (published / "results/mini/cost.json").unlink()
+    assert "for results/mini/cost.json, andlib/d.py, andlib/c.py and 2 more changed" in committed.check()[1]
+
+
+def test_a_signature_covers_all_but_itself(published):
+    text = (published / "book/pages/mini/one.ipynb").read_text()
+    assert committed.signed(text) == text
+    assert committed.signed(text.replace("ast mini", "ast esc10")) != text.replace("ast mini", "ast esc10")
+
+
+def test_check_names_a_missing_and_a_stray_page(published):
+    page = published / "book/pages/mini/one.ipynb"
+    page.rename(page.with_name("two.ipynb"))
+    assert committed.check() == [
+        "book/pages/mini/one.ipynb is missing: run make results PROFILE=mini.",
+        "book/pages/mini/two.ipynb is not in _toc.yml.",
     ]
 
 

@@ -9,8 +9,8 @@ import re
 
 import pytest
 
-from committed import results, source
-from publish import execute, glued
+from committed import glued, results, source
+from publish import execute
 
 TOLERANCE = 2 / 28 + 1e-9
 WINNERS = {"best", "beats_string", "by_accuracy", "by_top1", "order"}  # names in an order that one unit can turn
