@@ -31,21 +31,29 @@ def last_layer(**changed):
 
 
 def db_best(**changed):
-    return said("t2_db_best", "4_1_last_layer", last_layer=last_layer(**changed))
+    """On intervals 0.1 … 0.3 of every difference, but for what is changed: model_method -> its three intervals."""
+    rows = []
+    for model in MODELS:
+        for other in ("TAB", "ICL"):
+            given = changed.get(f"{model}_{other}", [(0.1, 0.3)] * 3)
+            at = {k: v for n, (a, b) in zip(claims.MEASURED, given, strict=True) for k, v in ends(n, a, a, b).items()}
+            rows.append({"model": model, "compared": f"DB − {other}", **at})
+    return judge("t2_db_best", {"4_1_last_layer": {"intervals": rows}})[:2]
 
 
-def test_db_is_best_in_the_papers_own_table_but_not_with_a_tie_or_one_measure_lower():
-    assert db_best() == HOLDS
-    assert db_best(ast_TAB=(1.0, 1.0, 0.98)) == HOLDS
-    assert db_best(ast_TAB=(1.0, 1.0, 1.0 + 1e-7)) == FAILS
-    assert db_best(beats_frozen_ICL=(0.1, 0.83, 0.1)) == FAILS
+def test_db_is_best_where_one_interval_lies_above_zero_and_none_below():
+    assert db_best()[0] == HOLDS
+    assert db_best(ast_TAB=[(0.0, 0.0), (-0.2, 0.2), (0.01, 0.2)])[0] == HOLDS
+    assert db_best(ast_TAB=[(0.0, 0.3), (-0.2, 0.2), (0.0, 0.2)]) == (FAILS, "undecided")
+    assert db_best(ast_TAB=[(0.0, 0.0), (0.0, 0.0), (-1e-7, 1e-7)]) == (FAILS, "fails")  # a tie in all three
+    assert db_best(beats_frozen_ICL=[(0.1, 0.3), (0.1, 0.3), (-0.2, -0.1)]) == (FAILS, "fails")
 
 
-def test_a_method_without_numbers_leaves_db_untested_unless_another_beats_it():
-    assert db_best(ast_ICL=(None, None, None)) == UNTESTED
-    assert db_best(ast_ICL=(None, None, None), ast_TAB=(1.0, 1.0, 1.0)) == FAILS
-    rows = [row for row in last_layer() if row["method"] != "TAB"]
-    assert said("t2_db_best", "4_1_last_layer", last_layer=rows) == UNTESTED
+def test_a_method_without_answers_leaves_db_untested_unless_another_beats_it():
+    unknown = [(None, None)] * 3
+    assert db_best(ast_ICL=unknown)[0] == UNTESTED
+    assert db_best(ast_ICL=unknown, ast_TAB=[(-0.2, -0.1)] * 3) == (FAILS, "fails")
+    assert judge("t2_db_best", {"4_1_last_layer": {"last_layer": last_layer()}})[0] == UNTESTED
 
 
 def accuracy(**intervals):
