@@ -2,20 +2,24 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import combinations
 
 import numpy as np
 import pandas as pd
 
-from andlib import answers, concepts, language, stages
+from andlib import ablation, answers, concepts, language, stages
 from andlib.activations import highest
 from andlib.errors import InputError
+from andlib.mini import cross_fitting
 from andlib.profiles import LEARNT, TEST
 from andlib.records import Unit
 from andlib.run import Run
 from andlib.similarity import FUNCTIONS
+from andlib.tables import best_function
 from andlib.targets import Layer, Target
 
-METHODS = ("ICL", "TAB", "DB")
+METHODS, MEASURED = ("DB", "TAB", "ICL"), ("top1", "top5", "cos")
+DRAWS, SEED = 10_000, 0
 
 
 def last_layer(run: Run) -> pd.DataFrame:
@@ -24,16 +28,74 @@ def last_layer(run: Run) -> pd.DataFrame:
     One row a model, method, function (ICL: how many worked examples) and condition; columns top1, top5 (shares of
     units) and cos (mean cosine of the first concept and the true class; 0 where ICL names none), units (that the
     language model answered for; all of them elsewhere), none (units for which ICL names no concept). Conditions:
-    "all clips" is the paper's; "fold 1" uses only clips that no network was trained on; the others are controls.
+    "all clips" is the paper's; "fold 1" uses only clips that no network was trained on; "cross-fitted" all clips, each
+    heard by a network that did not learn from it (`cross_fitting`); the others are controls.
     """
     rows = [row for model in run.models for row in _last_layer_rows(run, model)]
     return pd.DataFrame(rows)
 
 
-def _last_layer_rows(run: Run, model: str):
-    truth = [run.concepts.index(name) for name in _known_classes(run, model)]
+def intervals(run: Run, results: pd.DataFrame) -> pd.DataFrame:
+    """How sure Table 2 is: each method's best function on all clips, and the differences of the methods, with 95 %.
+
+    One row a model and method or pair; columns model, compared ("DB", "DB − TAB"), and top1, top5 and cos, each with
+    _low and _high: see `compared`. A pair counts the units that both methods answered for. The functions are those
+    that are best for all units, not chosen anew in each draw. results: `last_layer`.
+    """
+    rows = []
+    for model in run.models:
+        truth, cosine = _truth(run, model), _name_cosines(run)
+        ours, u = results[results["model"] == model], stages.unit_activations(run, model)["classifier"]
+        best = {method: best_function(ours, method) for method in METHODS}
+        found = {}
+        for method, p in {"DB": stages.concept_similarity(run), "TAB": stages.sound_similarity(run)}.items():
+            scores = stages.closed_scores(run, method, best[method], u, p)
+            found[method] = concepts.identification(concepts.ranked(scores, 5), truth, cosine)
+        found["ICL"] = _answered(run, model, int(best["ICL"][0]), truth, cosine)
+        rows += [{"model": model, **row} for row in compared(found)]
+    return pd.DataFrame(rows)
+
+
+def compared(found: Mapping[str, Mapping[str, np.ndarray]]) -> list[dict]:
+    """Means over units of what several readings found, and of the differences of every two, with 95 % intervals.
+
+    Units are drawn with replacement, the same for both of a pair: an interval says how far a value rests on which
+    classes happened to be asked. It is silent on other clips, captions, answers of the language model and trainings
+    of the network; and where all units agree it has no width, which with few units is no certainty.
+    found: reading -> `concepts.identification`; nan is no answer, and such units are left out.
+    """
+    values = {name: {m: np.asarray(of[m], float) for m in MEASURED} for name, of in found.items()}
+    for one, other in combinations(found, 2):
+        values[f"{one} − {other}"] = {m: values[one][m] - values[other][m] for m in MEASURED}
+    return [
+        {"compared": name, **{column: value for m in MEASURED for column, value in _resampled(m, of[m]).items()}}
+        for name, of in values.items()
+    ]
+
+
+def _resampled(name: str, values: np.ndarray) -> dict[str, float]:
+    """The mean and its interval, as columns: name, name_low, name_high."""
+    kept = values[~np.isnan(values)]
+    if not len(kept):
+        return dict.fromkeys((name, f"{name}_low", f"{name}_high"), np.nan)
+    drawn = np.random.default_rng(SEED).multinomial(len(kept), np.full(len(kept), 1 / len(kept)), DRAWS)
+    low, high = ablation.interval(drawn @ kept / len(kept))
+    return {name: float(kept.mean()), f"{name}_low": low, f"{name}_high": high}
+
+
+def _truth(run: Run, model: str) -> list[int]:
+    """Which concept each classifier unit stands for."""
+    return [run.concepts.index(name) for name in _known_classes(run, model)]
+
+
+def _name_cosines(run: Run) -> np.ndarray:
+    """Cosines of the encoded names of concepts, [concepts, concepts]."""
     names = stages.embeddings(run, run.concepts, run.profile.encoder)
-    cosine = names @ names.T
+    return names @ names.T
+
+
+def _last_layer_rows(run: Run, model: str):
+    truth, cosine = _truth(run, model), _name_cosines(run)
     trained = stages.unit_activations(run, model)["classifier"]
     untrained = stages.unit_activations(run, model, untrained=True)["classifier"]
     p = {"TAB": stages.sound_similarity(run), "DB": stages.concept_similarity(run)}
@@ -47,6 +109,8 @@ def _last_layer_rows(run: Run, model: str):
             "untrained network": (untrained, p[method]),
         }.items()
     }
+    held_out = cross_fitting.logits(run, model)
+    cases |= {(method, "cross-fitted"): (held_out, p[method]) for method in p if held_out is not None}
     cases |= {("DB", control): (trained, stages.concept_similarity(run, control)) for control in stages.CONTROLS}
     yield from _asked(run, model, truth, cosine)
     for (method, condition), (u, similarities) in cases.items():
@@ -61,19 +125,25 @@ def _last_layer_rows(run: Run, model: str):
 
 
 def _asked(run: Run, model: str, truth: Sequence[int], cosine: np.ndarray):
-    """ICL's rows: one ranked list a unit, so that its first five hold its first; naming none is a wrong answer."""
+    """ICL's rows, one for each number of worked examples."""
     for shots in answers.SHOTS:
-        lists = answers.choices(run, model, shots)
-        given = [(named, true) for named, true in zip(lists, truth, strict=True) if named is not None]
-        rankings = [[run.concepts.index(name) for name in named] for named, _ in given]
-        pairs = list(zip(rankings, (true for _, true in given), strict=True))
-        found = {
-            "top1": np.array([ranking[:1] == [true] for ranking, true in pairs], float),
-            "top5": np.array([true in ranking[:5] for ranking, true in pairs], float),
-            "cos": np.array([cosine[ranking[0], true] if ranking else 0.0 for ranking, true in pairs]),
-        }
-        none = sum(not ranking for ranking in rankings)
-        yield _identified(model, "ICL", f"{shots}-shot", "all clips", found) | {"none": none}
+        found = _answered(run, model, shots, truth, cosine)
+        yield _identified(model, "ICL", f"{shots}-shot", "all clips", found) | {"none": int(np.nansum(found["none"]))}
+
+
+def _answered(run: Run, model: str, shots: int, truth: Sequence[int], cosine: np.ndarray) -> dict[str, np.ndarray]:
+    """`concepts.identification` of ICL's answers, and none: whether no concept was named; nan where no answer is kept.
+
+    One ranked list a unit, so that its first five hold its first; naming none is a wrong answer.
+    """
+    found = {column: np.full(len(truth), np.nan) for column in (*MEASURED, "none")}
+    for unit, (named, true) in enumerate(zip(answers.choices(run, model, shots), truth, strict=True)):
+        if named is not None:
+            ranking = [run.concepts.index(name) for name in named]
+            found["top1"][unit], found["top5"][unit] = ranking[:1] == [true], true in ranking[:5]
+            found["cos"][unit] = cosine[ranking[0], true] if ranking else 0
+            found["none"][unit] = not ranking
+    return found
 
 
 def named_units(run: Run, model: str, function: str) -> pd.DataFrame:
@@ -88,9 +158,10 @@ def named_units(run: Run, model: str, function: str) -> pd.DataFrame:
 
 
 def _identified(model: str, method: str, function: str, condition: str, found: Mapping[str, np.ndarray]) -> dict:
-    shares = {column: float(values.mean()) if len(values) else np.nan for column, values in found.items()}
+    known = {column: found[column][~np.isnan(found[column])] for column in MEASURED}
+    shares = {column: float(values.mean()) if len(values) else np.nan for column, values in known.items()}
     keys = {"model": model, "method": method, "function": function, "condition": condition}
-    return {**keys, **shares, "units": len(found["top1"])}
+    return {**keys, **shares, "units": len(known["top1"])}
 
 
 def _string_match(run: Run, u: np.ndarray) -> np.ndarray:

@@ -119,6 +119,36 @@ def table2(results: pd.DataFrame, made_by: str, rests_on: Mapping[str, str]) -> 
     return plain(pd.DataFrame(rows).fillna("–"), caption, made_by)
 
 
+def intervals(frame: pd.DataFrame, made_by: str, cosine: str) -> Table:
+    """How sure Table 2 is: values and differences in points, with 95 % intervals. frame: `section_4_1.intervals`."""
+    rows = []
+    for row in frame.to_dict("records"):
+        heads = {"top1": "top-1 %", "top5": "top-5 %", "cos": f"cosine by {cosine}"}
+        sign, cells = "+" if "−" in row["compared"] else "", {}
+        for name, head in heads.items():
+            scale, spec = (1, f"{sign}.2f") if name == "cos" else (100, f"{sign}.0f")
+            value, low, high = (scale * row[f"{name}{end}"] for end in ("", "_low", "_high"))
+            cells[head] = "–" if pd.isna(value) else f"{value:{spec}} ({_interval(low, high, spec)})"
+        rows.append({"model": row["model"], "method or pair": row["compared"], **cells})
+    caption = "Table 2 and differences between methods, with 95 % intervals over units"
+    return plain(pd.DataFrame(rows), caption, made_by)
+
+
+def cross_fitted(results: pd.DataFrame, made_by: str, cosine: str) -> Table:
+    """TAB and DB for AST from activations of networks that did not learn from the clip, beside the plain reading.
+
+    results: `section_4_1.last_layer`.
+    """
+    conditions = ["all clips", "fold 1", "cross-fitted"]
+    ours = results[results["method"].isin(["TAB", "DB"]) & results["condition"].isin(conditions)]
+    ours = ours[ours["model"] == "ast"]
+    wide = ours.assign(cell=[_cell(row, ".0f") for _, row in ours.iterrows()])
+    wide = wide.pivot(index=["method", "function"], columns="condition", values="cell")
+    wide = wide[[name for name in conditions if name in wide]].reset_index()
+    caption = f"AST by similarity function and by who hears each clip: top-1 % / top-5 % / cosine by {cosine}"
+    return plain(wide, caption, made_by)
+
+
 def controls(results: pd.DataFrame, made_by: str) -> Table:
     """Top-1 under every condition: TAB's and DB's best functions, and the string match."""
     rows = []

@@ -33,7 +33,9 @@ llm: str = ""  # ICL's language model: smollm2 | transformers:MODEL | openai:MOD
 import pandas as pd
 
 import andlib as al
-from andlib.tables import best_function, controls, keep, named, plain, table2, table7
+from andlib import section_4_1
+from andlib.mini import cross_fitting
+from andlib.tables import best_function, controls, cross_fitted, intervals, keep, named, plain, table2, table7
 
 run = al.open_run(globals())
 al.figures.style()
@@ -55,6 +57,10 @@ al.figures.style()
 results = al.last_layer(run)
 origins = al.caption_parts(run)
 table2(results, run.made_by(*origins), run.rests_on)
+
+# %% tags=["hide-input"]
+sure = section_4_1.intervals(run, results)
+intervals(sure, run.made_by(*origins), run.rests_on["cosine"])
 
 # %% tags=["hide-input"]
 controls(results, run.made_by(*origins))
@@ -96,6 +102,12 @@ def of_icl(shots):
     return ", ".join(f"{name} {row['top1']:.0%} (none named for {row['none']:.0f} of {row['units']})" if row["units"] else f"{name}: no kept answer" for name, row in rows)
 
 
+def gained(pair):
+    """A difference in top-1 by model, in points with its 95 % interval."""
+    rows = sure[sure["compared"] == pair].set_index("model")[["top1", "top1_low", "top1_high"]].dropna() * 100
+    return ", ".join(f"{name} {value:+.0f} ({low:+.0f} … {high:+.0f})" for name, value, low, high in rows.itertuples()) or "no value"
+
+
 every = results[(results["method"] == "DB") & (results["condition"] == "all clips") & (results["function"] == results["model"].map(best["DB"]))].set_index("model")["top1"]
 sounds = results[(results["method"] == "TAB") & (results["condition"] == "all clips") & (results["function"] == results["model"].map(best["TAB"]))].set_index("model")["top1"]
 keep(
@@ -121,7 +133,8 @@ keep(
     by_top1=ranking(every),
     units=int(results.loc[results["method"] == "DB", "units"].iloc[0]),
 )
-keep(last_layer=results, title=run.profile.title)
+keep(db_tab=gained("DB − TAB"), db_icl=gained("DB − ICL"), tab_icl=gained("TAB − ICL"))
+keep(last_layer=results, intervals=sure, title=run.profile.title)
 
 # %% [markdown]
 # On {glue:text}`title`, DB's best function puts the right class first for these shares of the {glue:text}`units` classifier units: {glue:text}`top1`.
@@ -131,6 +144,10 @@ keep(last_layer=results, title=run.profile.title)
 #
 # - **TAB** puts it first for {glue:text}`tab_top1`; on fold 1 alone for {glue:text}`tab_fold1`; for the untrained network's units for {glue:text}`tab_untrained`. That DB names more than TAB {glue:text}`order`.
 # - **ICL**, with one worked example: {glue:text}`icl_one`. With two: {glue:text}`icl_two`. The language model here is a hundredth of the size of the paper's, often repeats its example or the description, and is no measure of what ICL can do; [the page on summaries](3_summaries.ipynb) shows what it writes.
+#
+# In points of top-1, with 95 % intervals, DB less TAB is {glue:text}`db_tab`; DB less ICL {glue:text}`db_icl`; TAB less ICL {glue:text}`tab_icl`.
+# These intervals draw the units anew, the same for both methods: they say how far a difference rests on which classes were asked.
+# They are silent on other clips, captions and trainings, and where all units agree they have no width, which with few units is no certainty.
 #
 # The controls say what DB rests on:
 #
@@ -152,6 +169,41 @@ al.figures.function_accuracy(results);
 # The released code calls the function for one unit at a time; its mean over units is then the unit itself, every score is 0 and the first concept wins for every unit.
 # One of 50 classes is then right, and five of 50 are among the first five.
 # `-p mode db_one_unit_at_a_time` proves it.
+#
+# ## Cross-fitting
+#
+# The paper plays all clips to networks that were trained on four fifths of them, so a unit may fire on a clip because the network learnt it by heart.
+# Fold 1 alone avoids that with a fifth of the clips.
+# Cross-fitting avoids it with all of them: five small ASTs of one recipe and one seed each leave another fold out, and each clip's activations come from the network that did not learn from it.
+# A classifier unit stands for its class in all five; hidden units of different networks do not correspond, so only the last layer can be read in this way.
+
+# %% tags=["hide-input"]
+cross_fitted(results, run.made_by(*origins), run.rests_on["cosine"])
+
+# %% tags=["remove-cell"]
+crossed = cross_fitting.committed(run)
+of_ast = results[(results["model"] == "ast") & (results["function"] == results["method"].map({method: of.get("ast") for method, of in best.items()}))].set_index(["method", "condition"])["top1"]
+
+
+def heard(method):
+    """AST's top-1 by a method's best function, by who hears each clip."""
+    shown = [f"{condition} {of_ast[method, condition]:.0%}" for condition in ("all clips", "fold 1", "cross-fitted") if (method, condition) in of_ast]
+    return ", ".join(shown) or "AST is not among this page's networks"
+
+
+keep(
+    held_out=", ".join(f"{row['clips']} {row['accuracy']:.1%} ({row['low']:.1%} … {row['high']:.1%})" for row in crossed.get("accuracy", [])) or "no networks were cross-fitted for this profile, so the reading is missing from the table",
+    crossed_db=heard("DB"),
+    crossed_tab=heard("TAB"),
+    crossed_minutes=", ".join(f"{row['seconds'] / 60:.0f}" for row in crossed.get("networks", [])) or "none here",
+)
+
+# %% [markdown]
+# How often the networks are right on what they left out, with 95 % intervals over source recordings: {glue:text}`held_out`.
+# Top-1 by the function that is best for the plain reading of all clips: DB {glue:text}`crossed_db`; TAB {glue:text}`crossed_tab`.
+#
+# What is probed is then a recipe, not one network: five networks answer as one, and their logits share no scale but that of equal training.
+# Their trainings took, in minutes: {glue:text}`crossed_minutes`. The page reads the committed logits.
 #
 # ## Unit by unit
 #
@@ -179,7 +231,7 @@ plain(names, "How often descriptions name the clip's own class, by origin", run.
 # - **TAB's encoder** was trained on synthesised sounds of other seeds, captioned with their true class. On SynthESC it has met every class, as LAION-CLAP has met every class of ESC-50; on real recordings it is out of its depth.
 # - **ICL.** The paper asks for one class and, apart from that, for five, and takes the nearest class for an answer that names none. Here one list gives both, and naming none is wrong. `-p mode icl_uncalibrated` lets it read the uncalibrated summary and snaps its answers, as released.
 # - **Classes.** $D_c$ is the same 50 names, but only the classes of this probing set can be right.
-# - **All clips.** The paper's accuracy uses all 2000 clips, of which the network was trained on 1600. Fold 1 alone stands beside it.
+# - **All clips.** The paper's accuracy uses all 2000 clips, of which the network was trained on 1600. Fold 1 alone stands beside it, and for AST the cross-fitted reading.
 # - **rank_reorder** ranks clips by rank (the released code takes one argsort for it) and its baseline is an expectation in closed form, so it has no randomness.
 #
 # ## Try it yourself
@@ -189,6 +241,7 @@ plain(names, "How often descriptions name the clip's own class, by origin", run.
 # papermill notebooks/4_1_last_layer.ipynb out.ipynb -p encoder clip-vit-b-32 -p audio_encoder laion/clap-htsat-unfused
 # papermill notebooks/4_1_last_layer.ipynb out.ipynb -p llm openai:Qwen/Qwen3-8B     # a server at OPENAI_BASE_URL
 # papermill notebooks/4_1_last_layer.ipynb out.ipynb -p profile esc10 -p data_dir path/to/ESC-10
+# python -m andlib.mini.cross_fitting --profile esc10 --data-dir path/to/ESC-10     # trains four networks
 # ```
 #
 # Next: [silencing units](4_3_unlearning.ipynb), or [look at a single neuron](probe_one_neuron.ipynb).

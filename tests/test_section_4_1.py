@@ -1,9 +1,13 @@
 """Naming the last layer, on a small set with a tiny network."""
 
+import numpy as np
 import pytest
 from conftest import tiny_run
+from scipy.stats import binom
 
-from andlib import section_4_1
+from andlib import section_4_1, stages
+from andlib.mini import cross_fitting
+from andlib.section_4_1 import MEASURED
 
 
 def test_last_layer_has_every_function_and_condition(run):
@@ -34,3 +38,59 @@ def test_named_units_are_those_that_top_1_counts(run):
     assert (named["right"] == "yes").mean() == results.loc[("DB", "wpmi", "all clips"), "top1"]
     assert (named["first"] != named["second"]).all()
     assert ((named["first"] == named["class"]) == (named["right"] == "yes")).all()
+
+
+def test_cross_fitted_activations_are_one_more_condition(run, monkeypatch):
+    assert "cross-fitted" not in set(section_4_1.last_layer(run)["condition"])  # none is committed for these clips
+    plain = stages.unit_activations(run, "ast")["classifier"]
+    monkeypatch.setattr(cross_fitting, "logits", lambda run, model: plain[:, [1, 0, 2]])
+    results = section_4_1.last_layer(run).set_index(["method", "function", "condition"])
+    monkeypatch.setattr(stages, "unit_activations", lambda *_, **__: {"classifier": plain[:, [1, 0, 2]]})
+    swapped = section_4_1.last_layer(run).set_index(["method", "function", "condition"])
+    columns = list(MEASURED)
+    for method in ("TAB", "DB"):
+        for function in section_4_1.FUNCTIONS:
+            crossed = results.loc[(method, function, "cross-fitted"), columns]
+            assert crossed.tolist() == swapped.loc[(method, function, "all clips"), columns].tolist()
+
+
+def identified(*shares):
+    return {name: np.array(values, float) for name, values in zip(MEASURED, shares, strict=True)}
+
+
+def ends(row, name):
+    return row[name], row[f"{name}_low"], row[f"{name}_high"]
+
+
+def test_the_interval_of_a_share_is_that_of_its_binomial():
+    right = np.arange(28) < 9
+    [row] = section_4_1.compared({"DB": identified(right, right, right)})
+    expected = binom.ppf([0.025, 0.975], 28, 9 / 28) / 28
+    assert ends(row, "top1") == pytest.approx((9 / 28, *expected))
+
+
+def test_differences_are_paired_over_units():
+    a, b = np.arange(10) < 6, np.arange(10) < 4
+    db, tab, pair = section_4_1.compared({"DB": identified(a, a, a), "TAB": identified(a, b, 1 - a)})
+    assert pair["compared"] == "DB − TAB" and db["top1_low"] < db["top1_high"]
+    assert ends(pair, "top1") == (0, 0, 0)  # the same units in every draw
+    assert ends(pair, "top5") == pytest.approx((0.2, *binom.ppf([0.025, 0.975], 10, 0.2) / 10))
+    assert pair["cos"] == pytest.approx(0.2) and pair["cos_low"] < 0
+
+
+def test_units_without_an_answer_are_left_out_and_without_any_there_is_no_interval():
+    a, some, none = [1, 1, 0, 0], [1, np.nan, 1, np.nan], [np.nan] * 4
+    rows = section_4_1.compared({"DB": identified(a, a, a), "ICL": identified(some, some, none)})
+    assert [row["top1"] for row in rows] == [0.5, 1.0, -0.5]  # the pair: over the first and the third unit
+    assert np.isnan(ends(rows[1], "cos")).all() and np.isnan(ends(rows[2], "cos")).all()
+
+
+def test_intervals_are_those_of_each_methods_best_function(run):
+    results = section_4_1.last_layer(run)
+    found = section_4_1.intervals(run, results).set_index("compared")
+    assert found.index.tolist() == ["DB", "TAB", "ICL", "DB − TAB", "DB − ICL", "TAB − ICL"]
+    for method in ("DB", "TAB"):
+        best = section_4_1.best_function(results, method)
+        row = results.set_index(["method", "function", "condition"]).loc[(method, best, "all clips")]
+        assert found.loc[method, list(MEASURED)].tolist() == pytest.approx(row[list(MEASURED)].tolist())
+    assert found.loc["ICL", list(MEASURED)].isna().all()  # no answer is kept for this network

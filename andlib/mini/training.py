@@ -134,11 +134,15 @@ def accuracy(network: torch.nn.Module, features: torch.Tensor, labels: torch.Ten
 
 @dataclass(frozen=True)
 class Lesson:
-    """What one network learns from: inputs [clips, frames, mels] and labels of all clips, and which of them it sees."""
+    """What one network learns from: inputs [clips, frames, mels] and labels of all clips, and which of them it sees.
+
+    held_out: the fold that teaches nothing.
+    """
 
     profile: str
     probing_set: ProbingSet
     features: torch.Tensor
+    held_out: int = 1
 
     @property
     def labels(self) -> torch.Tensor:
@@ -147,14 +151,15 @@ class Lesson:
 
     @property
     def seen(self) -> torch.Tensor:
-        """Which clips may be learnt from: folds 2-5."""
-        return torch.from_numpy(self.probing_set.folds != 1)
+        """Which clips may be learnt from: all but the fold held out."""
+        return torch.from_numpy(self.probing_set.folds != self.held_out)
 
     def has(self, folder: Path, recipe: dict) -> bool:
-        """Whether `folder` holds a network that this recipe made of this probing set."""
+        """Whether `folder` holds a network that this recipe made of this probing set without this fold."""
         path = folder / "record.json"
         held = json.loads(path.read_text()) if path.is_file() else {}
-        return held.get("recipe") == recipe and held.get("probing_set") == self.probing_set.fingerprint
+        made = held.get("recipe"), held.get("probing_set"), held.get("held_out", 1)  # older records are of fold 1
+        return made == (recipe, self.probing_set.fingerprint, self.held_out)
 
     def record(self, network: torch.nn.Module, folder: Path, recipe: dict, losses: list[float], start: float) -> None:
         """Writes what was trained, how, and how well it does, beside the weights."""
@@ -163,8 +168,9 @@ class Lesson:
             "recipe": recipe,
             "losses": [round(loss, 4) for loss in losses],
             "probing_set": self.probing_set.fingerprint,
-            "accuracy_fold_1": accuracy(network, self.features[~self.seen], self.labels[~self.seen]),
-            "accuracy_folds_2_5": accuracy(network, self.features[self.seen], self.labels[self.seen]),
+            "held_out": self.held_out,
+            "accuracy_held_out": accuracy(network, self.features[~self.seen], self.labels[~self.seen]),
+            "accuracy_learnt": accuracy(network, self.features[self.seen], self.labels[self.seen]),
             "parameters": sum(p.numel() for p in network.parameters()),
             "seconds": round(time.perf_counter() - start),
             "versions": {"python": platform.python_version(), "torch": torch.__version__},

@@ -1,0 +1,150 @@
+"""Cross-fitting: what a network says of clips that it did not learn from, for every clip.
+
+The paper probes with all clips networks that were trained on four fifths of them. Here five small ASTs of one recipe
+and seed each leave another fold out, and each clip's classifier activations come from the one that did not learn from
+it. Hidden units of different networks do not correspond, so only the last layer, whose units are the classes, can be
+read in this way; and each clip is heard by a different network, so what is probed is the recipe, not one network.
+`python -m andlib.mini.cross_fitting --profile esc10 --data-dir FOLDER` trains what is missing, into
+`cache/training/cross_fitting/`, and writes what the page reads. Killed, it goes on where it was.
+"""
+
+import argparse
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from andlib import ablation, paths
+from andlib.records import ProbingSet
+from andlib.run import Run, open_run
+from andlib.store import write_atomically
+
+MODEL, DECIMALS = "ast", 4
+DRAWS, SEED = 1000, 0
+
+
+def committed(run: Run) -> dict:
+    """What `main` wrote for the run's profile, or an empty dict where nothing is committed.
+
+    clips: a row a clip; its label, fold and logits, `plain` (of the network that left fold 1 out) and `cross_fitted`.
+    accuracy: `held_out_accuracy`. networks: the fold that each left out, seconds of its training and versions.
+    recipe (with the seed), classes (in the order of the logits), made_by.
+    """
+    path = _path(run)
+    return json.loads(path.read_text()) if path.is_file() else {}
+
+
+def logits(run: Run, model: str) -> np.ndarray | None:
+    """Cross-fitted activations of the classifier's units, float32 [clips, classes].
+
+    None for other networks than the embedded AST, and where none are committed for the run's clips.
+    """
+    held = committed(run) if model == MODEL and not run.weights else {}
+    of = {row["clip"]: row["cross_fitted"] for row in held.get("clips", ())}
+    names = [clip.name for clip in run.probing_set.clips]
+    return np.array([of[name] for name in names], np.float32) if of.keys() >= set(names) else None
+
+
+def cross_fit(folds: np.ndarray, by_fold: dict[int, np.ndarray]) -> np.ndarray:
+    """Each clip's logits by the network that left its fold out, [clips, classes].
+
+    folds: of the clips. by_fold: the fold that a network left out -> its logits of all clips.
+    """
+    crossed = np.empty_like(next(iter(by_fold.values())))
+    for fold, found in by_fold.items():
+        crossed[folds == fold] = found[folds == fold]
+    return crossed
+
+
+def held_out_accuracy(probing_set: ProbingSet, crossed: np.ndarray) -> pd.DataFrame:
+    """Share of clips whose largest cross-fitted logit is their class's, with 95 % over source recordings.
+
+    One row a fold and one for all; columns clips, accuracy, low, high, n.
+    """
+    right = (crossed.argmax(1) == probing_set.labels).astype(float)
+    inside = {f"fold {fold}": probing_set.folds == fold for fold in sorted(set(probing_set.folds.tolist()))}
+    rows = []
+    for name, of in {**inside, "all": np.full(len(right), True)}.items():
+        rng = np.random.default_rng(SEED)
+        weights = ablation.bootstrap_weights(probing_set.labels[of], probing_set.sources[of], DRAWS, rng)
+        low, high = ablation.interval(weights @ right[of] / weights.sum(1))
+        rows.append({"clips": name, "accuracy": right[of].mean(), "low": low, "high": high, "n": int(of.sum())})
+    return pd.DataFrame(rows)
+
+
+def networks(run: Run) -> dict[int, Path]:
+    """The fold left out -> folder of the network; the embedded one where it is of this recipe, others are trained."""
+    import torch
+
+    from andlib.mini.training import AST, Lesson, train_ast
+    from andlib.targets import ast_features
+
+    name, recipe = run.profile.name, AST[run.profile.name]
+    waves = run.probing_set.batches(16_000, recipe.seconds)
+    x = torch.cat([ast_features(torch.from_numpy(batch), recipe.max_length) for batch in waves])
+    embedded, folders = Path(run.profile.networks[MODEL]), {}
+    for fold in sorted(set(run.probing_set.folds.tolist())):
+        lesson, out = Lesson(name, run.probing_set, x, fold), paths.cache() / "training/cross_fitting" / f"fold{fold}"
+        folders[fold] = embedded if lesson.has(embedded, asdict(recipe)) else out / f"{MODEL}_{name}"
+        if folders[fold] != embedded:
+            train_ast(lesson, recipe, out)
+    return folders
+
+
+def measured(run: Run, folders: dict[int, Path]) -> dict:
+    """What is committed: see there. folders: `networks`."""
+    from andlib import stages
+    from andlib.checkpoints import load_target
+
+    probing_set = run.probing_set
+    targets = {fold: load_target(path, name=MODEL, seconds=run.profile.seconds) for fold, path in folders.items()}
+    by_fold = {fold: stages.unit_activations(run, network)["classifier"] for fold, network in targets.items()}
+    crossed = cross_fit(probing_set.folds, by_fold)
+    records = {fold: json.loads((path / "record.json").read_text()) for fold, path in folders.items()}
+    return {
+        "recipe": records[1]["recipe"],
+        "classes": targets[1].classes,
+        "made_by": run.made_by(),
+        "accuracy": held_out_accuracy(probing_set, crossed).round(DECIMALS).to_dict("records"),
+        "networks": [{"held_out": fold, "seconds": r["seconds"], **r["versions"]} for fold, r in records.items()],
+        "clips": [
+            {"clip": clip.name, "label": clip.label, "fold": clip.fold}
+            | {"plain": _rounded(plain), "cross_fitted": _rounded(held_out)}
+            for clip, plain, held_out in zip(probing_set.clips, by_fold[1], crossed, strict=True)
+        ],
+    }
+
+
+def _rounded(row: np.ndarray) -> list[float]:
+    return [round(float(value), DECIMALS) for value in row]
+
+
+def _one_clip_a_line(held: dict) -> str:
+    rows = ",\n".join(f"  {json.dumps(row)}" for row in held["clips"])
+    head = json.dumps({name: value for name, value in held.items() if name != "clips"}, indent=1)
+    return head.removesuffix("\n}") + f',\n "clips": [\n{rows}\n ]\n}}\n'
+
+
+def _path(run: Run) -> Path:
+    return paths.results() / run.profile.name / "cross_fitting.json"
+
+
+def main() -> None:
+    """The command line; see the module's docstring."""
+    import torch
+
+    parser = argparse.ArgumentParser(description="Cross-fits the small AST and writes results/<profile>/.")
+    parser.add_argument("--profile", choices=("mini", "esc10"), default="mini")
+    parser.add_argument("--data-dir", default="", help="folder with the recordings (esc10)")
+    parser.add_argument("--threads", type=int, default=2)
+    given = parser.parse_args()
+    torch.set_num_threads(given.threads)
+    run = open_run({"profile": given.profile, "data_dir": given.data_dir})
+    text = _one_clip_a_line(measured(run, networks(run)))
+    write_atomically(_path(run), lambda path: path.write_text(text))
+
+
+if __name__ == "__main__":
+    main()
