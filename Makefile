@@ -20,7 +20,7 @@ WANTED = $$(cat pyproject.toml constraints.txt | cksum) $$(pwd)
 ANEW = $$("$(VENV)/bin/papermill" --version >/dev/null 2>&1 || echo --clear)
 
 .DEFAULT_GOAL := help
-.PHONY: help install llm book pages page answers results strategies sync test lint bench clean
+.PHONY: help install llm book pages page answers controls unlearning audit results strategies sync test lint bench clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' Makefile
@@ -60,7 +60,16 @@ answers: install ## ask the small language model what PROFILE's pages read and t
 	  $(RUN) -m andlib.answers --profile "$(PROFILE)" --data-dir "$(DATA_DIR)"; \
 	else echo "The small language model is not installed (make llm): the committed answers stay."; fi
 
-results: install sync answers ## refresh the committed pages and numbers of PROFILE, with DATA_DIR where it needs recordings
+controls: install ## compute the controls of Table 4 that take longer than a page may (an hour, once)
+	@$(RUN) -m andlib.controls --profile "$(PROFILE)" --data-dir "$(DATA_DIR)"
+
+unlearning: install ## compare ways to choose and to silence units (half an hour, once)
+	@$(RUN) -m andlib.better_unlearning --profile "$(PROFILE)" --data-dir "$(DATA_DIR)"
+
+audit: install ## compute what each fault of the released code does to each table (an hour, once)
+	@$(RUN) -m andlib.audit --profile "$(PROFILE)" --data-dir "$(DATA_DIR)"
+
+results: install sync answers controls unlearning audit ## refresh the committed pages and numbers of PROFILE, with DATA_DIR where it needs recordings
 	@$(PAGES) results $(GIVEN)
 
 sync: install ## write notebooks/*.ipynb from the .py beside them

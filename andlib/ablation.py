@@ -1,11 +1,12 @@
 """Silencing units, and what that does to each class: Section 4.3, Table 4, Figure 10."""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -13,14 +14,19 @@ from jaxtyping import Float, Int
 from andlib.errors import InputError
 from andlib.targets import Layer, Target, check_axes, first
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
 UnitSet = Mapping[str, Int[np.ndarray, "units"]]  # layer name -> indices of units
+Instead = Callable[[Layer, "Tensor"], "Tensor"]  # a layer, and outputs of some of its units -> other outputs
 VERSION = 1  # enters the keys of stored effects
 
 
 @contextmanager
-def ablate(target: Target, units: UnitSet) -> Iterator[None]:
-    """While open, the outputs of `units` are zero at every position of every forward pass.
+def ablate(target: Target, units: UnitSet, instead: Instead | None = None) -> Iterator[None]:
+    """While open, the outputs of `units` are zero, or what `instead` gives, at every position of every forward pass.
 
+    instead: from the layer and the units' outputs, on its axes, to what stands in their place.
     Of a module that gives several outputs (a recurrent layer), the first is silenced, not its states.
     Restores the network on exit, also after an error: its outputs are then bit for bit what they were.
     Raises InputError if the target lacks a layer, or reads units out of its channels.
@@ -36,7 +42,11 @@ def ablate(target: Target, units: UnitSet) -> Iterator[None]:
         def hook(module, inputs, output):
             channels = first(output)
             check_axes(layer, channels)
-            silenced = channels.index_fill(layer.axes.index("channels"), index.to(channels.device), 0.0)
+            axis, place = layer.axes.index("channels"), index.to(channels.device)
+            if instead is None:
+                silenced = channels.index_fill(axis, place, 0.0)
+            else:
+                silenced = channels.index_copy(axis, place, instead(layer, channels.index_select(axis, place)))
             return (silenced, *output[1:]) if isinstance(output, tuple) else silenced
 
         return hook
@@ -56,8 +66,10 @@ def ablate(target: Target, units: UnitSet) -> Iterator[None]:
             handle.remove()
 
 
-def logits_of(target: Target, features, units: UnitSet | None = None) -> Float[np.ndarray, "clips classes"]:
-    """The network's class scores on prepared features, with `units` silenced.
+def logits_of(
+    target: Target, features, units: UnitSet | None = None, instead: Instead | None = None
+) -> Float[np.ndarray, "clips classes"]:
+    """The network's class scores on prepared features, with `units` silenced or replaced, see `ablate`.
 
     Batches run side by side on the cores that torch leaves idle: each on its own, so the scores are the same.
     """
@@ -69,7 +81,7 @@ def logits_of(target: Target, features, units: UnitSet | None = None) -> Float[n
 
     workers = max(1, (os.cpu_count() or 1) // torch.get_num_threads())
     _ = target.module  # loaded once, before any thread asks
-    with ablate(target, units or {}), ThreadPoolExecutor(workers) as pool:
+    with ablate(target, units or {}, instead), ThreadPoolExecutor(workers) as pool:
         return torch.cat(list(pool.map(scores, features.split(64)))).numpy()
 
 

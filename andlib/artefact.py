@@ -60,7 +60,7 @@ def export(run: Run, folder: str | Path) -> Path:
 
 def _unlearnt(run: Run, model: str) -> dict:
     arrays = {}
-    for strategy, effects in section_4_3.unlearning(run, model, controls=False).items():
+    for strategy, effects in section_4_3.unlearning(run, model).items():
         arrays[f"before/{model}"] = effects.before
         arrays |= {f"after/{model}/{strategy}": effects.after, f"silenced/{model}/{strategy}": effects.sizes}
     return arrays

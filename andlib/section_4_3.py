@@ -1,7 +1,8 @@
 """Section 4.3, Table 4, Figure 10: unlearning a class by silencing the units that are labelled with it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,6 +13,7 @@ from andlib.errors import InputError, suggest
 from andlib.profiles import LEARNT, TEST
 from andlib.records import ProbingSet
 from andlib.run import Run
+from andlib.statistics import holm
 from andlib.store import digest
 from andlib.targets import Target
 
@@ -56,55 +58,66 @@ def _leading_rows(units: UnitSet) -> UnitSet:
     return {layer: np.arange(len(indices)) for layer, indices in units.items()}
 
 
-def unlearning_sets(run: Run, model: str, *, controls: bool = True) -> dict[str, list[UnitSet]]:
-    """Table 4's strategies, name -> a set of units a class.
+def unlearning_sets(run: Run, model: str) -> dict[str, list[UnitSet]]:
+    """Table 4's strategies, name -> a set of units a class: random, TAB, DB and OCP."""
+    chosen = {strategy: unit_sets(run, model, LEARNT, strategy) for strategy in STRATEGIES}
+    return {"random": random_sets(run, model, chosen)["random"], **chosen}
 
-    Beside TAB, DB and OCP stand random sets with as many units in every layer; controls: and the sets that the strategy
-    chooses when every clip is described by another's caption, and from all clips.
-    """
-    rng = np.random.default_rng(SEED)
+
+def control_sets(run: Run, model: str) -> dict[str, list[UnitSet]]:
+    """The sets that a strategy chooses when every clip is described by another's caption, and from all clips."""
+    shuffled = {
+        f"{strategy}, {SHUFFLED}": unit_sets(run, model, LEARNT, strategy, SHUFFLED)
+        for strategy in STRATEGIES
+        if strategy != "TAB"  # it reads no caption
+    }
+    return shuffled | {f"{strategy} (all clips)": unit_sets(run, model, EVERY, strategy) for strategy in STRATEGIES}
+
+
+def random_sets(run: Run, model: str, chosen: dict[str, list[UnitSet]], seed: int = SEED) -> dict[str, list[UnitSet]]:
+    """Sets drawn at random: "random", RANDOM_SHARE of all block units for each class, and for each strategy of `chosen`
+    "random as ...", as many units in every layer as it took there."""
+    rng = np.random.default_rng(seed)
     widths = {layer.name: layer.units for layer in stages.target(run, model).layers if layer.hidden}
     count = round(RANDOM_SHARE * sum(widths.values()))
     classes = range(len(run.probing_set.classes))
     drawn = [ablation.random_units(count, widths, rng) for _ in classes]
     if "ablate_leading_rows" in run.faults:  # released code: close_neuron_class.py:42-45, one draw for all classes
         drawn = [_leading_rows(drawn[0]) for _ in classes]
-    sets = {"random": drawn}
-    for strategy in STRATEGIES:
-        chosen = unit_sets(run, model, LEARNT, strategy)
-        sets[strategy] = chosen
-        sets[f"random as {strategy}"] = [ablation.matched_random(units, widths, rng) for units in chosen]
-        if controls:
-            if strategy != "TAB":  # it reads no caption
-                sets[f"{strategy}, {SHUFFLED}"] = unit_sets(run, model, LEARNT, strategy, SHUFFLED)
-            sets[f"{strategy} (all clips)"] = unit_sets(run, model, EVERY, strategy)
-    return sets
+    matched = {f"random as {s}": [ablation.matched_random(u, widths, rng) for u in sets] for s, sets in chosen.items()}
+    return {"random": drawn, **matched}
 
 
-def unlearning(run: Run, model: str, *, controls: bool = True) -> dict[str, Effects]:
+def unlearning(run: Run, model: str, sets: dict[str, list[UnitSet]] | None = None) -> dict[str, Effects]:
     """Section 4.3: for each strategy, what silencing each class's units did to every class, on fold 1.
 
-    Units are chosen on folds 2-5, which the clips of fold 1 had no part in; "(all clips)" chooses them on all, as
-    the paper does. controls: as for `unlearning_sets`.
+    Units are chosen on folds 2-5, which the clips of fold 1 had no part in. sets: name -> a set of units a class;
+    `unlearning_sets` by default.
+    Raises InputError where the probing set has no fold 1, or the network no output for one of its classes.
     """
+    network, tested, position, features = bench(run, model)
+    before = silenced_logits(run, network, tested, [{}], features)[0][:, position]
+    effects = {}
+    for strategy, of in (unlearning_sets(run, model) if sets is None else sets).items():
+        after = silenced_logits(run, network, tested, of, features)[:, :, position]
+        sizes = np.array([ablation.size(units) for units in of])
+        effects[strategy] = Effects(before, after, tested.labels, tested.sources, sizes)
+    return effects
+
+
+def bench(run: Run, model: str) -> tuple[Target, ProbingSet, list[int], Callable[[], Any]]:
+    """What ablation is measured on: the network, the clips of fold 1, which output is each of their classes, and what
+    makes the network's inputs (once, when first called). Raises InputError as `unlearning`."""
     if not set(TEST) <= set(run.probing_set.folds):
-        raise InputError(f"{run.profile.title} has no fold 1 to measure on; unlearning needs folds.")
-    network = stages.target(run, model)
-    tested = run.probing_set.in_folds(TEST)
+        raise InputError(f"{run.profile.title} has no fold 1 to measure on; silencing units needs folds.")
+    network, tested = stages.target(run, model), run.probing_set.in_folds(TEST)
     strangers = sorted(set(tested.classes) - set(network.classes))
     if strangers:
         raise InputError(
             f"{model} has no output for {', '.join(strangers[:3])}: nothing to unlearn. Use another network."
         )
-    position = [network.classes.index(name) for name in tested.classes]
     features = lru_cache(lambda: ablation.features_of(network, tested.waveforms(network.sample_rate, network.seconds)))
-    before = silenced_logits(run, network, tested, [{}], features)[0][:, position]
-    effects = {}
-    for strategy, sets in unlearning_sets(run, model, controls=controls).items():
-        after = silenced_logits(run, network, tested, sets, features)[:, :, position]
-        sizes = np.array([ablation.size(units) for units in sets])
-        effects[strategy] = Effects(before, after, tested.labels, tested.sources, sizes)
-    return effects
+    return network, tested, [network.classes.index(name) for name in tested.classes], features
 
 
 def silenced_logits(run: Run, network: Target, tested: ProbingSet, sets: Sequence[UnitSet], features) -> np.ndarray:
@@ -118,10 +131,9 @@ def silenced_logits(run: Run, network: Target, tested: ProbingSet, sets: Sequenc
         "target": network.fingerprint,
         "reading": digest(network.reading),
         "clips": tested.fingerprint,
-        "sets": digest([{layer: list(map(int, indices)) for layer, indices in units.items()} for units in sets]),
+        "sets": sets_digest(sets),
         "version": ablation.VERSION,
     }
-
     untouched = lru_cache(lambda: ablation.logits_of(network, features()))  # what an empty set leaves
 
     def make():
@@ -132,23 +144,39 @@ def silenced_logits(run: Run, network: Target, tested: ProbingSet, sets: Sequenc
     return run.store.get("unlearning", key, make, "arrays")["logits"]
 
 
+def sets_digest(sets: Sequence[UnitSet]) -> str:
+    """sha256 (hex) of sets of units, for keys."""
+    return digest([{layer: list(map(int, indices)) for layer, indices in units.items()} for units in sets])
+
+
 def unlearning_table(run: Run, *, controls: bool = True) -> pd.DataFrame:
     """Table 4, one row a model and strategy, with what the paper's logits hide.
 
     Columns: units (mean a class), empty (classes without a unit, which count 0 in the averages as in the paper);
-    dA, dR, gap = dR - dA of the class's own logit, gap_low and gap_high (95 % bootstrap over source recordings),
+    dA, dR, gap = dR - dA of the class's own logit, each with _low and _high (95 % bootstrap over source recordings),
     p (10,000 permutations of sets among classes); the same over classes with a unit (dA_filled, gap_filled);
     margin_dA, margin_dR, margin_gap, margin_p on own logit less the largest other; accuracy of forgotten and of
-    remaining classes, before and after. controls: as for `unlearning_sets`.
+    remaining classes, before and after.
+    next is dR of one class alone for each that is silenced, the one after it by name.
+    controls: adds the rows of `control_sets`, and for each strategy what it does beyond random sets with as many units
+    in every layer: excess, excess_low and excess_high (95 % over draws) of next - dA, p_excess and draws.
+    p_holm and p_excess_holm are adjusted over all strategies and models (Holm).
     """
+    from andlib.controls import beside, controls_of
+
     rows = []
     for model in run.models:
-        for strategy, effects in unlearning(run, model, controls=controls).items():
-            rows.append({"model": model, "strategy": strategy, **_unlearnt(effects)})
-    return pd.DataFrame(rows)
+        ours = [{"model": model, "strategy": s, **unlearnt(effects)} for s, effects in unlearning(run, model).items()]
+        rows += beside(ours, controls_of(run, model)) if controls else ours
+    table = pd.DataFrame(rows)
+    main = table["strategy"].isin(["random", *STRATEGIES])
+    return table.assign(
+        **{f"{name}_holm": holm(table[name].where(main)) for name in ("p", "p_excess") if name in table}
+    )
 
 
-def _unlearnt(effects: Effects) -> dict[str, float]:
+def unlearnt(effects: Effects) -> dict[str, float]:
+    """One row of `unlearning_table`, less its model, strategy and what compares rows."""
     rng = np.random.default_rng(SEED)
     own, margin = effects.by_class(effects.own), effects.by_class(effects.margin)
     a, r = ablation.ablated_and_remaining(own)
@@ -156,8 +184,8 @@ def _unlearnt(effects: Effects) -> dict[str, float]:
     filled = effects.sizes > 0
     filled_a, filled_r = ablation.ablated_and_remaining(own, filled)
     weights = ablation.bootstrap_weights(effects.labels, effects.sources, DRAWS, rng)
-    gaps = [np.subtract(*reversed(ablation.ablated_and_remaining(effects.by_class(effects.own, w)))) for w in weights]
-    low, high = ablation.interval(np.array(gaps))
+    drawn = np.array([ablation.ablated_and_remaining(effects.by_class(effects.own, w)) for w in weights])
+    ends = {"dA": ablation.interval(drawn[:, 0]), "gap": ablation.interval(drawn[:, 1] - drawn[:, 0])}
     forgotten, remaining = ablation.ablated_and_remaining(effects.by_class(effects.correct))
     return {
         "units": float(effects.sizes.mean()),
@@ -165,9 +193,13 @@ def _unlearnt(effects: Effects) -> dict[str, float]:
         "dA": float(a),
         "dR": float(r),
         "gap": float(r - a),
-        "gap_low": low,
-        "gap_high": high,
+        **{
+            f"{name}_{end}": value
+            for name, both in ends.items()
+            for end, value in zip(("low", "high"), both, strict=True)
+        },
         "p": ablation.permutation_p(own, PERMUTATIONS, rng),
+        "next": float(np.roll(own, -1, 1).diagonal().mean()),
         "dA_filled": float(filled_a),
         "gap_filled": float(filled_r - filled_a),
         "margin_dA": float(margin_a),

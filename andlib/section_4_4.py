@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from functools import lru_cache
 
 import numpy as np
 import pandas as pd
@@ -10,10 +9,9 @@ from scipy.stats import rankdata
 
 from andlib import ablation, language, paper, stages, tagging
 from andlib.ablation import UnitSet
-from andlib.errors import InputError
 from andlib.profiles import LEARNT, TEST
 from andlib.run import Run
-from andlib.section_4_3 import silenced_logits
+from andlib.section_4_3 import bench, silenced_logits
 
 _SETUP = paper.numbers()["figures"]["4_feature_importance"]
 PERCENT, SEEDS, BASIC = (tuple(_SETUP[name]) for name in ("ablated_percent", "seeds", "basic_adjectives"))
@@ -95,13 +93,7 @@ def importance(run: Run, model: str) -> pd.DataFrame:
     units (silenced), correct (bool [clips of fold 1]). A row of attribute "none" silences no unit.
     Raises InputError where the probing set has no fold 1, or the network no output for one of its classes.
     """
-    if not set(TEST) <= set(run.probing_set.folds):
-        raise InputError(f"{run.profile.title} has no fold 1 to measure on; feature importance needs folds.")
-    network, tested = stages.target(run, model), run.probing_set.in_folds(TEST)
-    if not set(tested.classes) <= set(network.classes):
-        raise InputError(f"{model} has no output for some classes of {run.profile.title}. Use another network.")
-    position = [network.classes.index(name) for name in tested.classes]
-    features = lru_cache(lambda: ablation.features_of(network, tested.waveforms(network.sample_rate, network.seconds)))
+    network, tested, position, features = bench(run, model)
     rows = []
     for attribute, cases in _cases(run, model).items():
         keys = [tuple((layer, *map(int, indices)) for layer, indices in units.items()) for *_, units in cases]

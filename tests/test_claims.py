@@ -119,9 +119,18 @@ def test_order_of_ratings_needs_intervals_apart_and_ratings():
 # Table 4, Figure 10
 
 
+def around(name, value):
+    """A value within 0.05 either way, or none."""
+    return (
+        dict.fromkeys((name, f"{name}_low", f"{name}_high"))
+        if value is None
+        else ends(name, value, value - 0.05, value + 0.05)
+    )
+
+
 def unlearning(ocp, best, dA=(-3.0, -2.0, -1.0), strategies=("random", "TAB", "DB")):
     return [
-        {"model": model, "strategy": name, "dA": change, **ends("gap", sum(gap) / 2, *gap)}
+        {"model": model, "strategy": name, **around("dA", change), **ends("gap", sum(gap) / 2, *gap)}
         for model, change in zip(MODELS, dA, strict=True)
         for name, gap in [("OCP", ocp), *((name, best) for name in strategies)]
     ]
@@ -138,7 +147,14 @@ def test_ocps_gap_is_the_largest_only_with_its_whole_interval():
 
 @pytest.mark.parametrize(
     ("dA", "verdict"),
-    [((-3, 2, 1.9), HOLDS), ((-3, 1.9, -1.9), FAILS), ((-3, 0.1, -1), FAILS), ((-3, None, -1), UNTESTED)],
+    [
+        ((-3, 2, 1.89), HOLDS),
+        ((-3, 2, 1.91), FAILS),
+        ((-3, 2, -1.89), HOLDS),
+        ((-3, 0.1, -1), FAILS),
+        ((-3, 0.01, 0.0), FAILS),
+        ((-3, None, -1), UNTESTED),
+    ],
 )
 def test_frozen_moves_least_by_size_not_sign(dA, verdict):
     rows = unlearning((0, 1), (0, 1), dA=dA)

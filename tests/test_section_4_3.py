@@ -1,13 +1,14 @@
 """Unlearning, on a small set with a tiny network."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from conftest import tiny_run
 
 from andlib import section_4_3
 from andlib.errors import InputError
 
-KINDS = (("", ""), ("random as ", ""), ("", " (all clips)"))
+STRATEGIES = ("TAB", "DB", "OCP")
 
 
 def test_leading_rows_silence_as_many_units_from_the_front(run, cache):
@@ -23,16 +24,34 @@ def test_leading_rows_silence_as_many_units_from_the_front(run, cache):
 
 def test_unlearning_measures_on_fold_1_what_folds_2_to_5_chose(run):
     effects = section_4_3.unlearning(run, "ast")
-    chosen = {f"{before}{s}{after}" for s in ("TAB", "DB", "OCP") for before, after in KINDS}
-    assert set(effects) == {"random", "DB, shuffled captions", "OCP, shuffled captions"} | chosen
+    assert set(effects) == {"random", *STRATEGIES}
     for result in effects.values():
         assert result.before.shape == (6, 3) and result.after.shape == (3, 6, 3)
         empty = result.sizes == 0
         np.testing.assert_array_equal(result.after[empty], np.broadcast_to(result.before, result.after[empty].shape))
-    np.testing.assert_array_equal(effects["DB"].sizes, effects["random as DB"].sizes)
+
+
+def test_matched_random_sets_take_as_many_units_of_every_layer(run):
+    chosen = {name: of for name, of in section_4_3.unlearning_sets(run, "ast").items() if name != "random"}
+    drawn, again, other = (section_4_3.random_sets(run, "ast", chosen, seed) for seed in (0, 0, 1))
+    assert str(drawn) == str(again) != str(other)
+    for name, sets in chosen.items():
+        for ours, random in zip(sets, drawn[f"random as {name}"], strict=True):
+            assert {la: len(i) for la, i in ours.items()} == {la: len(i) for la, i in random.items()}
+
+
+def test_table_4_holds_its_controls_and_adjusts_p_over_its_rows(run):
     table = section_4_3.unlearning_table(run)
-    assert table["gap"].between(table["gap_low"], table["gap_high"]).mean() > 0.5
-    assert table["p"].between(0, 1).all()
+    shuffled = {"DB, shuffled captions", "OCP, shuffled captions"}
+    assert set(table["strategy"]) == {"random", *STRATEGIES, *shuffled, *(f"{s} (all clips)" for s in STRATEGIES)}
+    assert (table["gap"] >= table["gap_low"]).all() and (table["gap"] <= table["gap_high"]).all()
+    assert (table["dA"] >= table["dA_low"]).all() and (table["dA"] <= table["dA_high"]).all()
+    main = table[table["strategy"].isin(["random", *STRATEGIES])]
+    assert (main["p_holm"] >= main["p"]).all() and main["p_holm"].max() <= 1
+    assert table.loc[~table.index.isin(main.index), "p_holm"].isna().all()
+    assert set(table.loc[table["draws"].notna(), "strategy"]) == set(STRATEGIES)
+    plain = section_4_3.unlearning_table(run, controls=False)
+    pd.testing.assert_frame_equal(plain, main[plain.columns].reset_index(drop=True))
 
 
 def test_a_class_that_does_not_exist_is_refused(run):

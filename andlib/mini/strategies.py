@@ -85,7 +85,10 @@ def measure(run: Run, strategy: str, seed: int) -> dict:
     accuracy = baselines.target_accuracy(run).set_index("clips").loc["fold 1", "accuracy"]
     named = section_4_1.last_layer(run)
     top1 = named[named["function"] == best_function(named)].set_index("condition")["top1"]
-    gaps = section_4_3.unlearning_table(run, controls=False).set_index("strategy")["gap"]
+    sets = section_4_3.unlearning_sets(run, strategy)
+    chosen = {name: of for name, of in sets.items() if name != "random"}
+    effects = section_4_3.unlearning(run, strategy, sets | section_4_3.random_sets(run, strategy, chosen))
+    gaps = {name: section_4_3.unlearnt(effect)["gap"] for name, effect in effects.items()}
     described = stages.neurons(run, strategy)
     described = described[described["layer"] != "classifier"]
     return {

@@ -1,0 +1,239 @@
+"""Better unlearning: units chosen by selectivity, other ways to silence, against OCP with as many units in every layer.
+
+`python -m andlib.better_unlearning` (`make unlearning`) writes what the page reads.
+"""
+
+import argparse
+import json
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from andlib import ablation, concepts, paths, section_4_3, stages
+from andlib.ablation import Effects, UnitSet
+from andlib.errors import InputError
+from andlib.profiles import LEARNT, MODELS, PROFILES
+from andlib.run import Run, open_run
+from andlib.statistics import holm
+from andlib.store import write_atomically
+from andlib.targets import Layer, Target
+
+RULES = {  # who chooses -> by what, on clips of folds 2-5
+    "OCP": "the nouns of the unit's open concepts name the class (the paper)",
+    "captions": "highest cos_cubed of activation and the class name's match with each description (DB's score)",
+    "sounds": "the same match with each sound (TAB's score)",
+    "labels": "highest d' of activation between the class's clips and all others: needs labels, so it is no dissection",
+    "random": "drawn at random",
+}
+WAYS = ("zero", "mean", "resample")
+DRAWS, SEED, NEAREST = 1000, 0, 3
+VERSION = 1
+
+
+def choices(run: Run, model: str) -> dict[str, list[UnitSet]]:
+    """For each of RULES, a set of units a class, as many in every layer as OCP takes for that class."""
+    budget = section_4_3.unit_sets(run, model, LEARNT, "OCP")
+    where = np.isin(run.probing_set.folds, LEARNT)
+    u = {name: values[where] for name, values in stages.unit_activations(run, model).items()}
+    named = [run.concepts.index(name) for name in run.probing_set.classes]  # columns of P
+    member = run.probing_set.labels[where][:, None] == np.arange(len(named))
+    scores: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+        "captions": lambda values: concepts.score("cos_cubed", values, p["DB"])[:, named],
+        "sounds": lambda values: concepts.score("cos_cubed", values, p["TAB"])[:, named],
+        "labels": lambda values: selectivity(values, member),
+    }
+    p = {"DB": stages.concept_similarity(run)[where], "TAB": stages.sound_similarity(run)[where]}
+    ranking = {rule: {la: np.argsort(-score(u[la]), 0, kind="stable") for la in u} for rule, score in scores.items()}
+    sets = {
+        rule: [{la: np.sort(order[la][: len(i), c]) for la, i in units.items()} for c, units in enumerate(budget)]
+        for rule, order in ranking.items()
+    }
+    rng, widths = np.random.default_rng(SEED), {name: values.shape[1] for name, values in u.items()}
+    return {"OCP": budget, **sets, "random": [ablation.matched_random(units, widths, rng) for units in budget]}
+
+
+def selectivity(activations: np.ndarray, member: np.ndarray) -> np.ndarray:
+    """d' of each unit for each class: difference of its means on the class's clips and on all others, over the root of
+    the mean of the two variances; float [units, classes].
+
+    activations: [clips, units]. member: bool [clips, classes], each with a clip on either side.
+    """
+    sides = []
+    for clips in (member, ~member):
+        mean, square = ((clips.T @ values) / clips.sum(0)[:, None] for values in (activations, activations**2))
+        sides.append((mean, np.maximum(square - mean**2, 0)))
+    (one, spread), (other, rest) = sides
+    return ((one - other) / np.sqrt(np.maximum((spread + rest) / 2, 1e-12))).T
+
+
+def effects(run: Run, model: str) -> dict[tuple[str, str], Effects]:
+    """What silencing did on fold 1, by rule and way: zero, each unit's mean over clips of folds 2-5, or resample, its
+    outputs on a clip of another class from those folds."""
+    sets, found = choices(run, model), {}
+    zero = section_4_3.unlearning(run, model, sets)
+    network, tested, position, features = section_4_3.bench(run, model)
+    for way in WAYS:
+        for rule, effect in zero.items():
+            if way != "zero":
+                after = _replaced(run, network, way, sets[rule], features)[:, :, position]
+                effect = Effects(effect.before, after, tested.labels, tested.sources, effect.sizes)
+            found[rule, way] = effect
+    return found
+
+
+def _replaced(run: Run, network: Target, way: str, sets: Sequence[UnitSet], features: Callable[[], Any]) -> np.ndarray:
+    """Logits of fold 1's clips with each set replaced in turn; float32 [sets, clips, outputs]."""
+    import torch
+    from tqdm import tqdm
+
+    key = {
+        "target": network.fingerprint,
+        "clips": run.probing_set.fingerprint,
+        "way": way,
+        "sets": section_4_3.sets_digest(sets),
+        "version": (VERSION, ablation.VERSION),
+    }
+
+    def make():
+        given = means(run, network) if way == "mean" else None
+        inputs = features() if way == "mean" else torch.cat([features(), _donors(run, network)])
+        clips = len(features())
+        bar = tqdm(sets, desc=f"{way}, {network.name}", unit="set", leave=False)
+        return {"logits": np.stack([_with(network, inputs, clips, units, given) for units in bar])}
+
+    return run.store.get("replaced", key, make, "arrays")["logits"]
+
+
+def _with(network: Target, inputs, clips: int, units: UnitSet, given: dict[str, np.ndarray] | None) -> np.ndarray:
+    """Logits with the units' outputs replaced: by given values [units of the layer], or by those of the donor clips,
+    which are the second half of the inputs."""
+    import torch
+
+    def to_values(layer: Layer, outputs: "torch.Tensor") -> "torch.Tensor":
+        shape = [-1 if axis == "channels" else 1 for axis in layer.axes]
+        return torch.from_numpy(given[layer.name][units[layer.name]]).reshape(shape).expand_as(outputs)
+
+    def to_donors(layer: Layer, outputs: "torch.Tensor") -> "torch.Tensor":
+        axis = layer.axes.index("clips")
+        donors = outputs.chunk(2, axis)[1]
+        return torch.cat([donors, donors], axis)
+
+    if given is not None:
+        return ablation.logits_of(network, inputs, units, to_values)
+    pairs = [inputs[:clips].split(32), inputs[clips:].split(32)]
+    batches = [torch.cat(pair) for pair in zip(*pairs, strict=True)]
+    with ablation.ablate(network, units, to_donors), torch.inference_mode():
+        return torch.cat([network.logits(batch)[: len(batch) // 2] for batch in batches]).numpy()
+
+
+def means(run: Run, network: Target) -> dict[str, np.ndarray]:
+    """Mean output of every unit over all positions and the clips of folds 2-5; layer -> float32 [units]."""
+    spread = network.read(layers=[layer.name for layer in network.layers if len(layer.axes) > 2], pooling="mean")
+    where = np.isin(run.probing_set.folds, LEARNT)
+    return {name: u[where].mean(0) for name, u in stages.unit_activations(run, spread).items()}
+
+
+def _donors(run: Run, network: Target):
+    """The network's inputs for as many clips of folds 2-5 as fold 1 has, each of another class than its partner."""
+    rng = np.random.default_rng(SEED)
+    tested, learnt = (run.probing_set.in_folds(folds) for folds in ((1,), LEARNT))
+    drawn = [rng.choice(np.flatnonzero(learnt.labels != label)) for label in tested.labels]
+    return ablation.features_of(network, learnt.waveforms(network.sample_rate, network.seconds)[drawn])
+
+
+def table(found: dict[tuple[str, str], Effects], nearness: np.ndarray) -> pd.DataFrame:
+    """One row a rule and way: columns rule, way, units, gap, gap_low, gap_high, margin_gap, forgotten, remaining
+    (accuracies); wider, wider_low, wider_high, p: by how much the gap exceeds OCP's of the same way (95 % and two-sided
+    p by a bootstrap over source recordings that draws the same for both); spill: change of the NEAREST classes' logits
+    less that of the other classes'.
+
+    nearness: how alike two classes' names are, [classes, classes].
+    """
+    rows = []
+    for (rule, way), effect in found.items():
+        own = effect.by_class(effect.own)
+        drawn = _gaps(effect)
+        wider = drawn - _gaps(found["OCP", way])
+        tail = (1 + np.minimum((wider <= 0).sum(), (wider >= 0).sum())) / (len(wider) + 1)
+        forgotten, remaining = ablation.ablated_and_remaining(effect.by_class(effect.correct))
+        (a, r), margins = (ablation.ablated_and_remaining(m) for m in (own, effect.by_class(effect.margin)))
+        ocp_a, ocp_r = ablation.ablated_and_remaining(found["OCP", way].by_class(found["OCP", way].own))
+        rows.append(
+            {
+                "rule": rule,
+                "way": way,
+                "units": effect.sizes.mean(),
+                "gap": r - a,
+                "margin_gap": margins[1] - margins[0],
+            }
+            | dict(zip(("gap_low", "gap_high"), ablation.interval(drawn), strict=True))
+            | {"forgotten": forgotten, "remaining": remaining, "wider": (r - a) - (ocp_r - ocp_a)}
+            | dict(zip(("wider_low", "wider_high"), ablation.interval(wider), strict=True))
+            | {"p": np.nan if rule == "OCP" else min(1.0, 2 * tail), "spill": spill(own, nearness)}
+        )
+    return pd.DataFrame(rows)
+
+
+def _ends(name: str, drawn: np.ndarray) -> dict[str, float]:
+    return dict(zip((f"{name}_low", f"{name}_high"), ablation.interval(drawn), strict=True))
+
+
+def _gaps(effect: Effects) -> np.ndarray:
+    """Table 4's gap in each draw of source recordings; float [draws]."""
+    weights = ablation.bootstrap_weights(effect.labels, effect.sources, DRAWS, np.random.default_rng(SEED))
+    both = np.array([ablation.ablated_and_remaining(effect.by_class(effect.own, w)) for w in weights])
+    return both[:, 1] - both[:, 0]
+
+
+def spill(changes: np.ndarray, nearness: np.ndarray) -> float:
+    """Mean change of own logit of the NEAREST classes to each silenced one, less that of the classes further away.
+
+    changes: [ablated, classes]. nearness: [classes, classes]; a class is not near itself. NaN if no class is
+    further away.
+    """
+    if len(nearness) < NEAREST + 2:
+        return float("nan")
+    near = np.argsort(-(nearness - 2 * np.eye(len(nearness))), 1, kind="stable")
+    values = np.take_along_axis(changes, near, 1)
+    return float(values[:, :NEAREST].mean() - values[:, NEAREST:-1].mean())
+
+
+def kept(run: Run) -> pd.DataFrame:
+    """The committed rows of a profile's models, with p adjusted over all of them (p_holm), and made_by; see
+    `table`.
+
+    Raises InputError where a profile has none.
+    """
+    path = paths.results() / run.profile.name / "better_unlearning.json"
+    if not path.is_file():
+        raise InputError(f"Profile {run.profile.name} has no {path.name}; `make unlearning` computes it.")
+    held = json.loads(path.read_text(encoding="utf-8"))
+    rows = pd.DataFrame(held["rows"])
+    return rows.assign(p_holm=holm(rows["p"].astype(float)), made_by=held["made_by"])
+
+
+def main() -> None:
+    """The command line; see the module's docstring."""
+    parser = argparse.ArgumentParser(description="Compares ways to unlearn and writes results/<profile>/.")
+    parser.add_argument("--profile", choices=[name for name in PROFILES if PROFILES[name].networks], default="mini")
+    parser.add_argument("--data-dir", default="")
+    given = parser.parse_args()
+    run = open_run({"profile": given.profile, "data_dir": given.data_dir, "model": "all"})
+    names = stages.embeddings(run, run.probing_set.classes, run.encoder)
+    begun = time.monotonic()
+    tables = [table(effects(run, model), names @ names.T).assign(model=model) for model in MODELS]
+    rows = pd.concat(tables).astype(object)
+    held = {
+        "made_by": run.made_by(*stages.caption_parts(run)),
+        "seconds": round(time.monotonic() - begun),
+        "rows": rows.where(rows.notna(), None).to_dict("records"),
+    }
+    text = json.dumps(held, indent=1) + "\n"
+    write_atomically(paths.results() / given.profile / "better_unlearning.json", lambda path: path.write_text(text))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,95 @@
+"""Better unlearning: rules, ways of silencing, and what compares them."""
+
+import numpy as np
+import pytest
+import torch
+from conftest import tiny_target
+
+from andlib import ablation, better_unlearning, section_4_3
+from andlib.ablation import Effects
+from andlib.better_unlearning import WAYS
+
+
+def test_every_rule_takes_as_many_units_of_every_layer_as_ocp(run):
+    chosen = better_unlearning.choices(run, "ast")
+    assert set(chosen) == set(better_unlearning.RULES)
+    counts = [{layer: len(i) for layer, i in units.items()} for units in chosen["OCP"]]
+    assert sum(sum(of.values()) for of in counts) > 0
+    for sets in chosen.values():
+        assert [{layer: len(np.unique(i)) for layer, i in units.items()} for units in sets] == counts
+
+
+def test_selectivity_is_d_prime():
+    rng = np.random.default_rng(0)
+    u, member = rng.normal(size=(40, 3)), np.arange(40)[:, None] % 2 == np.arange(2)
+    u[::2, 1] += 5
+    found = better_unlearning.selectivity(u, member)
+    one, other = u[::2, 1], u[1::2, 1]
+    assert found[1, 0] == pytest.approx((one.mean() - other.mean()) / np.sqrt((one.var() + other.var()) / 2))
+    assert found[1, 0] == -found[1, 1] == found.max()
+
+
+def test_a_clip_that_is_its_own_donor_is_left_as_it_is(waves):
+    target, units = tiny_target(), {"block0.intermediate": np.array([3]), "block1.output": np.array([0, 2])}
+    features = ablation.features_of(target, waves)
+    plain = ablation.logits_of(target, features)
+    for donors, distance in ((features, 0.0), (features.flip(0), 1e-6)):
+        found = better_unlearning._with(target, torch.cat([features, donors]), len(features), units, None)
+        changed = np.abs(found - plain).max(1)
+        assert changed.max() <= 1e-5 if not distance else changed.min() > distance
+    zero = {layer: np.zeros(target.layer(layer).units, np.float32) for layer in units}
+    silenced = better_unlearning._with(target, features, len(features), units, zero)
+    np.testing.assert_array_equal(silenced, ablation.logits_of(target, features, units))
+
+
+def test_ablate_puts_in_place_what_it_is_given(waves):
+    target, units = tiny_target(), {"block0.output": np.array([1, 5])}
+    features, seen = ablation.features_of(target, waves), {}
+    module = target.module.get_submodule(target.layer("block0.output").module)
+    with ablation.ablate(target, units, lambda layer, outputs: 2 * outputs):
+        handle = module.register_forward_hook(lambda module, inputs, output: seen.update(doubled=output))
+        target.logits(features)
+        handle.remove()
+    handle = module.register_forward_hook(lambda module, inputs, output: seen.update(plain=output))
+    target.logits(features)
+    handle.remove()
+    expected = seen["plain"].clone()
+    expected[..., [1, 5]] *= 2
+    torch.testing.assert_close(seen["doubled"], expected)
+
+
+def test_every_rule_and_way_has_a_row_beside_ocps(run):
+    found = better_unlearning.effects(run, "ast")
+    rows = better_unlearning.table(found, np.eye(3)).set_index(["rule", "way"])
+    assert list(rows.index) == [(rule, way) for way in WAYS for rule in better_unlearning.RULES]
+    ocp = section_4_3.unlearning_table(run, controls=False).set_index("strategy").loc["OCP"]
+    assert rows.loc[("OCP", "zero"), "gap"] == pytest.approx(ocp["gap"])
+    theirs = rows.index.get_level_values("rule") == "OCP"
+    assert (rows.loc[theirs, "wider"] == 0).all() and rows.loc[theirs, "p"].isna().all()
+    assert rows.loc[~theirs, "p"].between(2 / 1001, 1).all()
+    assert (rows["wider_low"] <= rows["wider"]).all() and (rows["wider"] <= rows["wider_high"]).all()
+
+
+def test_a_wider_gap_is_told_from_one_that_is_not():
+    """Two classes, ten sources each; one set lowers its own class by 2, OCP's by 1, with noise far below that."""
+    rng = np.random.default_rng(0)
+    labels, before = np.repeat([0, 1], 10), rng.normal(size=(20, 2))
+
+    def effect(size):
+        after = np.stack([before - size * (labels == c)[:, None] * (np.arange(2) == c) for c in range(2)])
+        noise = rng.normal(scale=0.1, size=after.shape)
+        return Effects(before, after + noise, labels, np.arange(20).astype(str), np.array([1, 1]))
+
+    found = {("OCP", "zero"): effect(1), ("labels", "zero"): effect(2), ("random", "zero"): effect(1)}
+    rows = better_unlearning.table(found, np.eye(2)).set_index("rule")
+    assert rows.loc["labels", "wider_low"] > 0.8 and rows.loc["labels", "p"] < 0.01
+    assert rows.loc["random", "wider_low"] < 0 < rows.loc["random", "wider_high"]
+
+
+def test_spill_is_what_near_classes_lose_beyond_far_ones():
+    nearness = np.eye(6)
+    nearness[0, 1:4] = nearness[1, [0, 2, 3]] = 0.5
+    changes = np.zeros((6, 6))
+    changes[0, 1:4] = -3.0
+    changes[0, 0] = -9.0  # the class itself counts on neither side
+    assert better_unlearning.spill(changes, nearness) == pytest.approx(-0.5)
