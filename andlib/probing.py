@@ -124,6 +124,7 @@ def _class_folders(folder: Path) -> list[_Row]:
     if len({path.parent for path in files}) < 2:
         found = ", ".join(sorted(path.name for path in folder.iterdir())[:10]) or "nothing"
         inner = sorted(path.parent for path in (*folder.glob("*/meta"), *folder.glob("*/metadata.*")))
+        inner += sorted({path.parents[1] for path in folder.glob("*/*/*") if path.suffix.lower() in SUFFIXES})
         hint = f" Did you mean {str(inner[0])!r}?" if inner else ""
         raise InputError(f"{str(folder)!r} is no set of recordings: it holds {found}. Expected {LAYOUTS}.{hint}")
     names = [path.relative_to(folder).as_posix() for path in files]
