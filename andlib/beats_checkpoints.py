@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from andlib.errors import InputError
 from andlib.store import digest, file_digest, write_atomically
-from andlib.targets import Layer, Target
+from andlib.targets import Grid, Layer, Target
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -248,7 +248,14 @@ def load_beats(
         fingerprint=digest(
             [asdict(config), classes, content if untrained_seed is None else f"untrained{untrained_seed}"]
         ),
+        grid=lambda: _grid(config, round(seconds * SAMPLE_RATE)),
     )
+
+
+def _grid(config: Config, samples: int) -> Grid:
+    from andlib import frontend
+
+    return frontend.patches(frontend.frames(samples), config.input_patch_size)
 
 
 def _features(waveforms: "Tensor") -> "Tensor":

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from andlib.errors import InputError
 from andlib.store import digest, file_digest
-from andlib.targets import Layer, Target, ast_features
+from andlib.targets import Grid, Layer, Target, ast_features
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -169,7 +169,24 @@ def _target(folder: Path, name: str, seconds: float | None, classes: tuple[str, 
         features=_features(family, settings, audio),
         build=lambda: _build(folder, family, classified, seed),
         fingerprint=digest([shape, own, weights]),
+        grid=_grid(family, audio, settings, seconds),
     )
+
+
+def _grid(family: Family, config: dict, settings: dict, seconds: float) -> Callable[[], Grid] | None:
+    """Where tokens lie: AST's are patches, those of speech models follow each other in time; CLAP's move about."""
+    if family.extractor == "ClapFeatureExtractor":
+        return None
+    if family.extractor:
+        return lambda: Grid((0.0, seconds), (0.0, settings["sampling_rate"] / 2), bands=1)
+
+    def patches() -> Grid:
+        from andlib import frontend
+
+        strides = config["time_stride"], config["frequency_stride"]
+        return frontend.patches(config["max_length"], config["patch_size"], strides, prefix=2, time_first=True)
+
+    return patches
 
 
 def _layers(family: Family, config: dict, classes: tuple[str, ...], own: int) -> tuple[Layer, ...]:

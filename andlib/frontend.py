@@ -7,6 +7,8 @@ import numpy as np
 from jaxtyping import Float
 from torch import Tensor
 
+from andlib.targets import Grid
+
 SAMPLE_RATE = 16_000  # Hz; both networks
 FRAME, SHIFT, FFT = 400, 160, 512  # samples: 25 ms, 10 ms, next power of two
 MELS = 128
@@ -37,6 +39,24 @@ BEATS = FrontEnd("beats", 2.0**15, 0.85, False, 15.41663, 6.55582)
 def frames(samples: int) -> int:
     """Number of frames that fit wholly into so many samples (Kaldi's `snip_edges`)."""
     return max(0, 1 + (samples - FRAME) // SHIFT)
+
+
+def patches(
+    frames: int, size: int, strides: tuple[int, int] | None = None, *, prefix: int = 0, time_first: bool = False
+) -> Grid:
+    """Where patches of the log-mel lie, each of `size` frames and bands; one that overlaps others has its middle.
+
+    frames: of the clip. strides: from patch to patch in frames and bands; by default they touch.
+    prefix, time_first: as for `Grid`.
+    """
+    strides = strides or (size, size)
+    begin = [(size - stride) / 2 for stride in strides]
+    count = [(length - size) // stride + 1 for length, stride in zip((frames, MELS), strides, strict=True)]
+    ends = np.stack([begin, np.add(begin, np.multiply(count, strides))], 1)  # [frames, bands] x [first, last]
+    seconds = (ends[0] * SHIFT + (FRAME - SHIFT) / 2) / SAMPLE_RATE
+    step = (_mel(HIGH) - _mel(LOW)) / (MELS + 1)  # band i is a triangle whose peak is i + 1 steps above LOW
+    hertz = 700 * np.expm1((_mel(LOW) + (ends[1] + 0.5) * step) / 1127)
+    return Grid(tuple(seconds.tolist()), tuple(hertz.tolist()), count[1], prefix, time_first)
 
 
 def log_mel(waveforms: Float[Tensor, "clips samples"], front_end: FrontEnd) -> Float[Tensor, "clips frames mels"]:
@@ -72,13 +92,14 @@ def _window(power: float) -> np.ndarray:
 def _filter_bank() -> np.ndarray:
     """Triangles equally spaced on Kaldi's mel scale, 1127 ln(1 + f / 700); float32 [257, 128]."""
 
-    def mel(hertz):
-        return 1127.0 * np.log1p(np.asarray(hertz) / 700.0)
-
-    edges = np.linspace(mel(LOW), mel(HIGH), MELS + 2)
-    points = mel(np.arange(FFT // 2 + 1) * SAMPLE_RATE / FFT)[:, None]
+    edges = np.linspace(_mel(LOW), _mel(HIGH), MELS + 2)
+    points = _mel(np.arange(FFT // 2 + 1) * SAMPLE_RATE / FFT)[:, None]
     rising = (points - edges[:-2]) / (edges[1:-1] - edges[:-2])
     falling = (edges[2:] - points) / (edges[2:] - edges[1:-1])
     bank = np.maximum(0, np.minimum(rising, falling))
     bank[-1] = 0  # Kaldi leaves out the Nyquist bin
     return bank.astype(np.float32)
+
+
+def _mel(hertz: float | np.ndarray) -> float | np.ndarray:
+    return 1127.0 * np.log1p(hertz / 700.0)

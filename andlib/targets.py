@@ -82,13 +82,30 @@ class Layer:
 
 
 @dataclass(frozen=True)
+class Grid:
+    """Where the positions of a target's layers lie on the spectrogram, which they divide evenly.
+
+    seconds: start of the first position and end of the last. hertz: the same of the mel bands, even on the mel scale.
+    bands: how many tokens there are to each moment; 0 where the layers' own axes tell time from bands.
+    prefix: leading tokens that have no place (class and distillation token). time_first: whether tokens run over time
+    and then over bands (AST), or over bands first (BEATs).
+    """
+
+    seconds: tuple[float, float]
+    hertz: tuple[float, float]
+    bands: int = 0
+    prefix: int = 0
+    time_first: bool = False
+
+
+@dataclass(frozen=True)
 class Target:
     """A target network F and everything about it that decides a result.
 
     name: part of every unit's id. classes: names of the outputs of the layer `classifier`, where there is one.
     sample_rate (Hz) and seconds: the waveforms it takes; shorter ones are zero-padded at the end, longer cropped.
     features: waveforms [clips, samples] -> the network's input. build: makes the network, in evaluation mode.
-    fingerprint: sha256 of configuration and weights.
+    fingerprint: sha256 of configuration and weights. grid: gives the places of its positions; None: they have none.
     """
 
     name: str
@@ -99,6 +116,7 @@ class Target:
     features: "Callable[[Tensor], Tensor]"
     build: "Callable[[], nn.Module]"
     fingerprint: str
+    grid: Callable[[], Grid] | None = None
 
     def __post_init__(self):
         if not self.name or "/" in self.name:
@@ -184,8 +202,8 @@ def check_axes(layer: Layer, output: Any) -> None:
         )
 
 
-def pool(output: Any, layer: Layer) -> "Float[Tensor, 'clips units']":
-    """One number a clip and unit from a layer's output: readout at every position, nonlinearity, pooling.
+def at_positions(output: Any, layer: Layer) -> "Float[Tensor, 'clips *positions units']":
+    """Every unit's value at every position of a layer's output, by readout and nonlinearity.
 
     output: as the layer's module gives it. Raises InputError where it has not the declared axes and width, or the
     readout does not fit them.
@@ -198,7 +216,12 @@ def pool(output: Any, layer: Layer) -> "Float[Tensor, 'clips units']":
     x = x if layer.readout is None else _read_out(x, layer)
     if layer.nonlinearity != "none":
         x = getattr(torch.nn.functional, layer.nonlinearity)(x)
-    x = x[:, : layer.own] if layer.own else x  # [clips, *positions, units]
+    return x[:, : layer.own] if layer.own else x
+
+
+def pool(output: Any, layer: Layer) -> "Float[Tensor, 'clips units']":
+    """One number a clip and unit: `at_positions`, pooled as the layer declares."""
+    x = at_positions(output, layer)
     positions = tuple(range(1, x.dim() - 1))
     match layer.pooling:
         case "cls" | "first":

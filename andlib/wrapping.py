@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from andlib.activations import counted
 from andlib.errors import InputError
 from andlib.store import digest
-from andlib.targets import Layer, Target, content_digest
+from andlib.targets import Grid, Layer, Target, content_digest
 
 if TYPE_CHECKING:
     import torch
@@ -35,6 +35,7 @@ def wrap(
     classifier: str = "",
     name: str = "model",
     version: str = "",
+    grid: Grid | None = None,
 ) -> Target:
     """Any torch module as a target network F, be it convolutional, recurrent or a transformer.
 
@@ -49,7 +50,8 @@ def wrap(
     pooling, nonlinearity, readout: as for `Layer`, of all layers; `Target.read` changes those of some.
     features: waveforms [clips, samples] -> the model's input; by default the waveforms themselves.
     classifier: the module whose output is class scores [clips, classes]; it becomes the layer `classifier`.
-    classes: their names.
+    classes: their names. grid: where positions lie on the spectrogram; by default the axes "time" or "frames" divide
+    the clip and the axis "mels" divides 0 Hz to half the sampling rate, evenly.
     Raises InputError, naming the layer, wherever the network does not do what is declared.
 
     >>> target = wrap(net, layers="conv*", axes=("clips", "channels", "time"), sample_rate=16_000, seconds=2.0)
@@ -78,6 +80,7 @@ def wrap(
         features=inputs,
         build=lambda: model,
         fingerprint=digest([content_digest(model), sample_rate, seconds, _source(features), version]),
+        grid=lambda: grid or Grid((0.0, float(seconds)), (0.0, sample_rate / 2)),
     )
     try:
         target = counted(target)
