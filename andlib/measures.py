@@ -1,0 +1,188 @@
+"""How well a predicted match agrees with an activation: measures of all units at once, and their intervals.
+
+Arrays are [units, clips]. `among` says which clips count for a unit; what the others hold is never read, be it NaN.
+A measure is NaN where it is undefined: where activation or match is the same on every clip that counts.
+"""
+
+from collections.abc import Iterable
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+CORE = ("pearson", "auprc", "f1", "iou")  # fall when half of an explanation's labels are missing, or as many are added
+SPAN = {"pearson": 2}  # width of a measure's range where it is not 1
+LEAST_FALL = 0.001  # of its range, that counts as one
+
+Matrix = Float[np.ndarray, "units clips"]
+Clips = Bool[np.ndarray, "units clips"]
+
+
+def most(values: Matrix, among: Clips, count: Int[np.ndarray, "units"]) -> Clips:
+    """Each unit's `count` clips of highest value; clips that tie with the last of them belong to them, too."""
+    values = np.where(among, values, -np.inf)
+    edge = np.take_along_axis(-np.sort(-values, axis=1), np.maximum(count, 1)[:, None] - 1, 1)
+    return among & (values >= edge)
+
+
+def centred(values: Matrix, among: Clips) -> Matrix:
+    """Values less their mean over the clips that count, in units of their deviation; 0 elsewhere, NaN if it is 0."""
+    values = np.where(among, values, 0).astype(float)
+    spread = np.ptp(np.where(among, values, values.max(1, keepdims=True, where=among, initial=-np.inf)), axis=1)
+    values -= values.sum(1, keepdims=True) / among.sum(1, keepdims=True)
+    values *= among
+    scale = np.sqrt((values**2).sum(1) / among.sum(1))
+    return values / np.where(spread > 0, scale, np.nan)[:, None]
+
+
+def agreement(activation: Matrix, match: Matrix, active: Clips, among: Clips) -> dict[str, np.ndarray]:
+    """Every measure of `ranking` and `overlap`, and Pearson's r, the score of simulation (Bills et al. 2023).
+
+    active: where the unit counts as active. The match says yes to as many clips as are active.
+    """
+    r = pearson(activation, match, among)
+    found = {"pearson": r, **ranking(match, active, among), **overlap(most(match, among, active.sum(1)), active)}
+    return {name: np.where(np.isnan(r), np.nan, values) for name, values in found.items()}
+
+
+def pearson(activation: Matrix, match: Matrix, among: Clips) -> np.ndarray:
+    """Pearson's r of each unit's activation and match."""
+    return (centred(activation, among) * centred(match, among)).sum(1) / among.sum(1)
+
+
+def overlap(yes: Clips, active: Clips) -> dict[str, np.ndarray]:
+    """F1 and intersection over union of the clips that the explanation names and those that activate the unit; beside
+    them recall and precision, in the words of Oikarinen et al. 2025: shares of active and of named clips."""
+    both, named, fired = (yes & active).sum(1), yes.sum(1), active.sum(1)
+    return {"f1": 2 * both / (named + fired), "iou": both / (named + fired - both)} | {
+        "recall": both / fired,
+        "precision": both / np.maximum(named, 1),
+    }
+
+
+def ranking(match: Matrix, active: Clips, among: Clips) -> dict[str, np.ndarray]:
+    """What a threshold on the match can do: AUPRC (average precision), AUROC and balanced accuracy.
+
+    AUROC is CoSy's AUC (Kopf et al. 2024) with recordings in the place of generated ones. Balanced accuracy is that of
+    detection (Paulo et al. 2024): active clips and as many others are shown, and the match says yes to the better
+    half; `threshold` is the match from which it does. Clips of equal match share a threshold.
+    """
+    match = np.where(among, match, -np.inf)
+    order = np.argsort(-match, axis=1, kind="stable")
+    match, hit, shown = (np.take_along_axis(values, order, 1) for values in (match, active & among, among))
+    last = np.append(match[:, 1:] != match[:, :-1], np.ones((len(match), 1), bool), axis=1)  # of the clips that tie
+    end = np.where(last, np.arange(match.shape[1]), match.shape[1])
+    end = np.minimum.accumulate(end[:, ::-1], axis=1)[:, ::-1]
+    hits, alarms = (np.take_along_axis(np.cumsum(values, 1), end, 1) for values in (hit, shown & ~hit))
+    with np.errstate(invalid="ignore"):  # a unit without active clips, or with no other
+        recall, fallout = hits / hits[:, -1:], alarms / alarms[:, -1:]
+        auprc = (hit * hits / (hits + alarms)).sum(1) / hits[:, -1]
+    half = np.abs(recall + fallout - 1).argmin(1)[:, None]
+    step = np.diff(fallout, axis=1, prepend=0)
+    return {
+        "auprc": auprc,
+        "auroc": (step * (recall + np.roll(recall, 1, axis=1) * (np.arange(recall.shape[1]) > 0))).sum(1) / 2,
+        "balanced_accuracy": np.take_along_axis((recall + 1 - fallout) / 2, half, 1)[:, 0],
+        "threshold": np.take_along_axis(match, half, 1)[:, 0],
+    }
+
+
+def hard_negatives(active: Clips, among: Clips, sound: Float[np.ndarray, "clips clips"]) -> Clips:
+    """As many inactive clips as are active, each unit's nearest in sound: by similarity to its closest active clip."""
+    nearest = np.stack([sound[fired].max(0, initial=-np.inf) for fired in active])
+    others = among & ~active
+    return most(nearest, others, np.minimum(active.sum(1), others.sum(1)))
+
+
+def resampled(weights: Float[np.ndarray, "draws sources"], groups: Int[np.ndarray, "clips"]):
+    """A function from values [units, clips] to their sums in every bootstrap draw, [draws, units].
+
+    weights: how often each source recording is drawn. groups: the recording of each clip.
+    """
+    one_hot = (groups[:, None] == np.arange(weights.shape[1])).astype(np.float32)
+    weights = weights.astype(np.float32)
+    return lambda values: weights @ (values.astype(np.float32) @ one_hot).T
+
+
+def resampled_pearson(sums, activation: Matrix, match: Matrix, among: Clips) -> Float[np.ndarray, "draws units"]:
+    """Pearson's r in every draw. sums: `resampled`."""
+    x, y = centred(activation, among), centred(match, among)
+    n, x1, y1 = sums(among), sums(x), sums(y)
+    with np.errstate(invalid="ignore", divide="ignore"):  # a draw in which nothing varies
+        return (n * sums(x * y) - x1 * y1) / np.sqrt((n * sums(x**2) - x1**2) * (n * sums(y**2) - y1**2))
+
+
+def resampled_accuracy(sums, yes: Clips, active: Clips, among: Clips) -> Float[np.ndarray, "draws units"]:
+    """Balanced accuracy in every draw, its threshold held. sums: `resampled`."""
+    others = among & ~active
+    with np.errstate(invalid="ignore"):
+        return (sums(yes & active) / sums(active) + sums(others & ~yes) / sums(others)) / 2
+
+
+def bounds(drawn: Float[np.ndarray, "draws units"]) -> np.ndarray:
+    """95 % bounds of each unit's bootstrap values, [2, units]; draws in which a measure is undefined are left out."""
+    known = np.isfinite(drawn).sum(0)
+    places = np.round(np.outer((0.025, 0.975), np.maximum(known - 1, 0))).astype(int)
+    return np.take_along_axis(np.sort(drawn, axis=0), places, 0)
+
+
+def exemplar_shape(exemplars: Float[np.ndarray, "units k dimensions"]) -> tuple[np.ndarray, np.ndarray]:
+    """Clarity and polysemanticity of SemanticLens (Dreyer et al. 2025), of the vectors of each unit's highest clips.
+
+    Clarity: mean cosine of two exemplars, up to 1. Polysemanticity: 1 - cosine of the centres of two clusters; where
+    one of them holds a single exemplar, 1 - mean cosine of the exemplars and their mean. K-means as there, but begun at
+    the two exemplars that are farthest apart, not at random. NaN for a single exemplar.
+    """
+    v = exemplars / np.linalg.norm(exemplars, axis=2, keepdims=True)
+    k = v.shape[1]
+    if k == 1:
+        return np.full(len(v), np.nan), np.full(len(v), np.nan)
+    cosine = v @ v.transpose(0, 2, 1)
+    clarity = (cosine.sum((1, 2)) - k) / (k * (k - 1))
+    pair = np.stack(np.unravel_index(cosine.reshape(len(v), -1).argmin(1), (k, k)), 1)
+    centres = np.take_along_axis(v, pair[:, :, None], 1)
+    for _ in range(10):
+        nearer = ((v[:, :, None] - centres[:, None]) ** 2).sum(3).argmin(2)
+        member = np.stack([nearer == 0, nearer == 1], 1).astype(v.dtype)
+        centres = member @ v / np.maximum(member.sum(2), 1)[:, :, None]
+    poly = 1 - _cosine(centres[:, 0], centres[:, 1])
+    single = member.sum(2).min(1) < 2
+    return clarity, np.where(single, 1 - _cosine(v, v.mean(1, keepdims=True)).mean(1), poly)
+
+
+def redundancy(concepts: Float[np.ndarray, "units dimensions"]) -> np.ndarray:
+    """Each unit's largest cosine with another unit of its layer, by their exemplars' mean vectors (Dreyer et al. 2025,
+    who average it over the units)."""
+    concepts = concepts / np.linalg.norm(concepts, axis=1, keepdims=True)
+    cosine = concepts @ concepts.T
+    np.fill_diagonal(cosine, np.nan if len(cosine) == 1 else -1)
+    return cosine.max(1)
+
+
+def _cosine(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    lengths = np.linalg.norm(a, axis=-1) * np.linalg.norm(b, axis=-1)
+    return (a * b).sum(-1) / np.maximum(lengths, 1e-12)  # 0 with the centre of an empty cluster
+
+
+def label_tests(frequencies: Iterable[float], clips: int, draws: int, rng: np.random.Generator):
+    """The two sanity checks of Oikarinen et al. 2025 on ideal neurons: does a measure fall when the labels of its
+    explanation are halved (each is dropped with probability 1/2) or doubled (as many other clips gain one)?
+
+    Yields a row a measure and frequency of activation: shares of draws in which it falls by more than a thousandth of
+    its range, `missing` and `extra`.
+    """
+    for frequency in frequencies:
+        labels = np.zeros((draws, clips), bool)
+        labels[:, : max(1, round(frequency * clips))] = True
+        coin = rng.random(labels.shape)
+        added = labels.sum(1, keepdims=True) / (~labels).sum(1, keepdims=True)
+        cases = {"ideal": labels, "missing": labels & (coin < 0.5), "extra": labels | (coin < added)}
+        everywhere = np.ones(labels.shape, bool)
+        found = {
+            case: agreement(labels, match, labels, everywhere) | overlap(match, labels) for case, match in cases.items()
+        }
+        for measure in (name for name in found["ideal"] if name != "threshold"):
+            fall = {
+                case: found["ideal"][measure] - found[case][measure] > LEAST_FALL * SPAN.get(measure, 1)
+                for case in ("missing", "extra")
+            }
+            yield {"measure": measure, "frequency": frequency} | {case: float(f.mean()) for case, f in fall.items()}

@@ -1,0 +1,150 @@
+"""Scores of a tiny network's units: what is barred, what perfect explanations get, what is undefined, and the nulls."""
+
+from collections import Counter
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from andlib import scoring, stages
+from andlib.errors import InputError
+from andlib.profiles import LEARNT, TEST
+
+CORE = ["pearson", "auprc", "auroc", "f1", "iou", "balanced_accuracy", "hard_balanced_accuracy"]
+
+
+@pytest.fixture(scope="module")
+def scores(run):
+    return scoring.score_neurons(run, "ast")
+
+
+def scored_with(run, monkeypatch, change, clips, methods):
+    """Scores after `change` of the activations [clips, units] of every layer, with explanations as they were."""
+    table = scoring.described(run, "ast", clips, methods)
+    changed = {layer: change(u.copy(), layer, table) for layer, u in stages.unit_activations(run, "ast").items()}
+    with monkeypatch.context() as patch:
+        patch.setattr(stages, "unit_activations", lambda *_: changed)
+        return scoring._score(run, "ast", table, clips, methods)
+
+
+def test_one_row_a_unit_method_and_matcher(run, scores):
+    units = stages.neurons(run, "ast", LEARNT)["unit"]
+    assert not scores.duplicated(["unit", "method", "matcher"]).any()
+    assert len(scores) == len(units) * len(scoring.METHODS) * len(scoring.MATCHERS)
+    assert set(scores["unit"]) == set(units)
+    assert (scores["clips"] == np.isin(run.probing_set.folds, TEST).sum()).all()
+    assert (scores["active"] == 1).all()  # 10 % of six clips
+
+
+def test_a_score_is_there_or_the_reason_is(scores):
+    without = scores[CORE].isna().all(axis=1)
+    assert (without == (scores["reason"] != "")).all()
+    assert (scores["explanation"] == "").equals(scores["reason"] == "no explanation")
+    inside = scores[~without]
+    assert inside[CORE].notna().all(axis=None)
+    assert (inside["pearson"].between(-1, 1)).all()
+    assert np.allclose(inside["lift"], inside["auprc"] * 6)
+
+
+def test_no_clip_of_a_recording_that_described_a_unit_is_scored(run):
+    table = stages.neurons(run, "ast", LEARNT)
+    leaking = run.probing_set.clips[0]
+    assert leaking.fold == 1
+    heard = next(clip for clip in run.probing_set.clips if clip.fold == 2)
+    clips = (replace(leaking, source=heard.source), *run.probing_set.clips[1:])
+    held_out = scoring.scored_clips(replace(run.probing_set, clips=clips), table, "held out")
+    assert not held_out[:, 0].any()
+    np.testing.assert_array_equal(held_out[0, 1:], [clip.fold == 1 for clip in clips[1:]])
+
+
+def test_exemplars_and_their_recordings_are_barred_for_each_unit(run):
+    table = stages.neurons(run, "ast")
+    sources = run.probing_set.sources
+    for unit, row in zip(
+        scoring.scored_clips(run.probing_set, table, "not exemplars"), table.itertuples(), strict=True
+    ):
+        barred = set(sources[row.highest]) | set(sources[row.lowest])
+        np.testing.assert_array_equal(unit, [source not in barred for source in sources])
+
+
+@pytest.mark.parametrize("clips", scoring.CLIPS)
+@pytest.mark.parametrize("junk", [np.inf, np.nan])
+def test_a_barred_clips_activation_decides_nothing(run, monkeypatch, clips, junk):
+    def spoil(u, layer, table):
+        among = scoring.scored_clips(run.probing_set, table, clips)[(table["layer"] == layer).to_numpy()]
+        return np.where(among.T, u, junk).astype(np.float32)
+
+    methods = scoring.OF_EXEMPLARS
+    clean = scored_with(run, monkeypatch, lambda u, *_: u, clips, methods)
+    spoilt = scored_with(run, monkeypatch, spoil, clips, methods)
+    assert clean.keys() == spoilt.keys()
+    for name, values in clean.items():
+        np.testing.assert_array_equal(values, spoilt[name], err_msg=name)
+
+
+def test_a_unit_that_is_its_explanation_has_full_marks_and_a_constant_one_none(run, monkeypatch):
+    table = stages.neurons(run, "ast", LEARNT)
+    own = dict(scoring.matches(run, table, ("DB",)))["DB/captions/"]
+
+    def planted(u, layer, table):
+        u[:] = own[(table["layer"] == layer).to_numpy()].T
+        u[:, 0] = 0.25
+        return u
+
+    stored = scored_with(run, monkeypatch, planted, "held out", ("DB",))["DB/captions/"]
+    dead = (table["index"] == 0).to_numpy()
+    values = dict(zip([*scoring.MEASURES, *scoring.BOUNDS, "reason"], stored, strict=True))
+    for name in CORE:
+        np.testing.assert_allclose(values[name][~dead], 1, atol=1e-6, err_msg=name)
+        assert np.isnan(values[name][dead]).all(), name
+    assert {scoring.REASONS[int(code)] for code in values["reason"][dead]} == {"same activation on every clip"}
+
+
+def test_shuffled_explanations_are_those_of_other_units():
+    rows = [(), ("a",), ("b",), ("b",), ("c", "d"), ()]
+    shuffled = scoring._nulled(rows, "shuffled")
+    assert Counter(shuffled) == Counter(rows)
+    assert shuffled[0] == shuffled[5] == ()
+    assert shuffled != rows
+    assert scoring._nulled(rows, "most common") == [(), *[("b",)] * 4, ()]
+    assert scoring._nulled([()], "most common") == [()]
+
+
+def test_scorecard_has_means_beside_their_nulls(run, scores):
+    card = scoring.scorecard(run, "ast")
+    assert set(card["layer"]) == {"all", *scores["layer"]}
+    everywhere = card[card["layer"] == "all"].set_index(["method", "matcher", "null"])
+    assert len(everywhere) == 4 * 2 * 3
+    of_db = scores[(scores["method"] == "DB") & (scores["matcher"] == "sound")]
+    assert everywhere.loc[("DB", "sound", ""), "auprc"] == pytest.approx(of_db["auprc"].mean())
+    assert everywhere.loc[("DB", "sound", ""), "pearson"] == pytest.approx(of_db["pearson"].mean())
+    own = card[card["null"] == ""]
+    assert (own["p_holm"] >= own["p"]).all() and own["p"].between(0.001, 1).all()
+    assert card.loc[card["null"] != "", "p"].isna().all()
+
+
+def test_scores_on_all_but_exemplars_are_for_explanations_of_exemplars_alone(run):
+    found = scoring.score_neurons(run, "ast", "not exemplars", scoring.OF_EXEMPLARS)
+    assert (found["clips"] < len(run.probing_set)).all()
+    with pytest.raises(InputError, match="DB chooses a concept by every clip's activation"):
+        scoring.score_neurons(run, "ast", "not exemplars")
+    with pytest.raises(InputError, match="held out"):
+        scoring.score_neurons(run, "ast", "heldout")
+
+
+def test_reliability_compares_explanations_of_other_recordings(run):
+    found = scoring.reliability(run, "ast").set_index(["method", "matcher"])
+    first, second = (stages.neurons(run, "ast", folds) for folds in scoring.HALVES)
+    same = np.mean([a[0] == b[0] for a, b in zip(first["db"], second["db"], strict=True)])
+    assert found.loc[("DB", "sound"), "same"] == pytest.approx(same)
+    assert found[["same", "chance"]].stack().between(0, 1).all()
+    assert found[["halves", "retest"]].stack().between(-1, 1).all()
+    assert scoring._shared([("a", "b"), ()], [("b", "c"), ()]) == pytest.approx(1 / 3)
+
+
+def test_a_set_without_folds_is_scored_on_all_but_exemplars(run):
+    unfolded = replace(run)
+    clips = tuple(replace(clip, fold=0) for clip in run.probing_set.clips)
+    unfolded.__dict__["probing_set"] = replace(run.probing_set, clips=clips)
+    with pytest.raises(InputError, match="no fold 1"):
+        scoring.score_neurons(unfolded, "ast")
