@@ -26,12 +26,13 @@ k: int = 5  # has no effect here
 
 # %%
 import andlib as al
-from andlib import claims
+from andlib import claims, exhibits
 from andlib.tables import keep, plain
 
 run = al.open_run(globals())
 ledger = claims.ledger()
-made = "By andlib.claims, from results/<profile>/<page>.json."
+glance = exhibits.at_a_glance()
+made = "By andlib.{}, from results/<profile>/<page>.json.".format
 
 # %% [markdown]
 # ## How a verdict comes about
@@ -52,12 +53,13 @@ texts = ledger["where"] + ": " + ledger["claim"]
 shown = ledger.assign(cell=cells, claim=texts).pivot(index=["id", "claim"], columns="profile", values="cell")
 shown = shown.loc[ledger["id"].unique(), ledger["profile"].unique()].reset_index()
 shown = shown[["id", *ledger["profile"].unique(), "claim"]]
-plain(shown, "Each claim of the paper, and whether it holds here", made)
+plain(shown, "Each claim of the paper, and whether it holds here", made("claims"))
 
 # %% tags=["remove-cell"]
 counted = ledger[ledger["profile"] == run.profile.name]["verdict"].value_counts()
-words = {said: int(counted.get(said, 0)) for said in (claims.HOLDS, claims.FAILS, claims.UNTESTED)}
-by_profile = ledger.groupby(["profile", "verdict"], sort=False).size().unstack(fill_value=0)
+kinds = [claims.HOLDS, claims.FAILS, claims.UNTESTED]
+words = {said: int(counted.get(said, 0)) for said in kinds}
+by_profile = ledger.groupby(["profile", "verdict"], sort=False).size().unstack(fill_value=0).reindex(columns=kinds, fill_value=0)
 both = ledger.groupby("id", sort=False)["verdict"]
 keep(
     claims=ledger["id"].nunique(),
@@ -69,6 +71,9 @@ keep(
     counts="; ".join(f"{name}: " + ", ".join(f"{said} {count}" for said, count in row.items()) for name, row in by_profile.iterrows()),
     everywhere=", ".join(both.nunique().eq(1).index[both.apply(lambda said: set(said) == {claims.HOLDS})]) or "none",
     ledger=ledger,
+    exhibits=glance,
+    **exhibits.texts(shown, "id"),
+    **exhibits.texts(glance, "exhibit"),
 )
 
 # %% [markdown]
@@ -79,13 +84,22 @@ keep(
 # ## The numbers
 
 # %% tags=["hide-input"]
-plain(ledger[["id", "profile", "numbers"]], "What decided each verdict", made)
+plain(ledger[["id", "profile", "numbers"]], "What decided each verdict", made("claims"))
 
 # %% [markdown]
 # ## The rules
 
 # %% tags=["hide-input"]
 plain(ledger.drop_duplicates("id")[["id", "rule"]], "The rule of each claim", "The docstrings of andlib.claims.")
+
+# %% [markdown]
+# ## Tables and figures
+#
+# The paper's tables and figures, with a number of the paper for each and ours beside it, as [the first page](../../index.md) shows them.
+# Three values side by side are those of AST, BEATs-finetuned and BEATs-frozen.
+
+# %% tags=["hide-input"]
+plain(glance.drop(columns="page"), "Each table and figure of the paper, by what stands for it", made("exhibits"))
 
 # %% [markdown]
 # ## What differs from the paper, and why

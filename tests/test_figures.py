@@ -1,0 +1,31 @@
+"""Every figure of the book can be read without seeing it, and without telling red from green."""
+
+import json
+import re
+
+import pytest
+
+from andlib import figures, paths
+from committed import committed_page, in_book
+
+OKABE_ITO = {"#000000", "#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7"}
+GREYS = {figures.MUTED}
+
+
+@pytest.mark.parametrize(("profile", "page"), in_book(), ids="/".join)
+def test_every_picture_of_a_page_has_alternative_text(profile, page):
+    notebook = json.loads(committed_page(profile, page).read_text(encoding="utf-8"))
+    for cell in notebook["cells"]:
+        shown = [output.get("data", {}) for output in cell.get("outputs", [])]
+        if any(kind.startswith("image/") for data in shown for kind in data):
+            assert cell["metadata"]["mystnb"]["image"]["alt"], cell["id"]
+        for data in shown:
+            pictures = re.findall(r"<img\b[^>]*>", "".join(data.get("text/html", "")))
+            assert all(re.search(r'\balt="[^"]+"', picture) for picture in pictures), cell["id"]
+
+
+def test_colours_are_told_apart_in_every_colour_vision():
+    source = (paths.PACKAGE / "figures.py").read_text(encoding="utf-8")
+    assert set(re.findall(r"#[0-9A-Fa-f]{6}", source)) <= OKABE_ITO | GREYS
+    maps = set(re.findall(r'(?:cmap|colormap)="(\w+)"', source))
+    assert maps <= {"RdBu", "cividis", "magma", "viridis"} and maps
