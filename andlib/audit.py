@@ -1,0 +1,200 @@
+"""What each fault of the released code does to each table and figure: every switch alone, and all of them together.
+
+`python -m andlib.audit --profile mini` measures and writes results/<profile>/audit_matrix.json. Killed, it goes on
+where it was: what costs time is stored stage by stage, and a switch that leaves a stage's inputs alone costs nothing.
+"""
+
+import argparse
+import json
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from itertools import combinations, product
+
+import numpy as np
+import pandas as pd
+
+from andlib import ablation, answers, concepts, section_4_3, section_4_4, stages
+from andlib.ablation import Effects, UnitSet
+from andlib.audit_matrix import EXHIBITS, MODES, Measures, path_of
+from andlib.polysemanticity import most_in_a_cluster, sentence_clusters
+from andlib.profiles import LEARNT, MODELS, PROFILES
+from andlib.records import ProbingSet
+from andlib.run import Run, open_run
+from andlib.similarity import FUNCTIONS
+from andlib.store import digest, write_atomically
+
+STRATEGIES = ("random", *section_4_3.STRATEGIES)
+PERCENT, TAU, COMMONEST = section_4_4.MATCHED_AT, 4, 3
+
+
+def closed(run: Run, model: str) -> Measures:
+    """Tables 2 and 7: top-1 of ICL by number of examples, and of TAB and DB by similarity function, on all clips.
+
+    DB's cosine under soft_wpmi, too. None where ICL was not asked for every unit.
+    """
+    classes = stages.target(run, model).classes
+    truth = [run.concepts.index(name) for name in classes]
+    names = stages.embeddings(run, run.concepts, run.profile.encoder)
+    u = stages.unit_activations(run, model)["classifier"]
+    measures: Measures = {}
+    for shots in answers.SHOTS:
+        lists = answers.choices(run, model, shots)
+        right = [named[:1] == (name,) for named, name in zip(lists, classes, strict=True) if named is not None]
+        measures[f"ICL {shots}-shot"] = float(np.mean(right)) if len(right) == len(classes) else None
+    for method, p in {"TAB": stages.sound_similarity(run), "DB": stages.concept_similarity(run)}.items():
+        for function in FUNCTIONS:
+            ranking = concepts.ranked(stages.closed_scores(run, method, function, u, p), 5)
+            found = concepts.identification(ranking, truth, names @ names.T)
+            measures[f"{method} {function}"] = float(found["top1"].mean())
+        measures[f"{method} best"] = max(measures[f"{method} {function}"] for function in FUNCTIONS)
+    return measures | {"DB soft_wpmi cosine": float(found["cos"].mean())}
+
+
+def _silencer(run: Run, model: str) -> tuple[ProbingSet, Callable[[Sequence[UnitSet]], np.ndarray]]:
+    """The clips of fold 1, and what gives their logits [sets, clips, classes] without each set of units.
+
+    Equal sets (leading rows, say) are silenced once.
+    """
+    network, tested, position, features = section_4_3.bench(run, model)
+
+    def silenced(sets):
+        keys = [digest([(layer, *map(int, indices)) for layer, indices in units.items()]) for units in sets]
+        distinct = dict(zip(keys, sets, strict=True))
+        logits = section_4_3.silenced_logits(run, network, tested, list(distinct.values()), features)
+        return logits[[list(distinct).index(key) for key in keys]][:, :, position]
+
+    return tested, silenced
+
+
+def unlearning(run: Run, model: str) -> Measures:
+    """Table 4: dA, dR, gap = dR - dA, and units silenced (mean, least and most a class), by strategy."""
+    (tested, silenced), measures = _silencer(run, model), {}
+    before, sets = silenced([{}])[0], section_4_3.unlearning_sets(run, model)
+    for strategy in STRATEGIES:
+        sizes = np.array([ablation.size(units) for units in sets[strategy]])
+        effects = Effects(before, silenced(sets[strategy]), tested.labels, tested.sources, sizes)
+        a, r = ablation.ablated_and_remaining(effects.by_class(effects.own))
+        row = {"gap": r - a, "dA": a, "dR": r, "units": sizes.mean(), "least": sizes.min(), "most": sizes.max()}
+        measures |= {f"{strategy} {name}": float(value) for name, value in row.items()}
+    return measures
+
+
+def importance(run: Run, model: str) -> Measures:
+    """Figure 4, for AST as in the paper: accuracy on fold 1 after silencing 10 % by each attribute, mean over seeds.
+
+    none: nothing silenced. spread: of the attributes of 4a and 4b, the highest accuracy less the lowest. chosen: which
+    share of the silenced units was chosen for the attribute. shared: what the sets of two attributes share, as a share
+    of either's units (the same seed, mean over pairs).
+    """
+    if model != MODELS[0]:
+        return {}
+    (tested, silenced), names = _silencer(run, model), section_4_4.ATTRIBUTES
+    table = _blocks(stages.neurons(run, model, LEARNT))
+    sets, wanted = (
+        {n: [section_4_4.chosen(table, n, PERCENT, seed, faults) for seed in section_4_4.SEEDS] for n in names}
+        for faults in (run.faults, run.faults - {"ablate_leading_rows"})
+    )
+    right = {name: silenced(of).argmax(-1) == tested.labels for name, of in {"none": [{}], **sets}.items()}
+    measures: Measures = {name: float(values.mean()) for name, values in right.items()}
+    ranked = [n for n in dict.fromkeys((*section_4_4.PANELS["4a"], *section_4_4.PANELS["4b"])) if n != "random"]
+    spread = [measures[name] for name in ranked]
+    kept = [_common(one, other) for n in ranked for one, other in zip(sets[n], wanted[n], strict=True)]
+    pairs = [_common(*of) for a, b in combinations(ranked, 2) for of in zip(sets[a], sets[b], strict=True)]
+    return measures | {"spread": max(spread) - min(spread), "chosen": np.mean(kept), "shared": np.mean(pairs)}
+
+
+def _common(one: UnitSet, other: UnitSet) -> float:
+    """How many units two sets have in common, as a share of the larger."""
+    shared = sum(len(np.intersect1d(units, other.get(layer, ()))) for layer, units in one.items())
+    return shared / max(ablation.size(one), ablation.size(other), 1)
+
+
+def _blocks(table: pd.DataFrame) -> pd.DataFrame:
+    return table[table["layer"] != "classifier"]
+
+
+def adjectives(run: Run, model: str) -> Measures:
+    """Figures 3 and 9: different adjectives kept, neurons that have one (counted by adjective), and the commonest."""
+    counts = section_4_4.common_adjectives(run, model)
+    commonest = ", ".join(f"{word} {count}" for word, count in counts.head(COMMONEST).items())
+    return {"adjectives": float(len(counts)), "mentions": float(counts.sum()), "commonest": commonest}
+
+
+def depth(run: Run, model: str) -> Measures:
+    """Figure 5: mean number of different adjectives a block unit, and Spearman's rho of it and the block."""
+    found = section_4_4.adjectives_by_block(run, [model])
+    pairs = found[["block", "adjectives"]].to_numpy()
+    return {"a unit": float(pairs[:, 1].mean()), "rho": float(section_4_4.spearmanr(*pairs.T))}
+
+
+def polysemanticity(run: Run, model: str) -> Measures:
+    """Figures 6, 11-13: share of uninterpretable block units that react, at the run's K and tau = 4."""
+    table = _blocks(stages.neurons(run, model))
+    clips = np.stack(table.loc[~table["dead"], "highest"].to_list()).T
+    return {"uninterpretable": float((most_in_a_cluster(sentence_clusters(run).counts, clips) < TAU).mean())}
+
+
+def texts(run: Run, model: str) -> Measures:
+    """Table 6: shares of block units of which another thing is said than in mode corrected: the first concept of TAB
+    and DB, the calibrated summary, or the words of C_open."""
+    told, usual = (_blocks(stages.neurons(r, model)) for r in (run, _mode(run, "corrected")))
+    said = {name: ([name.lower()], 1) for name in ("TAB", "DB")}
+    said |= {
+        "summary": (["calibrated"], None),
+        "open concepts": (["adjectives", "nouns", "verbs", "prepositions"], None),
+    }
+    differ = {}
+    for name, (columns, first) in said.items():
+        pairs = [(map(list, told[c]), map(list, usual[c])) for c in columns]
+        differ[name] = np.logical_or.reduce([[a[:first] != b[:first] for a, b in zip(*p, strict=True)] for p in pairs])
+    return {name: float(values.mean()) for name, values in differ.items()}
+
+
+_OF = dict(zip(EXHIBITS, (closed, unlearning, texts, adjectives, importance, depth, polysemanticity), strict=True))
+
+
+def measure(run: Run, modes: Sequence[str] = MODES) -> dict[str, dict[str, dict[str, Measures]]]:
+    """Every exhibit of the run's networks under each mode: mode -> model -> exhibit -> measures."""
+    from tqdm import tqdm
+
+    cases = tqdm(list(product(modes, run.models)), desc="audit", unit="network")
+    found: dict = {mode: {} for mode in modes}
+    for mode, model in cases:
+        cases.set_postfix_str(f"{mode}, {model}")
+        part = _mode(run, mode)
+        found[mode][model] = {name: _rounded(of(part, model)) for name, of in _OF.items()}
+    return found
+
+
+def _mode(run: Run, mode: str) -> Run:
+    other = replace(run, mode=mode)
+    vars(other).update(probing_set=run.probing_set, completions=run.completions)
+    return other
+
+
+def _rounded(measures: Measures) -> Measures:
+    return {k: round(float(v), 6) if isinstance(v, float | np.floating) else v for k, v in measures.items()}
+
+
+def main() -> None:
+    """The command line; see the module's docstring."""
+    able = [name for name, profile in PROFILES.items() if set(MODELS) <= set(profile.networks)]
+    parser = argparse.ArgumentParser(
+        description="Measures every table and figure under each fault of the released code."
+    )
+    parser.add_argument("--profile", choices=able, default="mini")
+    parser.add_argument("--data-dir", default="")
+    given = parser.parse_args()
+    run = open_run({"profile": given.profile, "data_dir": given.data_dir, "model": "all"})
+    started = time.monotonic()
+    modes = measure(run)
+    about = {"seed": section_4_3.SEED, "seeds_of_figure4": section_4_4.SEEDS, "made_by": run.made_by()}
+    held = {**about, "seconds": round(time.monotonic() - started), "modes": modes}
+    text = json.dumps(held, indent=1, ensure_ascii=False) + "\n"
+    write_atomically(path_of(given.profile), lambda path: path.write_text(text, encoding="utf-8"))
+    print(f"{len(MODES)} modes in {held['seconds']} s: {path_of(given.profile)}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,307 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#   kernelspec:
+#     display_name: Python 3 (ipykernel)
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # What each fault of the released code does
+#
+# The paper's authors published their code with it {cite}`wu2024and`, which few do, and which alone makes a page like this one possible.
+# In places that code does something else than the paper says.
+# **The question**: which of the paper's tables and figures depend on which of these places, and by how much?
+#
+# Each is a switch of this package, {glue:text}`switches` in all, off by default. Here every switch is turned on alone, and then all together, and every exhibit is measured again on the paper's three kinds of network.
+# "As released" is commit 5f370c3; the authors may have run other versions for the paper, so that nothing here says how its numbers were made.
+# Where a fault *alone* explains a printed number, the derivation stands below.
+
+# %% tags=["parameters", "hide-input"]
+model: str = "all"  # has no effect here: the matrix holds the paper's three
+profile: str = "mini"  # whose numbers the prose quotes: mini | esc10; the tables show every profile that was measured
+data_dir: str = ""  # folder with the recordings; not needed, the page reads committed results
+captions: str = ""  # has no effect here
+weights: str = ""  # has no effect here
+mode: str = "corrected"  # has no effect here: all are shown
+k: int = 5  # has no effect here
+
+# %%
+import pandas as pd
+
+import andlib as al
+from andlib import audit_matrix, profiles, section_4_4, similarity
+from andlib.tables import keep, plain
+
+run = al.open_run(globals())
+matrices = audit_matrix.committed()
+rows = audit_matrix.tidy(matrices)
+made = " ".join(f"{matrix['made_by']} Seed {matrix['seed']}." for matrix in matrices.values())
+
+# %% [markdown]
+# ## What is measured
+#
+# This page computes no matrix. It reads what one command measured and the repository carries, for the profiles {glue:text}`measured`. Not measured: {glue:text}`absent`. (Seconds it took, without what was stored before: {glue:text}`seconds`.)
+#
+# ```bash
+# python -m andlib.audit --profile mini                               # writes results/mini/audit_matrix.json
+# python -m andlib.audit --profile esc10 --data-dir path/to/esc10
+# ```
+#
+# For each network and switch: top-1 of every method and similarity function on the classifier's units (Tables 2, 7); the gaps of Table 4; the share of block units of which another thing is said (Table 6); adjectives kept (Figs 3, 9) and by depth (Fig. 5); accuracy after silencing 10 % of AST's units (Fig. 4); and the share of uninterpretable units at $K = 5$, $\tau = 4$ (Figs 6, 11–13).
+#
+# The other exhibits follow these: Fig. 8 is drawn from the words of Figs 3 and 9, Fig. 10 is one row of Table 4, and Figs 1, 2 and 7 show single neurons, as Table 6 does.
+# Table 1, Table 5 and Table 8 (networks, prompt, clusters of captions) come before any of these places in the code, and Table 3 needs people.
+
+# %% tags=["hide-input"]
+plain(pd.DataFrame(profiles.FAULTS.items(), columns=["switch", "what the released code does, and where"]), "The switches", "As released: commit 5f370c3.")
+
+# %% [markdown]
+# ## Which switch changes what
+#
+# *Changes*: at least one number of one network differs, on every profile measured or on those named.
+# *–*: it cannot, on any network, and the next table says why.
+# *None seen*: it could, but no number here differs.
+# *Not asked*: what could differ is ICL's answer, and the language model was not asked with the summaries that this switch makes.
+
+# %% tags=["hide-input"]
+plain(audit_matrix.overview(rows), "Switches and exhibits", made)
+
+# %% tags=["hide-input"]
+barred = [(switch, "all" if exhibits == audit_matrix.EXHIBITS else "; ".join(exhibits), "all" if models == al.MODELS else "; ".join(models), why) for switch, exhibits, models, why in audit_matrix.NO_EFFECT]
+plain(pd.DataFrame(barred, columns=["switch", "exhibits", "networks", "no effect here, because"]), "Why a switch has no effect", "andlib.audit_matrix.NO_EFFECT; a test compares it with the numbers.")
+
+# %% [markdown]
+# ## What moves each exhibit most
+#
+# The one switch and measure with the largest mean change over the three networks, before and after: AST / BEATs-finetuned / BEATs-frozen, as in every table below.
+
+# %% tags=["hide-input"]
+strategies, attributes = ("random", "TAB", "DB", "OCP"), [name for panel in ("4a", "4b") for name in section_4_4.PANELS[panel]]
+named = [f"{method} {function}" for method in ("TAB", "DB") for function in similarity.FUNCTIONS]
+headlines = {
+    "Tables 2, 7": dict.fromkeys(["ICL 1-shot", "ICL 2-shot", *named], ".0%"),
+    "Table 4": dict.fromkeys([f"{strategy} gap" for strategy in strategies], "+z.2f"),
+    "Table 6": dict.fromkeys(["TAB", "DB", "summary", "open concepts"], ".0%"),
+    "Figs 3, 9": {"mentions": ".0f"},
+    "Fig. 4": dict.fromkeys(attributes, ".1%"),
+    "Fig. 5": {"a unit": ".2f"},
+    "Figs 6, 11–13": {"uninterpretable": ".1%"},
+}
+strongest = audit_matrix.strongest(rows, headlines)
+plain(strongest, "The switch that moves each exhibit most; shares in %", made)
+
+
+# %% tags=["remove-cell"]
+def under(exhibit, formats, what, models=al.MODELS):
+    """An exhibit's table: its measures before, and after each switch that changes one."""
+    return plain(audit_matrix.effects(rows, exhibit, formats, models), f"{exhibit} under each switch: {what}", made)
+
+
+# %% [markdown]
+# ## Exhibit by exhibit
+#
+# In each table, the rows *corrected* hold the values before, the others those after; "=" means that no network's value changed, "–" that ICL was not asked or there is no value.
+# A switch without a row changes nothing there.
+#
+# ### Tables 2 and 7: naming the last layer
+#
+# Top-1 in %.
+
+# %% tags=["hide-input"]
+under("Tables 2, 7", dict.fromkeys(["ICL 1-shot", "TAB best", "DB best", *named[5:]], ".0%"), "top-1, %")
+
+# %% [markdown]
+# A fault need not make numbers worse. Under `icl_uncalibrated`, ICL's top-1 on {glue:text}`title` goes from {glue:text}`icl_before` to {glue:text}`icl_after` % with one worked example, and from {glue:text}`icl_two` to {glue:text}`icl_two_after` % with two: the uncalibrated summary still says what calibration took for common, and an answer that names no class is counted as the nearest instead of as wrong.
+#
+# ### Table 4: unlearning
+#
+# $\Delta R - \Delta A$ of the class's own logit, then how many units are silenced a class.
+
+# %% tags=["hide-input"]
+under("Table 4", headlines["Table 4"], "ΔR − ΔA")
+
+# %% tags=["hide-input"]
+under("Table 4", dict.fromkeys([f"{strategy} units" for strategy in strategies], ".0f"), "units silenced a class, mean")
+
+# %% [markdown]
+# ### Table 6: what is said of block units
+#
+# Share of block units, in %, whose first concept by TAB or DB, calibrated summary, or open concepts differ from the corrected ones.
+
+# %% tags=["hide-input"]
+under("Table 6", headlines["Table 6"], "block units described differently, %")
+
+# %% [markdown]
+# ### Figures 3 and 9: adjectives
+
+# %% tags=["hide-input"]
+under("Figs 3, 9", {"adjectives": ".0f", "mentions": ".0f"}, "different adjectives, and neurons that have them")
+
+# %% tags=["hide-input"]
+under("Figs 3, 9", {"commonest": ""}, "AST's commonest adjectives, and neurons that have them", ("ast",))
+
+# %% [markdown]
+# ### Figure 4: feature importance
+#
+# AST's accuracy on fold 1 in % after silencing 10 % of the block units, mean over three seeds.
+# *Spread* is the highest less the lowest of the attributes; *chosen*, which share of the silenced units was chosen for its attribute; *shared*, which share two attributes' sets have in common.
+
+# %% tags=["hide-input"]
+shown = [name for name in dict.fromkeys(attributes) if name not in ("verbs", "prepositions", "summary length")]
+under("Fig. 4", dict.fromkeys([*shown, "spread"], ".1%") | {"chosen": ".0%", "shared": ".0%"}, "AST at 10 %, %", ("ast",))
+
+# %% [markdown]
+# ### Figure 5: adjectives and depth
+
+# %% tags=["hide-input"]
+under("Fig. 5", {"a unit": ".2f", "rho": "+.2f"}, "adjectives a unit, and Spearman's ρ with depth")
+
+# %% [markdown]
+# ### Figures 6 and 11 to 13: polysemanticity
+
+# %% tags=["hide-input"]
+under("Figs 6, 11–13", headlines["Figs 6, 11–13"], "uninterpretable block units, %")
+
+# %% tags=["remove-cell"]
+soft = {name: al.paper.table7(name).set_index("function").loc["soft_wpmi"] for name in al.MODELS}
+table4 = {name: al.paper.table4(name).set_index("strategy") for name in al.MODELS}
+ours = rows[rows["profile"] == run.profile.name].set_index(["mode", "exhibit", "measure", "model"])["value"]
+
+
+def value(mode, exhibit, measure, spec, models=al.MODELS):
+    """One measure of the page's profile, a value a network, as text."""
+    found = [ours.get((mode, exhibit, measure, name)) for name in models]
+    return " / ".join("not measured" if v is None else format(v, spec).rstrip("%") for v in found)
+
+
+def figure4(measure, spec):
+    """Figure 4's measure for AST, corrected and with the leading rows silenced."""
+    pair = (("before", "corrected"), ("after", "ablate_leading_rows"))
+    return {f"{measure}_{when}": value(mode, "Fig. 4", measure, spec, ("ast",)) for when, mode in pair}
+
+
+keep(
+    switches=len(profiles.FAULTS),
+    measured=", ".join(matrices) or "none",
+    absent=", ".join(name for name in al.PROFILES if name not in matrices) or "none",
+    seconds=", ".join(f"{name} {matrix['seconds']} s" for name, matrix in matrices.items()) or "not measured",
+    title=run.profile.title,
+    icl_before=value("corrected", "Tables 2, 7", "ICL 1-shot", ".0%"),
+    icl_after=value("icl_uncalibrated", "Tables 2, 7", "ICL 1-shot", ".0%"),
+    icl_two=value("corrected", "Tables 2, 7", "ICL 2-shot", ".0%"),
+    icl_two_after=value("icl_uncalibrated", "Tables 2, 7", "ICL 2-shot", ".0%"),
+    **{f"constant_{name}": share for name, share in audit_matrix.constant_answer(run).items()},
+    encoder=run.profile.encoder,
+    soft_printed="; ".join(f"{name} {100 * row['top1']:.0f} / {100 * row['top5']:.0f} / {row['cos']:.2f}" for name, row in soft.items()),
+    soft_before=value("corrected", "Tables 2, 7", "DB soft_wpmi", ".0%"),
+    soft_after=value("db_one_unit_at_a_time", "Tables 2, 7", "DB soft_wpmi", ".0%"),
+    **figure4("chosen", ".0%"),
+    **figure4("shared", ".0%"),
+    **figure4("spread", ".1%"),
+    random_gap=value("ablate_leading_rows", "Table 4", "random gap", "z.2f"),
+    random_printed=" / ".join(f"{table4[name].loc['random', 'gap']:+z.2f}" for name in al.MODELS),
+    ocp_least=value("corrected", "Table 4", "OCP least", ".0f"),
+    ocp_most=value("corrected", "Table 4", "OCP most", ".0f"),
+    random_units=value("corrected", "Table 4", "random units", ".0f"),
+    ocp_printed=f"{table4['ast'].loc['OCP', 'units']:.0f} units, {table4['ast'].loc['OCP', 'dA']:.2f} and {table4['ast'].loc['OCP', 'dR']:.2f}",
+    **{f"chance_{tau}": share for tau, share in audit_matrix.chance_of_figure6().items()},
+    strongest=strongest,
+)
+
+# %% [markdown]
+# ## Printed numbers that one fault explains
+#
+# ### Table 7: DB under soft_wpmi
+#
+# soft_wpmi subtracts from a unit's score its logarithmic mean over units. Called for one unit at a time, that mean is the score itself: every score is exactly 0, for every concept, and every unit is called by whichever concept comes first.
+# One of 50 classes is then right, and five of 50 are among the first five: top-1 {glue:text}`constant_top1:.0%`, top-5 {glue:text}`constant_top5:.0%`.
+# The paper prints: {glue:text}`soft_printed`.
+# The cosine is the mean cosine of the first name and all 50 and says nothing of any neuron. With our encoder ({glue:text}`encoder`) it is {glue:text}`constant_cos:.2f` for the first name of ESC-50's own order, and from {glue:text}`constant_cos_least:.2f` to {glue:text}`constant_cos_most:.2f`, {glue:text}`constant_cos_mean:.2f` on average, for another first. The paper's may come from another encoder, or from ties that fell on another name.
+# Here the switch takes DB's soft_wpmi from {glue:text}`soft_before` to {glue:text}`soft_after` %, one class of this profile's.
+#
+# ### Table 4: the average number of units
+#
+# TAB and DB give each of $N$ block units three of $M$ concepts, so that a class has $3N/M$ units on average, whatever the method, the network's quality or the data.
+
+# %% tags=["hide-input"]
+averages = [{"model": name, "3N/M": audit_matrix.labels_a_class(name), "TAB, the paper": table4[name].loc["TAB", "units"], "DB, the paper": table4[name].loc["DB", "units"]} for name in al.MODELS]
+plain(pd.DataFrame(averages), "Units a class in Table 4: arithmetic, and as printed", "M = 50; N from the paper.", {"3N/M": ".2f", "TAB, the paper": ".0f", "DB, the paper": ".0f"})
+
+# %% [markdown]
+# ### Table 4: the random arm
+#
+# As released, the random arm is one draw of 3000 units for all classes, replaced by each layer's leading rows. If one set stands for every class, the class to be forgotten and the rest lose the same on average: the gap is 0 by construction, whatever the set. Here it is {glue:text}`random_gap`; the paper prints {glue:text}`random_printed`.
+# Nor is it a fair comparison: OCP took between {glue:text}`ocp_least` units at least and {glue:text}`ocp_most` at most a class here, the random arm {glue:text}`random_units` for every class. [Table 4's page](4_3_unlearning.ipynb) draws random sets as large, in the same layers.
+#
+# ### Figure 4: curves that hardly know their attribute
+#
+# As released, a layer with $n$ chosen units loses its units $0 … n-1$. Which units have the attribute does not enter at all, only how many there are in each layer: two attributes with equal numbers give one curve.
+# Under `ablate_leading_rows` here, {glue:text}`chosen_after` % of the silenced units are ones that the attribute had chosen, and the sets of two attributes share {glue:text}`shared_after` % of their units ({glue:text}`shared_before` % when the chosen units are silenced).
+# The attributes' accuracies lie {glue:text}`spread_after` points apart ({glue:text}`spread_before` corrected): what remains are differences of layers.
+#
+# ### Figure 6: most neurons are interpretable by chance
+#
+# The sizes of Table 8's clusters decide how often five clips drawn at random share one. Of units with random clips, {glue:text}`chance_3:.1%` pass as interpretable at $\tau = 3$, {glue:text}`chance_4:.1%` at 4 and {glue:text}`chance_5:.1%` at 5 (clips and clusters taken as independent). The paper has no such line; [ours](4_5_polysemanticity.ipynb) does, on every figure.
+#
+# ## Faults that are no switch
+#
+# | where | as released, or in the paper, too | what we do instead |
+# |---|---|---|
+# | Table 4 | "confidence" is a raw logit; a shift of all logits counts as forgetting. The column headed ΔA − ΔR holds ΔR − ΔA. The notebook stored with the code has other numbers for AST's OCP (2210 units, −9.41 and −5.21) than the paper ({glue:text}`ocp_printed`) | margins and accuracies beside logits; the heading says what the column holds |
+# | Table 2 | the cosine is MiniLM's where the text says CLIP; TAB's is taken of lists of five names | one name each, and the encoder in the column's head |
+# | Figs 6, 11–13 | no null, and K-means without a seed | the chance level on every figure; seeded, the best of several starts |
+# | everywhere | all 2000 clips probe networks that were trained on 1600 of them; no explanation is tested on a clip that it was not made from | units chosen on folds 2–5, effects measured on fold 1; both readings of Tables 2 and 7 |
+# | everywhere | activations are taken before the nonlinearity, and "lowest" is the most negative | the same, said so; [other readings](reading_units.ipynb) beside it |
+# | everywhere | sampling at temperature 1 without a seed; caches named without what made them; pickles; captions cut at 77 tokens silently | greedy decoding and kept answers; keys over everything that decides a result; no pickle; long texts are read in parts |
+#
+# ## Our choices where the paper is silent
+#
+# | left open | here | where | alternatives |
+# |---|---|---|---|
+# | function that labels block units (Tables 4, 6) | cos_cubed, the paper's best for DB on AST | `andlib.stages` | the other four, of which wpmi and soft_wpmi suit TAB |
+# | how tokens become one number | AST's class token, BEATs' mean | `andlib.checkpoints` | mean, maximum, first: [other readings](reading_units.ipynb) |
+# | AST's classifier | the model's own logits, from class and distillation token | `andlib.targets` | the layer's output at one token |
+# | counts of clips in similarity functions | in proportion to the set below 1000 clips | `andlib.similarity` | the paper's for 2000, whatever the set |
+# | rank_reorder's random orders | their expectation, in closed form | `andlib.similarity` | a few draws |
+# | equal scores, equal activations | the earlier concept, the earlier clip | `andlib.concepts`, `andlib.activations` | at random; shared places |
+# | concept set of Tables 2 and 7 on other data | ESC-50's 50 names, so that chance stays the paper's | `andlib.concepts` | the set's own classes (`-p concepts classes`) |
+# | the open acoustic vocabulary | a list of ours | `andlib.concepts` | any file with one concept a line |
+# | what a description is | an audio model's caption and sentences about measured sound, joined | `andlib.captions` | either alone |
+# | who summarises | rules that state only what captions share | `andlib.mini.consensus` | a language model (`-p summariser llm`) |
+# | what counts as a greeting or junk | openings and phrases of a list | `andlib.language` | none dropped; any point that holds such letters |
+# | calibration's encoder | MiniLM with six layers for the paper's twelve | `andlib.encoders` | [compared](3_summaries.ipynb) |
+# | ICL's first five | one ranked list, so that they hold its first; naming none is wrong | `andlib.answers` | two questions; the nearest class |
+# | tagger | HanTa | `andlib.tagging` | NLTK's, where its data is present |
+# | which adjectives are acoustic | a list of ours | `andlib.language` | a language model's verdicts, compared in [3.2](3_summaries.ipynb) |
+# | which noun names a class | its lemma or a synonym | `andlib.language` | equal letters; substrings |
+# | value of a silenced unit | zero at every token | `andlib.ablation` | its mean; another clip's |
+# | clips of Table 4 | units from folds 2–5, effects on fold 1 | `andlib.section_4_3` | all clips for both, shown beside it |
+# | averages of Table 4 | over a class's clips, then over classes | `andlib.ablation` | over clips |
+# | a class without a unit | counts 0, and is marked | `andlib.section_4_3` | left out, shown beside it |
+# | random arm | 5.4 % of the units, drawn anew for each class | `andlib.ablation` | one draw; as many units in every layer, shown beside it |
+# | order of units with equally many words (Fig. 4) | drawn by the seed, nested in r | `andlib.section_4_4` | by number of the unit |
+# | adjectives of a unit (Fig. 5) | different ones | `andlib.section_4_4` | with repetitions |
+# | Algorithm 1 or the text | the text's count, over units that react at all; the printed reading beside it | `andlib.polysemanticity` | the intersection of all K |
+# | K-means | seeded, best of several starts, every sentence as often as it is said | `andlib.polysemanticity` | unseeded; distinct sentences |
+# | what intervals draw anew | source recordings within classes; units in Fig. 5 | `andlib.ablation`, `andlib.section_4_4` | clips, which share sources |
+# | amplitude of a clip (Fig. 8) | mean of the absolute samples | `andlib.appendix_c` | maximum; root mean square |
+# | neurons shown to people | drawn by a seed, dead ones left out | `andlib.human_evaluation` | all |
+#
+# ## What differs from the paper, and why
+#
+# - **Small networks, other data.** That a switch moves an exhibit here shows that the fault can matter, and how. How far it moved the paper's own numbers cannot be known without its networks and captions.
+# - **One switch at a time.** Effects do not add up: some hide others. The rows *released* show all of them together.
+# - **ICL** was asked with the corrected summaries, and with the uncalibrated ones. Where a switch makes other summaries, its answers are not known, and no number stands there.
+# - **Our switches restate faults in our own code.** Each has a test on a hand-made case, but none is the released line itself; two settings of that code's prompts (separate questions for one and for five classes) are left out.
+#
+# ## Try it yourself
+#
+# ```bash
+# papermill notebooks/4_1_last_layer.ipynb out.ipynb -p mode db_one_unit_at_a_time
+# papermill notebooks/4_3_unlearning.ipynb out.ipynb -p mode ocp_substring,ablate_leading_rows
+# ```
+#
+# Every page takes `-p mode` with any names above, or `released`. Next: [the paper's claims, one by one](claims.ipynb).

@@ -1,0 +1,132 @@
+"""The audit: reasons against numbers, the matrix on a tiny network, and what a fault alone explains."""
+
+import json
+import re
+from importlib.util import find_spec
+
+import numpy as np
+import pytest
+from conftest import tiny_run
+
+from andlib import audit, audit_matrix, concepts, paper, paths, stages
+from andlib.audit_matrix import EXHIBITS, MODES, NO_EFFECT
+from andlib.profiles import FAULTS, MODELS
+
+
+def test_every_reason_speaks_of_a_switch_an_exhibit_and_a_network_and_none_leaves_a_switch_without_effect():
+    for switch, exhibits, models, why in NO_EFFECT:
+        assert switch in FAULTS and set(exhibits) <= set(EXHIBITS) and set(models) <= set(MODELS) and why
+    for switch in FAULTS:
+        assert not all(audit_matrix.reason(switch, exhibit, model) for exhibit in EXHIBITS for model in MODELS)
+
+
+@pytest.mark.parametrize("profile", ["mini", "esc10"])
+def test_what_a_switch_cannot_change_is_equal_in_the_committed_matrix(profile):
+    matrix = audit_matrix.committed().get(profile)
+    if matrix is None:
+        pytest.skip(f"results/{profile} has no audit_matrix.json: run python -m andlib.audit --profile {profile}")
+    rows = audit_matrix.tidy({profile: matrix})
+    assert set(rows["mode"]) == set(MODES) and set(rows["exhibit"]) == set(EXHIBITS)
+    reasons = [audit_matrix.reason(*of) for of in zip(rows["mode"], rows["exhibit"], rows["model"], strict=True)]
+    barred = rows[np.array(reasons) != ""]
+    moved = barred[barred["changed"] != 0]
+    assert len(barred) > 500 and moved.empty, moved
+    assert not (rows["mode"].eq("corrected") & (rows["changed"] == 1)).any()
+    for switch in FAULTS:
+        assert (rows.loc[rows["mode"] == switch, "changed"] == 1).any(), f"{switch} changes nothing on {profile}"
+
+
+@pytest.fixture(scope="module")
+def measured(run):
+    """The tiny network under three modes."""
+    return {"tiny": {"modes": audit.measure(run, ("corrected", "ablate_leading_rows", "db_one_unit_at_a_time"))}}
+
+
+def test_the_matrix_of_a_tiny_network_agrees_with_the_reasons(measured):
+    rows = audit_matrix.tidy(measured)
+    assert set(rows["exhibit"]) == set(EXHIBITS) and not (rows["changed"][rows["mode"] == "corrected"] == 1).any()
+    for row in rows.itertuples():
+        assert not audit_matrix.reason(row.mode, row.exhibit, "ast") or row.changed != 1, row
+
+
+def test_one_set_for_all_classes_has_no_gap(measured):
+    ours, theirs = (measured["tiny"]["modes"][mode]["ast"] for mode in ("corrected", "ablate_leading_rows"))
+    assert theirs["Table 4"]["random gap"] == pytest.approx(0, abs=1e-6) != ours["Table 4"]["random gap"]
+    assert theirs["Table 4"]["DB units"] == ours["Table 4"]["DB units"]
+    assert ours["Fig. 4"]["chosen"] == 1 > theirs["Fig. 4"]["chosen"]
+    assert theirs["Fig. 4"]["shared"] > ours["Fig. 4"]["shared"]
+
+
+def test_one_unit_at_a_time_gives_every_unit_the_first_concept(measured):
+    told = measured["tiny"]["modes"]["db_one_unit_at_a_time"]["ast"]["Tables 2, 7"]
+    assert told["DB soft_wpmi"] == pytest.approx(1 / 3, abs=1e-6)  # dog is the first concept, and one of three classes
+    assert told["ICL 1-shot"] is None
+
+
+def test_table_6_counts_units_of_which_another_thing_is_said(run, cache):
+    faulty = tiny_run(cache, mode="db_top_k_only")
+    ours, theirs = (stages.neurons(r, "ast") for r in (run, faulty))
+    blocks = (ours["layer"] != "classifier").to_numpy()
+    differ = [a[0] != b[0] for a, b in zip(ours["db"][blocks], theirs["db"][blocks], strict=True)]
+    assert audit.texts(faulty, "ast") == {"TAB": 0, "DB": np.mean(differ), "summary": 0, "open concepts": 0}
+    assert any(differ)
+
+
+def test_changes_are_told_from_rounding_and_from_what_is_not_known():
+    def one(value, before):
+        modes = {mode: {"ast": {"Fig. 5": {"rho": v}}} for mode, v in (("corrected", before), ("released", value))}
+        return audit_matrix.tidy({"mini": {"modes": modes}}).set_index("mode")["changed"]["released"]
+
+    assert [one(0.5, 0.5), one(0.5, 0.500001), one(0.5, 0.51), one("loud 3", "loud 4")] == [0, 0, 1, 1]
+    assert np.isnan(one(None, 0.5)) and np.isnan(one(0.5, None))
+
+
+def test_soft_wpmi_of_one_unit_alone_is_zero_and_explains_the_papers_shares():
+    rng = np.random.default_rng(0)
+    u, p = rng.random((200, 4), np.float32), rng.random((200, 6), np.float32)
+    assert not concepts.score_as_released("soft_wpmi", u, p).any()
+    assert concepts.score("soft_wpmi", u, p).any()
+
+
+def test_a_constant_answer_is_right_once_in_fifty(run):
+    told = audit_matrix.constant_answer(run)
+    for model in MODELS:
+        printed = paper.table7(model).set_index("function").loc["soft_wpmi"]
+        assert printed["top1"] == pytest.approx(told["top1"]) and printed["top5"] == pytest.approx(told["top5"])
+    names = stages.embeddings(run, concepts.ESC50, run.profile.encoder)
+    assert told["cos"] == pytest.approx(float((names @ names[0]).mean()), abs=1e-6)
+    assert told["cos_least"] < told["cos_mean"] < told["cos_most"]
+
+
+def test_three_labels_a_unit_are_the_papers_average():
+    for model in MODELS:
+        printed = paper.table4(model).set_index("strategy")["units"]
+        assert abs(audit_matrix.labels_a_class(model) - printed["DB"]) < 1 and printed["DB"] == printed["TAB"]
+
+
+def test_chance_in_figure_6_follows_from_table_8():
+    chance = audit_matrix.chance_of_figure6()
+    assert [round(100 * chance[tau], 1) for tau in (3, 4, 5)] == [72.5, 24.8, 3.2]
+
+
+def test_the_command_writes_a_whole_file_or_none(tmp_path, monkeypatch, run):
+    monkeypatch.setattr(paths, "results", lambda: tmp_path)
+    monkeypatch.setattr(audit, "open_run", lambda given: run)
+    monkeypatch.setattr("sys.argv", ["audit", "--profile", "mini"])
+    monkeypatch.setattr(audit, "measure", lambda run: {"corrected": {}})
+    audit.main()
+    written = tmp_path / "mini/audit_matrix.json"
+    assert json.loads(written.read_text())["modes"] == {"corrected": {}} and len(list(written.parent.iterdir())) == 1
+    monkeypatch.setattr(audit, "measure", lambda run: {"corrected": {"ast": object()}})
+    before = written.read_bytes()
+    with pytest.raises(TypeError):
+        audit.main()
+    assert written.read_bytes() == before
+    assert set(audit_matrix.committed()) == {"mini"}
+
+
+def test_the_page_names_modules_that_exist():
+    text = (paths.root() / "notebooks/audit.py").read_text(encoding="utf-8")
+    named = set(re.findall(r"`(andlib(?:\.\w+)+)`", text))
+    assert len(named) > 10
+    assert [name for name in sorted(named) if find_spec(name) is None] == []
