@@ -1,0 +1,111 @@
+"""The atlas' data: what a card shows, each text once, safe as a script, the same bytes, and its sounds."""
+
+import json
+import re
+
+import pandas as pd
+import pytest
+
+from andlib import atlas, paths, stages
+from andlib.cards import WITHHOLD_AUDIO
+from andlib.errors import InputError
+from andlib.records import Clip
+
+CLIPS = [Clip(f"{i}.wav", "dog", 1, f"{i}") for i in range(4)]
+NEURON = {
+    "unit": "ast/block0.output/7",
+    "layer": "block0.output",
+    "highest": [3, 1],
+    "lowest": [0, 2],
+    "high": ["1. It barks.", "2. It is loud."],
+    "low": ["1. It is loud indeed."],
+    "calibrated": ["1. It barks."],
+    "like": ["1. It is loud indeed."] * 2,
+    "cosine": [0.1, 0.912],
+    "adjectives": ["loud", "loud", "brief"],
+    "nouns": [],
+    "verbs": ["barks"],
+    "db": ["dog", "cat"],
+    "tab": ["rain"],
+}
+SCORE = {"unit": NEURON["unit"], "method": "DB", "matcher": "captions", "pearson": 0.456, "auprc": 0.5}
+OTHERS = {"pearson_low": -0.1, "pearson_high": float("nan")}
+
+
+def made(**changes):
+    table = pd.DataFrame([NEURON])
+    return atlas.data({"ast": table}, CLIPS, ["It barks."] * 4, **changes)
+
+
+def test_a_unit_holds_what_its_card_shows():
+    given = made()
+    texts = given["texts"]
+    model, layer, index, highest, lowest, high, removed, low, *words, scores = given["units"][0]
+    assert (given["models"][model], given["layers"][layer], index) == ("ast", "block0.output", 7)
+    assert (highest, lowest) == ([3, 1], [0, 2])
+    assert [texts[i] for i in high] == NEURON["high"] and [texts[i] for i in low] == NEURON["low"]
+    assert removed == [0, [low[0], 91]]
+    assert [[texts[i] for i in part] for part in words] == [["loud", "brief"], [], ["barks"], ["dog", "cat"], ["rain"]]
+    assert scores == []
+    assert [texts[i] for i in given["clips"][3]] == ["3.wav", "dog", "It barks."]
+
+
+def test_each_text_is_there_once():
+    texts = made()["texts"]
+    assert len(texts) == len(set(texts))
+
+
+def test_scores_are_those_of_captions_in_hundredths_and_null_where_undefined():
+    frame = pd.DataFrame([{**SCORE, **OTHERS}, {**SCORE, **OTHERS, "matcher": "sound", "pearson": 0.9}])
+    given = made(scores=frame)
+    of_unit = dict(zip(given["methods"], zip(*[iter(given["units"][0][-1])] * 4, strict=True), strict=True))
+    assert of_unit == {
+        "summary": (None,) * 4,
+        "open concepts": (None,) * 4,
+        "DB": (46, -10, None, 50),
+        "TAB": (None,) * 4,
+    }
+
+
+def test_a_script_is_ascii_and_ends_no_element():
+    hostile = "</script><!-- \u2028\u2029 \u202e é \ud800"
+    script = atlas.script("mini", {"texts": [hostile]})
+    assert script.isascii() and "<" not in script
+    assert json.loads(re.search(r"\] = (.*);\n$", script)[1])["texts"] == [hostile]
+
+
+@pytest.fixture
+def unscored(run, monkeypatch):
+    """The tiny run's atlas takes no scores: those have tests of their own."""
+    monkeypatch.setattr(atlas, "_scores", lambda run: None)
+    return run
+
+
+def test_writing_again_gives_the_same_bytes_and_a_sound_for_every_clip_named(unscored, tmp_path):
+    first, second = (atlas.write(unscored, tmp_path / name) for name in ("one", "two"))
+    assert first.read_bytes() == second.read_bytes()
+    table = stages.neurons(unscored, "ast", (2, 3, 4, 5))
+    named = {f"{i}.mp3" for side in ("highest", "lowest") for clips in table[side] for i in clips}
+    assert {path.name for path in (tmp_path / "one/mini").iterdir()} == named
+    for path in (tmp_path / "one/mini").iterdir():
+        assert path.read_bytes() == (tmp_path / "two/mini" / path.name).read_bytes()
+    assert '"silent":""' in first.read_text()
+
+
+@pytest.mark.parametrize("withheld", ["", "1"])
+def test_without_sounds_the_atlas_says_why(unscored, tmp_path, monkeypatch, withheld):
+    monkeypatch.setenv(WITHHOLD_AUDIO, withheld)
+    path = atlas.write(unscored, tmp_path, sounds=bool(withheld))
+    assert [file.name for file in tmp_path.iterdir()] == ["mini.mjs"]
+    assert atlas.NO_SOUND in path.read_text()
+
+
+def test_a_folder_that_cannot_be_written_is_named(unscored, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="file"):
+        atlas.write(unscored, tmp_path / "file", sounds=False)
+
+
+def test_the_committed_atlases_stay_within_six_megabytes():
+    committed = list((paths.root() / "book/_static/atlas").glob("*.mjs"))
+    assert sum(path.stat().st_size for path in committed) < 6e6
