@@ -94,7 +94,7 @@ def overview(rows: pd.DataFrame) -> pd.DataFrame:
     (could, but no number differs), "not asked" (what could change was not measured: no answer of a language model).
     rows: `tidy`.
     """
-    cells: dict[str, dict[str, str]] = {mode: {"switch": mode} for mode in MODES[1:]}
+    cells = {mode: {"switch": mode} | dict.fromkeys(EXHIBITS, "not measured") for mode in MODES[1:]}
     for (mode, exhibit), part in rows[rows["mode"] != "corrected"].groupby(["mode", "exhibit"], sort=False):
         moved = part.loc[part["changed"] == 1, "profile"].unique()
         if len(moved):
@@ -104,7 +104,7 @@ def overview(rows: pd.DataFrame) -> pd.DataFrame:
         else:
             cell = "not asked" if part["changed"].isna().any() else "none seen"
         cells[mode][exhibit] = cell
-    return pd.DataFrame(cells.values(), columns=["switch", *EXHIBITS]).fillna("not measured")
+    return pd.DataFrame(cells.values())
 
 
 def effects(rows: pd.DataFrame, exhibit: str, formats: Mapping[str, str], models: Sequence[str] = MODELS):
@@ -119,8 +119,8 @@ def effects(rows: pd.DataFrame, exhibit: str, formats: Mapping[str, str], models
         cells = {name: _cell(part[part["measure"] == name], spec) for name, spec in formats.items()}
         told.append({"switch": mode, "profile": profile, **cells})
     frame = pd.DataFrame(told, columns=["switch", "profile", *formats])
-    order = frame["switch"].map(MODES.index) if len(frame) else []
-    return frame[frame[list(formats)].ne("=").any(axis=1)].sort_values("switch", key=lambda _: order, kind="stable")
+    kept = frame[frame[list(formats)].ne("=").any(axis=1)]
+    return kept.sort_values("switch", key=lambda switches: switches.map(MODES.index), kind="stable")
 
 
 def _cell(part: pd.DataFrame, spec: str) -> str:

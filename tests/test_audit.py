@@ -72,6 +72,59 @@ def test_table_6_counts_units_of_which_another_thing_is_said(run, cache):
     assert any(differ)
 
 
+def by_hand(**profiles):
+    """Rows of hand-made matrices: profile -> mode -> AST's and BEATs-finetuned's adjectives a unit (Fig. 5)."""
+    matrices = {
+        profile: {
+            "modes": {
+                mode: {
+                    model: {"Fig. 5": {"a unit": value}}
+                    for model, value in zip(("ast", "beats_finetuned"), values, strict=True)
+                }
+                for mode, values in modes.items()
+            }
+        }
+        for profile, modes in profiles.items()
+    }
+    return audit_matrix.tidy(matrices)
+
+
+def test_the_overview_tells_what_changes_from_what_cannot_does_not_and_is_not_known():
+    before, after = (2.0, 3.0), (2.0, 3.5)
+    modes = {"corrected": before, "db_top_k_only": before, "word_lists_by_substring": before, "released": (2.0, None)}
+    rows = by_hand(
+        mini=modes | {"first_token": after, "calibration_loop": after},
+        esc10=modes | {"first_token": after, "calibration_loop": before},
+    )
+    said = audit_matrix.overview(rows).set_index("switch")["Fig. 5"]
+    assert list(said.index) == list(MODES[1:])
+    assert said["first_token"] == "changes" and said["calibration_loop"] == "changes on mini"
+    assert said["db_top_k_only"] == "–" and said["word_lists_by_substring"] == "none seen"
+    assert said["released"] == "not asked" and said["ocp_substring"] == "not measured"
+
+
+def test_tables_show_values_before_and_after_and_only_switches_that_change_something():
+    rows = by_hand(mini={"corrected": (2.0, 3.0), "first_token": (2.0, 3.5), "calibration_loop": (2.0, 3.0)})
+    shown = audit_matrix.effects(rows, "Fig. 5", {"a unit": ".1f"})
+    assert shown.to_numpy().tolist() == [["corrected", "mini", "2.0 / 3.0"], ["first_token", "mini", "2.0 / 3.5"]]
+    assert audit_matrix.effects(rows, "Fig. 5", {"a unit": ".1f"}, ("ast",))["switch"].tolist() == ["corrected"]
+    unknown = by_hand(mini={"corrected": (0.5, 0.3), "first_token": (0.5, None)})
+    assert audit_matrix.effects(unknown, "Fig. 5", {"a unit": ".0%"})["a unit"].tolist() == ["50 / 30", "50 / –"]
+
+
+def test_the_strongest_switch_is_the_one_with_the_largest_mean_change_alone():
+    modes = {"corrected": (2.0, 3.0), "first_token": (2.0, 3.5), "calibration_loop": (2.3, 2.7), "released": (9.0, 9.0)}
+    [row] = audit_matrix.strongest(by_hand(mini=modes), {"Fig. 5": {"a unit": ".1f"}}).to_dict("records")
+    assert (row["switch"], row["before"], row["after"]) == ("calibration_loop", "2.0 / 3.0", "2.3 / 2.7")
+
+
+def test_without_a_matrix_every_table_is_empty_and_says_so():
+    rows = audit_matrix.tidy({})
+    assert set(audit_matrix.overview(rows).drop(columns="switch").to_numpy().ravel()) == {"not measured"}
+    assert audit_matrix.effects(rows, "Fig. 5", {"a unit": ".1f"}).empty
+    assert audit_matrix.strongest(rows, {"Fig. 5": {"a unit": ".1f"}}).empty
+
+
 def test_changes_are_told_from_rounding_and_from_what_is_not_known():
     def one(value, before):
         modes = {mode: {"ast": {"Fig. 5": {"rho": v}}} for mode, v in (("corrected", before), ("released", value))}
