@@ -1,0 +1,63 @@
+"""What is true of a clip, whatever its caption says: its class, its level, pitch, brightness, pace, noisiness, room."""
+
+import numpy as np
+import pandas as pd
+from scipy.stats import rankdata
+
+from andlib.mini.measurements import FAST, HIGH_PITCH, LOW_PITCH, SLOW, measure
+from andlib.run import Run
+from andlib.stages import HEARING_RATE
+
+TRUTH_VERSION = 1
+HOLDS = 0.9  # of a graded truth: it is said to hold for the tenth of the clips it is truest of
+AUDIBLE_PITCH, FUSED = 30.0, 20.0  # Hz: slower pulses have no pitch; faster ones no pace
+
+
+def known(run: Run) -> pd.DataFrame:
+    """What is known of each clip, one row a clip: its recipe's attributes (see `synthesis.synthesc`), or measurements
+    of a recording under the same names; late_seconds, the centre of its energy in time."""
+    key = {"clips": run.probing_set.fingerprint, "seconds": run.profile.seconds, "version": TRUTH_VERSION}
+    rate = HEARING_RATE
+
+    def make():
+        heard = (clip for batch in run.probing_set.batches(rate, run.profile.seconds) for clip in batch)
+        pairs = zip(run.probing_set.clips, heard, strict=True)
+        told = ((c.attributes if "level_db" in c.attributes else _measured(x, rate), x) for c, x in pairs)
+        return pd.DataFrame([{**attributes, "late_seconds": _centre(x, rate)} for attributes, x in told])
+
+    return run.store.get("known", key, make, "frame")
+
+
+def _measured(samples: np.ndarray, rate: int) -> dict[str, float | None]:
+    m = measure(samples, rate)
+    heard = {"level_db": m.level, "pitch_hz": m.pitch, "brightness_hz": m.centroid, "noisiness": 1 - m.periodicity}
+    return {**heard, "n_events": m.events, "event_rate_hz": m.rate}
+
+
+def _centre(samples: np.ndarray, rate: int) -> float:
+    power = samples.astype(np.float64) ** 2
+    return float(power @ np.arange(len(power)) / max(power.sum(), 1e-30) / rate)
+
+
+def truths(run: Run) -> pd.DataFrame:
+    """What is true of each clip, 0 to 1, [clips, truths]: its class and attributes; graded ones are the clip's rank.
+
+    One that holds for fewer than K clips is left out.
+    """
+    of, labels = known(run), np.array([clip.label for clip in run.probing_set.clips])
+    pitch, rate = of["pitch_hz"].astype(float), of["event_rate_hz"].astype(float)
+    graded = {"loud": of["level_db"], "quiet": -of["level_db"], "noisy": of["noisiness"], "late": of["late_seconds"]}
+    graded |= {"bright": of["brightness_hz"], "muffled": -of["brightness_hz"]}
+    true = {name: labels == name for name in run.probing_set.classes} | {
+        "high-pitched": pitch >= HIGH_PITCH,
+        "low-pitched": (pitch >= AUDIBLE_PITCH) & (pitch <= LOW_PITCH),
+        "fast": (rate >= FAST) & (rate <= FUSED),
+        "slow": (rate <= SLOW) & (of["n_events"] >= 3),
+        "single": of["n_events"] == 1,
+        "tonal": (pitch >= AUDIBLE_PITCH) & (of["noisiness"] < of["noisiness"].median()),
+    }
+    if "background" in of:
+        graded, true = graded | {"reverberant": of["reverb_seconds"]}, true | {"hum": of["background"] == "hum"}
+    true |= {name: (rankdata(values) - 1) / (len(of) - 1) for name, values in graded.items()}
+    table = pd.DataFrame({name: np.asarray(values, float) for name, values in true.items()})
+    return table.loc[:, (table >= HOLDS).sum() >= run.k]
