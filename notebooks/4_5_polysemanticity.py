@@ -210,7 +210,7 @@ keep(
     subset=narrower if classes > 10 else whole,
     few_clips=len(polysemanticity.clips_of(run, 10)),
     all_clips=len(run.probing_set),
-    strict=", ".join(f"{name} {word}" for name, word in zip(strict["model"], strict["verdict"])),
+    strict=", ".join(f"{name} {word}" for name, word in zip(strict["model"], strict["verdict"], strict=True)),
 )
 keep(**{f"chance_{name}": part["chance"].iloc[0] for name, part in at_four.items()})
 keep(**{f"most_{name}": part["share"].max() for name, part in at_four.items()})
