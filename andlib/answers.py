@@ -4,7 +4,6 @@
 writes results/<profile>/completions.jsonl. Killed, it goes on where it was.
 """
 
-import argparse
 import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
@@ -12,10 +11,9 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from andlib import encoders, language, paths, prompts, stages
+from andlib import encoders, kept, language, paths, prompts, stages
 from andlib.llm import Answer, Chat, Completions, Sampling
-from andlib.profiles import PROFILES
-from andlib.run import Run, open_run
+from andlib.run import Run
 from andlib.store import write_atomically
 
 SAMPLED, SEED = 120, 0  # block units of a model that are asked about where asking about all would take days
@@ -146,12 +144,7 @@ def labelled_adjectives() -> dict[str, bool]:
 
 def main() -> None:
     """The command line; see the module's docstring."""
-    parser = argparse.ArgumentParser(description="Asks a language model what the pages of a profile read.")
-    parser.add_argument("--profile", choices=list(PROFILES), default="mini")
-    parser.add_argument("--data-dir", default="")
-    parser.add_argument("--llm", default="smollm2")
-    given = parser.parse_args()
-    run = open_run({"profile": given.profile, "data_dir": given.data_dir, "llm": given.llm, "model": "all"})
+    run, given = kept.asked("Asks a language model what the pages of a profile read.", llm={"default": "smollm2"})
     vars(run)["completions"] = Completions(run.completions.log)  # not those committed: they are asked again
     ask_everything(run)
     lines = sorted(json.dumps(row, ensure_ascii=False, sort_keys=True) for row in run.completions.used())

@@ -3,8 +3,6 @@
 `python -m andlib.better_unlearning` (`make unlearning`) writes what the page reads.
 """
 
-import argparse
-import json
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -12,13 +10,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from andlib import ablation, concepts, paths, section_4_3, stages
+from andlib import ablation, concepts, kept, section_4_3, stages
 from andlib.ablation import Effects, UnitSet
-from andlib.errors import InputError
-from andlib.profiles import LEARNT, MODELS, PROFILES
-from andlib.run import Run, open_run
+from andlib.profiles import LEARNT
+from andlib.run import Run
 from andlib.statistics import holm
-from andlib.store import write_atomically
 from andlib.targets import Layer, Target
 
 RULES = {  # who chooses -> by what, on clips of folds 2-5
@@ -201,38 +197,26 @@ def spill(changes: np.ndarray, nearness: np.ndarray) -> float:
     return float(values[:, :NEAREST].mean() - values[:, NEAREST:-1].mean())
 
 
-def kept(run: Run) -> pd.DataFrame:
-    """The committed rows of a profile's models, with p adjusted over all of them (p_holm), and made_by; see
-    `table`.
+def compared(run: Run) -> pd.DataFrame:
+    """The kept rows of a profile's models, with p adjusted over all of them (p_holm), and made_by; see `table`.
 
     Raises InputError where a profile has none.
     """
-    path = paths.results() / run.profile.name / "better_unlearning.json"
-    if not path.is_file():
-        raise InputError(f"Profile {run.profile.name} has no {path.name}; `make unlearning` computes it.")
-    held = json.loads(path.read_text(encoding="utf-8"))
+    held = kept.read(run.profile.name, "better_unlearning", "make unlearning")
     rows = pd.DataFrame(held["rows"])
     return rows.assign(p_holm=holm(rows["p"].astype(float)), made_by=held["made_by"])
 
 
 def main() -> None:
     """The command line; see the module's docstring."""
-    parser = argparse.ArgumentParser(description="Compares ways to unlearn and writes results/<profile>/.")
-    parser.add_argument("--profile", choices=[name for name in PROFILES if PROFILES[name].networks], default="mini")
-    parser.add_argument("--data-dir", default="")
-    given = parser.parse_args()
-    run = open_run({"profile": given.profile, "data_dir": given.data_dir, "model": "all"})
+    run, given = kept.asked("Compares ways to unlearn and keeps the result in results/<profile>/.")
     names = stages.embeddings(run, run.probing_set.classes, run.encoder)
     begun = time.monotonic()
-    tables = [table(effects(run, model), names @ names.T).assign(model=model) for model in MODELS]
+    tables = [table(effects(run, model), names @ names.T).assign(model=model) for model in run.models]
     rows = pd.concat(tables).astype(object)
-    held = {
-        "made_by": run.made_by(*stages.caption_parts(run)),
-        "seconds": round(time.monotonic() - begun),
-        "rows": rows.where(rows.notna(), None).to_dict("records"),
-    }
-    text = json.dumps(held, indent=1) + "\n"
-    write_atomically(paths.results() / given.profile / "better_unlearning.json", lambda path: path.write_text(text))
+    held = {"made_by": run.made_by(*stages.caption_parts(run)), "seconds": round(time.monotonic() - begun)}
+    rows = rows.where(rows.notna(), None).to_dict("records")
+    print(kept.write(given.profile, "better_unlearning", held | {"rows": rows}))
 
 
 if __name__ == "__main__":

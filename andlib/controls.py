@@ -3,19 +3,17 @@
 `python -m andlib.controls` (`make controls`) computes and writes what the page reads, results/<profile>/controls.json.
 """
 
-import argparse
-import json
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from andlib import ablation, paths, section_4_3, stages
+from andlib import ablation, kept, section_4_3, stages
 from andlib.ablation import UnitSet
-from andlib.profiles import LEARNT, MODELS, PROFILES
-from andlib.run import Run, open_run
-from andlib.store import digest, write_atomically
+from andlib.profiles import LEARNT
+from andlib.run import Run
+from andlib.store import digest
 
 DRAWS, PAGE_DRAWS = 199, 20  # of random sets: what is committed, and where a page's parameters have none committed
 BLOCK = 10  # draws that are stored together
@@ -29,9 +27,8 @@ def controls_of(run: Run, model: str) -> dict[str, Any]:
 
 
 def _committed(run: Run, model: str) -> dict[str, Any] | None:
-    path = paths.results() / run.profile.name / "controls.json"
-    kept = json.loads(path.read_text(encoding="utf-8"))["models"].get(model, {}) if path.is_file() else {}
-    return kept if kept.get("key") == _key(run, model) else None
+    held = kept.read(run.profile.name, "controls").get("models", {}).get(model, {})
+    return held if held.get("key") == _key(run, model) else None
 
 
 def compute(run: Run, model: str, draws: int) -> dict[str, Any]:
@@ -134,22 +131,17 @@ def _key(run: Run, model: str) -> str:
 
 def main() -> None:
     """The command line; see the module's docstring."""
-    parser = argparse.ArgumentParser(description="Computes the controls of Table 4 and writes results/<profile>/.")
-    parser.add_argument("--profile", choices=[name for name in PROFILES if PROFILES[name].networks], default="mini")
-    parser.add_argument("--data-dir", default="")
-    parser.add_argument("--draws", type=int, default=DRAWS, help="random sets for each strategy and class")
-    given = parser.parse_args()
-    run = open_run({"profile": given.profile, "data_dir": given.data_dir, "model": "all"})
-    models = {model: _of(run, model, given.draws) for model in MODELS}
-    text = json.dumps({"made_by": run.made_by(), "models": models}, indent=1) + "\n"
-    write_atomically(paths.results() / given.profile / "controls.json", lambda path: path.write_text(text))
+    draws = {"type": int, "default": DRAWS, "help": "random sets for each strategy and class"}
+    run, given = kept.asked("Computes the controls of Table 4 and keeps them in results/<profile>/.", draws=draws)
+    models = {model: _of(run, model, given.draws) for model in run.models}
+    print(kept.write(given.profile, "controls", {"made_by": run.made_by(), "models": models}))
 
 
 def _of(run: Run, model: str, draws: int) -> dict[str, Any]:
     """A model's controls: those that are committed, if they are what is asked for, else computed."""
-    kept = _committed(run, model)
-    if kept and {len(drawn) for drawn in kept["drawn"].values()} == {draws}:
-        return kept
+    held = _committed(run, model)
+    if held and {len(drawn) for drawn in held["drawn"].values()} == {draws}:
+        return held
     begun = time.monotonic()
     return compute(run, model, draws) | {"seconds": round(time.monotonic() - begun)}
 

@@ -34,7 +34,7 @@ from andlib.tables import keep, plain, side_effects, wider_gaps
 
 run = al.open_run(globals())
 al.figures.style()
-rows = better_unlearning.kept(run)
+rows = better_unlearning.compared(run)
 rows = rows[rows["model"].isin(run.models)]
 made = rows["made_by"].iloc[0]
 

@@ -11,7 +11,7 @@ from conftest import CLASSES, tiny_run, tiny_set
 
 import andlib.mini.synthesis
 import andlib.run
-from andlib import answers, paths, prompts, section_3, section_4_1, stages
+from andlib import answers, kept, paths, prompts, section_3, section_4_1, stages
 from andlib.errors import InputError
 from andlib.llm import SMOLLM2, Answer, Completions, checked
 
@@ -273,7 +273,7 @@ def clone(run, cache, tmp_path, monkeypatch):
 def commit_answers(open_run, monkeypatch, model, **changes):
     """`make results`' way: the command line, on the tiny network, with a scripted model."""
     monkeypatch.setattr(andlib.run, "open_llm", {"scripted": model}.__getitem__)
-    monkeypatch.setattr(answers, "open_run", lambda asked: open_run("asked", llm=asked["llm"], **changes))
+    monkeypatch.setattr(kept, "open_run", lambda asked: open_run("asked", llm=asked["llm"], **changes))
     monkeypatch.setattr("sys.argv", ["answers", "--profile", "mini", "--llm", "scripted"])
     answers.main()
 

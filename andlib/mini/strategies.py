@@ -5,7 +5,6 @@ trained, untrained, supervised, self-supervised and frozen, and self-supervised 
 `python -m andlib.mini.strategies` (`make strategies`) trains what is missing, measures, and writes what the page reads.
 """
 
-import argparse
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -13,11 +12,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from andlib import baselines, paths, section_4_1, section_4_3, stages
-from andlib.errors import InputError
-from andlib.profiles import MEASURES, PROFILES, STRATEGIES
-from andlib.run import Run, open_run
-from andlib.store import write_atomically
+from andlib import baselines, kept, paths, section_4_1, section_4_3, stages
+from andlib.profiles import MEASURES, STRATEGIES
+from andlib.run import Run
 from andlib.tables import best_function
 
 SEEDS = (0, 1, 2)
@@ -34,17 +31,12 @@ def clean_comparison(run: Run) -> pd.DataFrame:
     Read from the committed results, because training and measuring takes hours. Raises InputError where a profile
     has none.
     """
-    path = _path(run)
-    if not path.is_file():
-        raise InputError(
-            f"Profile {run.profile.name} has no clean comparison: {path.name} is made by `make strategies`."
-        )
-    return pd.DataFrame(json.loads(path.read_text())["rows"])
+    return pd.DataFrame(_kept(run)["rows"])
 
 
 def provenance(run: Run) -> dict:
     """Seeds, seconds of training and versions of the committed comparison."""
-    return {k: v for k, v in json.loads(_path(run).read_text()).items() if k != "rows"}
+    return {k: v for k, v in _kept(run).items() if k != "rows"}
 
 
 def over_seeds(rows: pd.DataFrame) -> pd.DataFrame:
@@ -103,8 +95,8 @@ def measure(run: Run, strategy: str, seed: int) -> dict:
     }
 
 
-def _path(run: Run) -> Path:
-    return paths.results() / run.profile.name / "clean_comparison.json"
+def _kept(run: Run) -> dict:
+    return kept.read(run.profile.name, "clean_comparison", "make strategies")
 
 
 def _networks(profile: str, seed: int) -> dict[str, str]:
@@ -116,12 +108,8 @@ def main() -> None:
     """The command line; see the module's docstring."""
     from andlib.mini.training import train_strategies
 
-    parser = argparse.ArgumentParser(description="Measures the clean comparison and writes results/<profile>/.")
-    parser.add_argument("--profile", choices=[name for name in PROFILES if PROFILES[name].networks], default="mini")
-    parser.add_argument("--data-dir", default="")
-    given = parser.parse_args()
+    run, given = kept.asked("Measures the clean comparison and keeps it in results/<profile>/.", model="ast")
     rows, trained = [], 0
-    run = open_run({"profile": given.profile, "data_dir": given.data_dir})
     for seed in SEEDS:
         train_strategies(given.profile, run.probing_set, seed)
         for strategy in STRATEGIES:
@@ -130,8 +118,7 @@ def main() -> None:
             print(json.dumps(rows[-1]), flush=True)
             trained += json.loads((Path(profile.networks[strategy]) / "record.json").read_text())["seconds"]
     held = {"seeds": SEEDS, "seconds_of_training": trained, "made_by": run.made_by(), "rows": rows}
-    text = json.dumps(held, indent=1) + "\n"
-    write_atomically(_path(run), lambda path: path.write_text(text))
+    print(kept.write(given.profile, "clean_comparison", held))
 
 
 if __name__ == "__main__":
