@@ -3,6 +3,7 @@
 import io
 from collections.abc import Mapping
 from contextlib import suppress
+from itertools import product
 
 import numpy as np
 import pandas as pd
@@ -88,6 +89,30 @@ def class_changes(changes: pd.DataFrame, target_class: str, model: str, strategy
     ax.set_title(f"{model}: {units} units of “{target_class}” silenced ({strategy})")
     ax.legend(loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False)
     return ax
+
+
+def wider_gaps(rows: pd.DataFrame):
+    """By how much the gap of each rule of better unlearning is wider than OCP's; a panel a model, a mark a way.
+
+    rows: `better_unlearning.compared`.
+    """
+    import matplotlib.pyplot as plt
+
+    rows = rows[rows["rule"] != "OCP"]
+    models, rules, ways = (list(rows[name].unique()) for name in ("model", "rule", "way"))
+    width, height = 5.5, 0.8 + 1.7 * len(models)
+    _, axes = plt.subplots(len(models), figsize=(width, height), layout="constrained", sharex=True, squeeze=False)
+    for ax, model in zip(axes.flat, models, strict=True):
+        for i, (way, colour, mark) in enumerate(zip(ways, (OURS, PAPER, MUTED), "osD", strict=True)):
+            of = rows[(rows["model"] == model) & (rows["way"] == way)].set_index("rule").loc[rules]
+            place = np.arange(len(rules))[::-1] - 0.22 * (i - 1)
+            ax.hlines(place, of["wider_low"], of["wider_high"], color=colour, linewidth=1.2)
+            ax.scatter(of["wider"], place, color=colour, marker=mark, s=22, label=way, zorder=3)
+        ax.axvline(0, color="black", linewidth=1)
+        ax.set(yticks=range(len(rules)), yticklabels=rules[::-1], title=model)
+    axes[-1, 0].set_xlabel("gap less OCP's, logits")
+    axes[0, 0].legend(loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False)
+    return axes
 
 
 def change_matrix(matrix: np.ndarray, classes: tuple[str, ...], title: str, ax=None):
@@ -228,24 +253,24 @@ def activation_histogram(activations: np.ndarray, highest: np.ndarray, lowest: n
     return ax
 
 
-def spectrogram_png(samples: np.ndarray, sample_rate: int) -> bytes:
-    """A clip's log-mel spectrogram as a PNG, time to the right and frequency upwards.
+def spectrogram_image(samples: np.ndarray, sample_rate: int) -> bytes:
+    """A clip's log-mel spectrogram as a JPEG of 200 x 80 points, time to the right and frequency upwards.
 
     Frequencies run from 0 to half the sampling rate on the mel scale; the colour range is the clip's loudest 80 dB.
     """
-    import matplotlib.image
+    import matplotlib
+    from PIL import Image
     from scipy.signal import stft
 
     window = round(0.025 * sample_rate)
     frequencies, _, spectrum = stft(samples, sample_rate, nperseg=window, noverlap=window - round(0.010 * sample_rate))
     mel = 1127 * np.log1p(frequencies / 700)
-    grid = np.linspace(0, mel[-1], 96)
+    grid = np.linspace(0, mel[-1], 80)
     level = 20 * np.log10(np.maximum(np.abs(spectrum), 1e-10))
-    rows = np.stack([np.interp(grid, mel, column) for column in level.T], 1)
+    rows = np.stack([np.interp(grid, mel, column) for column in level.T], 1)[::-1]
+    pixels = matplotlib.colormaps["magma"](np.clip((rows - rows.max()) / 80 + 1, 0, 1), bytes=True)[..., :3]
     buffer = io.BytesIO()
-    matplotlib.image.imsave(
-        buffer, rows[::-1], vmin=rows.max() - 80, vmax=rows.max(), cmap="magma", metadata={"Software": None}
-    )
+    Image.fromarray(pixels).resize((200, 80), Image.Resampling.BOX).save(buffer, "JPEG", quality=70)
     return buffer.getvalue()
 
 
@@ -326,4 +351,60 @@ def acoustics(tables: Mapping[str, pd.DataFrame], units: Mapping[str, str]):
             flierprops={"marker": ".", "markersize": 2, "markeredgecolor": MUTED},
         )
         ax.set(ylabel=units[word], title=f"“{word}”")
+    return axes
+
+
+def planted(curves: pd.DataFrame):
+    """Share of planted truths found against the noise they are planted in, a panel a kind, a line a method.
+
+    curves: kind, method, noise, found, as means of `planted.judged`. Infinite noise is the chance level.
+    """
+    import matplotlib.pyplot as plt
+
+    kinds, noises = list(curves["kind"].unique()), sorted(curves["noise"].unique())
+    colours = (PAPER, OURS, "#009E73", "#CC79A7", "black", MUTED)
+    _, axes = plt.subplots(-(-len(kinds) // 3), 3, figsize=(7.5, 7), layout="constrained", sharex=True, sharey=True)
+    for ax in axes.flat[len(kinds) :]:
+        ax.axis("off")
+    for kind, ax in zip(kinds, axes.flat, strict=False):
+        of = curves[curves["kind"] == kind].groupby("method", sort=False)
+        for shift, ((method, ours), colour, marker) in enumerate(zip(of, colours, "osD^vx", strict=False)):
+            found = 100 * ours.set_index("noise")["found"].reindex(noises)
+            place = np.arange(len(noises)) + 0.08 * shift  # beside each other where they are equal
+            ax.plot(place, found, marker=marker, markersize=4, color=colour, label=method)
+        ax.set(ylim=(-4, 104), title=kind)
+        ax.set_xticks(range(len(noises)), ["∞" if np.isinf(noise) else f"{noise:g}" for noise in noises])
+    for ax in axes[:, 0]:
+        ax.set_ylabel("found (%)")
+    for ax in axes[-1]:
+        ax.set_xlabel("noise")
+    handles, labels = axes[0, 0].get_legend_handles_labels()
+    axes[0, 0].figure.legend(handles, labels, loc="outside lower center", ncols=4, fontsize="small", frameon=False)
+    return axes
+
+
+def scores_by_layer(card: pd.DataFrame):
+    """Mean r by layer with its interval, a line a method; a row a network, a panel a matcher; shuffled ones dotted.
+
+    card: `scoring.scorecard` with a column model.
+    """
+    import matplotlib.pyplot as plt
+
+    card = card[card["layer"] != "all"]
+    models, matchers = card["model"].unique(), card["matcher"].unique()
+    size = (4.2 * len(matchers), 3.6 * len(models))
+    _, axes = plt.subplots(len(models), len(matchers), figsize=size, layout="constrained", squeeze=False, sharey=True)
+    for ax, (model, matcher) in zip(axes.flat, product(models, matchers), strict=True):
+        shown = card[(card["model"] == model) & (card["matcher"] == matcher)]
+        methods = shown[shown["null"] == ""].groupby("method", sort=False)
+        for (method, rows), colour, mark in zip(methods, (OURS, PAPER, "#009E73", "#CC79A7"), "osD^", strict=True):
+            error = np.abs(rows[["pearson_low", "pearson_high"]].to_numpy() - rows[["pearson"]].to_numpy()).T
+            ax.errorbar(rows["layer"], rows["pearson"], error, color=colour, marker=mark, markersize=4, label=method)
+        null = shown[shown["null"] == "shuffled"].groupby("layer", sort=False)["pearson"].mean()
+        ax.plot(null.index, null, color="black", linestyle=":", label="shuffled")
+        ax.set_xticks(range(len(null)), [name.replace("block", "") for name in null.index], rotation=90, fontsize=7)
+        ax.set(title=f"{model}, by {matcher}")
+    for ax in axes[:, 0]:
+        ax.set_ylabel("mean r")
+    axes[0, -1].legend(loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False)
     return axes

@@ -24,7 +24,7 @@ class Table:
     formats: Format
 
     def _repr_html_(self) -> str:
-        head = "".join(f"<th>{escape(str(name))}</th>" for name in self.frame.columns)
+        head = "".join(f'<th scope="col">{escape(str(name))}</th>' for name in self.frame.columns)
         rows = "".join(
             "<tr>"
             + "".join(self._cell(name, value) for name, value in zip(self.frame.columns, row, strict=True))
@@ -144,7 +144,8 @@ def cross_fitted(results: pd.DataFrame, made_by: str, cosine: str) -> Table:
     ours = ours[ours["model"] == "ast"]
     wide = ours.assign(cell=[_cell(row, ".0f") for _, row in ours.iterrows()])
     wide = wide.pivot(index=["method", "function"], columns="condition", values="cell")
-    wide = wide[[name for name in conditions if name in wide]].reset_index()
+    order = list(dict.fromkeys(zip(ours["method"], ours["function"], strict=True)))
+    wide = wide.loc[order, [name for name in conditions if name in wide]].reset_index()
     caption = f"AST by similarity function and by who hears each clip: top-1 % / top-5 % / cosine by {cosine}"
     return plain(wide, caption, made_by)
 
@@ -239,6 +240,7 @@ TABLE4_COLUMNS = {
     "gap": "ΔR − ΔA",
     "interval": "95 %",
     "p": "p",
+    "p_holm": "p, Holm",
 }
 
 
@@ -257,9 +259,23 @@ def table4(results: pd.DataFrame, made_by: str) -> Table:
     frame = pd.DataFrame(rows)
     frame["interval"] = [_interval(low, high) for low, high in zip(frame["gap_low"], frame["gap_high"], strict=True)]
     frame = frame[list(TABLE4_COLUMNS)].rename(columns=TABLE4_COLUMNS)
-    formats = dict.fromkeys(["ΔA", "ΔR", "ΔR − ΔA"], "+.2f") | {"units": ".0f", "empty": ".0f", "p": ".4f"}
+    formats = dict.fromkeys(["ΔA", "ΔR", "ΔR − ΔA"], "+.2f") | {"units": ".0f", "empty": ".0f"}
+    formats |= dict.fromkeys(["p", "p, Holm"], ".4f")
     caption = "Table 4. Change of the class's own logit after silencing its units"
     return plain(frame, caption, made_by, formats)
+
+
+def beyond_random(results: pd.DataFrame, made_by: str) -> Table:
+    """What each strategy of Table 4 does beyond random sets with as many units in every layer.
+
+    results: `section_4_3.unlearning_table` with controls.
+    """
+    frame = results[results["draws"].notna()]
+    frame = frame.assign(interval=[_interval(*ends) for ends in frame[["excess_low", "excess_high"]].to_numpy()])
+    columns = {"excess": "excess", "interval": "95 %", "p_excess": "p", "p_excess_holm": "p, Holm", "draws": "draws"}
+    frame = frame[["model", "strategy", "units", *columns]].rename(columns=columns)
+    formats = {"units": ".0f", "draws": ".0f", "excess": "+.2f", "p": ".3f", "p, Holm": ".3f"}
+    return plain(frame, "Beyond as many random units in every layer", made_by, formats)
 
 
 def beyond_logits(results: pd.DataFrame, made_by: str) -> Table:
@@ -279,6 +295,27 @@ def beyond_logits(results: pd.DataFrame, made_by: str) -> Table:
     formats |= dict.fromkeys(["forgotten", "others"], ".1%") | {"p": ".4f"}
     caption = "Beyond logits: change of the margin (own logit less the largest other), and accuracy"
     return plain(results[list(columns)].rename(columns=columns), caption, made_by, formats)
+
+
+def wider_gaps(rows: pd.DataFrame, made_by: str) -> Table:
+    """How much wider than OCP's the gap of each rule is. rows: `better_unlearning.compared`."""
+    ends = {
+        name: [_interval(*pair) for pair in rows[[f"{name}_low", f"{name}_high"]].to_numpy()]
+        for name in ("gap", "wider")
+    }
+    frame = rows[["model", "way", "rule", "units", "gap"]].assign(**{"95 %": ends["gap"], "wider": rows["wider"]})
+    frame = frame.assign(**{"wider, 95 %": ends["wider"], "p, Holm": rows["p_holm"]})
+    frame.loc[rows["rule"] == "OCP", ["wider, 95 %"]] = "–"
+    formats = {"units": ".0f", "gap": "+.2f", "wider": "+.2f", "p, Holm": ".3f"}
+    return plain(frame, "Gap of each rule, and by how much it is wider than OCP's of the same way", made_by, formats)
+
+
+def side_effects(rows: pd.DataFrame, made_by: str) -> Table:
+    """What else each rule of better unlearning does. rows: `better_unlearning.compared`."""
+    heads = {"margin_gap": "gap of margins", "forgotten": "forgotten", "remaining": "others", "spill": "spill"}
+    frame = rows[["model", "way", "rule", *heads]].rename(columns=heads)
+    formats = {"gap of margins": "+.2f", "forgotten": ".1%", "others": ".1%", "spill": "+.2f"}
+    return plain(frame, "Accuracy after silencing, margins and spill-over", made_by, formats)
 
 
 def strategies(summary: pd.DataFrame, made_by: str) -> Table:
@@ -347,3 +384,19 @@ def listing(rows: Sequence[Mapping[str, object]], caption: str, made_by: str) ->
 
 def _interval(low: float, high: float, spec: str = "+.2f") -> str:
     return "–" if pd.isna(low) else f"{low:{spec}} … {high:{spec}}"
+
+
+def scorecard(card: pd.DataFrame, made_by: str) -> Table:
+    """How well explanations predict units, beside nulls. card: rows of `scoring.scorecard` with a column model."""
+    by_null = {null: rows.reset_index(drop=True) for null, rows in card.groupby("null", sort=False)}
+    own, shuffled = by_null[""], by_null["shuffled"]
+    frame = own[["model", "method", "matcher", "explained"]].rename(columns={"matcher": "matched by"})
+    interval = [_interval(*ends, ".2f") for ends in own[["pearson_low", "pearson_high"]].to_numpy()]
+    frame = frame.assign(r=own["pearson"], **{"95 %": interval, "r, shuffled": shuffled["pearson"]})
+    frame["r, commonest"], frame["p, Holm"] = by_null["most common"]["pearson"], own["p_holm"]
+    frame["AUPRC"], frame["lift"], frame["lift, shuffled"] = own["auprc"], own["lift"], shuffled["lift"]
+    frame["F1"], frame["IoU"], frame["AUROC"] = own["f1"], own["iou"], own["auroc"]
+    frame["detection"], frame["detection, hard"] = own["balanced_accuracy"], own["hard_balanced_accuracy"]
+    formats = dict.fromkeys(frame.columns[4:], ".2f") | {"p, Holm": ".3f", "explained": ".0%", "lift": ".1f"}
+    formats |= dict.fromkeys(["detection", "detection, hard"], ".0%") | {"lift, shuffled": ".1f"}
+    return plain(frame, "Scores on fold 1 of explanations from folds 2–5, mean over units", made_by, formats)
