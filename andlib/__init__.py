@@ -51,6 +51,12 @@ _HOME = {
     "rating_page": "human_evaluation",
     "sampled_neurons": "human_evaluation",
     "score_ratings": "human_evaluation",
+    "reliability": "scoring",
+    "score_neurons": "scoring",
+    "scorecard": "scoring",
+    "show": "cards",
+    "search": "searching",
+    "where_it_fired": "firing",
 }
 _MODULES = ("cards", "figures", "paper", "tables")
 

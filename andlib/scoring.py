@@ -134,11 +134,11 @@ def _reliability(run: Run, model: str | Target, tables: Sequence[pd.DataFrame]) 
     among = scored_clips(run.probing_set, tables[0], "held out")
     _, source = np.unique(np.where(among[0], run.probing_set.sources, ""), return_inverse=True)
     u = np.concatenate(list(stages.unit_activations(run, model).values()), axis=1).T
-    match = [dict(matches(run, table, METHODS, ("",))) for table in tables]
+    match = dict(matches(run, tables, METHODS, ("",)))
 
     def rho(*described_from: int) -> float:
         scores = [
-            measures.pearson(u, match[which][case], among & (source % 2 == half))
+            measures.pearson(u, match[case][which], among & (source % 2 == half))
             for half, which in enumerate(described_from)
         ]
         return pd.Series(scores[0]).corr(pd.Series(scores[1]), method="spearman")
@@ -189,12 +189,14 @@ def scored_clips(probing_set: ProbingSet, table: pd.DataFrame, clips: str) -> Bo
 
 
 def explanations(table: pd.DataFrame, method: str) -> Rows:
-    """The phrases of each unit's explanation: the best concept of DB or TAB; the points of S_h^c; the adjectives, nouns
-    and verbs of C_open, as often as they are said."""
+    """The phrases of each unit's explanation: the best concept of DB or TAB; the points of S_h^c, but for one that says
+    that nothing is shared; the adjectives, nouns and verbs of C_open, as often as they are said."""
+    from andlib.mini.consensus import NOTHING_SHARED
+
     if method in ("DB", "TAB"):
         return [tuple(best[:1]) for best in table[method.lower()]]
     if method == "summary":
-        return [tuple(points) for points in table["calibrated"]]
+        return [tuple(point for point in points if point != NOTHING_SHARED) for points in table["calibrated"]]
     return [tuple(word for part in row for word in part) for row in table[["adjectives", "nouns", "verbs"]].to_numpy()]
 
 
@@ -225,36 +227,33 @@ def sound_vectors(run: Run) -> Float[np.ndarray, "clips dimensions"]:
     return run.store.get("sound_vectors", key, make, "arrays")["vectors"]
 
 
-def clip_matcher(run: Run, matcher: str):
-    """A function from phrases to their cosine with every clip, float32 [phrases, clips], by one of MATCHERS."""
-    if matcher == "captions":
-        clips = stages.embeddings(run, stages.clip_descriptions(run), run.profile.encoder)
-        return lambda phrases: stages.embeddings(run, phrases, run.profile.encoder) @ clips.T
-    heard, texts = sound_vectors(run), encoders.audio_text(run.audio_encoder).texts
-    if run.audio_encoder == "embedded":  # its texts are the embedded encoder's, perhaps stored for the captions
-        return lambda phrases: stages.embeddings(run, phrases, encoders.EMBEDDED) @ heard.T
-    return lambda phrases: texts(phrases) @ heard.T
-
-
 def matches(
-    run: Run, table: pd.DataFrame, methods: Sequence[str], nulls: Sequence[str] = ("", *NULLS)
-) -> Iterator[tuple[str, np.ndarray]]:
+    run: Run, tables: Sequence[pd.DataFrame], methods: Sequence[str], nulls: Sequence[str] = ("", *NULLS)
+) -> Iterator[tuple[str, list[np.ndarray]]]:
     """For each "method/matcher/null", the match of every unit's explanation with every clip, float32 [units, clips]:
-    the mean cosine of its phrases; NaN without any."""
-    rows = {
-        f"{method}/{{}}/{null}": _nulled(own, null) if null else own
-        for method in methods
-        for own in [explanations(table, method)]
-        for null in nulls
-    }
-    phrases = sorted({phrase for each in rows.values() for own in each for phrase in own})
-    number = {phrase: i for i, phrase in enumerate(phrases)}
-    for matcher in MATCHERS:
-        cosine = clip_matcher(run, matcher)(phrases)
-        nothing = np.full(cosine.shape[1], np.nan, np.float32)
-        for name, each in rows.items():
-            mean = {own: cosine[[number[p] for p in own]].mean(0) if own else nothing for own in set(each)}
-            yield name.format(matcher), np.stack([mean[own] for own in each])
+    the mean cosine of its phrases; NaN without any. One matrix a table of neurons."""
+    own = {method: [explanations(table, method) for table in tables] for method in methods}
+    phrases = sorted({phrase for of_tables in own.values() for rows in of_tables for row in rows for phrase in row})
+    for matcher, cosine in _cosines(run, phrases).items():
+        row_of, nothing = dict(zip(phrases, cosine, strict=True)), np.full(cosine.shape[1], np.nan, np.float32)
+
+        def mean(rows: Rows, row_of=row_of, nothing=nothing) -> np.ndarray:
+            found = {row: np.mean([row_of[p] for p in row], axis=0) if row else nothing for row in set(rows)}
+            return np.stack([found[row] for row in rows])
+
+        for method, null in product(methods, nulls):
+            rows = [_nulled(each, null) if null else each for each in own[method]]
+            yield f"{method}/{matcher}/{null}", [mean(each) for each in rows]
+
+
+def _cosines(run: Run, phrases: list[str]) -> dict[str, Float[np.ndarray, "phrases clips"]]:
+    """Cosine of every phrase with every clip by each of MATCHERS."""
+    captions = stages.embeddings(run, stages.clip_descriptions(run), run.profile.encoder)
+    written = stages.embeddings(run, phrases, run.profile.encoder)
+    embedded = run.audio_encoder == "embedded"  # its texts are the embedded sentence encoder's, stored by now
+    texts = encoders.audio_text(run.audio_encoder).texts
+    heard = stages.embeddings(run, phrases, encoders.EMBEDDED) if embedded else texts(phrases)
+    return {"captions": written @ captions.T, "sound": heard @ sound_vectors(run).T}
 
 
 @dataclass(frozen=True)
@@ -312,7 +311,7 @@ def _score(run: Run, model: str | Target, table: pd.DataFrame, clips: str, metho
         "shape": np.concatenate([_shape(run, table.iloc[layer.units]) for layer in layers], axis=1),
         "counted": np.concatenate([[layer.among.sum(1), layer.active.sum(1)] for layer in layers], axis=1),
     }
-    for case, match in matches(run, table, methods):
+    for case, [match] in matches(run, [table], methods):
         found = [_of_layer(layer, match[layer.units][:, kept], sums, case.endswith("/")) for layer in layers]
         stored[case] = np.concatenate([values for values, _ in found], axis=1)
         drawn = [np.where(np.isfinite(r), r, 0).sum(1) for _, r in found], [np.isfinite(r).sum(1) for _, r in found]

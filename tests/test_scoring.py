@@ -4,9 +4,10 @@ from collections import Counter
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from andlib import scoring, stages
+from andlib import figures, scoring, stages, tables
 from andlib.errors import InputError
 from andlib.profiles import LEARNT, TEST
 
@@ -84,7 +85,7 @@ def test_a_barred_clips_activation_decides_nothing(run, monkeypatch, clips, junk
 
 def test_a_unit_that_is_its_explanation_has_full_marks_and_a_constant_one_none(run, monkeypatch):
     table = stages.neurons(run, "ast", LEARNT)
-    own = dict(scoring.matches(run, table, ("DB",)))["DB/captions/"]
+    [own] = dict(scoring.matches(run, [table], ("DB",)))["DB/captions/"]
 
     def planted(u, layer, table):
         u[:] = own[(table["layer"] == layer).to_numpy()].T
@@ -121,6 +122,27 @@ def test_scorecard_has_means_beside_their_nulls(run, scores):
     own = card[card["null"] == ""]
     assert (own["p_holm"] >= own["p"]).all() and own["p"].between(0.001, 1).all()
     assert card.loc[card["null"] != "", "p"].isna().all()
+
+
+def test_table_and_figure_show_every_method_and_matcher(run):
+    card = scoring.scorecard(run, "ast").assign(model="ast")
+    table = tables.scorecard(card[card["layer"] == "all"], "made by").frame
+    assert len(table) == len(scoring.METHODS) * len(scoring.MATCHERS)
+    own = card[(card["layer"] == "all") & (card["null"] == "")]
+    assert list(table["r"]) == list(own["pearson"])
+    axes = figures.scores_by_layer(card)
+    assert [ax.get_title() for ax in axes.flat] == ["ast, by captions", "ast, by sound"]
+    assert axes[0, 1].get_legend_handles_labels()[1] == ["shuffled", *scoring.METHODS]
+
+
+def test_a_summary_that_says_nothing_is_no_explanation():
+    table = pd.DataFrame({"calibrated": [["1. The clips have nothing in common."], ["1. Loud.", "2. Brief."], []]})
+    assert scoring.explanations(table, "summary") == [(), ("1. Loud.", "2. Brief."), ()]
+    assert scoring._in_words([("1. Loud.", "2. Brief."), ("loud", "brief", "loud"), ()]) == [
+        "1. Loud. 2. Brief.",
+        "loud, brief",
+        "",
+    ]
 
 
 def test_scores_on_all_but_exemplars_are_for_explanations_of_exemplars_alone(run):

@@ -1,0 +1,194 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#   kernelspec:
+#     display_name: Python 3 (ipykernel)
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # How good are the descriptions?
+#
+# The paper asks people, for a few neurons of each block ([Table 3](4_2_human_evaluation.ipynb)); of all the others nobody knows {cite}`wu2024and`.
+# This page goes beyond it: every explanation of every unit is scored, by how well it predicts the unit on recordings that it was not made from.
+# **The paper's claim nearby**: people rate calibrated summaries above the concepts of DB and TAB. A score is no rating, but it has no gap either: {glue:text}`scored` units here.
+
+# %% tags=["parameters", "hide-input"]
+model: str = "ast"  # target network: ast | beats_finetuned | beats_frozen | beats_supervised | beats_untrained | all
+profile: str = "mini"  # what is probed and with which models: mini | esc10 | esc50
+data_dir: str = ""  # folder with the recordings, for profiles that need one
+captions: str = ""  # caption file (CSV or JSON); empty takes the profile's
+weights: str = ""  # folder or hub id of the network; empty takes the profile's
+mode: str = "corrected"  # corrected | released | names of released faults
+k: int = 5  # highest / lowest activated clips per neuron
+encoder: str = "all-MiniLM-L6-v2"  # DB's text encoder: all-MiniLM-L6-v2 | all-MiniLM-L12-v2 | clip-vit-b-32 | folder or hub id
+audio_encoder: str = "embedded"  # TAB's encoders: embedded | laion_clap | folder or hub id of transformers' CLAP
+summariser: str = "rules"  # who writes the summaries: rules | llm
+llm: str = ""  # the summariser's language model: transformers:MODEL | openai:MODEL | vllm:MODEL
+
+# %%
+import numpy as np
+import pandas as pd
+
+import andlib as al
+from andlib import measures, scoring
+from andlib.tables import keep, plain
+
+run = al.open_run(globals())
+al.figures.style()
+origins = al.caption_parts(run)
+
+# %% [markdown]
+# ## What is measured
+#
+# Units are described from folds 2–5 and scored on fold 1. No recording has clips on both sides: a clip whose source recording described the unit is barred.
+# An explanation *matches* a clip by the mean cosine of its phrases and the clip, in one of two ways: with the clip's description, by the sentence encoder (*captions*), or with its sound, by TAB's encoders (*sound*).
+# Matching by sound reads no caption, so it is independent of those that DB and the summaries are made from; matching by captions is independent of what TAB hears.
+#
+# - **r**: Pearson's r of match and activation, the score of simulation {cite}`bills2023neurons`.
+# - **AUPRC**: the match ranks the clips; those of the highest {glue:text}`share:.0%` of activations should come first. Its *base rate* is that share, and *lift* how many times better it is.
+# - **F1, IoU**: of the clips of highest match and of highest activation, {glue:text}`share:.0%` each.
+# - **detection**: balanced accuracy of a judge that is shown active clips and as many others, and says yes to the half that matches better {cite}`paulo2024automatically`; chance is 50 %. *Hard*: the others are the inactive clips nearest in sound to an active one.
+# - **AUROC**, CoSy's AUC {cite}`kopf2024cosy`, with recordings in the place of generated ones.
+#
+# **Nulls**: *shuffled* gives each unit another unit's explanation; *commonest* gives all of them the one that most units have.
+#
+# ## Which measures can be trusted
+#
+# Oikarinen et al. {cite}`oikarinen2025evaluating` ask of a measure that it falls when an ideal neuron's explanation loses half of its labels, and when it gains as many wrong ones.
+# Here are the shares of {glue:text}`draws` draws in which it does, at the worst of four frequencies of activation ({glue:text}`frequencies`).
+
+# %% tags=["hide-input"]
+frequencies, draws = (0.499, 0.1, 0.01, 0.001), 20
+tests = pd.DataFrame(measures.label_tests(frequencies, 10_000, draws, np.random.default_rng(0)))
+tests = tests.groupby("measure", sort=False)[["missing", "extra"]].min().reset_index()
+tests["passes"] = np.where(tests[["missing", "extra"]].min(axis=1) >= 0.9, "yes", "no")
+plain(tests, "Falls when labels are missing, or extra", run.made_by(), dict.fromkeys(["missing", "extra"], ".0%"))
+
+# %% [markdown]
+# {glue:text}`passing` pass, and are the core of what follows. {glue:text}`failing` do not: where few clips are active, they hardly see wrong labels.
+#
+# ## Scores
+#
+# *explained* is the share of units that have an explanation at all. The interval of r draws source recordings anew within each class, 1000 times; p, against shuffled explanations on the same draws, is corrected for the rows of one network (Holm).
+
+# %% tags=["hide-input"]
+cards = pd.concat([al.scorecard(run, name).assign(model=name) for name in run.models], ignore_index=True)
+everywhere = cards[cards["layer"] == "all"]
+al.tables.scorecard(everywhere, run.made_by(*origins))
+
+# %% mystnb={"figure": {"name": "scores-by-layer", "caption": "Mean r of every method by layer, with 95 % intervals over source recordings; a row a network, a panel a way to match. The dotted line has shuffled explanations."}, "image": {"alt": "Line charts of mean correlation by layer, one line a method, above a dotted line at zero for shuffled explanations"}} tags=["hide-input"]
+al.figures.scores_by_layer(cards);
+
+# %% [markdown]
+# - By r, the best way to explain a unit is {glue:text}`best`.
+# - People preferred summaries to the concepts of DB and TAB. As predictions, their place among the methods is {glue:text}`summaries`. DB and TAB choose a concept by the activation of every clip of folds 2–5, a summary reads ten clips; and the encoder reads all of its points, with the count of clips that each of them states.
+# - Against clips that sound alike, detection by that method falls to {glue:text}`hard`, from {glue:text}`easy`.
+# - A small mean can hide units that are well explained. Units whose interval of r lies above 0, by sound: {glue:text}`above`.
+#
+# ## Best and worst
+#
+# The three highest and the three lowest r of each method by sound, among all units of {glue:text}`shown`.
+
+# %% tags=["hide-input"]
+scores = {name: al.score_neurons(run, name) for name in run.models}
+shown = scores[run.models[0]]
+ends = [rows.sort_values("pearson", ascending=False).iloc[[0, 1, 2, -3, -2, -1]] for _, rows in shown[(shown["matcher"] == "sound") & shown["pearson"].notna()].groupby("method", sort=False)]
+ends = pd.concat(ends)[["unit", "method", "explanation", "pearson", "pearson_low", "pearson_high", "auprc", "balanced_accuracy"]]
+ends.columns = ["unit", "method", "explanation", "r", "from", "to", "AUPRC", "detection"]
+plain(ends, "Best and worst explained units", run.made_by(*origins), dict.fromkeys(["r", "from", "to", "AUPRC"], ".2f") | {"detection": ".0%"})
+
+# %% [markdown]
+# ## Would it come again?
+#
+# A score is worth what it repeats. *Two halves of clips*: the rank correlation, over units, of r on two halves of fold 1's recordings.
+# *Two halves of everything*: the explanation, too, is made twice, from folds 2–3 and folds 4–5, so that nothing is shared.
+# *Same explanation*: the share of phrases that these two have in common (for DB and TAB, how often the concept is the same), and by chance.
+# No profile has the same network from another seed: [training strategies](training_strategies.ipynb) has them for BEATs.
+
+# %% tags=["hide-input"]
+again = pd.concat([al.reliability(run, name).assign(model=name) for name in run.models], ignore_index=True)
+heads = {"halves": "two halves of clips", "retest": "two halves of everything", "same": "same explanation", "chance": "by chance"}
+plain(again.rename(columns=heads), "Reliability over other recordings", run.made_by(*origins), dict.fromkeys(["two halves of clips", "two halves of everything"], ".2f") | dict.fromkeys(["same explanation", "by chance"], ".0%"))
+
+# %% [markdown]
+# ## Without any explanation
+#
+# SemanticLens {cite}`dreyer2025semanticlens` asks of the exemplars alone, here the sounds of a unit's {glue:text}`k` highest clips under TAB's encoder: are they alike (*clarity*, mean cosine of two), do they fall into two groups (*polysemanticity*, 1 − cosine of the centres), and does another unit of the layer have nearly the same (*redundancy*, largest cosine)?
+# *with r*: Spearman's correlation with r of DB by captions, over units.
+
+# %% tags=["hide-input"]
+shape = ["clarity", "polysemanticity", "redundancy"]
+rows = []
+for name, table in scores.items():
+    own = table[(table["method"] == "DB") & (table["matcher"] == "captions")]
+    with_r = own[shape].corrwith(own["pearson"], method="spearman").to_dict()
+    rows += [{"model": name, "layer": layer, **of[shape].mean()} for layer, of in own.groupby("layer", sort=False)]
+    rows.append({"model": name, "layer": "with r", **with_r})
+plain(pd.DataFrame(rows), "What exemplars say of units, by layer", run.made_by(), dict.fromkeys(shape, ".2f"))
+
+# %% tags=["remove-cell"]
+own = everywhere[everywhere["null"] == ""].set_index(["model", "method", "matcher"])
+best = {name: own.loc[name]["pearson"].idxmax() for name in run.models}
+
+
+def listed(value):
+    """One value by model, as text."""
+    return ", ".join(f"{name} {value(name)}" for name in run.models)
+
+
+def of_best(column):
+    return listed(lambda name: f"{own.loc[(name, *best[name]), column]:.0%}")
+
+
+def above(name):
+    """Shares of units whose r is above 0, by method."""
+    heard = scores[name][scores[name]["matcher"] == "sound"]
+    return ", ".join(f"{method} {rows['pearson_low'].gt(0).mean():.0%}" for method, rows in heard.groupby("method", sort=False))
+
+
+def place(name):
+    means = own.loc[name]["pearson"].groupby("method", sort=False).mean().rank(ascending=False)
+    return f"{means['summary']:.0f} of {len(means)}"
+
+
+keep(
+    scored=", ".join(f"{name} {table['unit'].nunique():,}" for name, table in scores.items()),
+    share=scoring.SHARE,
+    draws=draws,
+    frequencies=", ".join(map(str, frequencies)),
+    passing=", ".join(tests.loc[tests["passes"] == "yes", "measure"].str.replace("_", " ")),
+    failing=", ".join(tests.loc[tests["passes"] == "no", "measure"].str.replace("_", " ")),
+    best=listed(lambda name: f"{best[name][0]} by {best[name][1]} ({own.loc[(name, *best[name]), 'pearson']:.2f})"),
+    summaries=listed(place),
+    hard=of_best("hard_balanced_accuracy"),
+    easy=of_best("balanced_accuracy"),
+    above="; ".join(f"{name}: {above(name)}" for name in run.models),
+    shown=run.models[0],
+    k=run.k,
+    scores=everywhere.drop(columns=["layer"]),
+    reliability=again,
+)
+
+# %% [markdown]
+# ## What differs from the sources, and why
+#
+# - **The judge.** Bills et al. and Paulo et al. ask a large language model; here an encoder's cosine does it, the same for every unit and free to rerun. It understands less: a low score blames explanation and matcher together, so read it beside the shuffled row and compare methods within one matcher.
+# - **Small sets.** Average precision of few clips is above its base rate even for shuffled explanations: take lift beside the shuffled one's.
+# - **Intervals.** Those of r and of detection draw recordings anew; of the other means, in the results, units, which hear the same clips and are not independent.
+# - **Activations** are pre-activation outputs, pooled over a clip, as in the rest of the book.
+#
+# ## Try it yourself
+#
+# ```bash
+# papermill notebooks/scoring.ipynb out.ipynb -p model all
+# papermill notebooks/scoring.ipynb out.ipynb -p model beats_frozen -p audio_encoder laion_clap
+# ```
+#
+# ```python
+# al.score_neurons(run, "ast", "not exemplars", ("summary", "open concepts"))  # summaries on all other recordings
+# ```
+#
+# Next: [the paper's own evaluation](4_2_human_evaluation.ipynb), or [a single neuron](probe_one_neuron.ipynb).
