@@ -53,16 +53,17 @@ def question(samples: np.ndarray) -> Chat:
     return [{"role": "user", "content": parts}]
 
 
-def caption(probing_set: ProbingSet, llm: LLM, completions: Completions) -> dict[str, Answer]:
+def caption(probing_set: ProbingSet, llm: LLM, completions: Completions, seconds: float = 0.0) -> dict[str, Answer]:
     """The description d_i of every clip of D_p, by name in the order of the set; those kept are not asked again.
 
+    seconds: how much of each clip's beginning is played, as much as the networks hear; 0 plays all of it.
     Raises InputError, naming the first, where clips are left without one. Their errors are kept and reported, the
     other answers stay, and the next call asks for what is missing. It stops early where 64 clips in a row fail.
     """
-    clips, answers = probing_set.clips, {}
+    clips, answers, samples = probing_set.clips, {}, round(seconds * SAMPLE_RATE) or None
     for first in range(0, len(clips), SHARD):
         shard = clips[first : first + SHARD]
-        chats = [question(probing_set.read(clip, SAMPLE_RATE)) for clip in shard]
+        chats = [question(probing_set.read(clip, SAMPLE_RATE)[:samples]) for clip in shard]
         what = f"captions {first + 1}-{first + len(shard)} of {len(clips)}"
         given = completions.ask(chats, SAMPLING, llm.model, llm, what)
         answers |= {clip.name: answer for clip, answer in zip(shard, given, strict=True) if answer}
@@ -147,8 +148,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if given.out.suffix.lower() != ".csv":
         parser.error(f"--out is {str(given.out)!r}; expected a name that ends in .csv.")
     try:
-        probing_set = open_run({"profile": given.profile, "data_dir": given.data_dir}).probing_set
-        answers = caption(probing_set, open_captioner(given.llm), Completions(given.out.with_suffix(".jsonl")))
+        run = open_run({"profile": given.profile, "data_dir": given.data_dir})
+        kept = Completions(given.out.with_suffix(".jsonl"))
+        answers = caption(run.probing_set, open_captioner(given.llm), kept, run.profile.seconds)
         write_captions(given.out, answers)
         print(read_captions(given.out, list(answers))[1])
         cut = sum(answer.finish == "length" for answer in answers.values())

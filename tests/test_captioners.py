@@ -139,6 +139,11 @@ def test_question_rests_on_the_samples_alone():
     assert question(samples) == question(samples.copy()) != question(changed)
 
 
+def test_a_clip_is_played_as_long_as_the_networks_hear_it(tmp_path):
+    heard = lengths(caption(four_clips(), Scripted(), Completions(tmp_path / "c.jsonl"), seconds=0.5))
+    assert set(heard.values()) == {"It lasts 8000.", "It lasts 4000."}
+
+
 # Asked once
 
 
