@@ -12,11 +12,18 @@
 # # Probe one neuron
 #
 # Figures 1, 2 and 7 of the paper walk one neuron through the method: the clips that activate it most and least, what is said of them, what their descriptions share, what calibration removes and which concepts remain {cite}`wu2024and`.
-# Here the neuron is yours to choose: change `unit` below, or on the command line, and run the page again.
+# Its **claim** is that such a description tells what the neuron responds to.
+# Here the neuron is yours to choose, by its number or by words, and so is everything that decides its description: change a parameter below, or on the command line, and run the page again.
 
 # %% tags=["parameters", "hide-input"]
 model: str = "ast"  # target network: ast | beats_finetuned | beats_frozen | beats_supervised | beats_untrained
 unit: str = ""  # layer/number, counted from 0, like block0.output/17; empty takes unit 17 of the first block's output
+words: str = ""  # where no unit is named: what its description should speak of, like "high-pitched animal"
+other_k: int = 10  # another number of clips, for comparison
+t: float = 0.5  # another threshold of calibration, for comparison: points as like the lowest clips' as this are removed
+pooling: str = "max"  # another way to make one number a clip, for comparison: mean | max | first | cls
+factor: float = 2.0  # what the unit's output is multiplied by
+wav: str = ""  # a sound file of your own; empty takes a tone that rises from 100 Hz to 7 kHz
 profile: str = "mini"  # what is probed and with which models: mini | esc10 | esc50
 data_dir: str = ""  # folder with the recordings, for profiles that need one
 captions: str = ""  # caption file (CSV or JSON); empty takes the profile's
@@ -28,29 +35,35 @@ summariser: str = "rules"  # who writes the summaries: rules | llm
 llm: str = ""  # the summariser's language model: smollm2 | transformers:MODEL | openai:MODEL | vllm:MODEL
 
 # %%
-import andlib as al
-from andlib.tables import keep
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
 
-run = al.open_run(globals(), unit=str)
-al.figures.style()
+import numpy as np
+import pandas as pd
+
+import andlib as al
+from andlib import firing, recordings, summaries, targets
+from andlib.tables import keep, plain
+
+run = al.open_run(globals(), unit=str, words=str, other_k=int, t=float, pooling=str, factor=float, wav=str)
 target = al.target(run, run.models[0])
-address = al.chosen_unit(target, run.extra["unit"])
+asked = run.extra["words"] or "high-pitched animal"
+found = al.search(al.neurons(run, target.name), asked, run=run, best=5)
+address = al.chosen_unit(target, run.extra["unit"] or ("/".join(found["unit"].iloc[0].split("/")[1:]) if run.extra["words"] else ""))
+origins = al.caption_parts(run)
 
 # %% [markdown]
 # ## The neuron
 #
 # {glue:text}`unit` is one output of one linear layer, before any nonlinearity.
-# Its *activation* $u_i$ on a clip is its output pooled over tokens, as the last table says.
+# Its *activation* $u$ on a clip is one number made of its values at all places of the clip: {glue:text}`pooled`.
+# This is all that is known of it, at one look.
 
 # %% tags=["hide-input"]
-neurons = al.neurons(run, address.model, layers=(address.layer,))
-neuron = neurons.iloc[address.index]
-keep(unit=address.id)
-u = al.unit_activations(run, address.model)[address.layer][:, address.index]
-al.cards.neuron_card(neuron, run.probing_set, u, al.clip_descriptions(run), run.profile.seconds)
-
-# %% mystnb={"figure": {"name": "activations", "caption": "Where the highest and lowest clips lie among all clips."}, "image": {"alt": "Histogram of the neuron's activation over all clips, with ticks at its highest and lowest clips"}} tags=["hide-input"]
-al.figures.activation_histogram(u, neuron["highest"], neuron["lowest"], address.id);
+layer = target.layer(address.layer)
+keep(unit=address.id, pooled=targets.POOLINGS[layer.pooling])
+al.show(run, address)
 
 # %% [markdown]
 # ## Which concept, by which function
@@ -59,26 +72,111 @@ al.figures.activation_histogram(u, neuron["highest"], neuron["lowest"], address.
 # The five similarity functions often disagree on a unit of a block: it has no concept that anyone trained it for.
 
 # %% tags=["hide-input"]
-al.tables.listing(al.closed_concepts(run, address), f"The three best of {len(run.concepts)} concepts", run.made_by(*al.caption_parts(run)))
+al.tables.listing(al.closed_concepts(run, address), f"The three best of {len(run.concepts)} concepts", run.made_by(*origins))
 
 # %% [markdown]
-# ## Other neurons
+# ## What if we had looked otherwise?
+#
+# Three choices decide a description: how many clips $K$ stand for the unit, above which cosine $t$ a point of $S_h$ counts as the lowest clips' own, and how the values at all places become one number.
+# Each row changes one of them.
+
+# %% tags=["hide-input"]
+def row(changed, neuron, kept):
+    heard = Counter(run.probing_set.clips[i].label for i in neuron["highest"])
+    shared = len(set(neuron["highest"]) & set(chosen["highest"]))
+    classes = ", ".join(f"{count} {label}" for label, count in heard.most_common(4))
+    return {"changed": changed, "highest clips": classes, "shared": shared, "DB": ", ".join(neuron["db"][:1]), "S_h^c": " ".join(kept) or "nothing is left"}
+
+
+def described(run, target):
+    return al.neurons(run, target, layers=[layer.name]).iloc[address.index]
+
+
+chosen = described(run, target)
+more, pooled = described(replace(run, k=other_k), target), described(run, replace(target, layers=(layer.read(pooling=pooling),)))
+kept = [point for point, cosine in zip(chosen["high"], chosen["cosine"], strict=True) if cosine <= t]
+otherwise = pd.DataFrame([
+    row(f"nothing: K = {run.k}, t = {summaries.THRESHOLD}, {layer.pooling}", chosen, chosen["calibrated"]),
+    row(f"K = {other_k}", more, more["calibrated"]),
+    row(f"t = {t}", chosen, kept),
+    row(f"pooling: {pooling}", pooled, pooled["calibrated"]),
+])
+plain(otherwise, f"{address.id}, read in other ways", run.made_by(*origins))
+
+# %% tags=["remove-cell"]
+keep(otherwise=otherwise, k=run.k, shared_pooling=otherwise["shared"].iloc[3], pooling=pooling)
+
+# %% [markdown]
+# Under the pooling {glue:text}`pooling`, {glue:text}`shared_pooling` of the {glue:text}`k` highest clips stay the same.
+# How much a whole network moves with such choices is counted in [how units are read](reading_units.ipynb).
+#
+# ## Silence it, or make it louder
+#
+# The card says what silencing the unit does to each class.
+# Here its output is multiplied by {glue:text}`factor`, at every token; the change is that of a class's mean logit on its own clips of fold 1, which is small for one unit among {glue:text}`units`.
+
+# %% tags=["hide-input"]
+silenced, scaled = (firing.effect(run, target, address, by) for by in (0.0, factor))
+effects = silenced.assign(**{"silenced": silenced["change"], f"times {factor:g}": scaled["change"]})[["class", "before", "silenced", f"times {factor:g}"]]
+keep(factor=factor, units=sum(layer.units for layer in target.layers))
+most = effects.loc[effects["silenced"].abs().sort_values(ascending=False, kind="stable").index[:8]]
+plain(most, "The classes that the unit matters to most: change of their own logit", run.made_by(), {"before": ".2f", "silenced": "+.4f", f"times {factor:g}": "+.4f"})
+
+# %% [markdown]
+# ## Your own sound
+#
+# Any sound file can be played to the network.
+# It is cut into parts as long as the network takes; the frame shows where each part excites the unit, and below it stands how the unit's activation compares with the probing set's.
+# {glue:text}`heard`
+
+# %% tags=["hide-input"]
+if wav:
+    samples = recordings.read_recording(Path(wav).expanduser(), target.sample_rate)
+else:
+    time = np.arange(round(target.seconds * target.sample_rate)) / target.sample_rate
+    rise = np.log(7000 / 100) / target.seconds  # of a tone's pitch, a second
+    samples = (0.3 * np.sin(2 * np.pi * 100 / rise * np.expm1(rise * time))).astype(np.float32)
+u = al.unit_activations(run, target)[address.layer][:, address.index]
+keep(heard=f"This is {Path(wav).name}." if wav else "No file was given (`-p wav path/to/sound.wav`), so a tone that rises evenly from 100 Hz to 7 kHz is played.")
+al.cards.own_sound(target, address, samples, u)
+
+# %% [markdown]
+# ## Find a neuron by words
+#
+# Summaries and concepts are searched by meaning: each neuron by the cosine of its sentence vectors with the words, here “{glue:text}`words`”.
+# With `-p words "..."` and no unit named, this page probes the nearest.
+
+# %% tags=["hide-input"]
+keep(words=asked)
+nearest = pd.DataFrame({"unit": found["unit"], "similarity": found["similarity"], "DB": found["db"].str[0], "calibrated summary": [" ".join(points) or "nothing is left" for points in found["calibrated"]]})
+plain(nearest, f"Neurons of {target.name} nearest to “{asked}”", run.made_by(*origins), {"similarity": ".2f"})
+
+# %% [markdown]
+# All of them are named by layer and number:
 
 # %% tags=["hide-input"]
 layers = [{"layer": layer.name, "units": layer.units, "one number a clip": layer.pooling} for layer in target.layers]
-keep(units=sum(layer.units for layer in target.layers))
 al.tables.listing(layers, f"Layers of {address.model}: {sum(layer.units for layer in target.layers)} units", run.made_by())
 
 # %% [markdown]
-# ## What to make of it
+# ## Compared with the paper
 #
-# A description says what the clips at the top of one ranking share. It does not say that the unit is *for* that, nor that other clips lack it: read the lowest clips, too.
-# Words about sound come from sentences of origin `measured`, which state what is measurably so; names of sources come from a captioner that errs (see [the probing set](2_probing_set.ipynb)).
+# The paper shows one neuron of its networks, without saying which (Figure 7), and neither where in a clip it fires nor what the network loses without it; so there is no number to compare.
+#
+# ## What differs from the paper, and why
+#
+# - **Where it fires.** The paper keeps one number a clip. A description of a whole clip speaks of whatever is in it; the frame shows which part excited the unit, and the card's players play it alone.
+# - **What to make of it.** A description says what the clips at the top of one ranking share. It does not say that the unit is *for* that, nor that other clips lack it: read the lowest clips and those drawn at random, too.
+# - **Words about sound** come from sentences of origin `measured`, which state what is measurably so; names of sources come from a captioner that errs (see [the probing set](2_probing_set.ipynb)).
 #
 # ## Try it yourself
 #
 # ```bash
-# papermill notebooks/probe_one_neuron.ipynb out.ipynb -p unit block3.intermediate/5
+# papermill notebooks/probe_one_neuron.ipynb out.ipynb -p unit block3.intermediate/5 -p factor 10.0
+# papermill notebooks/probe_one_neuron.ipynb out.ipynb -p words "something that clicks" -p wav path/to/sound.wav
+# papermill notebooks/probe_one_neuron.ipynb out.ipynb -p other_k 20 -p t 0.9 -p pooling mean
 # papermill notebooks/probe_one_neuron.ipynb out.ipynb -p concepts acoustic
 # papermill notebooks/probe_one_neuron.ipynb out.ipynb -p summariser llm -p llm smollm2     # after make llm
 # ```
+#
+# Next: [silence many units at once](4_3_unlearning.ipynb), or [dissect a network of your own](your_own_network.ipynb).
