@@ -87,14 +87,11 @@ def scorecard(run: Run, model: str | Target, clips: str = "held out", methods: S
         inside = values[..., (table["layer"] == layer).to_numpy() | (layer == "all")]
         means, explained = _means_of_units(inside), np.isfinite(inside[:, 0]).mean(1)
         drawn = {case: stored["/".join(case) + "/draws"][number] for case in cases}
-        for case, known, (mean, low, high) in zip(cases, explained, means, strict=True):
+        for case, known, sides in zip(cases, explained, means, strict=True):
             row = dict(zip(("layer", "method", "matcher", "null"), (layer, *case), strict=True))
-            row |= {"units": inside.shape[2], "explained": known, **dict(zip(names, mean, strict=True))}
-            row |= {
-                f"{n}_{end}": v
-                for end, side in (("low", low), ("high", high))
-                for n, v in zip(names, side, strict=True)
-            }
+            row |= {"units": inside.shape[2], "explained": known}
+            for suffix, side in zip(("", "_low", "_high"), sides, strict=True):
+                row |= {f"{name}{suffix}": value for name, value in zip(names, side, strict=True)}
             row["pearson_low"], row["pearson_high"] = ablation.interval(drawn[case])
             rows.append(row | {"p": np.nan if case[2] else _two_sided(drawn[case] - drawn[*case[:2], "shuffled"])})
     card = pd.DataFrame(rows)
@@ -270,11 +267,12 @@ class _Layer:
 
 def _layers(run: Run, model: str | Target, among: np.ndarray, kept: np.ndarray) -> Iterator[_Layer]:
     heard, first = sound_vectors(run)[kept], 0
+    alike = heard @ heard.T
     for values in stages.unit_activations(run, model).values():
         units = slice(first, first := first + values.shape[1])
         u, counts = values[kept].T, among[units][:, kept]
         active = measures.most(u, counts, np.round(SHARE * counts.sum(1)).astype(int))
-        yield _Layer(units, u, counts, active, measures.hard_negatives(active, counts, heard @ heard.T))
+        yield _Layer(units, u, counts, active, measures.hard_negatives(active, counts, alike))
 
 
 def _stored(run: Run, model: str | Target, clips: str, methods: Sequence[str]) -> dict[str, np.ndarray]:
