@@ -203,7 +203,7 @@ keep(
 # Top-1 by the function that is best for the plain reading of all clips: DB {glue:text}`crossed_db`; TAB {glue:text}`crossed_tab`.
 #
 # What is probed is then a recipe, not one network: five networks answer as one, and their logits share no scale but that of equal training.
-# Their trainings took, in minutes: {glue:text}`crossed_minutes`. The page reads the committed logits.
+# Their trainings took, in minutes on a busy machine: {glue:text}`crossed_minutes`. The page reads the committed logits.
 #
 # ## Unit by unit
 #

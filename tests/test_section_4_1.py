@@ -5,7 +5,7 @@ import pytest
 from conftest import tiny_run
 from scipy.stats import binom
 
-from andlib import section_4_1, stages
+from andlib import section_4_1, stages, tables
 from andlib.mini import cross_fitting
 from andlib.section_4_1 import MEASURED
 
@@ -94,3 +94,16 @@ def test_intervals_are_those_of_each_methods_best_function(run):
         row = results.set_index(["method", "function", "condition"]).loc[(method, best, "all clips")]
         assert found.loc[method, list(MEASURED)].tolist() == pytest.approx(row[list(MEASURED)].tolist())
     assert found.loc["ICL", list(MEASURED)].isna().all()  # no answer is kept for this network
+
+
+def test_tables_show_points_with_intervals_and_the_readings_there_are(run):
+    results = section_4_1.last_layer(run)
+    rows = tables.intervals(section_4_1.intervals(run, results), "", "").frame.set_index("method or pair")["top-1 %"]
+    assert rows["ICL"] == "–" and rows["DB"].endswith(")") and rows["DB − TAB"][0] in "+-"
+    crossed = results[results["condition"] == "fold 1"].assign(condition="cross-fitted")
+    for shown, columns in ((results, []), (section_4_1.pd.concat([results, crossed]), ["cross-fitted"])):
+        frame = tables.cross_fitted(shown, "", "").frame
+        assert frame.columns.tolist() == ["method", "function", "all clips", "fold 1", *columns]
+        assert frame["method"].tolist() == ["TAB"] * 5 + ["DB"] * 5
+    assert (frame["cross-fitted"] == frame["fold 1"]).all()
+    assert tables.cross_fitted(results[results["model"] != "ast"], "", "").frame.empty
