@@ -1,5 +1,6 @@
 """The atlas: every described neuron as data for the static page that searches, opens and plays them (book/atlas.md)."""
 
+import hashlib
 import io
 import json
 import os
@@ -89,9 +90,13 @@ def data(
 
 
 def script(profile: str, atlas: dict[str, Any]) -> str:
-    """The data as a script that a page may load from a file; ASCII, and nothing in it ends a script element."""
+    """The data as a script that a page may load from a file, under a line with the sha256 of the rest.
+
+    It is ASCII, and nothing in it ends a script element.
+    """
     text = json.dumps(atlas, separators=(",", ":"), allow_nan=False).replace("<", r"\u003c")
-    return f"(window.ATLAS ??= {{}})[{json.dumps(profile)}] = {text};\n"
+    statement = f"(window.ATLAS ??= {{}})[{json.dumps(profile)}] = {text};\n"
+    return f"// {hashlib.sha256(statement.encode()).hexdigest()}\n{statement}"
 
 
 def _scores(run: Run) -> pd.DataFrame:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import select
 import shutil
 import subprocess
 import sys
@@ -21,6 +22,7 @@ FLAGS = [
     "--remote-debugging-pipe",
 ]
 KEYS = {"Enter": 13, "Escape": 27, "End": 35, "ArrowLeft": 37, "ArrowUp": 38, "ArrowRight": 39, "ArrowDown": 40}
+SILENCE = 60  # s after which a browser is taken for dead
 # becomes the browser, which reads commands from file 3 and answers on file 4
 LAUNCH = """
 import fcntl, os, sys
@@ -34,12 +36,9 @@ class Page:
     """One page of a browser. requests: every address it asked for; complaints: errors in its console."""
 
     def __init__(self, commands, answers):
-        self._commands, self._answers, self._session, self._sent = commands, answers, None, 0
+        self._commands, self._answers, self._heard = commands, answers, b""
+        self._session, self._sent = None, 0
         self.requests, self.complaints = [], []
-        target = self.tell("Target.createTarget", url="about:blank")["targetId"]
-        self._session = self.tell("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
-        for domain in ("Page", "Runtime", "Log", "Network"):
-            self.tell(f"{domain}.enable")
 
     def tell(self, method, **parameters):
         """The result of one command of the protocol."""
@@ -47,20 +46,20 @@ class Page:
         message = {"id": self._sent, "method": method, "params": parameters}
         if self._session:
             message["sessionId"] = self._session
-        self._commands.write(json.dumps(message).encode() + b"\0")
-        self._commands.flush()
+        os.write(self._commands, json.dumps(message).encode() + b"\0")
         while (answer := self._hear()).get("id") != self._sent:
             pass
         assert "error" not in answer, answer["error"]
         return answer["result"]
 
     def _hear(self):
-        text = bytearray()
-        while not text.endswith(b"\0"):
-            byte = self._answers.read(1)
-            assert byte, "the browser has ended"
-            text += byte
-        heard = json.loads(text[:-1])
+        while b"\0" not in self._heard:
+            ready, _, _ = select.select([self._answers], [], [], SILENCE)
+            more = os.read(self._answers, 1 << 16) if ready else b""
+            assert more, f"the browser has ended, or said nothing for {SILENCE} s"
+            self._heard += more
+        message, _, self._heard = self._heard.partition(b"\0")
+        heard = json.loads(message)
         happened, about = heard.get("method"), heard.get("params", {})
         if happened == "Network.requestWillBeSent":
             self.requests.append(about["request"]["url"])
@@ -92,11 +91,16 @@ class Page:
         self.run(loop)
 
     def open(self, address, width=1200, height=900, dark=False):
-        """Open an address in a window of that size."""
+        """Open an address in a new window of that size; requests and complaints are those of this window."""
+        self._session = None
+        target = self.tell("Target.createTarget", url="about:blank")["targetId"]
+        self._session = self.tell("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
+        for domain in ("Page", "Runtime", "Log", "Network"):
+            self.tell(f"{domain}.enable")
+        self.requests, self.complaints = [], []
         self.tell("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self.tell("Emulation.setEmulatedMedia", features=[scheme])
-        self.tell("Page.navigate", url="about:blank")  # an address that differs in its end alone would not load anew
         self.tell("Page.navigate", url=address)
         self.wait("location.href !== 'about:blank' && document.readyState === 'complete'")
 
@@ -124,15 +128,11 @@ def opened(folder):
     hears, commands = os.pipe()
     answers, says = os.pipe()
     command = [sys.executable, "-c", LAUNCH, str(hears), str(says), BROWSER, *FLAGS, f"--user-data-dir={folder}"]
-    with (
-        open(commands, "wb") as to_browser,
-        open(answers, "rb") as from_browser,
-        subprocess.Popen(
-            command, pass_fds=(hears, says), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        ) as process,
-    ):
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    with subprocess.Popen(command, pass_fds=(hears, says), **quiet) as process:
         os.close(hears), os.close(says)
         try:
-            yield Page(to_browser, from_browser)
+            yield Page(commands, answers)
         finally:
             process.terminate()
+            os.close(commands), os.close(answers)

@@ -25,7 +25,8 @@
     const points = high.filter((_, i) => !removed[i]).map((i) => atlas.texts[i]);
     const neuron = { model: atlas.models[model], layer: atlas.layers[layer], index, highest, lowest, high, removed, low };
     neuron.id = `${neuron.model}/${neuron.layer}/${index}`;
-    const text = [neuron.id, ...points, ...adjectives, ...nouns, ...verbs, ...db, ...tab].join("\n").toLowerCase();
+    const said = [neuron.id, ...points, ...adjectives, ...nouns, ...verbs, db[0] ?? "", tab[0] ?? ""];
+    const text = said.join("\n").toLowerCase(); // what is searched
     return Object.assign(neuron, { points, adjectives, nouns, verbs, db, tab, scores: rest[5], text });
   }
 
@@ -141,6 +142,7 @@
       element("h3", {}, "Concepts, and how well they predict it"),
       concepts(neuron),
       element("h3", {}, "Highest activated clips"),
+      ...(atlas.silent ? [element("p", { class: "about" }, atlas.silent)] : []),
       element("div", { class: "clips" }, ...neuron.highest.map(clip)),
       element("h3", {}, "Lowest activated clips"),
       element("div", { class: "clips" }, ...neuron.lowest.map(clip)),
@@ -149,8 +151,7 @@
     ];
     const close = element("button", { type: "button", class: "close", "aria-label": "Close" }, "✕");
     close.onclick = () => dialog.close();
-    const silent = atlas.silent ? [element("p", { class: "about" }, atlas.silent)] : [];
-    return [close, ...parts, ...silent];
+    return [close, ...parts];
   }
 
   function told(point, removed) {
@@ -161,7 +162,8 @@
 
   function concepts(neuron) {
     const open = [...neuron.adjectives, ...neuron.nouns, ...neuron.verbs];
-    const said = { summary: "the points above", "open concepts": open.join(", "), DB: neuron.db.join(", "), TAB: neuron.tab.join(", ") };
+    const [db, tab] = [neuron.db, neuron.tab].map(([best, ...next]) => best && `${best} (next: ${next.join(", ")})`);
+    const said = { summary: "the points above", "open concepts": open.join(", "), DB: db, TAB: tab };
     const scored = neuron.scores.length ? ["r", "95 %", "AUPRC"] : [];
     const head = ["", "says", ...scored].map((text) => element("th", { scope: "col" }, text));
     const rows = atlas.methods.map((method, i) => {
