@@ -396,7 +396,8 @@ def scorecard(card: pd.DataFrame, made_by: str) -> Table:
     frame["r, commonest"], frame["p, Holm"] = by_null["most common"]["pearson"], own["p_holm"]
     frame["AUPRC"], frame["lift"], frame["lift, shuffled"] = own["auprc"], own["lift"], shuffled["lift"]
     frame["F1"], frame["IoU"], frame["AUROC"] = own["f1"], own["iou"], own["auroc"]
-    frame["detection"], frame["detection, hard"] = own["balanced_accuracy"], own["hard_balanced_accuracy"]
-    formats = dict.fromkeys(frame.columns[4:], ".2f") | {"p, Holm": ".3f", "explained": ".0%", "lift": ".1f"}
-    formats |= dict.fromkeys(["detection", "detection, hard"], ".0%") | {"lift, shuffled": ".1f"}
+    frame["detection"], frame["hard"] = own["balanced_accuracy"], own["hard_balanced_accuracy"]
+    frame["hard, shuffled"] = shuffled["hard_balanced_accuracy"]
+    formats = dict.fromkeys(frame.columns[4:], ".2f") | {"p, Holm": ".3f", "lift": ".1f", "lift, shuffled": ".1f"}
+    formats |= dict.fromkeys(["explained", "detection", "hard", "hard, shuffled"], ".0%")
     return plain(frame, "Scores on fold 1 of explanations from folds 2–5, mean over units", made_by, formats)

@@ -50,7 +50,7 @@ origins = al.caption_parts(run)
 # - **r**: Pearson's r of match and activation, the score of simulation {cite}`bills2023neurons`.
 # - **AUPRC**: the match ranks the clips; those of the highest {glue:text}`share:.0%` of activations should come first. Its *base rate* is that share, and *lift* how many times better it is.
 # - **F1, IoU**: of the clips of highest match and of highest activation, {glue:text}`share:.0%` each.
-# - **detection**: balanced accuracy of a judge that is shown active clips and as many others, and says yes to the half that matches better {cite}`paulo2024automatically`; chance is 50 %. *Hard*: the others are the inactive clips nearest in sound to an active one.
+# - **detection**: balanced accuracy of a judge that is shown active clips and as many others, and says yes to the half that matches better {cite}`paulo2024automatically`; chance is 50 %. *Hard*: the others are the inactive clips nearest in sound to an active one; they are no random clips, so compare with the shuffled explanations.
 # - **AUROC**, CoSy's AUC {cite}`kopf2024cosy`, with recordings in the place of generated ones.
 #
 # **Nulls**: *shuffled* gives each unit another unit's explanation; *commonest* gives all of them the one that most units have.
