@@ -99,7 +99,7 @@ def show(
         run.profile.seconds,
         others=others,
         fired=fired,
-        note=FRAMES * (not isinstance(fired, str)) + PLACELESS * placeless,
+        note=FRAMES * (spectrograms and not isinstance(fired, str)) + PLACELESS * placeless,
         icl=_named_by_language_model(run, neuron),
         scores=scores,
         effect=_or_reason(firing.effect, run, network, unit),
@@ -148,7 +148,6 @@ def neuron_card(
     of it. icl: ICL's concepts. effect: `firing.effect`, or why there is none.
     """
     groups = {"highest": neuron["highest"], "lowest": neuron["lowest"], "at random": others}
-    model, layer, index = neuron["unit"].split("/")
     places = fired if isinstance(fired, Mapping) else {}
     glance = {
         "Summary of the highest clips (S<sub>h</sub>), calibrated": _calibration(neuron),
@@ -160,24 +159,24 @@ def neuron_card(
     }
     parts = [
         f'<section class="neuron" id="{escape(neuron["unit"])}"><h3>{escape(neuron["unit"])}</h3>',
-        f"<p>Model {escape(model)}, layer {escape(layer)}, unit {escape(index)}.</p>",
         _note("This unit gives every clip the same activation: its highest clips mean nothing." * bool(neuron["dead"])),
         '<div class="glance">',
         *(f"<div><h4>{title}</h4>{html}</div>" for title, html in glance.items() if html),
         "</div>",
         _note(fired if isinstance(fired, str) else note),
     ]
-    courses = [place.map.max(1) for place in places.values()]
-    scale = (min(map(np.min, courses)), max(map(np.max, courses))) if courses else (0.0, 1.0)
+    scale = _scale(places.values())
+
+    def drawn(i: int) -> str:
+        clip, place = probing_set.clips[i], places.get(i)
+        text = f"<b>{escape(clip.label)}</b>, u = {activations[i]:.2f}{_place(place)}{_told(texts[i])}"
+        samples = _samples(probing_set, clip, seconds) if spectrograms else None
+        return sound_figure(samples, clip.name, text, place, scale)
+
     for title, clips in groups.items():
-        figures = []
-        for i in clips:
-            clip = probing_set.clips[i]
-            text = f"<b>{escape(clip.label)}</b>, u = {activations[i]:.2f}{_place(places.get(i))}{_told(texts[i])}"
-            samples = _samples(probing_set, clip, seconds) if spectrograms else None
-            figures.append(sound_figure(samples, clip.name, text, places.get(i), scale))
         heading = "Clips drawn at random" if title == "at random" else f"{title.capitalize()} activated clips"
-        parts.append(f'<h4>{heading}</h4><div class="clips">{"".join(figures)}</div>' if figures else "")
+        if len(clips):
+            parts.append(f'<h4>{heading}</h4><div class="clips">{"".join(map(drawn, clips))}</div>')
     return Card("".join([*parts, "</section>"]))
 
 
@@ -200,16 +199,15 @@ def own_sound(target: Target, unit: Unit, samples: np.ndarray, activations: np.n
     length = round(target.sample_rate * target.seconds)
     starts = range(0, max(1, len(samples) - target.sample_rate // 10), length)  # no rest below 0.1 s
     parts = [samples[start : start + length] for start in starts]
-    ranked = sorted(
-        zip(starts, parts, firing.where_it_fired(target, unit, parts), strict=True), key=lambda p: -p[2].activation
-    )
+    found = firing.where_it_fired(target, unit, parts)
+    ranked, scale = np.argsort([-fired.activation for fired in found], kind="stable"), _scale(found)
     figures = []
-    for start, part, fired in ranked[:PARTS]:
+    for start, part, fired in [(starts[i], parts[i], found[i]) for i in ranked[:PARTS]]:
         begin, beaten = start / target.sample_rate, (activations < fired.activation).mean()
         title = f"<b>{begin:.1f}–{begin + fired.heard:.1f} s</b>, u = {fired.activation:.2f}"
         text = f"{title}{_place(fired)}<br>higher than on {beaten:.0%} of the probing set's clips"
         heard = soxr.resample(part, target.sample_rate, PLAYER_RATE)
-        figures.append(sound_figure(heard, f"your sound from {begin:.1f} s", text, fired))
+        figures.append(sound_figure(heard, f"your sound from {begin:.1f} s", text, fired, scale))
     return Card(f'<div class="clips">{"".join(figures)}</div>')
 
 
@@ -218,7 +216,7 @@ def sound_figure(
     name: str,
     html: str,
     fired: Firing | None = None,
-    scale: tuple[float, float] | None = None,
+    scale: tuple[float, float] = (0.0, 1.0),
 ) -> str:
     """One sound: spectrogram with the place where a unit fires, its course below, player and a text of HTML.
 
@@ -262,11 +260,16 @@ def _samples(probing_set: ProbingSet, clip: Clip, seconds: float) -> np.ndarray:
     return probing_set.read(clip, PLAYER_RATE)[: round(seconds * PLAYER_RATE)]
 
 
-def _course(fired: Firing, length: float, scale: tuple[float, float] | None) -> str:
+def _scale(found: Iterable[Firing]) -> tuple[float, float]:
+    """Lowest and highest value of all courses, so that they can be compared."""
+    courses = [fired.map.max(1) for fired in found] or [np.array([0.0, 1.0])]
+    return min(map(np.min, courses)), max(map(np.max, courses))
+
+
+def _course(fired: Firing, length: float, scale: tuple[float, float]) -> str:
     """The highest value over bands, moment by moment, as a filled curve."""
-    values = fired.map.max(1)
-    low, high = scale or (values.min(), values.max())
-    heights = 20 * (values - low) / ((high - low) or 1)
+    low, high = scale
+    heights = 20 * (fired.map.max(1) - low) / ((high - low) or 1)
     times = np.clip(100 * fired.seconds / length, 0, 100)
     steps = "".join(f"L{a:.1f} {20 - h:.1f}H{b:.1f}" for a, b, h in zip(times, times[1:], heights, strict=False))
     path = f'<path d="M{times[0]:.1f} 20{steps}V20Z" fill="{OURS}"/>'

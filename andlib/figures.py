@@ -268,7 +268,8 @@ def spectrogram_image(samples: np.ndarray, sample_rate: int) -> bytes:
     grid = np.linspace(0, mel[-1], 80)
     level = 20 * np.log10(np.maximum(np.abs(spectrum), 1e-10))
     rows = np.stack([np.interp(grid, mel, column) for column in level.T], 1)[::-1]
-    pixels = matplotlib.colormaps["magma"](np.clip((rows - rows.max()) / 80 + 1, 0, 1), bytes=True)[..., :3]
+    loudest = max(rows.max(), -100.0)  # silence stays dark
+    pixels = matplotlib.colormaps["magma"](np.clip((rows - loudest) / 80 + 1, 0, 1), bytes=True)[..., :3]
     buffer = io.BytesIO()
     Image.fromarray(pixels).resize((200, 80), Image.Resampling.BOX).save(buffer, "JPEG", quality=70)
     return buffer.getvalue()

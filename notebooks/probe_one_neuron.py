@@ -125,7 +125,7 @@ plain(most, "The classes that the unit matters to most: change of their own logi
 # %% [markdown]
 # ## Your own sound
 #
-# Any sound file can be played to the network.
+# Any sound file can be played to the network (`-p wav path/to/sound.wav`).
 # It is cut into parts as long as the network takes; the frame shows where each part excites the unit, and below it stands how the unit's activation compares with the probing set's.
 # {glue:text}`heard`
 
@@ -137,7 +137,7 @@ else:
     rise = np.log(7000 / 100) / target.seconds  # of a tone's pitch, a second
     samples = (0.3 * np.sin(2 * np.pi * 100 / rise * np.expm1(rise * time))).astype(np.float32)
 u = al.unit_activations(run, target)[address.layer][:, address.index]
-keep(heard=f"This is {Path(wav).name}." if wav else "No file was given (`-p wav path/to/sound.wav`), so a tone that rises evenly from 100 Hz to 7 kHz is played.")
+keep(heard=f"This is {Path(wav).name}." if wav else "No file was given, so a tone that rises evenly from 100 Hz to 7 kHz is played.")
 al.cards.own_sound(target, address, samples, u)
 
 # %% [markdown]
