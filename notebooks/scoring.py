@@ -175,7 +175,7 @@ keep(
 # %% [markdown]
 # ## What differs from the sources, and why
 #
-# - **The judge.** Bills et al. and Paulo et al. ask a large language model; here an encoder's cosine does it, the same for every unit and free to rerun. It understands less: a low score blames explanation and matcher together, so read it beside the shuffled row and compare methods within one matcher.
+# - **The judge.** Bills et al. and Paulo et al. ask a large language model; here an encoder's cosine does it, the same for every unit and free to rerun. It understands less, and holds opposites like *faint* and *loud* for alike: a low score blames explanation and matcher together, so read it beside the shuffled row and compare methods within one matcher.
 # - **Who hears.** The embedded audio encoder learnt from synthesised sounds of other seeds with their true names. It hears those of `mini` well and real recordings less well, and it favours TAB, which chose by it, as captions favour DB: the other matcher is the stricter test of either.
 # - **Small sets.** Average precision of few clips is above its base rate even for shuffled explanations: take lift beside the shuffled one's.
 # - **Intervals.** Those of r and of detection draw recordings anew; of the other means, in the results, units, which hear the same clips and are not independent.
