@@ -16,12 +16,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from andlib import ablation, paths
+from andlib import ablation, kept, paths
 from andlib.records import ProbingSet
 from andlib.run import Run, open_run
 from andlib.store import write_atomically
 
-MODEL, DECIMALS = "ast", 4
+MODEL, NAME, DECIMALS = "ast", "cross_fitting", 4
 DRAWS, SEED = 1000, 0
 
 
@@ -32,8 +32,7 @@ def committed(run: Run) -> dict:
     accuracy: `held_out_accuracy`. networks: the fold that each left out, seconds of its training and versions.
     recipe (with the seed), classes (in the order of the logits), made_by.
     """
-    path = _path(run)
-    return json.loads(path.read_text()) if path.is_file() else {}
+    return kept.read(run.profile.name, NAME)
 
 
 def logits(run: Run, model: str) -> np.ndarray | None:
@@ -127,10 +126,6 @@ def _one_clip_a_line(held: dict) -> str:
     return head.removesuffix("\n}") + f',\n "clips": [\n{rows}\n ]\n}}\n'
 
 
-def _path(run: Run) -> Path:
-    return paths.results() / run.profile.name / "cross_fitting.json"
-
-
 def main() -> None:
     """The command line; see the module's docstring."""
     import torch
@@ -143,7 +138,7 @@ def main() -> None:
     torch.set_num_threads(given.threads)
     run = open_run({"profile": given.profile, "data_dir": given.data_dir})
     text = _one_clip_a_line(measured(run, networks(run)))
-    write_atomically(_path(run), lambda path: path.write_text(text))
+    write_atomically(kept.path_of(given.profile, NAME), lambda path: path.write_text(text))
 
 
 if __name__ == "__main__":

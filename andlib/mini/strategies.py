@@ -76,7 +76,8 @@ def measure(run: Run, strategy: str, seed: int) -> dict:
     """
     accuracy = baselines.target_accuracy(run).set_index("clips").loc["fold 1", "accuracy"]
     named = section_4_1.last_layer(run)
-    top1 = named[named["function"] == best_function(named)].set_index("condition")["top1"]
+    named = named[named["method"] == "DB"]
+    top1 = named[named["function"] == best_function(named, "DB")].set_index("condition")["top1"]
     sets = section_4_3.unlearning_sets(run, strategy)
     chosen = {name: of for name, of in sets.items() if name != "random"}
     effects = section_4_3.unlearning(run, strategy, sets | section_4_3.random_sets(run, strategy, chosen))
