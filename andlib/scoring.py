@@ -213,17 +213,6 @@ def _nulled(rows: Rows, null: str) -> Rows:
     return nulled
 
 
-def sound_vectors(run: Run) -> Float[np.ndarray, "clips dimensions"]:
-    """Unit vectors of the clips' sounds by TAB's audio encoder."""
-    pair = encoders.audio_text(run.audio_encoder)
-    key = {"encoder": pair.fingerprint, "clips": run.probing_set.fingerprint, "seconds": run.profile.seconds}
-
-    def make():
-        return {"vectors": pair.audio(run.probing_set.batches(pair.sample_rate, run.profile.seconds))}
-
-    return run.store.get("sound_vectors", key, make, "arrays")["vectors"]
-
-
 def matches(
     run: Run, tables: Sequence[pd.DataFrame], methods: Sequence[str], nulls: Sequence[str] = ("", *NULLS)
 ) -> Iterator[tuple[str, list[np.ndarray]]]:
@@ -250,7 +239,7 @@ def _cosines(run: Run, phrases: list[str]) -> dict[str, Float[np.ndarray, "phras
     embedded = run.audio_encoder == "embedded"  # its texts are the embedded sentence encoder's, stored by now
     texts = encoders.audio_text(run.audio_encoder).texts
     heard = stages.embeddings(run, phrases, encoders.EMBEDDED) if embedded else texts(phrases)
-    return {"captions": written @ captions.T, "sound": heard @ sound_vectors(run).T}
+    return {"captions": written @ captions.T, "sound": heard @ stages.sound_vectors(run).T}
 
 
 @dataclass(frozen=True)
@@ -266,7 +255,7 @@ class _Layer:
 
 
 def _layers(run: Run, model: str | Target, among: np.ndarray, kept: np.ndarray) -> Iterator[_Layer]:
-    heard, first = sound_vectors(run)[kept], 0
+    heard, first = stages.sound_vectors(run)[kept], 0
     alike = heard @ heard.T
     for values in stages.unit_activations(run, model).values():
         units = slice(first, first := first + values.shape[1])
@@ -340,5 +329,5 @@ def _of_layer(layer: _Layer, match: np.ndarray, sums, bounded: bool) -> tuple[np
 
 def _shape(run: Run, table: pd.DataFrame) -> np.ndarray:
     """Clarity, polysemanticity and redundancy of one layer's units by the sounds of their highest clips, [3, units]."""
-    exemplars = sound_vectors(run)[np.stack(table["highest"])]
+    exemplars = stages.sound_vectors(run)[np.stack(table["highest"])]
     return np.stack([*measures.exemplar_shape(exemplars), measures.redundancy(exemplars.mean(1))])

@@ -5,7 +5,7 @@
 Every function takes the run and gives one stage's result; each reads only the stages before it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from andlib.captions import CaptionReport, compose, descriptions, find_captions,
 from andlib.checkpoints import CHECKPOINT_FILES, load_target
 from andlib.errors import InputError
 from andlib.paths import WEIGHTS
-from andlib.records import Unit
+from andlib.records import ProbingSet, Unit
 from andlib.run import Run
 from andlib.store import digest, file_digest
 from andlib.targets import Layer, Target
@@ -71,25 +71,29 @@ def unit_activations(run: Run, model: str | Target, *, untrained: bool = False) 
     Raises InputError if these matrices exceed activations.BUDGET.
     """
     network = probed(run, model, untrained=untrained)
-    if _too_large(run, network):
+    if too_large(run, network):
         raise InputError(
             f"Activations of {len(run.probing_set)} clips take {size(network, len(run.probing_set)) / 2**30:.1f} GiB; "
             f"the budget is {BUDGET / 2**30:.1f} GiB. Probe with fewer clips, or raise andlib.activations.BUDGET."
         )
-    shards = [_shard(run, network, first) for first in range(0, len(run.probing_set), SHARD)]
-    return {layer.name: np.concatenate([shard[layer.name] for shard in shards]) for layer in network.layers}
+    stored = [
+        run.store.get("activations", key, lambda clips=clips: recorded(network, clips), "arrays")
+        for key, clips in shards(run, network)
+    ]
+    return {layer.name: np.concatenate([shard[layer.name] for shard in stored]) for layer in network.layers}
 
 
-def _shard(run: Run, network: Target, first: int) -> dict[str, np.ndarray]:
-    """Activations of SHARD clips from number `first`, stored by themselves: a killed run resumes behind the last."""
-    part = replace(run.probing_set, clips=run.probing_set.clips[first : first + SHARD])
+def shards(run: Run, network: Target) -> Iterator[tuple[dict, ProbingSet]]:
+    """Key and clips of every SHARD clips, stored by themselves: a killed run resumes behind the last."""
+    key = _recorded(run, network)
+    for first in range(0, len(run.probing_set), SHARD):
+        clips = replace(run.probing_set, clips=run.probing_set.clips[first : first + SHARD])
+        yield {**key, "first": first, "clips_in_shard": len(clips)}, clips
 
-    def make():
-        return record(network, part.batches(network.sample_rate, network.seconds), len(part))
 
-    return run.store.get(
-        "activations", {**_recorded(run, network), "first": first, "clips_in_shard": len(part)}, make, "arrays"
-    )
+def recorded(network: Target, clips: ProbingSet) -> dict[str, np.ndarray]:
+    """u of every unit on these clips alone: layer -> float32 [clips, units]."""
+    return record(network, clips.batches(network.sample_rate, network.seconds), len(clips))
 
 
 def highest_and_lowest(
@@ -100,21 +104,26 @@ def highest_and_lowest(
     u, float32 [clips, units], is None where the full matrices exceed the memory budget: the extremes are then
     streamed, and what needs every clip's activation (DB) is left out.
     """
-    if not _too_large(run, network):
+    if not too_large(run, network):
         full = {name: u[where] for name, u in unit_activations(run, network).items()}
         return {name: (highest(u, run.k), highest(-u, run.k), u) for name, u in full.items()}
-    key = {**_recorded(run, network), "k": run.k, "folds": sorted(set(run.probing_set.folds[where].tolist()))}
     chosen = replace(run.probing_set, clips=tuple(run.probing_set.clips[i] for i in where))
 
     def make():
         kept = record_extremes(network, chosen.batches(network.sample_rate, network.seconds), len(chosen), run.k)
         return {f"{name}/{i}": clips for name, pair in kept.items() for i, clips in enumerate(pair)}
 
-    stored = run.store.get("extremes", key, make, "arrays")
+    stored = run.store.get("extremes", extremes_key(run, network, where), make, "arrays")
     return {layer.name: (stored[f"{layer.name}/0"], stored[f"{layer.name}/1"], None) for layer in network.layers}
 
 
-def _too_large(run: Run, network: Target) -> bool:
+def extremes_key(run: Run, network: Target, where: np.ndarray) -> dict:
+    """Everything that decides the highest and lowest clips among `where`."""
+    return {**_recorded(run, network), "k": run.k, "folds": sorted(set(run.probing_set.folds[where].tolist()))}
+
+
+def too_large(run: Run, network: Target) -> bool:
+    """Whether the full matrices exceed the memory budget."""
     return size(network, len(run.probing_set)) > BUDGET
 
 
@@ -215,19 +224,29 @@ def concept_similarity(run: Run, control: str = "") -> np.ndarray:
     )
 
 
+def sound_vectors(run: Run) -> np.ndarray:
+    """Unit-length vectors of the clips' sounds by TAB's audio encoder; float32 [clips, dimensions]."""
+    pair, probing_set = encoders.audio_text(run.audio_encoder), run.probing_set
+    key = {"encoder": pair.fingerprint, "clips": probing_set.fingerprint, "seconds": run.profile.seconds}
+
+    def make():
+        return {"vectors": pair.audio(probing_set.batches(pair.sample_rate, run.profile.seconds))}
+
+    return run.store.get("sound_vectors", key, make, "arrays")["vectors"]
+
+
 def sound_similarity(run: Run) -> np.ndarray:
     """P for TAB: similarity of each clip's sound and each concept; float32 [clips, concepts] (Section 3.3)."""
-    pair, probing_set = encoders.audio_text(run.audio_encoder), run.probing_set
+    pair = encoders.audio_text(run.audio_encoder)
     key = {
         "encoder": pair.fingerprint,
-        "clips": probing_set.fingerprint,
+        "clips": run.probing_set.fingerprint,
         "seconds": run.profile.seconds,
         "texts": digest(run.concepts),
     }
 
     def make():
-        heard = pair.audio(probing_set.batches(pair.sample_rate, run.profile.seconds))
-        return {"p": concepts.clip_concept_similarity(heard, pair.texts(run.concepts))}
+        return {"p": concepts.clip_concept_similarity(sound_vectors(run), pair.texts(run.concepts))}
 
     return run.store.get("sounds", key, make, "arrays")["p"]
 

@@ -172,7 +172,10 @@ def language_model_rows():
 
 def main() -> None:
     """Measure and print everything."""
-    rows = [*similarity_rows(), full_size_row(), front_end_row(), recording_row(), import_row(), *language_model_rows()]
+    from benchmarks import scoring
+
+    rows = [*similarity_rows(), full_size_row(), front_end_row(), recording_row(), *scoring.rows(), import_row()]
+    rows += language_model_rows()
     print(f"{'what':75} {'ours':>9} {'reference':>10} {'ratio':>7}  note")
     for what, ours, reference, memory in rows:
         compared = f"{reference:9.3f}s {reference / ours:6.1f}x" if reference else f"{'':10} {'':7}"
