@@ -2,7 +2,8 @@
 
 import json
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ from andlib.targets import Grid, Layer, Target, ast_features
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+MOST_BLOCKS = 1000
 SECONDS = 10.0  # length of clips where neither the caller nor the network says one
 CHECKPOINT_FILES = (".pt", ".pth", ".safetensors")  # endings of BEATs' single-file checkpoints
 LINEAR = ("attention_output", "intermediate", "output")  # our names of a block's linear layers
@@ -44,7 +46,13 @@ class Family:
 
 
 def _alike(path: str, count: str = "num_hidden_layers", width: str = "hidden_size", inner: str = "intermediate_size"):
-    return lambda config: [(f"{path}.{i}", config[width], config[inner]) for i in range(config[count])]
+    return lambda config: [(f"{path}.{i}", config[width], config[inner]) for i in _blocks(config[count])]
+
+
+def _blocks(count: int) -> range:
+    if count > MOST_BLOCKS:
+        raise ValueError(f"{count} blocks")
+    return range(count)
 
 
 def _clap_blocks(config: dict) -> list[tuple[str, int, int]]:
@@ -52,7 +60,7 @@ def _clap_blocks(config: dict) -> list[tuple[str, int, int]]:
     return [
         (f"audio_encoder.layers.{stage}.blocks.{i}", width, int(config["mlp_ratio"] * width))
         for stage, width in enumerate(widths)
-        for i in range(config["depths"][stage])
+        for i in _blocks(config["depths"][stage])
     ]
 
 
@@ -129,19 +137,31 @@ def load_target(
     single = path.suffix in CHECKPOINT_FILES
     name = name or (path.stem if single else path.name)
     path = path if single else _folder(location)
-    if single or _json(path / CONFIG).get("model_type") == "beats":
-        from andlib.beats_checkpoints import load_beats
+    with _understood(path):
+        if single or _json(path / CONFIG).get("model_type") == "beats":
+            from andlib.beats_checkpoints import load_beats
 
-        seconds = seconds or SECONDS
-        target = load_beats(path, name=name, seconds=seconds, classes=tuple(classes), untrained_seed=untrained_seed)
-    else:
-        target = _target(path, name, seconds, tuple(classes), untrained_seed)
+            seconds = seconds or SECONDS
+            target = load_beats(path, name=name, seconds=seconds, classes=tuple(classes), untrained_seed=untrained_seed)
+        else:
+            target = _target(path, name, seconds, tuple(classes), untrained_seed)
     return target.read(pooling=pooling) if pooling else target
+
+
+@contextmanager
+def _understood(folder: Path) -> Iterator[None]:
+    """Says in a sentence that a network's description is none, whatever is wrong with it."""
+    try:
+        yield
+    except InputError:
+        raise
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        raise InputError(f"{folder} describes no network that could be built ({error!r}). Fetch it anew.") from None
 
 
 def _target(folder: Path, name: str, seconds: float | None, classes: tuple[str, ...], seed: int | None) -> Target:
     config, own = _json(folder / CONFIG), _settings(folder)
-    if config.get("model_type") not in FAMILIES:
+    if not isinstance(config.get("model_type"), str) or config["model_type"] not in FAMILIES:
         raise InputError(
             f"{folder} holds a {config.get('model_type')!r} network; known are {', '.join([*FAMILIES, 'beats'])}. "
             "Load it with its own package and give it to andlib.wrap."
@@ -160,11 +180,14 @@ def _target(folder: Path, name: str, seconds: float | None, classes: tuple[str, 
     classes = _classes(folder, config, classes) if classified else ()
     shape = {k: v for k, v in config.items() if k not in ("transformers_version", "dtype")}
     weights = file_digest(folder / WEIGHTS) if seed is None else f"untrained{seed}"
+    layers, rate = _layers(family, audio, classes, own_tokens), settings["sampling_rate"]
+    if wrong := [size for size in (rate, *(layer.units for layer in layers)) if type(size) is not int or size < 1]:
+        raise ValueError(f"{wrong[0]!r} is no sampling rate or number of units")
     return Target(
         name=name,
-        layers=_layers(family, audio, classes, own_tokens),
+        layers=layers,
         classes=classes,
-        sample_rate=settings["sampling_rate"],
+        sample_rate=rate,
         seconds=seconds,
         features=_features(family, settings, audio),
         build=lambda: _build(folder, family, classified, seed),
@@ -287,6 +310,9 @@ def _settings(folder: Path) -> dict:
 
 def _json(path: Path) -> dict:
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, OSError) as error:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, OSError, RecursionError) as error:
         raise InputError(f"{path} cannot be read as JSON ({error}). Fetch it anew.") from None
+    if not isinstance(value, dict):
+        raise InputError(f"{path} holds no JSON object. Fetch it anew.")
+    return value

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Protocol
 
 from andlib.errors import InputError, MissingExtra, check_choice
-from andlib.store import digest, file_digest
+from andlib.store import digest, file_digest, writing
 
 Chat = Sequence[Mapping[str, object]]  # messages with role ("system", "user" or "assistant") and content
 SMOLLM2 = "SmolLM2-135M-Instruct"
@@ -228,8 +228,10 @@ class Completions:
         try:
             row = json.loads(line)
             key = question(row["model"], row["prompt"], row["sampling"])
-            Answer(row["text"], row["finish"], row["error"]), row["revision"]
-        except (ValueError, KeyError, TypeError):
+            said = [row[part] for part in ("text", "finish", "error", "revision")]
+        except (ValueError, KeyError, TypeError, RecursionError):
+            return
+        if not all(isinstance(part, str) for part in said):
             return
         if not row["error"] or self.rows.get(key, row)["error"]:  # a failure takes no answer away
             self.rows[key] = row
@@ -267,9 +269,9 @@ class Completions:
     def _ask(self, missing: Mapping[str, Chat], sampling: Sampling, llm: LLM, what: str) -> None:
         from tqdm import tqdm
 
-        self.log.parent.mkdir(parents=True, exist_ok=True)
         chats, failed = list(missing.values()), []
-        with self.log.open("a", encoding="utf-8") as log, tqdm(total=len(chats), desc=what, unit="answer") as bar:
+        bar = tqdm(total=len(chats), desc=what, unit="answer")
+        with writing(self.log.parent), self.log.open("a", encoding="utf-8") as log, bar:
             for index, answer in llm.answers(chats, sampling):
                 row = {
                     "model": llm.model,

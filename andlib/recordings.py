@@ -45,7 +45,7 @@ def decode(path: Path) -> tuple[np.ndarray, int, str]:
     if fault := damage(path):
         return np.empty(0, np.float32), 0, fault
     try:
-        with soundfile.SoundFile(str(path)) as file:
+        with soundfile.SoundFile(str(path)) as file, np.errstate(all="ignore"):  # odd samples are told below
             rate = file.samplerate
             wanted = min(file.frames, round((LONGEST + MARGIN) * rate))
             samples = file.read(wanted, dtype="float32", always_2d=True).mean(axis=1)

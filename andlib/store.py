@@ -5,8 +5,8 @@ import json
 import os
 import uuid
 import warnings
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -21,9 +21,13 @@ Arrays = dict[str, np.ndarray]
 
 
 def _save_arrays(value: Arrays, path: Path) -> None:
+    from safetensors import SafetensorError
     from safetensors.numpy import save_file
 
-    save_file({name: np.ascontiguousarray(array) for name, array in value.items()}, path)
+    try:
+        save_file({name: np.ascontiguousarray(array) for name, array in value.items()}, path)
+    except SafetensorError as error:  # a full disk, in Rust's words
+        raise OSError(error) from None
 
 
 def _load_arrays(path: Path) -> Arrays:
@@ -53,6 +57,19 @@ def digest(value: Any) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()
 
 
+@contextmanager
+def writing(folder: Path) -> Iterator[None]:
+    """Makes a folder to write in; what the system refuses there becomes an InputError that says why."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        yield
+    except OSError as error:
+        raise InputError(
+            f"{folder} could not be written ({error.strerror or error}). "
+            "Free some space, or choose another folder; the environment variable ANDLIB_CACHE moves the cache."
+        ) from None
+
+
 def write_atomically(path: Path, write: Callable[[Path], Any]) -> None:
     """Lets `write` fill a temporary file in the same folder, then renames it to `path`.
 
@@ -61,16 +78,11 @@ def write_atomically(path: Path, write: Callable[[Path], Any]) -> None:
     """
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write(temporary)
-        with temporary.open("rb+") as file:
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError as error:
-        raise InputError(
-            f"{path.parent} could not be written ({error.strerror or error}). "
-            "Free some space, or choose another folder; the environment variable ANDLIB_CACHE moves the cache."
-        ) from None
+        with writing(path.parent):
+            write(temporary)
+            with temporary.open("rb+") as file:
+                os.fsync(file.fileno())
+            temporary.replace(path)
     finally:
         with suppress(OSError):
             temporary.unlink()
@@ -87,12 +99,13 @@ class Store:
 
         parameters: every value that changes the result, with fingerprints of its inputs and the stage's version.
         kind: `arrays` (name -> array), `frame` (pandas), `lines` (list of JSON values).
-        A damaged value is reported in a warning and made again.
+        A damaged value is reported in a warning and made again. Raises InputError if the folder cannot be used.
         """
-        key = digest({"stage": stage, "parameters": parameters})[:32]
-        ending, save, load = KINDS[kind]
-        path = self.folder / stage / f"{key}{ending}"
-        if self._intact(path):
+        _, save, load = KINDS[kind]
+        path = self._path(stage, parameters, kind)
+        with writing(path.parent):
+            intact = self._intact(path)
+        if intact:
             return load(path)
         value = make()
         write_atomically(path, lambda temporary: save(value, temporary))
@@ -106,15 +119,22 @@ class Store:
         write_atomically(_manifest(path), lambda temporary: temporary.write_text(text))
         return load(path)
 
+    def holds(self, stage: str, parameters: dict[str, Any], kind: str) -> bool:
+        """Whether that value is stored whole."""
+        return self._intact(self._path(stage, parameters, kind))
+
+    def _path(self, stage: str, parameters: dict[str, Any], kind: str) -> Path:
+        key = digest({"stage": stage, "parameters": parameters})[:32]
+        return self.folder / stage / f"{key}{KINDS[kind][0]}"
+
     def _intact(self, path: Path) -> bool:
         if not _manifest(path).is_file() or not path.is_file():
             return False
         try:
-            expected = json.loads(_manifest(path).read_text())["sha256"]
-        except (ValueError, KeyError, OSError):
-            expected = "an unreadable manifest"
-        if file_digest(path) == expected:
-            return True
+            if file_digest(path) == json.loads(_manifest(path).read_text())["sha256"]:
+                return True
+        except (ValueError, LookupError, TypeError, RecursionError):
+            pass  # what cannot be read is damaged, too
         warnings.warn(
             f"{path} is damaged (its contents changed since they were stored); it is made again.", stacklevel=3
         )

@@ -3,7 +3,6 @@
 import copy
 import hashlib
 import json
-import os
 import re
 from ast import literal_eval
 from collections.abc import Iterable, Iterator
@@ -15,6 +14,7 @@ import nbformat
 import yaml
 
 from andlib import paths
+from andlib.store import write_atomically
 
 KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
 LAYOUT = "lines_to_next_cell"  # jupytext's note of blank lines in the .py
@@ -63,10 +63,8 @@ def cells(path: Path) -> list[tuple[str, str, dict[str, Any]]]:
 def write(notebook: Any, out: Path) -> Path:
     """Write a notebook, or text, in one step: a reader sees the file that was there before or the whole new one."""
     text = notebook if isinstance(notebook, str) else as_text(notebook)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = out.with_name(f".{out.name}.{os.getpid()}")
-    unfinished.write_text(text, encoding="utf-8", newline="\n")
-    return unfinished.replace(out)
+    write_atomically(out, lambda temporary: temporary.write_text(text, encoding="utf-8", newline="\n"))
+    return out
 
 
 def as_text(notebook: Any) -> str:
@@ -224,13 +222,19 @@ def check() -> list[str]:
 
 def _wrong(profile: str, page: str) -> Iterator[str]:
     """What is wrong with a committed page and its numbers."""
-    text = committed_page(profile, page).read_text(encoding="utf-8")
-    if signed(text) != text:
+    try:
+        text = committed_page(profile, page).read_text(encoding="utf-8")
+        by_hand, glues = signed(text) != text, numbers(text)
+        then = json.loads(text)["metadata"].get("andlib", {}).get("made_from", {})
+    except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
+        yield f"{_shown(profile, page)} is no executed page ({error!r})"
+        return
+    if by_hand:
         yield f"{_shown(profile, page)} was changed by hand"
     kept = results(profile) / f"{page}.json"
-    if not kept.exists() or kept.read_text(encoding="utf-8") != numbers(text):
+    if not kept.exists() or kept.read_text(encoding="utf-8", errors="replace") != glues:
         yield f"{kept.relative_to(paths.root()).as_posix()} does not hold what {_shown(profile, page)} glues"
-    then, now = json.loads(text)["metadata"].get("andlib", {}).get("made_from", {}), made_from(page, profile)
+    now = made_from(page, profile)
     changed = sorted((path for path in then.keys() | now.keys() if then.get(path) != now.get(path)), reverse=True)
     if changed:  # results come first, the package last
         more = f" and {len(changed) - 3} more" if len(changed) > 3 else ""

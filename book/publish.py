@@ -22,6 +22,8 @@ from typing import Any
 
 import jupytext
 import papermill
+from jupyter_client.kernelspec import NoSuchKernel
+from nbclient.exceptions import DeadKernelError
 from papermill.exceptions import PapermillExecutionError
 from tqdm import tqdm
 
@@ -91,6 +93,13 @@ def execute(page: Path, out: Path, parameters: dict[str, str], note: dict[str, A
         except PapermillExecutionError as error:
             where = f"Page {page.stem} stopped in code cell {error.exec_count}"
             raise InputError(f"{where}. {error.ename}: {error.evalue}") from None
+        except NoSuchKernel:
+            raise InputError(f"Jupyter has no kernel {KERNEL['name']!r} to run pages with: run make install.") from None
+        except DeadKernelError:
+            raise InputError(
+                f"The kernel of page {page.stem} died, most likely for want of memory: close other programs, or run "
+                "fewer pages at a time (WORKERS=1)."
+            ) from None
     executed = labelled(normalise(raw), parameters.get("profile", ""))
     if note:
         executed.metadata["andlib"] = note
@@ -167,6 +176,8 @@ def stage(profile: str) -> Path:
     book, out = paths.root() / "book", paths.root() / "_build/book"
     shutil.rmtree(out, ignore_errors=True)
     shutil.copytree(book, out, ignore=shutil.ignore_patterns("_build", "*.py", "__pycache__"))
+    for settings in paths.root().glob("_*.yml"):  # a checkout without symbolic links has their names as text instead
+        shutil.copy(settings, out)
     for owner, page in in_book():
         fresh, staged = _fresh(owner, page), out / committed_page(owner, page).relative_to(book)
         if owner == profile and fresh.exists():

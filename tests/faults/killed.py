@@ -1,0 +1,140 @@
+"""A small full run, killed at random moments and resumed: does it come out as if nothing had happened?
+
+python tests/faults/killed.py KILLS [SEED]
+
+The process loads what a run needs once and forks: each run is a process of its own, and SIGKILL lets it finish nothing.
+Half of the kills come just before a file gets its name, each file in turn; the others at random moments, one in each
+equal part of the processor time that an undisturbed run takes. So kills fall into every stage. Every file that an
+undisturbed run stores must have the same bytes in the folder of the killed and resumed one; and in the folder of two
+runs at once.
+"""
+
+import os
+import random
+import shutil
+import signal
+import sys
+import tempfile
+import time
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+
+sys.path[:0] = [str(Path(__file__).resolve().parents[1]), str(Path(__file__).resolve().parents[2])]
+os.environ |= {"OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}  # a fork takes no thread with it
+
+import psutil  # noqa: E402
+from conftest import tiny_run  # noqa: E402
+
+from andlib import section_4_3, stages  # noqa: E402
+
+
+def whole_run(folder: Path) -> None:
+    """From clips through activations, captions, embeddings and sounds to described neurons and Table 4's numbers."""
+    run = tiny_run(folder)
+    stages.neurons(run, "ast")
+    section_4_3.unlearning(run, "ast")
+
+
+def begun(folder: Path, log: Path, before: Callable[[], None] = lambda: None) -> int:
+    """The process that runs in `folder`; what it says goes to `log`."""
+    if process := os.fork():
+        return process
+    status = 1
+    try:
+        with log.open("w") as file:
+            os.dup2(file.fileno(), 1)
+            os.dup2(file.fileno(), 2)
+        before()
+        whole_run(folder)
+        status = 0
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        sys.stderr.flush()
+        os._exit(status)
+
+
+def finished(log: Path, *processes: int) -> float:
+    """Waits for processes that must succeed; the processor time that they took, in seconds."""
+    used = 0.0
+    for process in processes:
+        _, status, usage = os.wait4(process, 0)
+        used += usage.ru_utime + usage.ru_stime
+        if status:
+            sys.exit(f"A run that nobody disturbs fails:\n{log.read_text()}")
+    return used
+
+
+def stored(folder: Path) -> dict[str, bytes]:
+    """Every value and manifest, by its path; temporary files, which a kill may leave, count for nothing."""
+    files = (path for path in folder.rglob("*") if path.is_file() and path.suffix != ".tmp")
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
+
+
+def killed_after(seconds: float, folder: Path, log: Path) -> bool:
+    """Kills a run when it has used so much processor time; False if it was done before."""
+    process = begun(folder, log)
+    watched = psutil.Process(process)
+    while sum(watched.cpu_times()[:2]) < seconds and watched.status() != psutil.STATUS_ZOMBIE:
+        time.sleep(0.002)
+    os.kill(process, signal.SIGKILL)
+    return os.WIFSIGNALED(os.waitpid(process, 0)[1])
+
+
+def killed_at_rename(number: int, folder: Path, log: Path) -> bool:
+    """Kills a run just before the file of that number gets its name; False if there are fewer."""
+
+    def trap() -> None:
+        rename, count = Path.replace, iter(range(number + 1))
+
+        def replace(path: Path, target: Path) -> Path:
+            if next(count) == number:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return rename(path, target)
+
+        Path.replace = replace
+
+    return os.WIFSIGNALED(os.waitpid(begun(folder, log, trap), 0)[1])
+
+
+def main(kills: int, seed: int = 0) -> None:
+    draw, work = random.Random(seed), Path(tempfile.mkdtemp(prefix="killed runs "))
+    log = work / "log"
+    try:
+        whole_run(work / "first")  # its forks find networks and taggers in memory
+        duration, expected = finished(log, begun(work / "whole", log)), stored(work / "whole")
+        finished(log, begun(work / "two", log), begun(work / "two", log))
+        if stored(work / "two") != expected:
+            sys.exit("Two runs at once leave other files than one.")
+        random_kills = kills - min(kills // 2, len(expected))
+        recovered, written = 0, set()
+        for number in range(kills):
+            folder, share = work / f"killed{number}", (number + draw.random()) / random_kills
+            if number < random_kills:
+                killed = killed_after(share * duration, folder, log)
+                while not killed:  # it took less than the measured one
+                    shutil.rmtree(folder)
+                    share *= 0.9
+                    killed = killed_after(share * duration, folder, log)
+            else:
+                step = max(len(expected) // (kills - random_kills), 1)
+                assert killed_at_rename((number - random_kills) * step, folder, log)
+            written.add(len(stored(folder)))
+            finished(log, begun(folder, log))
+            same = stored(folder) == expected
+            recovered += same
+            print("." if same else f"\nkill {number}: other files than those of an undisturbed run", end="", flush=True)
+            shutil.rmtree(folder)
+        print(
+            f"\n{recovered} of {kills} killed runs recovered, every file with equal bytes: {random_kills} killed at"
+            f" random moments of {duration:.1f} s, {kills - random_kills} at a rename; of {len(expected)} files,"
+            f" {', '.join(map(str, sorted(written)))} were written when they were killed."
+        )
+        sys.exit(recovered != kills)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    main(*map(int, sys.argv[1:]))

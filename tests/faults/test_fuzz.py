@@ -1,0 +1,307 @@
+"""Whatever stands in a file that is read: a sentence or a right value; no traceback, no hang, nothing left behind.
+
+A few hundred inputs in `make test`, 20,000 in `make faults` (ANDLIB_FAULTS=1), which prints what of the readers'
+code they reach.
+"""
+
+import io
+import json
+import os
+import signal
+import warnings
+from contextlib import contextmanager, nullcontext
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import soundfile
+from conftest import CLASSES
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from reached import reached
+from safetensors.numpy import save
+
+from andlib import captions, checkpoints, concepts, llm, probing, prompts, recordings, servers, store
+from andlib.errors import InputError
+from andlib.store import KINDS, Store
+
+FULL = bool(os.environ.get("ANDLIB_FAULTS"))
+TESTS, LONGEST = 8, 30  # tests below; seconds an input may take, on a machine that is busy
+fuzzed = settings(
+    max_examples=20_000 // TESTS if FULL else 25,
+    deadline=None,  # see LONGEST
+    derandomize=not FULL,
+    database=None,
+    suppress_health_check=list(HealthCheck),
+)
+JUNK = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=8), st.just([]), st.just({}))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def coverage():
+    """Prints what share of the readers' lines all inputs together reach, where there are enough of them to say so."""
+    readers = [captions, checkpoints, concepts, llm, probing, prompts, recordings, servers, store]
+    with reached(readers) if FULL else nullcontext() as report:
+        yield
+    if FULL:
+        print("\nLines of functions that the inputs reach:\n" + report())
+
+
+@st.composite
+def edited(draw, contents):
+    """One of some contents, with bytes overwritten, cut out or put in, or only its beginning; or any bytes."""
+    content = bytearray(draw(st.sampled_from(contents)))
+    for _ in range(draw(st.integers(1, 4))):
+        at = draw(st.integers(0, max(len(content) - 1, 0)))
+        piece = draw(
+            st.binary(min_size=1, max_size=8) | st.sampled_from([b"\0", b'"', b"\n", b",", b"\xff", b"[" * 999])
+        )
+        what = draw(st.sampled_from(["flip", "overwrite", "insert", "delete", "truncate", "replace"]))
+        if what == "flip" and content:
+            content[at] ^= 1 << draw(st.integers(0, 7))
+        elif what == "overwrite":
+            content[at : at + len(piece)] = piece
+        elif what == "insert":
+            content[at:at] = piece
+        elif what == "delete":
+            del content[at : at + draw(st.integers(1, 64))]
+        elif what == "truncate":
+            del content[at:]
+        else:
+            content = bytearray(draw(st.binary(max_size=64)))
+    return bytes(content)
+
+
+@contextmanager
+def refused_or_right(folder: Path):
+    """InputError may end what is done here, in time, and it leaves the folder with the files that it had."""
+
+    def late(*_):
+        raise AssertionError(f"more than {LONGEST} s")
+
+    before, handler = sorted(folder.rglob("*")), signal.signal(signal.SIGALRM, late)
+    signal.alarm(LONGEST)
+    try:
+        yield
+    except InputError as error:
+        assert str(error).endswith((".", "?")) and len(str(error)) < 5000
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, handler)
+    assert sorted(folder.rglob("*")) == before
+
+
+def sound(kind: str, subtype: str | None = None) -> bytes:
+    file = io.BytesIO()
+    wave = 0.5 * np.sin(np.arange(400) * 0.3) + 0.1 * np.random.default_rng(0).standard_normal(400)
+    soundfile.write(file, wave, 16_000, format=kind, subtype=subtype)
+    return file.getvalue()
+
+
+SOUNDS = [sound("WAV"), sound("WAV", "FLOAT"), sound("FLAC"), sound("OGG"), sound("AIFF")]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("fuzzed folder")
+
+
+@fuzzed
+@given(edited(SOUNDS), st.sampled_from([".wav", ".flac", ".ogg", ".aiff"]))
+def test_recordings(folder, content, suffix):
+    path = folder / f"recording{suffix}"
+    path.write_bytes(content)
+    with refused_or_right(folder):
+        samples = recordings.read_recording(path, 16_000)
+        assert samples.dtype == np.float32 and samples.ndim == 1
+        assert 0 < len(samples) <= recordings.LONGEST * 16_000
+        assert np.isfinite(samples).all() and np.abs(samples).max() < 2 * recordings.LOUDEST
+    path.unlink()
+
+
+ESC = b"filename,fold,target,category,esc10,src_file,take\n1.wav,1,0,dog,True,1,A\n2.wav,2,1,crying_baby,False,2,A\n"
+LISTED = b"file_name,label,fold,source\n1.wav,dog,1,a\n2.wav,sea_waves,2,b\n"
+LINES = b'{"file_name": "1.wav", "label": "dog"}\n{"file_name": "2.wav", "label": "rain", "fold": "2"}\n'
+TABLES = {"esc": ESC, "csv": LISTED, "jsonl": LINES}
+
+
+@pytest.fixture(scope="module")
+def sets(tmp_path_factory):
+    """A folder for each layout that has a table, and that table's place in it."""
+    made = {}
+    for layout, place in {"esc": "meta/esc.csv", "csv": "metadata.csv", "jsonl": "metadata.jsonl"}.items():
+        folder = tmp_path_factory.mktemp(layout)
+        base = folder / "audio" if layout == "esc" else folder
+        (folder / "meta").mkdir()
+        base.mkdir(exist_ok=True)
+        for name in ("1.wav", "2.wav"):
+            (base / name).write_bytes(SOUNDS[0])
+        made[layout] = folder, folder / place
+    return made
+
+
+@fuzzed
+@given(
+    st.one_of(st.tuples(st.just(of), edited([text])) for of, text in [("esc", ESC), ("csv", LISTED), ("jsonl", LINES)])
+)
+def test_metadata(sets, given):
+    layout, content = given
+    folder, table = sets[layout]
+    table.write_bytes(content)
+    with refused_or_right(folder):
+        found = probing.open_folder(folder)
+        assert len(found) >= 1 and len({clip.path for clip in found.clips}) == len(found)
+        assert set(found.labels) == set(range(len(found.classes))) and all(map(str.isprintable, found.classes))
+        assert all(clip.path.resolve().is_relative_to(folder) and clip.source for clip in found.clips)
+        assert set(found.folds) <= {0, 1, 2, 3, 4, 5}
+
+
+CAPTIONS = [
+    'filename,description\n1.wav,A dog barks.\n2.wav,"Rain, läuten"\n'.encode(),
+    b'{"1.wav": "A dog barks.", "audio/2.flac": "Rain."}',
+    b'[{"id": ["a/1.wav", "a/2.wav"], "text": ["A dog barks.</s>", "Rain."]}]',
+]
+
+
+@fuzzed
+@given(edited(CAPTIONS), st.sampled_from([".csv", ".json"]))
+def test_captions(folder, content, suffix):
+    path = folder / f"captions{suffix}"
+    path.write_bytes(content)
+    with refused_or_right(folder):
+        texts, report = captions.read_captions(path, ["1.wav", "2.wav"])
+        assert list(texts) == ["1.wav", "2.wav"] and report.read == 2
+        assert all(text.strip() and text.isprintable() for text in texts.values())
+    path.unlink()
+
+
+@fuzzed
+@given(edited([b"# sounds\ndog\nheavy rain\nch\xc5\x93ur\n"]))
+def test_concepts(folder, content):
+    path = folder / "concepts.txt"
+    path.write_bytes(content)
+    with refused_or_right(folder):
+        found = concepts.concept_set(str(path), CLASSES)
+        assert len({c.casefold() for c in found}) == len(found) >= 2 and all(map(str.isprintable, found))
+    path.unlink()
+
+
+REPLY = {"model": "small", "choices": [{"message": {"content": "1. A dog.\n2. Rain"}, "finish_reason": "stop"}]}
+REPLIES = [json.dumps(REPLY).encode(), b"<html>sign in</html>"]
+
+
+@pytest.fixture(scope="module")
+def server():
+    pytest.importorskip("openai", reason="needs the extra llm: make llm")
+    return servers.OpenAILLM("small", "http://127.0.0.1:9/v1")  # never asked: what it would have said is given
+
+
+@fuzzed
+@given(edited(REPLIES) | JUNK.map(lambda junk: json.dumps({**REPLY, "choices": [junk]}).encode()), st.text())
+def test_answers_of_a_server(folder, server, body, said):
+    with refused_or_right(folder):
+        answer, revision = server._read(body)
+        assert bool(answer.text) != bool(answer.error) and len(answer.text) <= llm.LONGEST
+        answer.text.encode(), revision.encode()  # no halves of characters
+        for text in (answer.text, said):
+            assert all(point.strip() for point in prompts.points(text))
+            assert prompts.acoustic(text) in (True, False, None)
+            assert set(prompts.ranked(text, CLASSES)) <= set(CLASSES)
+
+
+SAMPLING = llm.Sampling(7)
+KEPT = {"model": "m", "revision": "r", "prompt": store.digest([]), "sampling": asdict(SAMPLING), "date": "2000-01-01"}
+KEPT |= {"text": "Rain.", "finish": "stop", "error": ""}
+
+
+@fuzzed
+@given(
+    edited([f"{json.dumps(KEPT)}\n{json.dumps(KEPT)}\n".encode()])
+    | st.tuples(st.sampled_from(list(KEPT)), JUNK).map(lambda odd: json.dumps({**KEPT, odd[0]: odd[1]}).encode())
+)
+def test_answers_that_are_kept(folder, content):
+    path = folder / "completions.jsonl"
+    path.write_bytes(content)
+    with refused_or_right(folder):
+        [answer] = llm.Completions(path).ask([[]], SAMPLING, "m")
+        assert answer is None or (isinstance(answer.text, str) and isinstance(answer.finish, str))
+    path.unlink()
+
+
+VALUES = {
+    "arrays": {"a": np.arange(6, dtype=np.float32).reshape(2, 3)},
+    "frame": pd.DataFrame({"words": [["a", "b"], []], "n": [1, 2]}),
+    "lines": [{"text": "line\nbreak"}, 3],
+}
+
+
+@fuzzed
+@given(st.sampled_from(list(KINDS)), st.data())
+def test_values_in_the_cache(folder, kind, data):
+    def get():
+        return Store(folder / "store").get("stage", {"kind": kind}, lambda: VALUES[kind], kind)
+
+    get()
+    path, manifest = (next((folder / "store/stage").glob(f"*{ending}")) for ending in (KINDS[kind][0], ".json"))
+    for file in data.draw(st.sampled_from([(path,), (manifest,), (path, manifest)])):
+        file.write_bytes(data.draw(edited([file.read_bytes()])))
+    with refused_or_right(folder), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*is damaged.*it is made again")
+        value = get()
+        if kind == "lines":
+            assert value == VALUES[kind]
+        elif kind == "arrays":
+            np.testing.assert_array_equal(value["a"], VALUES[kind]["a"])
+        else:
+            assert [list(words) for words in value["words"]] == [["a", "b"], []] and list(value["n"]) == [1, 2]
+        warnings.filterwarnings("error")
+        get()  # and is whole again
+    for file in (path, manifest):
+        file.unlink()
+
+
+BLOCKS = {"num_hidden_layers": 2, "hidden_size": 8, "intermediate_size": 16}
+PATCHES = {"patch_size": 16, "time_stride": 16, "frequency_stride": 16, "max_length": 48, "num_mel_bins": 128}
+NETWORKS = [
+    {
+        "model_type": "audio-spectrogram-transformer",
+        "architectures": ["ASTForAudioClassification"],
+        **BLOCKS,
+        **PATCHES,
+    },
+    {"model_type": "hubert", "architectures": ["HubertModel"], **BLOCKS},
+    {"model_type": "whisper", "encoder_layers": 2, "d_model": 8, "encoder_ffn_dim": 16, "num_mel_bins": 80}
+    | {"max_source_positions": 50},
+    {"model_type": "clap_audio_model", "patch_embeds_hidden_size": 8, "depths": [1, 1], "mlp_ratio": 4.0}
+    | {"num_mel_bins": 64},
+    {"model_type": "beats", "architectures": []},
+]
+NETWORKS[0]["id2label"] = {"0": "dog", "1": "rain"}
+INPUTS = {"sampling_rate": 16_000, "feature_size": 80, "chunk_length": 1, "mean": 0.0, "std": 0.5}
+TENSORS = save({"weight": np.ones((2, 2), np.float32)})
+
+
+def odd(objects):
+    """JSON of one of some objects: with bytes edited, a value that is junk, or one name left out."""
+    texts = [json.dumps(value) for value in objects]
+    names = st.sampled_from([(value, name) for value in objects for name in value])
+    junk = st.tuples(names, JUNK).map(lambda drawn: json.dumps({**drawn[0][0], drawn[0][1]: drawn[1]}))
+    fewer = names.map(lambda of: json.dumps({name: value for name, value in of[0].items() if name != of[1]}))
+    return st.sampled_from(texts).map(str.encode) | edited([*map(str.encode, texts)]) | (junk | fewer).map(str.encode)
+
+
+@fuzzed
+@given(odd(NETWORKS), odd([INPUTS]), st.just(TENSORS) | edited([TENSORS]))
+def test_networks(folder, config, inputs, weights):
+    """Weights that fit no configuration are refused when the network is built: tests/test_checkpoints.py."""
+    network = folder / "network"
+    network.mkdir(exist_ok=True)
+    files = {"config.json": config, "preprocessor_config.json": inputs, "model.safetensors": weights}
+    for name, content in files.items():
+        (network / name).write_bytes(content)
+    with refused_or_right(folder):
+        target = checkpoints.load_target(network, seconds=0.5)
+        assert target.layers and all(layer.units > 0 for layer in target.layers)
+        assert target.sample_rate > 0
