@@ -1,13 +1,15 @@
 // The atlas: the neurons of window.ATLAS[profile] (andlib/atlas.py), to search, filter, open and hear.
 // Text of the data enters the page as text, never as HTML. The address holds the whole state: #unit=...&q=...
-// A classic script, so that it runs from a file; named .mjs because Jupyter Book adds every .js to every page.
+// A classic script, so that it runs from a file; .mjs because Jupyter Book adds every .js to every page.
 (() => {
   const root = document.querySelector("#atlas");
-  const [form, count, list, all, dialog] = ["form", ".count", ".list", ".all", "dialog"].map((s) => root.querySelector(s));
+  const parts = ["form", ".count", ".list", ".all", "dialog"];
+  const [form, count, list, all, dialog] = parts.map((selector) => root.querySelector(selector));
   const field = form.elements;
   const MEASURES = 4; // of each method: r, its interval's ends, AUPRC
   const SPARE = 4; // rows drawn above and below those in sight
   let atlas, profile, neurons = [], found = [], active = 0;
+  let shown = 0; // place among a neuron's scores of the chosen method's r
 
   // element with attributes and children; a string becomes a text node
   function element(tag, attributes = {}, ...children) {
@@ -19,20 +21,25 @@
 
   // Data
 
+  const texts = (numbers) => numbers.map((number) => atlas.texts[number]);
+
   function unpack(row) {
-    const [model, layer, index, highest, lowest, high, removed, low, ...rest] = row;
-    const [adjectives, nouns, verbs, db, tab] = rest.slice(0, 5).map((numbers) => numbers.map((i) => atlas.texts[i]));
-    const points = high.filter((_, i) => !removed[i]).map((i) => atlas.texts[i]);
-    const neuron = { model: atlas.models[model], layer: atlas.layers[layer], index, highest, lowest, high, removed, low };
-    neuron.id = `${neuron.model}/${neuron.layer}/${index}`;
-    const said = [neuron.id, ...points, ...adjectives, ...nouns, ...verbs, db[0] ?? "", tab[0] ?? ""];
-    const text = said.join("\n").toLowerCase(); // what is searched
-    return Object.assign(neuron, { points, adjectives, nouns, verbs, db, tab, scores: rest[5], text });
+    const [model, layer] = [atlas.models[row[0]], atlas.layers[row[1]]];
+    const [index, highest, lowest, high, removed, low, adjectives, nouns, verbs, db, tab, scores] = row.slice(2);
+    const address = { id: `${model}/${layer}/${index}`, model, layer, highest, lowest };
+    return { ...address, high, removed, low, open: [...adjectives, ...nouns, ...verbs], db, tab, scores };
+  }
+
+  const points = (neuron) => neuron.high.filter((_, i) => !neuron.removed[i]); // those that calibration left
+
+  // what is searched; made when it is first needed, so that the list is there at once
+  function text(neuron) {
+    const numbers = [...points(neuron), ...neuron.open, ...neuron.db.slice(0, 1), ...neuron.tab.slice(0, 1)];
+    return (neuron.text ??= `${neuron.id}\n${texts(numbers).join("\n")}`.toLowerCase());
   }
 
   function load(name) {
-    atlas = undefined;
-    profile = name;
+    [profile, atlas] = [name, undefined];
     count.textContent = "Loading …";
     if (window.ATLAS?.[name]) return ready();
     const script = element("script", { src: `${root.dataset.folder}${name}.mjs` });
@@ -45,7 +52,9 @@
     atlas = window.ATLAS[profile];
     neurons = atlas.units.map(unpack);
     root.querySelector(".about").textContent = `${atlas.about} ${atlas.silent}`;
-    const first = new Set(neurons.flatMap((neuron) => [...neuron.db.slice(0, 1), ...neuron.tab.slice(0, 1)]));
+    const first = new Set();
+    for (const { db, tab } of neurons) first.add(atlas.texts[db[0]]).add(atlas.texts[tab[0]]);
+    first.delete(undefined); // of a neuron without closed concepts
     offer(field.model, atlas.models, "all");
     offer(field.concept, [...first].sort(), "any");
     offer(field.method, atlas.methods);
@@ -72,21 +81,20 @@
     if (input.selectedIndex < 0) input.selectedIndex = 0; // no such option
   }
 
-  // Search
-
-  const hundredths = (neuron, measure = 0) =>
-    neuron.scores[MEASURES * atlas.methods.indexOf(field.method.value) + measure] ?? null;
+  const hundredths = (neuron) => neuron.scores[shown] ?? null;
 
   function search() {
     const { q, model, layer, concept, least, sort } = Object.fromEntries(new FormData(form));
     const words = q.toLowerCase().split(/\s+/).filter(Boolean);
+    const number = concept ? atlas.texts.indexOf(concept) : -1;
+    shown = MEASURES * field.method.selectedIndex;
     found = neurons.filter(
       (neuron) =>
         (!model || neuron.model === model) &&
         (!layer || neuron.layer === layer) &&
-        (!concept || neuron.db[0] === concept || neuron.tab[0] === concept) &&
+        (!concept || neuron.db[0] === number || neuron.tab[0] === number) &&
         (!least || (hundredths(neuron) ?? -Infinity) >= Math.round(100 * least)) &&
-        words.every((word) => neuron.text.includes(word)),
+        words.every((word) => text(neuron).includes(word)),
     );
     const sign = sort === "-score" ? -1 : 1;
     const rank = (neuron) => sign * (hundredths(neuron) ?? -sign * 1000); // without a score: last
@@ -99,7 +107,8 @@
   // List: only the rows in sight are in the page
 
   function draw() {
-    const height = parseFloat(getComputedStyle(list).getPropertyValue("--row")) * rem();
+    const [rem, rows] = [document.documentElement, list].map((part) => getComputedStyle(part));
+    const height = parseFloat(rem.fontSize) * parseFloat(rows.getPropertyValue("--row"));
     all.style.height = `${found.length * height}px`;
     const first = Math.max(0, Math.floor(list.scrollTop / height) - SPARE);
     const last = Math.ceil((list.scrollTop + list.clientHeight) / height) + SPARE;
@@ -107,15 +116,16 @@
     list.setAttribute("aria-activedescendant", found.length ? `neuron-${active}` : "");
   }
 
-  const rem = () => parseFloat(getComputedStyle(document.documentElement).fontSize);
-
   function row(neuron, i, height) {
-    const place = { id: `neuron-${i}`, "aria-posinset": i + 1, "aria-setsize": found.length, "aria-selected": i === active };
+    const order = { "aria-posinset": i + 1, "aria-setsize": found.length, "aria-selected": i === active };
     const score = neuron.scores.length ? [element("span", {}, `r ${decimal(hundredths(neuron))}`)] : [];
     const head = element("div", {}, element("b", {}, neuron.id), ...score);
-    const concepts = element("div", { dir: "auto" }, `DB ${neuron.db[0] ?? "–"} · TAB ${neuron.tab[0] ?? "–"}`);
-    const points = element("div", { dir: "auto" }, neuron.points.join(" ").slice(0, 300) || "nothing is left of its summary");
-    const made = element("div", { role: "option", ...place, style: `top:${i * height}px` }, head, concepts, points);
+    const [db, tab] = [neuron.db, neuron.tab].map((numbers) => atlas.texts[numbers[0]] ?? "–");
+    const concepts = element("div", { dir: "auto" }, `DB ${db} · TAB ${tab}`);
+    const summary = texts(points(neuron)).join(" ").slice(0, 300) || "nothing is left of its summary";
+    const lines = [head, concepts, element("div", { dir: "auto" }, summary)];
+    const made = element("div", { id: `neuron-${i}`, role: "option", ...order }, ...lines);
+    made.style.top = `${i * height}px`;
     made.onclick = () => show(neuron);
     return made;
   }
@@ -135,7 +145,10 @@
   const decimal = (number) => (number === null ? "–" : (number / 100).toFixed(2).replace("-", "−"));
 
   function card(neuron) {
-    const parts = [
+    const close = element("button", { type: "button", class: "close", "aria-label": "Close" }, "✕");
+    close.onclick = () => dialog.close();
+    return [
+      close,
       element("h2", { id: "atlas-unit", tabindex: "-1" }, neuron.id),
       element("h3", {}, "Summary of its highest clips, calibrated"),
       element("ul", { class: "points" }, ...neuron.high.map((point, i) => told(atlas.texts[point], neuron.removed[i]))),
@@ -149,9 +162,6 @@
       element("h3", {}, "Summary of its lowest clips"),
       element("ul", { class: "points" }, ...neuron.low.map((point) => told(atlas.texts[point], 0))),
     ];
-    const close = element("button", { type: "button", class: "close", "aria-label": "Close" }, "✕");
-    close.onclick = () => dialog.close();
-    return [close, ...parts];
   }
 
   function told(point, removed) {
@@ -161,24 +171,25 @@
   }
 
   function concepts(neuron) {
-    const open = [...neuron.adjectives, ...neuron.nouns, ...neuron.verbs];
-    const [db, tab] = [neuron.db, neuron.tab].map(([best, ...next]) => best && `${best} (next: ${next.join(", ")})`);
-    const said = { summary: "the points above", "open concepts": open.join(", "), DB: db, TAB: tab };
+    const closed = ([best, ...next]) => best && `${best} (next: ${next.join(", ")})`;
+    const [db, tab] = [neuron.db, neuron.tab].map((numbers) => closed(texts(numbers)));
+    const said = { summary: "the points above", "open concepts": texts(neuron.open).join(", "), DB: db, TAB: tab };
     const scored = neuron.scores.length ? ["r", "95 %", "AUPRC"] : [];
     const head = ["", "says", ...scored].map((text) => element("th", { scope: "col" }, text));
     const rows = atlas.methods.map((method, i) => {
       const [r, low, high, auprc] = neuron.scores.slice(MEASURES * i).map(decimal);
-      const numbers = scored.length ? [r, `${low} … ${high}`, auprc].map((text) => element("td", { class: "number" }, text)) : [];
+      const cells = [r, `${low} … ${high}`, auprc].map((number) => element("td", { class: "number" }, number));
       const name = element("th", { scope: "row" }, method);
-      return element("tr", {}, name, element("td", { dir: "auto" }, said[method] || "–"), ...numbers);
+      const says = element("td", { dir: "auto" }, said[method] || "–");
+      return element("tr", {}, name, says, ...(scored.length ? cells : []));
     });
     const table = element("table", {}, element("thead", {}, element("tr", {}, ...head)), element("tbody", {}, ...rows));
     return element("div", { class: "scores" }, table);
   }
 
   function clip(i) {
-    const [name, label, text] = atlas.clips[i].map((number) => atlas.texts[number]);
-    const words = [element("b", { dir: "auto" }, label), element("br"), element("span", { dir: "auto" }, text)];
+    const [name, label, description] = texts(atlas.clips[i]);
+    const words = [element("b", { dir: "auto" }, label), element("br"), element("span", { dir: "auto" }, description)];
     const caption = element("figcaption", {}, ...words, element("br"), element("small", {}, name));
     return element("figure", { class: "clip" }, ...(atlas.silent ? [] : [sound(i, name)]), caption);
   }
@@ -187,7 +198,8 @@
   function sound(i, name) {
     const button = element("button", { type: "button", "aria-label": `Play ${name}` }, "▶ Play");
     button.onclick = () => {
-      const audio = element("audio", { controls: "", "aria-label": name, src: `${root.dataset.folder}${profile}/${i}.mp3` });
+      const src = `${root.dataset.folder}${profile}/${i}.mp3`;
+      const audio = element("audio", { controls: "", "aria-label": name, src });
       audio.onplay = () => dialog.querySelectorAll("audio").forEach((other) => other !== audio && other.pause());
       audio.onerror = () => audio.replaceWith("This sound cannot be read.");
       button.replaceWith(audio);
@@ -256,6 +268,7 @@
   dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
   dialog.addEventListener("keydown", (event) => {
     const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+    if (event.key === "Escape") dialog.close(); // the theme keeps the browser from doing so
     if (step && event.target.tagName !== "AUDIO" && found[active + step]) show(found[active + step]);
   });
   list.addEventListener("keydown", (event) => {
@@ -274,7 +287,8 @@
   });
   // before the book's own search, which has the same key
   document.addEventListener("keydown", (event) => {
-    if (event.key !== "/" || dialog.open || event.ctrlKey || event.metaKey || event.target.matches("input, textarea")) return;
+    if (event.key !== "/" || dialog.open || event.ctrlKey || event.metaKey) return;
+    if (event.target.matches("input, textarea")) return;
     event.preventDefault();
     event.stopPropagation();
     field.q.focus();
