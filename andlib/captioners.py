@@ -61,8 +61,8 @@ def caption(probing_set: ProbingSet, llm: LLM, completions: Completions, seconds
     other answers stay, and the next call asks for what is missing. It stops early where 64 clips in a row fail.
     """
     clips, answers, samples = probing_set.clips, {}, round(seconds * SAMPLE_RATE) or None
-    for first in range(0, len(clips), SHARD):
-        shard = clips[first : first + SHARD]
+    for first in range(0, len(clips), at_once):
+        shard = clips[first : first + at_once]
         chats = [question(probing_set.read(clip, SAMPLE_RATE)[:samples]) for clip in shard]
         what = f"captions {first + 1}-{first + len(shard)} of {len(clips)}"
         given = completions.ask(chats, SAMPLING, llm.model, llm, what)

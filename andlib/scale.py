@@ -1,0 +1,245 @@
+"""The flow's long stages on many cores or machines: fixed shards of clips or questions, given to workers by Ray.
+
+    python -m andlib.scale --profile esc50 --data-dir FOLDER --model ast --workers 8 --gpus 1 --address auto
+    python -m andlib.scale --profile esc50 --data-dir FOLDER --llm transformers:MODEL --workers 8 --gpus 1
+    python -m andlib.scale --profile esc50 --data-dir FOLDER --llm transformers:MODEL --captions captions.csv
+
+The first records the activations of a network, the second asks what the pages ask of a language model, the third
+captions. This process alone writes, a shard at a time and into the files that the pages read: run again after a kill,
+and only what is missing is made. Every machine needs andlib, and recordings and weights at the same path.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import cached_property, partial, reduce
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from andlib import extremes, stages
+from andlib.errors import InputError, MissingExtra, check_choice
+from andlib.llm import LLM, Answer, Chat, Completions, Sampling, open_llm
+from andlib.records import ProbingSet
+from andlib.run import Run, open_run
+from andlib.store import Arrays
+from andlib.targets import Target
+
+ATTEMPTS = 4  # at a job that its worker does not survive
+PATIENCE = 60  # seconds without any result until an idle worker makes room for one that lost its machine
+SUMMARIES = "extremes_of_shards"
+QUESTIONS = 32  # in a shard: a batch of llm.TransformersLLM
+
+
+@dataclass(frozen=True)
+class Engine:
+    """What does the jobs. engine: `serial`, this process; or `ray`, `workers` actors, each of which holds the model.
+
+    address: of a running cluster, "auto" for this machine's; empty makes one of this machine's cores for the while.
+    gpus, threads: of each worker.
+    """
+
+    engine: str = "ray"
+    workers: int = 2
+    address: str = ""
+    gpus: float = 0
+    threads: int = 1
+
+    def __post_init__(self):
+        check_choice("Engine", self.engine, ("serial", "ray"))
+        if self.workers < 1 or self.threads < 1 or self.gpus < 0:
+            raise InputError(f"{self} cannot work; expected at least one worker and one thread, and no negative gpus.")
+
+
+class Worker:
+    """Holds a model, got by `hold` when the first job comes, and does one job after another with it."""
+
+    def __init__(self, hold: Callable[[], Any], threads: int):
+        self.hold, self.threads = hold, threads
+
+    @cached_property
+    def held(self) -> Any:
+        """The model."""
+        import torch
+
+        torch.set_num_threads(self.threads)
+        return self.hold()
+
+    def do(self, number: int, function: Callable, job: Any) -> tuple[int, Any]:
+        """`function(model, job)`, with the job's number."""
+        return number, function(self.held, job)
+
+
+Each = Callable[[Callable, Sequence], Iterator[tuple[int, Any]]]
+
+
+@contextmanager
+def workers(engine: Engine, hold: Callable[[], Any]) -> Iterator[Each]:
+    """Gives `each(function, jobs)`: a job's number and `function(hold(), job)`, in any order, as soon as it is there.
+
+    A lost worker starts again elsewhere and does its job again. Raises what a job raises; InputError where a job costs
+    ATTEMPTS workers their lives; MissingExtra without Ray.
+    """
+    if engine.engine == "serial":
+        model = hold()
+        yield lambda function, jobs: ((i, function(model, job)) for i, job in enumerate(jobs))
+        return
+    ray = _ray()
+    if ours := not ray.is_initialized():
+        cores = {"num_cpus": max(engine.workers * engine.threads, os.cpu_count()), "include_dashboard": False}
+        ray.init(address=engine.address or "local", log_to_driver=False, **({} if engine.address else cores))
+    declared = {"num_cpus": engine.threads, "num_gpus": engine.gpus}
+    actor = ray.remote(max_restarts=-1, max_task_retries=ATTEMPTS - 1, **declared)(Worker)
+    actors = []
+    try:
+        yield partial(_each, ray, engine.workers, actors, partial(actor.remote, hold, engine.threads))
+    finally:
+        ray.shutdown() if ours else actors.clear()
+
+
+def _each(ray, most: int, actors: list, another: Callable, function: Callable, jobs: Sequence) -> Iterator:
+    while len(actors) < min(most, len(jobs)):
+        actors.append(another())
+    pool = ray.util.ActorPool(actors)
+    for job in enumerate(jobs):
+        pool.submit(lambda worker, job: worker.do.remote(job[0], function, job[1]), job)
+    while pool.has_next():
+        try:
+            yield pool.get_next_unordered(timeout=PATIENCE)
+        except ray.exceptions.RayTaskError as error:
+            raise error.cause from None
+        except ray.exceptions.RayActorError as error:
+            raise InputError(f"A job was tried {ATTEMPTS} times, and its worker died each time: {error}") from None
+        except TimeoutError:
+            if idle := pool.pop_idle():
+                actors.remove(idle)
+                ray.kill(idle)
+
+
+def _ray():
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # it would report to its makers
+    try:
+        import ray.util
+    except (ImportError, OSError) as error:
+        raise MissingExtra(
+            f"The engine ray needs Ray, which cannot be imported ({error}). "
+            "Install it: pip install -c constraints.txt -e '.[scale]'"
+        ) from None
+    return ray
+
+
+def record(run: Run, model: str | Target, engine: Engine, folds: Sequence[int] = (1, 2, 3, 4, 5)) -> None:
+    """Makes and stores what `stages` reads of a target: activations; where they exceed the budget, the highest and
+    lowest among the clips of `folds`, and beside them moments (`extremes.summary`)."""
+    network = stages.probed(run, model)
+    if stages.too_large(run, network):
+        _extremes(run, network, engine, folds)
+    else:
+        _make(run, network, engine, "activations", stages.recorded, list(stages.shards(run, network)))
+
+
+def _make(run: Run, network: Target, engine: Engine, stage: str, function: Callable, shards: Sequence) -> None:
+    from tqdm import tqdm
+
+    missing = [shard for shard in shards if not run.store.holds(stage, shard[0], "arrays")]
+    if not missing:
+        return
+    hold = partial(_held, replace(network), engine.gpus)  # replaced: without the weights, if they came from a file
+    with workers(engine, hold) as each, tqdm(total=len(missing), desc=stage, unit="shard", leave=False) as bar:
+        for number, arrays in each(function, [job for _, job in missing]):
+            run.store.get(stage, missing[number][0], lambda arrays=arrays: arrays, "arrays")
+            bar.update()
+
+
+def _held(network: Target, gpus: float) -> Target:
+    if not gpus:
+        return network
+    return replace(
+        network, build=lambda: network.build().to("cuda"), features=lambda waves: network.features(waves).to("cuda")
+    )
+
+
+def _extremes(run: Run, network: Target, engine: Engine, folds: Sequence[int]) -> None:
+    where = np.flatnonzero(np.isin(run.probing_set.folds, folds) | (run.probing_set.folds == 0))
+    key, shards = stages.extremes_key(run, network, where), []
+    for first in range(0, len(where), stages.SHARD):
+        clips = tuple(run.probing_set.clips[i] for i in where[first : first + stages.SHARD])
+        shards.append(({**key, "first": first}, (first, replace(run.probing_set, clips=clips))))
+    function = partial(_summary, run.k)
+    _make(run, network, engine, SUMMARIES, function, shards)
+    stored = (run.store.get(SUMMARIES, name, partial(function, network, job), "arrays") for name, job in shards)
+    total = reduce(partial(extremes.merged, run.k), stored)  # in the order of clips, whichever was done first
+    run.store.get(SUMMARIES, {**key, "first": "all"}, lambda: total, "arrays")
+    run.store.get("extremes", key, lambda: extremes.highest_and_lowest(total), "arrays")
+
+
+def _summary(k: int, network: Target, job: tuple[int, ProbingSet]) -> Arrays:
+    return extremes.summary(k, stages.recorded(network, job[1]), job[0])
+
+
+@dataclass(frozen=True)
+class Spread:
+    """A language model held by many workers; see `llm.LLM`. shard: how many chats are given to one at a time."""
+
+    model: str
+    revision: str
+    each: Each
+    shard: int
+
+    def answers(self, chats: Sequence[Chat], sampling: Sampling) -> Iterator[tuple[int, Answer]]:
+        """See LLM; a shard's answers come together."""
+        firsts = range(0, len(chats), self.shard)
+        jobs = [chats[first : first + self.shard] for first in firsts]
+        for number, answers in self.each(partial(_answered, sampling), jobs):
+            yield from ((firsts[number] + i, answer) for i, answer in answers)
+
+
+def _answered(sampling: Sampling, llm: LLM, chats: Sequence[Chat]) -> list[tuple[int, Answer]]:
+    return list(llm.answers(chats, sampling))
+
+
+@contextmanager
+def language_model(
+    specification: str, engine: Engine, opened: Callable[[str], LLM] = open_llm, shard: int = QUESTIONS
+) -> Iterator[Spread]:
+    """The language model of that specification on every worker; `opened` opens it there."""
+    here = opened(specification)  # for its name: the weights are loaded when it is first asked
+    with workers(engine, partial(opened, specification)) as each:
+        yield Spread(here.model, here.revision, each, shard)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The command line; see the module's docstring."""
+    from andlib import answers, captioners
+
+    parser = argparse.ArgumentParser(description="Records, asks or captions on many workers.")
+    for name, default in {"profile": "mini", "data-dir": "", "model": "ast", "weights": "", "llm": ""}.items():
+        parser.add_argument(f"--{name}", default=default)
+    parser.add_argument("--captions", type=Path, help="caption file to write")
+    for name, default in vars(Engine()).items():
+        parser.add_argument(f"--{name}", type=type(default), default=default)
+    given = parser.parse_args(arguments)
+    try:
+        engine = Engine(**{name: getattr(given, name) for name in vars(Engine())})
+        run = open_run({name: getattr(given, name) for name in ("profile", "data_dir", "model", "weights")})
+        if given.captions:
+            kept, at_once = Completions(given.captions.with_suffix(".jsonl")), captioners.SHARD * engine.workers
+            with language_model(given.llm, engine, captioners.open_captioner, captioners.BATCH) as llm:
+                captioners.write_captions(given.captions, captioners.caption(run.probing_set, llm, kept, at_once))
+        elif given.llm:
+            with language_model(given.llm, engine) as vars(run)["language_model"]:
+                answers.ask_everything(run)
+        else:
+            for model in run.models:
+                record(run, model, engine)
+    except InputError as error:
+        parser.exit(2, f"{error}\n")
+
+
+if __name__ == "__main__":
+    main()
