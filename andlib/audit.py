@@ -4,8 +4,6 @@
 where it was: what costs time is stored stage by stage, and a switch that leaves a stage's inputs alone costs nothing.
 """
 
-import argparse
-import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -14,15 +12,15 @@ from itertools import combinations, product
 import numpy as np
 import pandas as pd
 
-from andlib import ablation, answers, concepts, section_4_3, section_4_4, stages
+from andlib import ablation, answers, concepts, kept, section_4_3, section_4_4, stages
 from andlib.ablation import Effects, UnitSet
-from andlib.audit_matrix import EXHIBITS, MODES, Measures, path_of
+from andlib.audit_matrix import EXHIBITS, MODES, NAME, Measures
 from andlib.polysemanticity import most_in_a_cluster, sentence_clusters
-from andlib.profiles import LEARNT, MODELS, PROFILES
+from andlib.profiles import LEARNT, MODELS
 from andlib.records import ProbingSet
-from andlib.run import Run, open_run
+from andlib.run import Run
 from andlib.similarity import FUNCTIONS
-from andlib.store import digest, write_atomically
+from andlib.store import digest
 
 STRATEGIES = ("random", *section_4_3.STRATEGIES)
 PERCENT, TAU, COMMONEST = section_4_4.MATCHED_AT, 4, 3
@@ -179,21 +177,12 @@ def _rounded(measures: Measures) -> Measures:
 
 def main() -> None:
     """The command line; see the module's docstring."""
-    able = [name for name, profile in PROFILES.items() if set(MODELS) <= set(profile.networks)]
-    parser = argparse.ArgumentParser(
-        description="Measures every table and figure under each fault of the released code."
-    )
-    parser.add_argument("--profile", choices=able, default="mini")
-    parser.add_argument("--data-dir", default="")
-    given = parser.parse_args()
-    run = open_run({"profile": given.profile, "data_dir": given.data_dir, "model": "all"})
+    run, given = kept.asked("Measures every table and figure under each fault of the released code.")
     started = time.monotonic()
     modes = measure(run)
     about = {"seed": section_4_3.SEED, "seeds_of_figure4": section_4_4.SEEDS, "made_by": run.made_by()}
     held = {**about, "seconds": round(time.monotonic() - started), "modes": modes}
-    text = json.dumps(held, indent=1, ensure_ascii=False) + "\n"
-    write_atomically(path_of(given.profile), lambda path: path.write_text(text, encoding="utf-8"))
-    print(f"{len(MODES)} modes in {held['seconds']} s: {path_of(given.profile)}")
+    print(kept.write(given.profile, NAME, held))
 
 
 if __name__ == "__main__":

@@ -1,15 +1,13 @@
 """The audit's matrix, read: which switch of the released code changes which exhibit, why others do not, and what a
 fault alone explains of the numbers that the paper prints."""
 
-import json
 from collections.abc import Mapping, Sequence
 from itertools import product
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from andlib import concepts, paper, paths, stages
+from andlib import concepts, kept, paper, stages
 from andlib.polysemanticity import chance_by_sizes
 from andlib.profiles import FAULTS, MODELS, PROFILES
 from andlib.run import Run
@@ -17,6 +15,7 @@ from andlib.run import Run
 Measures = dict[str, float | str | None]  # name -> value; None where no answer of a language model is kept
 MODES = ("corrected", *FAULTS, "released")
 EXHIBITS = ("Tables 2, 7", "Table 4", "Table 6", "Figs 3, 9", "Fig. 4", "Fig. 5", "Figs 6, 11–13")
+NAME = "audit_matrix"  # of the kept file
 CLOSE = 1e-5  # the cosine of equal names differs by less, added up in another order
 
 _WORDS = ("Figs 3, 9", "Fig. 4", "Fig. 5")  # what is read off summaries
@@ -52,15 +51,10 @@ def reason(switch: str, exhibit: str, model: str) -> str:
     return next(found, "")
 
 
-def path_of(profile: str) -> Path:
-    """The file of a profile's matrix."""
-    return paths.results() / profile / "audit_matrix.json"
-
-
 def committed() -> dict[str, dict]:
     """What `python -m andlib.audit` wrote, profile -> its file; profiles without one are left out."""
-    files = {profile: path_of(profile) for profile in PROFILES}
-    return {profile: json.loads(path.read_text()) for profile, path in files.items() if path.is_file()}
+    matrices = {profile: kept.read(profile, NAME) for profile in PROFILES}
+    return {profile: matrix for profile, matrix in matrices.items() if matrix}
 
 
 def tidy(matrices: Mapping[str, Mapping]) -> pd.DataFrame:

@@ -282,15 +282,16 @@ plain(pd.DataFrame(averages), "Units a class in Table 4: arithmetic, and as prin
 # | who summarises | rules that state only what captions share | `andlib.mini.consensus` | a language model (`-p summariser llm`) |
 # | what counts as a greeting or junk | openings and phrases of a list | `andlib.language` | none dropped; any point that holds such letters |
 # | calibration's encoder | MiniLM with six layers for the paper's twelve | `andlib.encoders` | [compared](3_summaries.ipynb) |
+# | what of a point is embedded | all of it, its number in the list included, as released | `andlib.stages` | the words alone; two points of one number are then less alike |
 # | ICL's first five | one ranked list, so that they hold its first; naming none is wrong | `andlib.answers` | two questions; the nearest class |
 # | tagger | HanTa, which needs no download | `andlib.tagging` | NLTK's, as the paper |
 # | which adjectives are acoustic | a list of ours | `andlib.language` | a language model's verdicts, compared in [3.2](3_summaries.ipynb) |
 # | which noun names a class | its lemma or a synonym | `andlib.language` | equal letters; substrings |
-# | value of a silenced unit | zero at every token | `andlib.ablation` | its mean; another clip's |
+# | value of a silenced unit | zero at every token | `andlib.ablation` | its mean; another clip's: [compared](better_unlearning.ipynb) |
 # | clips of Table 4 | units from folds 2–5, effects on fold 1 | `andlib.section_4_3` | all clips for both, shown beside it |
 # | averages of Table 4 | over a class's clips, then over classes | `andlib.ablation` | over clips |
 # | a class without a unit | counts 0, and is marked | `andlib.section_4_3` | left out, shown beside it |
-# | random arm | 5.4 % of the units, drawn anew for each class | `andlib.ablation` | one draw; as many units in every layer, shown beside it |
+# | random arm | 5.4 % of the units, drawn anew for each class | `andlib.ablation` | one draw; as many units in every layer, drawn 199 times and shown beside it |
 # | order of units with equally many words (Fig. 4) | drawn by the seed, nested in r | `andlib.section_4_4` | by number of the unit |
 # | adjectives of a unit (Fig. 5) | different ones | `andlib.section_4_4` | with repetitions |
 # | Algorithm 1 or the text | the text's count, over units that react at all; the printed reading beside it | `andlib.polysemanticity` | the intersection of all K |

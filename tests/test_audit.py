@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from conftest import tiny_run
 
-from andlib import audit, audit_matrix, concepts, paper, paths, stages
+from andlib import audit, audit_matrix, concepts, kept, paper, paths, stages
 from andlib.audit_matrix import EXHIBITS, MODES, NO_EFFECT
 from andlib.profiles import FAULTS, MODELS
 
@@ -164,7 +164,7 @@ def test_chance_in_figure_6_follows_from_table_8():
 
 def test_the_command_writes_a_whole_file_or_none(tmp_path, monkeypatch, run):
     monkeypatch.setattr(paths, "results", lambda: tmp_path)
-    monkeypatch.setattr(audit, "open_run", lambda given: run)
+    monkeypatch.setattr(kept, "open_run", lambda given: run)
     monkeypatch.setattr("sys.argv", ["audit", "--profile", "mini"])
     monkeypatch.setattr(audit, "measure", lambda run: {"corrected": {}})
     audit.main()
