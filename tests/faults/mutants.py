@@ -1,0 +1,122 @@
+"""Seeded mutants: does the suite notice when the code stops being careful?
+
+python tests/faults/mutants.py [NAME ...]
+
+Each mutant is a copy of the project with one line changed; the fast tests of that module must fail there, and must
+pass on an unchanged copy.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+# name -> file, line as it stands, line as a careless author would have it, tests that must notice
+MUTANTS = {
+    "the stored sha256 is not compared": (
+        "andlib/store.py",
+        'if file_digest(path) == json.loads(_manifest(path).read_text())["sha256"]:',
+        'if json.loads(_manifest(path).read_text())["sha256"]:',
+        "tests/test_store.py",
+    ),
+    "one parameter is left out of keys": (
+        "andlib/store.py",
+        'key = digest({"stage": stage, "parameters": parameters})[:32]',
+        'key = digest({"stage": stage, "parameters": {n: v for n, v in parameters.items() if n != "k"}})[:32]',
+        "tests/test_store.py",
+    ),
+    "samples that a file lacks are not missed": (
+        "andlib/recordings.py",
+        "if len(samples) < wanted:",
+        "if len(samples) < 0:",
+        "tests/test_probing.py",
+    ),
+    "truncated files pass by their header": (
+        "andlib/recordings.py",
+        "if CUT.search(info.extra_info):",
+        "if False:",
+        "tests/test_probing.py",
+    ),
+    "links may leave the folder": (
+        "andlib/probing.py",
+        "if not path.resolve().is_relative_to(base.resolve()):",
+        "if not path.is_relative_to(base):",
+        "tests/test_probing.py",
+    ),
+    "archives may name any file": (
+        "andlib/downloads.py",
+        r'_WANTED = re.compile(r"[^/]+/(audio/[\w-]+\.wav|meta/[\w-]+\.csv|LICENSE)", re.ASCII)',
+        r'_WANTED = re.compile(r"[^/]*/(.*)", re.ASCII)',
+        "tests/test_downloads.py",
+    ),
+    "a download's sha256 is not compared": (
+        "andlib/downloads.py",
+        "if found != archive.sha256:",
+        "if not found:",
+        "tests/test_downloads.py",
+    ),
+    "cells of tables are not escaped": (
+        "andlib/tables.py",
+        'else f"<td>{escape(text)}</td>"',
+        'else f"<td>{text}</td>"',
+        "tests/test_tables.py",
+    ),
+    "pickles may run": (
+        "andlib/beats_checkpoints.py",
+        'torch.load(path, map_location="cpu", weights_only=True)',
+        'torch.load(path, map_location="cpu", weights_only=False)',
+        "tests/test_beats.py",
+    ),
+    "the key is repeated in errors": (
+        "andlib/servers.py",
+        'text = str(said).replace(self._key, "***")[:QUOTED]',
+        "text = str(said)[:QUOTED]",
+        "tests/test_servers.py",
+    ),
+}
+
+
+def tested(project: Path, *files: str) -> subprocess.CompletedProcess:
+    """The tests of some files in a copy of the project, up to the first that fails."""
+    environment = {name: value for name, value in os.environ.items() if name != "ANDLIB_FAULTS"}
+    command = [sys.executable, "-B", "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *files]
+    given = {**environment, "PYTHONPATH": str(project)}  # before the package that is installed
+    return subprocess.run(command, cwd=project, env=given, capture_output=True, text=True)
+
+
+def caught(project: Path, file: str, line: str, mutated: str, tests: str) -> str:
+    """The first test that fails on the mutant, or "" if none does."""
+    path = project / file
+    text = path.read_text(encoding="utf-8")
+    assert text.count(line) == 1, f"{file} has changed: {line!r} stands there {text.count(line)} times"
+    path.write_text(text.replace(line, mutated), encoding="utf-8")
+    try:
+        said = tested(project, tests).stdout.splitlines()
+    finally:
+        path.write_text(text, encoding="utf-8")
+    return next((row.split()[1] for row in said if row.startswith("FAILED")), "")
+
+
+def main(names: list[str]) -> int:
+    chosen = {name: MUTANTS[name] for name in names or MUTANTS}
+    with tempfile.TemporaryDirectory() as folder:
+        project = Path(folder, "project")
+        dropped = shutil.ignore_patterns("pages", "_build", "__pycache__", "_static", ".*")
+        for part in ("andlib", "tests", "book"):
+            shutil.copytree(ROOT / part, project / part, ignore=dropped)
+        shutil.copy(ROOT / "pyproject.toml", project)
+        whole = tested(project, *sorted({tests for *_, tests in chosen.values()}))
+        if whole.returncode:
+            print(f"The tests fail without any mutant:\n{whole.stdout}")
+            return 1
+        found = {name: caught(project, *mutant) for name, mutant in chosen.items()}
+    for name, test in found.items():
+        print(f"{'caught' if test else 'SURVIVES':9} {name}: {test or MUTANTS[name][-1]}")
+    return sum(not test for test in found.values())
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
