@@ -20,7 +20,7 @@ WANTED = $$(cat pyproject.toml constraints.txt | cksum) $$(pwd)
 ANEW = $$("$(VENV)/bin/papermill" --version >/dev/null 2>&1 || echo --clear)
 
 .DEFAULT_GOAL := help
-.PHONY: help install llm book pages page answers controls unlearning audit results strategies sync test lint bench clean
+.PHONY: help install llm book pages page answers controls unlearning audit results strategies sync test lint browser faults bench clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' Makefile
@@ -80,6 +80,12 @@ test: lint ## lint, check the format and run the tests
 
 lint: install ## lint and check the format
 	@$(RUN) -m ruff check . && $(RUN) -m ruff format --check .
+
+browser: book ## drive the report's tables and atlas in a real browser (chromium)
+	@ANDLIB_BOOK=_build/html $(RUN) -m pytest tests/test_atlas_browser.py tests/test_sortable_tables.py
+
+faults: install ## every fault, 100 kills and 20,000 odd inputs (an hour)
+	@$(RUN) -m pytest tests/faults
 
 bench: install ## measure speed and memory
 	@$(RUN) -m benchmarks

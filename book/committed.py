@@ -19,7 +19,7 @@ from andlib.store import write_atomically
 KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
 LAYOUT = "lines_to_next_cell"  # jupytext's note of blank lines in the .py
 WIDGET = "application/vnd.jupyter.widget-view+json"
-LEDGER, LEDGER_PROFILE = "claims", "mini"  # the page that reads every profile's numbers, and so is made last
+ACROSS, ACROSS_PROFILE = ("audit", "claims"), "mini"  # pages that read every profile's numbers, and so are made last
 
 
 # Where pages are
@@ -184,8 +184,8 @@ def made_from(page: str, profile: str) -> dict[str, str]:
     """
     package = [path for path in _files(paths.root() / "andlib") if "__pycache__" not in path.parts]
     read = [path for path in _files(results(profile)) if path.stem not in names()]
-    if page == LEDGER:
-        read = [path for path in sorted(paths.results().glob("*/*.json")) if path.stem != LEDGER]
+    if page in ACROSS:
+        read = [path for path in sorted(paths.results().glob("*/*.json")) if path.stem not in ACROSS]
     digests = {path: _sha256(path.read_bytes()) for path in [paths.root() / "constraints.txt", *package, *read]}
     digests[source(page)] = _sha256(json.dumps([profile, cells(source(page))], sort_keys=True).encode())
     return {path.relative_to(paths.root()).as_posix(): digest[:16] for path, digest in digests.items()}

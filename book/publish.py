@@ -31,10 +31,10 @@ from andlib import paths
 from andlib.cards import WITHHOLD_AUDIO
 from andlib.errors import InputError, check_choice, suggest
 from committed import (
+    ACROSS,
+    ACROSS_PROFILE,
     KERNEL,
     LAYOUT,
-    LEDGER,
-    LEDGER_PROFILE,
     as_text,
     check,
     committed_page,
@@ -188,6 +188,15 @@ def stage(profile: str) -> Path:
     return out
 
 
+def write_atlas(book: Path, profile: str, data_dir: str, *, sounds: bool) -> Path:
+    """Write the atlas of a profile's neurons into a book, with the clips' sounds or without; returns its data file."""
+    from andlib import atlas
+    from andlib.run import open_run
+
+    run = open_run({"model": "all", "profile": profile, "data_dir": data_dir})
+    return atlas.write(run, book / "_static/atlas", sounds=sounds)
+
+
 def publish(executed: list[Path], profile: str) -> None:
     """Copy executed pages to `book/pages/<profile>/` and the numbers they glue to `results/<profile>/<page>.json`.
 
@@ -227,7 +236,8 @@ def _run(given: argparse.Namespace) -> int:
         print("\n".join(problems) or "Every committed page is fresh.")
         return bool(problems)
     if given.command == "stage":
-        done = [stage(given.profile)]
+        laid_out = stage(given.profile)
+        done = [laid_out, write_atlas(laid_out, given.profile, given.data_dir, sounds=True)]
     elif given.command == "sync":
         done = sync()
     else:
@@ -235,11 +245,12 @@ def _run(given: argparse.Namespace) -> int:
         if given.command == "results" and given.data_dir:
             os.environ[WITHHOLD_AUDIO] = "1"  # recordings of others stay out of committed pages
         if given.command == "results":
-            pages = [page for page in pages if page != LEDGER]
+            pages = [page for page in pages if page not in ACROSS]
         done = execute_pages(pages, given.profile, given.data_dir, given.workers)
         if given.command == "results":
             publish(done, given.profile)
-            publish(execute_pages([LEDGER], LEDGER_PROFILE), LEDGER_PROFILE)
+            write_atlas(paths.root() / "book", given.profile, given.data_dir, sounds=False)
+            publish(execute_pages(list(ACROSS), ACROSS_PROFILE), ACROSS_PROFILE)
     print("\n".join(str(path) for path in done))
     return 0
 
