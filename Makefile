@@ -60,16 +60,16 @@ answers: install ## ask the small language model what PROFILE's pages read and t
 	  $(RUN) -m andlib.answers --profile "$(PROFILE)" --data-dir "$(DATA_DIR)"; \
 	else echo "The small language model is not installed (make llm): the committed answers stay."; fi
 
-controls: install ## compute the controls of Table 4 that take longer than a page may (an hour, once)
+controls: install ## compute Table 4's controls, 199 random sets a strategy, unless those kept still fit (an hour)
 	@$(RUN) -m andlib.controls --profile "$(PROFILE)" --data-dir "$(DATA_DIR)"
 
-unlearning: install ## compare ways to choose and to silence units (half an hour, once)
+unlearning: install ## compare ways to choose and to silence units (half an hour)
 	@$(RUN) -m andlib.better_unlearning --profile "$(PROFILE)" --data-dir "$(DATA_DIR)"
 
-audit: install ## compute what each fault of the released code does to each table (an hour, once)
+audit: install ## compute what each fault of the released code does to each table (an hour)
 	@$(RUN) -m andlib.audit --profile "$(PROFILE)" --data-dir "$(DATA_DIR)"
 
-results: install sync answers controls unlearning audit ## refresh the committed pages and numbers of PROFILE, with DATA_DIR where it needs recordings
+results: install sync answers controls ## refresh the committed pages and numbers of PROFILE, with DATA_DIR where it needs recordings
 	@$(PAGES) results $(GIVEN)
 
 sync: install ## write notebooks/*.ipynb from the .py beside them
