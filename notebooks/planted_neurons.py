@@ -60,7 +60,7 @@ al.figures.style()
 # A **closed** method (DB, TAB, ICL) finds a truth if it is the concept that it ranks first; two truths, if both are among its three best.
 # It chooses either from the names or attributes that a truth of its kind is one of (*own*: ESC-50's {glue:text}`names` names, or {glue:text}`attributes` attributes), or from both together (*joint*), as it must where the kind of a neuron is unknown.
 # A **summary** and the **open concepts** find what they say, wherever they say it, by the synonyms in the table below.
-# These words were fixed by meaning before any neuron was planted. That closed methods are given the set of the own kind, too, was added after the joint set had been seen to hide attributes.
+# These words were fixed by meaning before any neuron was planted. That closed methods are given the set of the own kind, too, was added after the joint set had been seen to hide attributes; and graded attributes, planted by degree at first, were made to hold or not, because by degree every seed had chosen the same five clips.
 
 # %% tags=["hide-input"]
 table, said = planted.neurons(run), planted.captioned(run)
