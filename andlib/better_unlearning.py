@@ -25,8 +25,8 @@ RULES = {  # who chooses -> by what, on clips of folds 2-5
     "random": "drawn at random",
 }
 WAYS = ("zero", "mean", "resample")
-DRAWS, SEED, NEAREST = 1000, 0, 3
-VERSION = 1
+DRAWS, SEED, NEAREST = 10_000, 0, 3  # as many draws, or no p could be small enough for all rows together
+NAME, VERSION = "ways_to_unlearn", 1  # of the kept file; of what is stored
 
 
 def choices(run: Run, model: str) -> dict[str, list[UnitSet]]:
@@ -202,7 +202,7 @@ def compared(run: Run) -> pd.DataFrame:
 
     Raises InputError where a profile has none.
     """
-    held = kept.read(run.profile.name, "better_unlearning", "make unlearning")
+    held = kept.read(run.profile.name, NAME, "make unlearning")
     rows = pd.DataFrame(held["rows"])
     return rows.assign(p_holm=holm(rows["p"].astype(float)), made_by=held["made_by"])
 
@@ -216,7 +216,7 @@ def main() -> None:
     rows = pd.concat(tables).astype(object)
     held = {"made_by": run.made_by(*stages.caption_parts(run)), "seconds": round(time.monotonic() - begun)}
     rows = rows.where(rows.notna(), None).to_dict("records")
-    print(kept.write(given.profile, "better_unlearning", held | {"rows": rows}))
+    print(kept.write(given.profile, NAME, held | {"rows": rows}))
 
 
 if __name__ == "__main__":
