@@ -1,11 +1,19 @@
 """Highest and lowest clips of every unit, and moments of its activations, from shards of clips that merge."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import partial, reduce
 
 import numpy as np
 
+from andlib import stages
 from andlib.activations import highest
+from andlib.records import ProbingSet
+from andlib.run import Run
 from andlib.store import Arrays
+from andlib.targets import Target
+
+STAGE = "extremes_of_shards"
 
 NAMES = ("clips", "values", "count", "mean", "squares")
 
@@ -57,7 +65,29 @@ def _merged_layer(k: int, a: Arrays, b: Arrays) -> Arrays:
     }
 
 
-def highest_and_lowest(total: Arrays) -> Arrays:
-    """`layer/0` and `layer/1`: the highest and the lowest clips of a summary, as `stages` stores them."""
-    found = {name.removesuffix("/clips"): array for name, array in total.items() if name.endswith("/clips")}
-    return {f"{layer}/{side}": clips[side].astype(int) for layer, clips in found.items() for side in (0, 1)}
+Shard = tuple[dict, tuple[int, ProbingSet]]  # its key, and its clips with the number of the first
+
+
+def shards(run: Run, network: Target, where: np.ndarray) -> Iterator[Shard]:
+    """The clips `where`, in the shards of `stages`."""
+    key = stages.extremes_key(run, network, where)
+    for first in range(0, len(where), stages.SHARD):
+        clips = tuple(run.probing_set.clips[i] for i in where[first : first + stages.SHARD])
+        yield {**key, "first": first}, (first, replace(run.probing_set, clips=clips))
+
+
+def of_shard(k: int, network: Target, job: tuple[int, ProbingSet]) -> Arrays:
+    """The summary of a shard's clips."""
+    first, clips = job
+    return summary(k, stages.recorded(network, clips), first)
+
+
+def gather(run: Run, network: Target, where: np.ndarray, parts: Sequence[Shard]) -> Arrays:
+    """Merges stored shards, in the order of clips, and stores the summary, and its clips for `highest_and_lowest`."""
+    stored = (run.store.get(STAGE, key, partial(of_shard, run.k, network, job), "arrays") for key, job in parts)
+    total = reduce(partial(merged, run.k), stored)
+    layers = [name.removesuffix("/clips") for name in total if name.endswith("/clips")]
+    clips = {f"{layer}/{side}": total[f"{layer}/clips"][side].astype(int) for layer in layers for side in (0, 1)}
+    key = stages.extremes_key(run, network, where)
+    run.store.get("extremes", key, lambda: clips, "arrays")
+    return run.store.get(STAGE, {**key, "first": "all"}, lambda: total, "arrays")

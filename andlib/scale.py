@@ -16,7 +16,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import cached_property, partial, reduce
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -25,14 +25,11 @@ import numpy as np
 from andlib import extremes, stages
 from andlib.errors import InputError, MissingExtra, check_choice
 from andlib.llm import LLM, Answer, Chat, Completions, Sampling, open_llm
-from andlib.records import ProbingSet
 from andlib.run import Run, open_run
-from andlib.store import Arrays
 from andlib.targets import Target
 
-ATTEMPTS = 4  # at a job that its worker does not survive
+RESTARTS = 4  # of a worker; tasks have no limit, for each call while a lost machine is not known as lost counts
 PATIENCE = 60  # seconds without any result until an idle worker makes room for one that lost its machine
-SUMMARIES = "extremes_of_shards"
 QUESTIONS = 32  # in a shard: a batch of llm.TransformersLLM
 
 
@@ -75,15 +72,12 @@ class Worker:
         return number, function(self.held, job)
 
 
-Each = Callable[[Callable, Sequence], Iterator[tuple[int, Any]]]
-
-
 @contextmanager
-def workers(engine: Engine, hold: Callable[[], Any]) -> Iterator[Each]:
+def workers(engine: Engine, hold: Callable[[], Any]) -> Iterator[Callable]:
     """Gives `each(function, jobs)`: a job's number and `function(hold(), job)`, in any order, as soon as it is there.
 
-    A lost worker starts again elsewhere and does its job again. Raises what a job raises; InputError where a job costs
-    ATTEMPTS workers their lives; MissingExtra without Ray.
+    A lost worker starts again elsewhere and does its job again. Raises what a job raises; InputError where a worker is
+    lost more than RESTARTS times; MissingExtra without Ray.
     """
     if engine.engine == "serial":
         model = hold()
@@ -94,7 +88,7 @@ def workers(engine: Engine, hold: Callable[[], Any]) -> Iterator[Each]:
         cores = {"num_cpus": max(engine.workers * engine.threads, os.cpu_count()), "include_dashboard": False}
         ray.init(address=engine.address or "local", log_to_driver=False, **({} if engine.address else cores))
     declared = {"num_cpus": engine.threads, "num_gpus": engine.gpus}
-    actor = ray.remote(max_restarts=-1, max_task_retries=ATTEMPTS - 1, **declared)(Worker)
+    actor = ray.remote(max_restarts=RESTARTS, max_task_retries=-1, **declared)(Worker)
     actors = []
     try:
         yield partial(_each, ray, engine.workers, actors, partial(actor.remote, hold, engine.threads))
@@ -103,8 +97,7 @@ def workers(engine: Engine, hold: Callable[[], Any]) -> Iterator[Each]:
 
 
 def _each(ray, most: int, actors: list, another: Callable, function: Callable, jobs: Sequence) -> Iterator:
-    while len(actors) < min(most, len(jobs)):
-        actors.append(another())
+    actors += [another() for _ in range(min(most, len(jobs)) - len(actors))]
     pool = ray.util.ActorPool(actors)
     for job in enumerate(jobs):
         pool.submit(lambda worker, job: worker.do.remote(job[0], function, job[1]), job)
@@ -114,7 +107,8 @@ def _each(ray, most: int, actors: list, another: Callable, function: Callable, j
         except ray.exceptions.RayTaskError as error:
             raise error.cause from None
         except ray.exceptions.RayActorError as error:
-            raise InputError(f"A job was tried {ATTEMPTS} times, and its worker died each time: {error}") from None
+            lost = f"A worker was lost more than {RESTARTS} times: its machine, its memory or its job is at fault."
+            raise InputError(f"{lost} What is done is stored; run again for the rest. Ray says: {error}") from None
         except TimeoutError:
             if idle := pool.pop_idle():
                 actors.remove(idle)
@@ -126,10 +120,8 @@ def _ray():
     try:
         import ray.util
     except (ImportError, OSError) as error:
-        raise MissingExtra(
-            f"The engine ray needs Ray, which cannot be imported ({error}). "
-            "Install it: pip install -c constraints.txt -e '.[scale]'"
-        ) from None
+        install = "Install it: pip install -c constraints.txt -e '.[scale]'"
+        raise MissingExtra(f"The engine ray needs Ray, which cannot be imported ({error}). {install}") from None
     return ray
 
 
@@ -137,10 +129,12 @@ def record(run: Run, model: str | Target, engine: Engine, folds: Sequence[int] =
     """Makes and stores what `stages` reads of a target: activations; where they exceed the budget, the highest and
     lowest among the clips of `folds`, and beside them moments (`extremes.summary`)."""
     network = stages.probed(run, model)
-    if stages.too_large(run, network):
-        _extremes(run, network, engine, folds)
-    else:
-        _make(run, network, engine, "activations", stages.recorded, list(stages.shards(run, network)))
+    if not stages.too_large(run, network):
+        return _make(run, network, engine, "activations", stages.recorded, list(stages.shards(run, network)))
+    where = np.flatnonzero(np.isin(run.probing_set.folds, folds) | (run.probing_set.folds == 0))
+    shards = list(extremes.shards(run, network, where))
+    _make(run, network, engine, extremes.STAGE, partial(extremes.of_shard, run.k), shards)
+    extremes.gather(run, network, where, shards)
 
 
 def _make(run: Run, network: Target, engine: Engine, stage: str, function: Callable, shards: Sequence) -> None:
@@ -164,31 +158,13 @@ def _held(network: Target, gpus: float) -> Target:
     )
 
 
-def _extremes(run: Run, network: Target, engine: Engine, folds: Sequence[int]) -> None:
-    where = np.flatnonzero(np.isin(run.probing_set.folds, folds) | (run.probing_set.folds == 0))
-    key, shards = stages.extremes_key(run, network, where), []
-    for first in range(0, len(where), stages.SHARD):
-        clips = tuple(run.probing_set.clips[i] for i in where[first : first + stages.SHARD])
-        shards.append(({**key, "first": first}, (first, replace(run.probing_set, clips=clips))))
-    function = partial(_summary, run.k)
-    _make(run, network, engine, SUMMARIES, function, shards)
-    stored = (run.store.get(SUMMARIES, name, partial(function, network, job), "arrays") for name, job in shards)
-    total = reduce(partial(extremes.merged, run.k), stored)  # in the order of clips, whichever was done first
-    run.store.get(SUMMARIES, {**key, "first": "all"}, lambda: total, "arrays")
-    run.store.get("extremes", key, lambda: extremes.highest_and_lowest(total), "arrays")
-
-
-def _summary(k: int, network: Target, job: tuple[int, ProbingSet]) -> Arrays:
-    return extremes.summary(k, stages.recorded(network, job[1]), job[0])
-
-
 @dataclass(frozen=True)
 class Spread:
     """A language model held by many workers; see `llm.LLM`. shard: how many chats are given to one at a time."""
 
     model: str
     revision: str
-    each: Each
+    each: Callable[[Callable, Sequence], Iterator[tuple[int, Any]]]
     shard: int
 
     def answers(self, chats: Sequence[Chat], sampling: Sampling) -> Iterator[tuple[int, Answer]]:
@@ -218,11 +194,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     from andlib import answers, captioners
 
     parser = argparse.ArgumentParser(description="Records, asks or captions on many workers.")
-    for name, default in {"profile": "mini", "data-dir": "", "model": "ast", "weights": "", "llm": ""}.items():
-        parser.add_argument(f"--{name}", default=default)
-    parser.add_argument("--captions", type=Path, help="caption file to write")
-    for name, default in vars(Engine()).items():
+    texts = {"profile": "mini", "data-dir": "", "model": "ast", "weights": "", "llm": ""}
+    for name, default in (texts | vars(Engine())).items():
         parser.add_argument(f"--{name}", type=type(default), default=default)
+    parser.add_argument("--captions", type=Path, help="caption file to write")
     given = parser.parse_args(arguments)
     try:
         engine = Engine(**{name: getattr(given, name) for name in vars(Engine())})
