@@ -126,7 +126,7 @@ def ask_everything(run: Run) -> None:
     from andlib import section_3  # it reads this module
 
     uncalibrated = replace(run, mode="icl_uncalibrated")
-    vars(uncalibrated)["completions"] = run.completions
+    vars(uncalibrated).update(completions=run.completions, language_model=run.language_model)
     for model in run.models:
         neurons(run, model)
         for shots in SHOTS:

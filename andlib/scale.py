@@ -44,7 +44,7 @@ class Engine:
     engine: str = "ray"
     workers: int = 2
     address: str = ""
-    gpus: float = 0
+    gpus: float = 0.0
     threads: int = 1
 
     def __post_init__(self):
@@ -86,12 +86,14 @@ def workers(engine: Engine, hold: Callable[[], Any]) -> Iterator[Callable]:
     ray = _ray()
     if ours := not ray.is_initialized():
         cores = {"num_cpus": max(engine.workers * engine.threads, os.cpu_count()), "include_dashboard": False}
-        ray.init(address=engine.address or "local", log_to_driver=False, **({} if engine.address else cores))
-    declared = {"num_cpus": engine.threads, "num_gpus": engine.gpus}
-    actor = ray.remote(max_restarts=RESTARTS, max_task_retries=-1, **declared)(Worker)
-    actors = []
+        try:
+            ray.init(address=engine.address or "local", log_to_driver=False, **({} if engine.address else cores))
+        except ConnectionError as error:
+            raise InputError(f"No cluster at {engine.address!r} ({error}): ray start --head makes one.") from None
+    needs = {"num_cpus": engine.threads, "num_gpus": engine.gpus, "max_restarts": RESTARTS, "max_task_retries": -1}
+    another, actors = partial(ray.remote(**needs)(Worker).remote, hold, engine.threads), []
     try:
-        yield partial(_each, ray, engine.workers, actors, partial(actor.remote, hold, engine.threads))
+        yield partial(_each, ray, engine.workers, actors, another)
     finally:
         ray.shutdown() if ours else actors.clear()
 
@@ -143,19 +145,17 @@ def _make(run: Run, network: Target, engine: Engine, stage: str, function: Calla
     missing = [shard for shard in shards if not run.store.holds(stage, shard[0], "arrays")]
     if not missing:
         return
-    hold = partial(_held, replace(network), engine.gpus)  # replaced: without the weights, if they came from a file
+    # replaced: without the weights, if they came from a file
+    hold = partial(_on_gpu if engine.gpus else replace, replace(network))
     with workers(engine, hold) as each, tqdm(total=len(missing), desc=stage, unit="shard", leave=False) as bar:
         for number, arrays in each(function, [job for _, job in missing]):
             run.store.get(stage, missing[number][0], lambda arrays=arrays: arrays, "arrays")
             bar.update()
 
 
-def _held(network: Target, gpus: float) -> Target:
-    if not gpus:
-        return network
-    return replace(
-        network, build=lambda: network.build().to("cuda"), features=lambda waves: network.features(waves).to("cuda")
-    )
+def _on_gpu(network: Target) -> Target:
+    build, features = network.build, network.features
+    return replace(network, build=lambda: build().to("cuda"), features=lambda waves: features(waves).to("cuda"))
 
 
 @dataclass(frozen=True)

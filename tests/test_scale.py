@@ -242,6 +242,12 @@ def test_a_job_that_kills_its_workers_is_given_up(cluster, tmp_path, monkeypatch
         scale.record(tiny_run(tmp_path), "ast", scale.Engine(workers=1))
 
 
+def test_a_cluster_that_is_not_there_is_named(tmp_path):
+    needs_ray()
+    with pytest.raises(InputError, match="No cluster at '127.0.0.1:1'"):
+        scale.record(tiny_run(tmp_path), "ast", scale.Engine(address="127.0.0.1:1"))
+
+
 def test_what_a_job_raises_arrives_as_it_was(cluster, tmp_path, monkeypatch):
     def refuse(network, clips):
         raise InputError("Clip 3 is silent.")
