@@ -53,12 +53,15 @@ def question(samples: np.ndarray) -> Chat:
     return [{"role": "user", "content": parts}]
 
 
-def caption(probing_set: ProbingSet, llm: LLM, completions: Completions, seconds: float = 0.0) -> dict[str, Answer]:
+def caption(
+    probing_set: ProbingSet, llm: LLM, completions: Completions, seconds: float = 0.0, at_once: int = SHARD
+) -> dict[str, Answer]:
     """The description d_i of every clip of D_p, by name in the order of the set; those kept are not asked again.
 
     seconds: how much of each clip's beginning is played, as much as the networks hear; 0 plays all of it.
+    at_once: clips in memory.
     Raises InputError, naming the first, where clips are left without one. Their errors are kept and reported, the
-    other answers stay, and the next call asks for what is missing. It stops early where 64 clips in a row fail.
+    other answers stay, and the next call asks for what is missing. It stops early where as many clips in a row fail.
     """
     clips, answers, samples = probing_set.clips, {}, round(seconds * SAMPLE_RATE) or None
     for first in range(0, len(clips), at_once):

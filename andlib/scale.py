@@ -205,7 +205,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if given.captions:
             kept, at_once = Completions(given.captions.with_suffix(".jsonl")), captioners.SHARD * engine.workers
             with language_model(given.llm, engine, captioners.open_captioner, captioners.BATCH) as llm:
-                captioners.write_captions(given.captions, captioners.caption(run.probing_set, llm, kept, at_once))
+                captioners.write_captions(
+                    given.captions, captioners.caption(run.probing_set, llm, kept, run.profile.seconds, at_once)
+                )
         elif given.llm:
             with language_model(given.llm, engine) as vars(run)["language_model"]:
                 answers.ask_everything(run)

@@ -208,6 +208,7 @@ whole = f"This set has {classes} classes: as a whole it is that subset, and what
 narrower = f"Of {classes} classes, that is. The networks are those above, not trained on these ten alone as the paper's were."
 keep(
     subset=narrower if classes > 10 else whole,
+    few=min(10, len(run.probing_set.classes)),
     few_clips=len(polysemanticity.clips_of(run, 10)),
     all_clips=len(run.probing_set),
     strict=", ".join(f"{name} {word}" for name, word in zip(strict["model"], strict["verdict"], strict=True)),
