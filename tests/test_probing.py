@@ -361,6 +361,7 @@ def test_semicolons_are_no_commas(tmp_path):
         (1, 0, "1-100-A-0.wav", ["line 3", "'1-100-A-0.wav'", "line 2", "Keep one"]),
         (1, 0, "./1-100-A-0.wav", ["line 3", "'./1-100-A-0.wav'", "line 2", "Keep one"]),
         (2, 0, "absent.wav", ["1 of 4 recordings", "'absent.wav' is absent", REMEDY]),
+        (2, 0, "x" * 300, ["1 of 4 recordings", "' is absent", REMEDY]),
         (2, 0, "", ["1 of 4 recordings", "'' is absent", REMEDY]),
         (2, 0, "a\0.wav", ["line 4", "no file name", "Rename"]),
         (2, 0, "../../etc.wav", ["line 4", "'../../etc.wav' lies outside", "Copy the recording"]),
