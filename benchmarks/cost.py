@@ -6,12 +6,10 @@ Networks of the paper's size have random weights, which cost what trained ones d
 """
 
 import json
-import platform
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
-from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +22,7 @@ from andlib.run import Run, open_run
 from andlib.store import Store, write_atomically
 from andlib.targets import Target
 from benchmarks.full_size import random_network
+from benchmarks.measuring import machine
 
 RATE = 16_000  # Hz
 SOUNDS, TEXTS, UNITS, QUESTIONS = 4, 64, 2048, 8  # of how many seconds are taken
@@ -146,14 +145,6 @@ def settings(run: Run, folder: Path) -> Iterator[tuple[Setting, Target]]:
 
 def _units(target: Target) -> int:
     return sum(layer.units for layer in target.layers)
-
-
-def machine() -> dict[str, str]:
-    """What the seconds were taken on."""
-    about = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
-    models = [line.split(":")[1].strip() for line in about.splitlines() if line.startswith("model name")]
-    packages = {name: version(name) for name in ("torch", "transformers", "numpy")}
-    return {"processor": models[0] if models else platform.processor(), "python": platform.python_version(), **packages}
 
 
 def main() -> None:

@@ -1,9 +1,7 @@
-"""Recording on Ray's workers against the same shards in this process: a full-size AST, random weights, noise.
+"""Recording on Ray's workers, and the same shards in this process: a full-size AST, random weights, noise.
 
-    python -m benchmarks.scale                # about a minute a pass and core, nine passes
-    python -m benchmarks.scale --clips 16 --repeats 1
-Seconds are by the clock, so other programs count: the load of the machine stands beside them. Each worker has one
-thread, and so has this process. Starting Ray and loading the network are timed by themselves.
+    python -m benchmarks.scale --repeats 3        # about three minutes each
+Each worker has one thread, and so has this process. Starting Ray and loading the network are timed by themselves.
 """
 
 import argparse
@@ -18,15 +16,51 @@ from pathlib import Path
 import numpy as np
 
 from andlib import scale, stages
+from andlib.errors import MissingExtra
 from andlib.records import Clip, ProbingSet
 from benchmarks.full_size import SECONDS, random_network
+from benchmarks.measuring import Row
 
-SHARD = 4  # clips: so that the last shards of a pass do not decide its length
+CLIPS, SHARD = 16, 4  # a minute in one process; shards so small that the last ones do not decide a pass
 ENGINES = {
     "serial": scale.Engine("serial"),
     "one worker": scale.Engine(workers=1),
     "two workers": scale.Engine(workers=2),
 }
+
+
+def rows() -> Iterator[Row]:
+    """One worker against this process, two against one; no rows without Ray."""
+    try:
+        median = {name: np.median(list(found), 0).tolist() for name, found in _by_engine(passes(1)).items()}
+    except MissingExtra as error:
+        print(f"No Ray: {error}")
+        return
+    (_, serial), (start, one), (starts, two) = median.values()
+    what = f"recording {CLIPS} clips, full-size AST, on Ray:"
+    loading = "{:.0f} s more to start Ray and load the network"
+    yield Row(f"{what} one worker", one, serial, "this process", asked=0.9, note=loading.format(start))
+    yield Row(f"{what} two workers", two, one, "one worker", asked=1.7, note=loading.format(starts))
+
+
+def _by_engine(found: Iterator[tuple[str, float, float]]) -> dict[str, list[tuple[float, float]]]:
+    times: dict[str, list[tuple[float, float]]] = {name: [] for name in ENGINES}
+    for name, start, seconds in found:
+        times[name].append((start, seconds))
+    return times
+
+
+def passes(repeats: int) -> Iterator[tuple[str, float, float]]:
+    """Every engine in turn, so often: its name, seconds to start, and seconds for all shards."""
+    import torch
+
+    os.environ.setdefault("RAY_worker_niceness", "0")  # Ray makes its workers nicer than the serial pass is
+    torch.set_num_threads(1)
+    with tempfile.TemporaryDirectory() as folder:
+        network, probing_set = random_network("ast", Path(folder) / "ast"), noise(CLIPS)
+        for _ in range(repeats):
+            for name, engine in ENGINES.items():
+                yield name, *taken(engine, network, probing_set)
 
 
 def noise(clips: int) -> ProbingSet:
@@ -55,39 +89,13 @@ def taken(engine: scale.Engine, network, probing_set: ProbingSet) -> tuple[float
         return ready - begun, time.perf_counter() - ready
 
 
-def rows(clips: int = 64, repeats: int = 3) -> Iterator[dict]:
-    """One row a pass: repeat, engine, start and seconds, and the machine's load when it ended; passes alternate."""
-    import torch
-
-    torch.set_num_threads(1)
-    with tempfile.TemporaryDirectory() as folder:
-        network, probing_set = random_network("ast", Path(folder) / "ast"), noise(clips)
-        for repeat in range(repeats):
-            for name, engine in ENGINES.items():
-                start, seconds = taken(engine, network, probing_set)
-                yield {
-                    "repeat": repeat,
-                    "engine": name,
-                    "clips": clips,
-                    "start": start,
-                    "seconds": seconds,
-                    "load": os.getloadavg()[0],
-                }
-
-
 def main() -> None:
-    """Measure, print every pass, and the ratios of medians."""
+    """Print every pass and the machine's load after it."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--clips", type=int, default=64)
-    parser.add_argument("--repeats", type=int, default=3)
-    given, seconds = parser.parse_args(), {name: [] for name in ENGINES}
-    for row in rows(given.clips, given.repeats):
-        print(
-            "{engine:12} {clips} clips: {seconds:6.1f} s after {start:5.1f} s to start, load {load:.1f}".format(**row)
-        )
-        seconds[row["engine"]].append(row["seconds"])
-    serial, one, two = (float(np.median(times)) for times in seconds.values())
-    print(f"one worker takes {one / serial:.2f} of serial; two workers are {one / two:.2f} times as fast as one")
+    parser.add_argument("--repeats", type=int, default=1)
+    for name, start, seconds in passes(parser.parse_args().repeats):
+        load = os.getloadavg()[0]
+        print(f"{name:12} {CLIPS} clips: {seconds:6.1f} s after {start:5.1f} s to start, load {load:.1f}", flush=True)
 
 
 if __name__ == "__main__":

@@ -6,15 +6,13 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from andlib import measures
+from benchmarks.measuring import Row
 
 UNITS, CLIPS, SLOW_UNITS = 2332, 224, 20  # of AST and fold 1 in the profile mini; scikit-learn's share of them
 
 
-def rows() -> Iterator[tuple[str, float, float, str]]:
-    """What was measured, CPU seconds of ours and of the reference, both over all units, and a note.
-
-    The reference runs on SLOW_UNITS of them; its seconds are scaled up.
-    """
+def rows() -> Iterator[Row]:
+    """CPU seconds of ours and of the reference over all units; the latter runs on SLOW_UNITS of them, scaled up."""
     rng = np.random.default_rng(0)
     u = rng.standard_normal((UNITS, CLIPS))
     match = np.round(0.4 * u + rng.standard_normal(u.shape), 2)
@@ -24,8 +22,9 @@ def rows() -> Iterator[tuple[str, float, float, str]]:
     part = slice(SLOW_UNITS)
     slow, theirs = _timed(lambda: one_by_one(u[part], match[part], active[part]))
     apart = max(np.abs(found[name][part] - values).max() for name, values in slow.items())
-    name = f"{len(slow)} measures of {UNITS} units x {CLIPS} clips, against scikit-learn's unit by unit"
-    yield name, ours, theirs * UNITS / SLOW_UNITS, f"largest difference {apart:.0e}"
+    what, scaled = f"{len(slow)} measures of {UNITS} units x {CLIPS} clips", theirs * UNITS / SLOW_UNITS
+    note = f"CPU seconds; largest difference {apart:.0e}"
+    yield Row(what, ours, scaled, "scikit-learn's functions, unit by unit", asked=20, note=note)
 
 
 def one_by_one(u: np.ndarray, match: np.ndarray, active: np.ndarray) -> dict[str, np.ndarray]:

@@ -126,7 +126,7 @@ keep(
 # ```bash
 # make llm
 # python -m benchmarks.cost         # writes results/mini/stage_costs.json
-# python -m benchmarks.full_size dissect --data-dir path/to/esc10   # 40 real clips, networks of the paper's size, end to end
+# python -m benchmarks describing   # an AST of the paper's size, 2000 clips to described units
 # ```
 #
 # Next: [the paper's claims](claims.ipynb).
