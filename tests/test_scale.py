@@ -229,13 +229,18 @@ def same_but_order(folder: Path, expected: Path) -> bool:
 def test_a_node_lost_in_the_middle_costs_its_unfinished_shard(serial, cluster, tmp_path, monkeypatch):
     monkeypatch.setattr(stages, "recorded", late)
     monkeypatch.setattr(scale, "PATIENCE", 5)
-    stored, get = [], store.Store.get
+    stored, get, begun = [], store.Store.get, time.monotonic()
+
+    def log(what):  # read with pytest -s
+        print(f"{time.monotonic() - begun:5.1f} s, {len(cluster.list_all_nodes())} nodes: {what}")
 
     def count(self, stage, *rest):
         value = get(self, stage, *rest)
         stored.append(stage)
+        log(f"shard {len(stored)} of {SHARDS} is stored")
         if len(stored) == 2:
             cluster.remove_node(cluster.second, allow_graceful=False)
+            log("the second node was killed")
         return value
 
     monkeypatch.setattr(store.Store, "get", count)
