@@ -13,7 +13,7 @@ from andlib import paths
 from andlib.concepts import concept_set
 from andlib.encoders import EMBEDDED
 from andlib.errors import InputError, check_choice, suggest
-from andlib.llm import LLM, SMOLLM2, Completions, open_llm
+from andlib.llms.llm import LLM, SMOLLM2, Completions, open_llm
 from andlib.profiles import MODELS, PROFILES, STRATEGIES, Profile, switches
 from andlib.records import ProbingSet
 from andlib.store import Store
@@ -44,9 +44,9 @@ class Run:
     models: target networks, in the order of their tables. weights: folder or hub id of the network where it is not the
     profile's. faults: switches of the released code that are on.
     k: how many highest and lowest clips describe a neuron. extra: the page's own parameters.
-    concept_set: name or file of the concept set D_c. llm: the language model that is asked (see `andlib.llm`); without
-    one, kept answers are read. summariser: who writes S_h and S_l, our rules or the llm. encoder: DB's text encoder;
-    audio_encoder: TAB's pair of encoders (see `andlib.encoders`).
+    concept_set: name or file of the concept set D_c. llm: the language model that is asked (see `andlib.llms.llm`);
+    without one, kept answers are read. summariser: who writes S_h and S_l, our rules or the llm. encoder: DB's text
+    encoder; audio_encoder: TAB's pair of encoders (see `andlib.encoders`).
     """
 
     profile: Profile

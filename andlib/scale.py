@@ -24,7 +24,7 @@ import numpy as np
 
 from andlib import extremes, stages
 from andlib.errors import InputError, MissingExtra, check_choice
-from andlib.llm import LLM, Answer, Chat, Completions, Sampling, open_llm
+from andlib.llms.llm import LLM, Answer, Chat, Completions, Sampling, open_llm
 from andlib.run import Run, open_run
 from andlib.targets import Target
 
@@ -191,7 +191,7 @@ def language_model(
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command line; see the module's docstring."""
-    from andlib import answers, captioners
+    from andlib.llms import answers, captioners
 
     parser = argparse.ArgumentParser(description="Records, asks or captions on many workers.")
     texts = {"profile": "mini", "data-dir": "", "model": "ast", "weights": "", "llm": ""}

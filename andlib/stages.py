@@ -16,8 +16,8 @@ from andlib import concepts, encoders, language, summaries
 from andlib.activations import BUDGET, dead_units, highest, record, record_extremes, size
 from andlib.activations import VERSION as ACTIVATIONS_VERSION
 from andlib.captions import CaptionReport, compose, descriptions, find_captions, read_captions
-from andlib.checkpoints import CHECKPOINT_FILES, load_target
 from andlib.errors import InputError
+from andlib.networks.checkpoints import CHECKPOINT_FILES, load_target
 from andlib.paths import WEIGHTS
 from andlib.records import ProbingSet, Unit
 from andlib.run import Run
@@ -346,7 +346,7 @@ def _describe(
         tables.append(table)
     table = pd.concat(tables, ignore_index=True)
     if run.summariser == "llm":
-        from andlib.answers import summarised
+        from andlib.llms.answers import summarised
 
         table = summarised(run, table, texts)
         if not table.pop("answered").all():
@@ -396,7 +396,7 @@ def _open_concepts(run: Run, table: pd.DataFrame, language_model: bool) -> pd.Da
     released = "word_lists_by_substring" in run.faults
     acoustic = language.is_acoustic
     if language_model:
-        from andlib.answers import acoustic_filter
+        from andlib.llms.answers import acoustic_filter
 
         acoustic = acoustic_filter(run, table["calibrated"])
     found = {p: language.open_concepts(p, released=released, acoustic=acoustic) for p in set(table["calibrated"])}

@@ -14,7 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
-from andlib import ablation, activations, answers, concepts, encoders, llm, paths, prompts, stages
+from andlib import ablation, activations, concepts, encoders, paths, stages
+from andlib.llms import answers, llm, prompts
 from andlib.mini.consensus import Consensus
 from andlib.mini.ear import hear
 from andlib.profiles import TEST

@@ -16,8 +16,9 @@ def random_network(name: str, folder: Path, seconds: float = SECONDS, **sizes: i
     from transformers import ASTConfig, ASTForAudioClassification
     from transformers.utils import logging
 
-    from andlib import beats, beats_checkpoints, concepts
-    from andlib.checkpoints import load_target
+    from andlib import concepts
+    from andlib.networks import beats, beats_checkpoints
+    from andlib.networks.checkpoints import load_target
 
     torch.manual_seed(0)
     logging.disable_progress_bar()

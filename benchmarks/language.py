@@ -12,8 +12,8 @@ CHATS, SINGLE, TOKENS = 64, 4, 100
 
 def rows() -> Iterator[Row]:
     """Seconds for TOKENS tokens of answers, prompts included: batches of our making, and one chat at a time."""
-    from andlib import llm, prompts
     from andlib.errors import MissingExtra
+    from andlib.llms import llm, prompts
 
     try:
         model = llm.open_llm("smollm2")

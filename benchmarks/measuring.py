@@ -65,8 +65,8 @@ def in_own_process(module: str, function: str, *arguments: Any, threads: int = 1
     command = [sys.executable, "-m", "benchmarks.measuring", module, function, json.dumps(arguments)]
     env = {**os.environ, "OMP_NUM_THREADS": str(threads)}
     said = subprocess.run(command, cwd=ROOT, env=env, stdout=subprocess.PIPE, text=True, check=True).stdout
-    value, peak = json.loads(said.splitlines()[-1])
-    return value, peak
+    value, peak_gib = json.loads(said.splitlines()[-1])
+    return value, peak_gib
 
 
 @lru_cache
@@ -114,8 +114,20 @@ def commit() -> str:
 def main(module: str, function: str, arguments: str) -> None:
     """The process of `in_own_process`."""
     value = getattr(importlib.import_module(module), function)(*json.loads(arguments))
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20  # KiB on Linux
-    print(json.dumps([value, peak]))
+    print(json.dumps([value, peak()]))
+
+
+def peak() -> float:
+    """The largest memory that this process has had, GiB.
+
+    Linux's own count, where there is one: getrusage's holds the memory of the process that started this one.
+    """
+    status = Path("/proc/self/status")
+    for line in status.read_text().splitlines() if status.exists() else ():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) / 2**20
+    unit = 1 if sys.platform == "darwin" else 2**10  # bytes there, KiB elsewhere
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**30
 
 
 if __name__ == "__main__":

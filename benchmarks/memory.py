@@ -29,7 +29,7 @@ def streamed(clips: int) -> float:
     import torch
 
     from andlib import activations, paths
-    from andlib.checkpoints import load_target
+    from andlib.networks.checkpoints import load_target
 
     torch.set_num_threads(1)
     target, rng = load_target(paths.WEIGHTS / "ast_mini", seconds=SECONDS), np.random.default_rng(0)

@@ -19,7 +19,7 @@ def rows() -> Iterator[Row]:
     import torch
 
     from andlib import paths
-    from andlib.checkpoints import load_target
+    from andlib.networks.checkpoints import load_target
 
     torch.set_num_threads(1)
     yield _front_end()

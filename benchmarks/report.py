@@ -30,8 +30,9 @@ def _timed(command: list[str]) -> float:
 
 def _atlas() -> Row:
     """The atlas of one network's stored neurons, and pandas' JSON of the same table."""
-    from andlib import atlas, stages
+    from andlib import stages
     from andlib.profiles import LEARNT
+    from andlib.report import atlas
     from andlib.run import open_run
 
     run = open_run({})

@@ -28,8 +28,8 @@ from papermill.exceptions import PapermillExecutionError
 from tqdm import tqdm
 
 from andlib import paths
-from andlib.cards import WITHHOLD_AUDIO
 from andlib.errors import InputError, check_choice, suggest
+from andlib.report.cards import WITHHOLD_AUDIO
 from committed import (
     ACROSS,
     ACROSS_PROFILE,
@@ -190,7 +190,7 @@ def stage(profile: str) -> Path:
 
 def write_atlas(book: Path, profile: str, data_dir: str, *, sounds: bool) -> Path:
     """Write the atlas of a profile's neurons into a book, with the clips' sounds or without; returns its data file."""
-    from andlib import atlas
+    from andlib.report import atlas
     from andlib.run import open_run
 
     run = open_run({"model": "all", "profile": profile, "data_dir": data_dir})

@@ -26,7 +26,7 @@ k: int = 5  # highest / lowest activated clips per neuron
 
 # %%
 import andlib as al
-from andlib.tables import keep, plain
+from andlib.report.tables import keep, plain
 
 run = al.open_run(globals())
 al.figures.style()

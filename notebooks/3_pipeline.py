@@ -37,9 +37,10 @@ from textwrap import shorten
 import pandas as pd
 
 import andlib as al
-from andlib import answers, language, prompts, stages, summaries
+from andlib import language, stages, summaries
+from andlib.llms import answers, prompts
 from andlib.records import Unit
-from andlib.tables import keep, listing, plain
+from andlib.report.tables import keep, listing, plain
 from andlib.tagging import tag
 
 run = al.open_run(globals(), unit=str, class_unit=int)

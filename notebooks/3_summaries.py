@@ -36,8 +36,9 @@ from collections import Counter
 import pandas as pd
 
 import andlib as al
-from andlib import answers, section_3
-from andlib.tables import keep, listing, plain
+from andlib.llms import answers
+from andlib.paper import section_3
+from andlib.report.tables import keep, listing, plain
 
 run = al.open_run(globals(), compare_encoder=str)
 origins = al.caption_parts(run)
@@ -128,7 +129,7 @@ removed = section_3.calibration_by_encoder(run, others)
 plain(removed, "What calibration removes at t = 0.7, all neurons", run.made_by(*origins), dict.fromkeys(["removed", "changed"], ".1%"))
 
 # %% tags=["remove-cell"]
-from andlib import prompts
+from andlib.llms import prompts
 
 
 def by_model(summariser, column, spec):

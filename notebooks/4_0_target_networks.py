@@ -25,7 +25,7 @@ k: int = 5  # highest / lowest activated clips per neuron
 
 # %%
 import andlib as al
-from andlib.tables import keep, table1
+from andlib.report.tables import keep, table1
 
 run = al.open_run(globals())
 al.figures.style()

@@ -33,9 +33,9 @@ llm: str = ""  # ICL's language model: smollm2 | transformers:MODEL | openai:MOD
 import pandas as pd
 
 import andlib as al
-from andlib import section_4_1
 from andlib.mini import cross_fitting
-from andlib.tables import best_function, controls, cross_fitted, intervals, keep, named, plain, table2, table7
+from andlib.paper import section_4_1
+from andlib.report.tables import best_function, controls, cross_fitted, intervals, keep, named, plain, table2, table7
 
 run = al.open_run(globals())
 al.figures.style()

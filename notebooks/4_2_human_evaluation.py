@@ -38,8 +38,9 @@ bertscore: str = "minilm"  # whose tokens BERTScore compares: minilm | roberta-l
 import pandas as pd
 
 import andlib as al
-from andlib import human_evaluation, paths
-from andlib.tables import keep, plain, table3
+from andlib import paths
+from andlib.paper import human_evaluation
+from andlib.report.tables import keep, plain, table3
 
 run = al.open_run(globals(), per_block=int, seed=int, ratings=str, bertscore=list(human_evaluation.BERTSCORES))
 origins = al.caption_parts(run)

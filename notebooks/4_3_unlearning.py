@@ -31,7 +31,7 @@ target_class: str = "crying baby"  # the class of Figure 10
 
 # %%
 import andlib as al
-from andlib.tables import beyond_logits, beyond_random, keep, plain, table4
+from andlib.report.tables import beyond_logits, beyond_random, keep, plain, table4
 
 run = al.open_run(globals(), target_class=str)
 al.figures.style()

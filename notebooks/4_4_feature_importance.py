@@ -29,8 +29,8 @@ llm: str = ""  # the summariser's language model, asked about every neuron: tran
 import pandas as pd
 
 import andlib as al
-from andlib import section_4_4
-from andlib.tables import feature_importance, keep, plain
+from andlib.paper import section_4_4
+from andlib.report.tables import feature_importance, keep, plain
 
 run = al.open_run(globals())
 origins = al.caption_parts(run)

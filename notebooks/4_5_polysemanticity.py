@@ -28,8 +28,8 @@ clusters: int = 11  # of sentences
 
 # %%
 import andlib as al
-from andlib import polysemanticity
-from andlib.tables import keep, plain
+from andlib.paper import polysemanticity
+from andlib.report.tables import keep, plain
 
 run = al.open_run(globals(), clusters=int, tau=int)
 al.figures.style()

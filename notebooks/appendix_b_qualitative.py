@@ -33,7 +33,7 @@ units: str = ""  # more neurons, comma-separated: layer/number, counted from 0, 
 import pandas as pd
 
 import andlib as al
-from andlib.tables import keep, plain
+from andlib.report.tables import keep, plain
 
 run = al.open_run(globals(), per_block=int, seed=int, units=str)
 origins = al.caption_parts(run)

@@ -30,10 +30,10 @@ llm: str = ""  # the summariser's language model, asked about every neuron: tran
 import pandas as pd
 
 import andlib as al
-from andlib import appendix_c
-from andlib.section_4_4 import together, verdict
+from andlib.paper import appendix_c
+from andlib.paper.section_4_4 import together, verdict
+from andlib.report.tables import keep, plain
 from andlib.statistics import holm
-from andlib.tables import keep, plain
 
 run = al.open_run(globals())
 origins = al.caption_parts(run)

@@ -32,7 +32,7 @@ import pandas as pd
 import andlib as al
 from andlib import paths
 from andlib.errors import InputError
-from andlib.tables import keep, plain
+from andlib.report.tables import keep, plain
 
 run = al.open_run(globals())
 history = paths.root() / "benchmarks/history.jsonl"

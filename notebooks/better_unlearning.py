@@ -29,8 +29,8 @@ k: int = 5  # has no effect here
 import pandas as pd
 
 import andlib as al
-from andlib import better_unlearning
-from andlib.tables import keep, plain, side_effects, wider_gaps
+from andlib.beyond import better_unlearning
+from andlib.report.tables import keep, plain, side_effects, wider_gaps
 
 run = al.open_run(globals())
 al.figures.style()

@@ -26,8 +26,8 @@ k: int = 5  # has no effect here
 
 # %%
 import andlib as al
-from andlib import claims, exhibits
-from andlib.tables import keep, plain
+from andlib.paper import claims, exhibits
+from andlib.report.tables import keep, plain
 
 run = al.open_run(globals())
 ledger = claims.ledger()
@@ -90,7 +90,7 @@ plain(ledger[["id", "profile", "numbers"]], "What decided each verdict", made("c
 # ## The rules
 
 # %% tags=["hide-input"]
-plain(ledger.drop_duplicates("id")[["id", "rule"]], "The rule of each claim", "The docstrings of andlib.claims.")
+plain(ledger.drop_duplicates("id")[["id", "rule"]], "The rule of each claim", "The docstrings of andlib.paper.claims.")
 
 # %% [markdown]
 # ## Tables and figures

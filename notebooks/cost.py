@@ -30,7 +30,7 @@ import pandas as pd
 
 import andlib as al
 from andlib import paths
-from andlib.tables import keep, plain
+from andlib.report.tables import keep, plain
 
 run = al.open_run(globals())
 costs = json.loads((paths.results() / "mini" / "stage_costs.json").read_text(encoding="utf-8"))

@@ -32,8 +32,8 @@ llm: str = ""  # ICL's language model: smollm2 | transformers:MODEL | openai:MOD
 import numpy as np
 
 import andlib as al
-from andlib import planted
-from andlib.tables import keep, plain
+from andlib.beyond import planted
+from andlib.report.tables import keep, plain
 
 run = al.open_run(globals())
 origins = al.caption_parts(run)

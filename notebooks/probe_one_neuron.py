@@ -43,8 +43,9 @@ import numpy as np
 import pandas as pd
 
 import andlib as al
-from andlib import firing, recordings, summaries, targets
-from andlib.tables import keep, plain
+from andlib import recordings, summaries, targets
+from andlib.beyond import firing
+from andlib.report.tables import keep, plain
 
 run = al.open_run(globals(), unit=str, words=str, other_k=int, t=float, pooling=str, factor=float, wav=str)
 target = al.target(run, run.models[0])

@@ -31,7 +31,7 @@ import pandas as pd
 
 import andlib as al
 from andlib import paths, stages
-from andlib.tables import keep, plain
+from andlib.report.tables import keep, plain
 
 run = al.open_run(globals())
 CLIPS, CLIP_SECONDS = 2_084_320, 10  # AudioSet's segments, all of its three parts

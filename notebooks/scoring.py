@@ -33,8 +33,8 @@ import numpy as np
 import pandas as pd
 
 import andlib as al
-from andlib import measures, scoring
-from andlib.tables import keep, plain
+from andlib.beyond import measures, scoring
+from andlib.report.tables import keep, plain
 
 run = al.open_run(globals())
 al.figures.style()

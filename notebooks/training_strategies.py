@@ -28,7 +28,7 @@ k: int = 5  # has no effect here
 # %%
 import andlib as al
 from andlib.mini import strategies
-from andlib.tables import keep
+from andlib.report.tables import keep
 
 run = al.open_run(globals())
 al.figures.style()

@@ -32,7 +32,7 @@ import pandas as pd
 
 import andlib as al
 from andlib.mini import aisfx
-from andlib.tables import keep, plain
+from andlib.report.tables import keep, plain
 
 run = al.open_run(globals(), folds=[1, 2, 3, 4, 5])
 run = run.in_folds(tuple(range(1, folds + 1)))  # a large network: fewer clips

@@ -42,7 +42,7 @@ def tiny_folder() -> Path:
 
 def tiny_target():
     """The tiny AST as a target for half-second clips, loaded anew."""
-    from andlib.checkpoints import load_target
+    from andlib.networks.checkpoints import load_target
 
     return load_target(tiny_folder(), name="ast", seconds=0.5)
 

@@ -11,9 +11,11 @@ from conftest import CLASSES, tiny_run, tiny_set
 
 import andlib.mini.synthesis
 import andlib.run
-from andlib import answers, kept, paths, prompts, section_3, section_4_1, stages
+from andlib import kept, paths, stages
 from andlib.errors import InputError
-from andlib.llm import SMOLLM2, Answer, Completions, checked
+from andlib.llms import answers, prompts
+from andlib.llms.llm import SMOLLM2, Answer, Completions, checked
+from andlib.paper import section_3, section_4_1
 
 THEMES = (
     "A purple and loud hiss.",

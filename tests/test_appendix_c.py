@@ -8,7 +8,8 @@ import pytest
 from conftest import tiny_run
 from scipy import stats
 
-from andlib import appendix_c, stages
+from andlib import stages
+from andlib.paper import appendix_c
 
 RATE = 16_000
 TIME = np.arange(RATE) / RATE

@@ -8,8 +8,10 @@ import pandas as pd
 import pytest
 from conftest import tiny_run, tiny_set
 
-from andlib import activations, artefact, section_4_1, section_4_3, stages
+from andlib import activations, stages
 from andlib.errors import InputError
+from andlib.paper import section_4_1, section_4_3
+from andlib.report import artefact
 
 
 @pytest.fixture(scope="module")

@@ -11,9 +11,10 @@ import pandas as pd
 import pytest
 from browser import BROWSER, opened
 
-from andlib import atlas, paths
-from andlib.cards import PLAYER_RATE
+from andlib import paths
 from andlib.records import Clip
+from andlib.report import atlas
+from andlib.report.cards import PLAYER_RATE
 
 pytestmark = pytest.mark.skipif(not BROWSER, reason="needs Chromium or Chrome on the PATH")
 BOOK = paths.root() / "book"

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from conftest import tiny_run
 
-from andlib import audit, audit_matrix, concepts, kept, paper, paths, stages
-from andlib.audit_matrix import EXHIBITS, MODES, NO_EFFECT
+from andlib import concepts, kept, paper, paths, stages
+from andlib.beyond import audit, audit_matrix
+from andlib.beyond.audit_matrix import EXHIBITS, MODES, NO_EFFECT
 from andlib.profiles import FAULTS, MODELS
 
 
@@ -24,7 +25,7 @@ def test_every_reason_speaks_of_a_switch_an_exhibit_and_a_network_and_none_leave
 def test_what_a_switch_cannot_change_is_equal_in_the_committed_matrix(profile):
     matrix = audit_matrix.committed().get(profile)
     if matrix is None:
-        pytest.skip(f"results/{profile} has no audit_matrix.json: run python -m andlib.audit --profile {profile}")
+        pytest.skip(f"results/{profile} has no audit_matrix.json: make audit PROFILE={profile}")
     rows = audit_matrix.tidy({profile: matrix})
     assert set(rows["mode"]) == set(MODES) and set(rows["exhibit"]) == set(EXHIBITS)
     reasons = [audit_matrix.reason(*of) for of in zip(rows["mode"], rows["exhibit"], rows["model"], strict=True)]

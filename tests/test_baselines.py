@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from conftest import CLASSES, tiny_set
 
-from andlib import baselines, stages
+from andlib import stages
 from andlib.language import mentions
+from andlib.paper import baselines
 
 
 def test_captioner_accuracy_counts_descriptions_that_name_their_class(run):

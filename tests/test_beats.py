@@ -11,10 +11,10 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from andlib import beats
-from andlib.beats import BEATs, Classifier
-from andlib.beats_checkpoints import SHARED, Config, layers, load_beats, read_checkpoint, save
 from andlib.errors import InputError
+from andlib.networks import beats
+from andlib.networks.beats import BEATs, Classifier
+from andlib.networks.beats_checkpoints import SHARED, Config, layers, load_beats, read_checkpoint, save
 
 GOLDEN = Path(__file__).parent / "golden" / "beats_small.safetensors"
 SMALL = Config(16, 8, 2, 12, 24, 2, 16, 4, 32, 80)
@@ -130,7 +130,7 @@ def test_half_precision_keeps_logits_close(tmp_path):
 
 
 def test_the_converter_writes_a_folder_that_loads(pretrained, tmp_path):
-    command = [sys.executable, "-m", "andlib.beats_checkpoints", str(pretrained), str(tmp_path / "out")]
+    command = [sys.executable, "-m", "andlib.networks.beats_checkpoints", str(pretrained), str(tmp_path / "out")]
     subprocess.run(command, check=True, capture_output=True)
     out, source = (load_beats(path).module.state_dict() for path in (tmp_path / "out", pretrained))
     assert all(torch.equal(out[name], value) for name, value in source.items()) and out.keys() == source.keys()
@@ -140,7 +140,12 @@ def test_the_converter_writes_a_folder_that_loads(pretrained, tmp_path):
 
 def test_the_converter_takes_class_names_from_a_text_file(tmp_path):
     (tmp_path / "classes.txt").write_text("dog\nrain\nsiren\n")
-    command = [sys.executable, "-m", "andlib.beats_checkpoints", str(saved(tmp_path, classifier().state_dict()))]
+    command = [
+        sys.executable,
+        "-m",
+        "andlib.networks.beats_checkpoints",
+        str(saved(tmp_path, classifier().state_dict())),
+    ]
     subprocess.run([*command, str(tmp_path / "out"), "--classes", str(tmp_path / "classes.txt")], check=True)
     assert load_beats(tmp_path / "out").classes == ("dog", "rain", "siren")
 

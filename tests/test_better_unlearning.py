@@ -5,9 +5,11 @@ import pytest
 import torch
 from conftest import tiny_target
 
-from andlib import ablation, better_unlearning, section_4_3
+from andlib import ablation
 from andlib.ablation import Effects
-from andlib.better_unlearning import WAYS
+from andlib.beyond import better_unlearning
+from andlib.beyond.better_unlearning import WAYS
+from andlib.paper import section_4_3
 
 
 def test_every_rule_takes_as_many_units_of_every_layer_as_ocp(run):

@@ -17,10 +17,10 @@ import pytest
 import soundfile
 from conftest import CLASSES, tiny_folder
 
-from andlib import captioners
-from andlib.captioners import AudioLLM, caption, open_captioner, question
 from andlib.errors import InputError, MissingExtra
-from andlib.llm import Answer, Completions, Sampling, open_llm
+from andlib.llms import captioners
+from andlib.llms.captioners import AudioLLM, caption, open_captioner, question
+from andlib.llms.llm import Answer, Completions, Sampling, open_llm
 from andlib.records import Clip, ProbingSet
 
 PROMPT = "Please describe the audio in detail."

@@ -9,10 +9,11 @@ import pytest
 from conftest import tiny_run
 
 import andlib as al
-from andlib import cards, stages
+from andlib import stages
+from andlib.beyond.firing import Firing
 from andlib.errors import InputError
-from andlib.firing import Firing
 from andlib.records import Clip, ProbingSet, Unit
+from andlib.report import cards
 
 HOSTILE = '<script>alert("x")</script>\'" onload="x'
 SECONDS, HERTZ = np.array([0.0, 0.25, 0.5]), np.array([0.0, 1000.0, 8000.0])

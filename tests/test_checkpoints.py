@@ -12,8 +12,8 @@ from torch import nn
 from andlib import load_target
 from andlib.ablation import ablate
 from andlib.activations import record
-from andlib.checkpoints import FAMILIES
 from andlib.errors import InputError
+from andlib.networks.checkpoints import FAMILIES
 
 SPEECH = {
     "hidden_size": 8,

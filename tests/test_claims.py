@@ -4,8 +4,9 @@ import json
 
 import pytest
 
-from andlib import claims, paper, paths
-from andlib.claims import FAILS, HOLDS, UNTESTED, judge
+from andlib import paper, paths
+from andlib.paper import claims
+from andlib.paper.claims import FAILS, HOLDS, UNTESTED, judge
 from andlib.profiles import MODELS, PROFILES
 
 

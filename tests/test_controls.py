@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from conftest import tiny_run
 
-from andlib import controls, paths, section_4_3
+from andlib import paths
+from andlib.paper import controls, section_4_3
 
 
 def test_a_draw_is_judged_by_two_entries_of_each_row_of_the_matrix(run):

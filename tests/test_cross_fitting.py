@@ -9,8 +9,8 @@ from conftest import tiny_run, tiny_set
 
 from andlib import paths
 from andlib.activations import record
-from andlib.checkpoints import load_target
 from andlib.mini import cross_fitting, training
+from andlib.networks.checkpoints import load_target
 from andlib.profiles import PROFILES
 
 RECIPE = training.Recipe(0.5, 48, 1, width=8, blocks=1, batch=8)

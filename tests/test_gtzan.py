@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import soundfile
 
-from andlib import claims, paths, polysemanticity, stages
+from andlib import paths, stages
 from andlib.errors import InputError
+from andlib.paper import claims, polysemanticity
 from andlib.probing import open_folder
 from andlib.run import open_run
 

@@ -13,9 +13,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from andlib import human_evaluation as he
-from andlib import tables
 from andlib.errors import InputError, MissingExtra
+from andlib.paper import human_evaluation as he
+from andlib.report import tables
 
 HOSTILE = "</script><script>window.hacked = 1</script><img src=x onerror='window.hacked = 2'>{{data}}{{players}}"
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")

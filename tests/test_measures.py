@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from sklearn import metrics
 
-from andlib import measures
+from andlib.beyond import measures
 
 UNITS, CLIPS = 20, 90
 

@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 from conftest import tiny_run
 
-from andlib import planted, stages
+from andlib import stages
+from andlib.beyond import planted
 from andlib.mini import truth
 from andlib.mini.synthesis import CONFUSABLE
 from andlib.records import Clip, ProbingSet

@@ -10,8 +10,9 @@ import pytest
 from conftest import tiny_run
 from scipy.stats import hypergeom
 
-from andlib import activations, paper, polysemanticity, stages
+from andlib import activations, paper, stages
 from andlib.errors import InputError
+from andlib.paper import polysemanticity
 
 
 @pytest.fixture

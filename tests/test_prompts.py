@@ -1,12 +1,12 @@
 """What a language model is asked, word for word, and how its answers are read."""
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from andlib import prompts
 from andlib.concepts import ESC50
-from andlib.llm import Sampling
+from andlib.llms import prompts
+from andlib.llms.llm import Sampling
 
 # typed from the paper's Appendix A.1, A.2 and Table 5
 SUMMARY = (
@@ -235,6 +235,7 @@ ANSWERS = st.one_of(
 )
 
 
+@settings(deadline=None)  # a busy machine is no failure; a pattern that explodes would not end at all
 @given(ANSWERS, st.lists(st.sampled_from(ESC50), unique=True))
 @example("Answer: " + "dog, " * 40_000, ["dog"])
 @example("*" * 100_000, ["dog"])

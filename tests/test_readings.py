@@ -7,9 +7,11 @@ import pytest
 import torch
 from conftest import CLASSES, tiny_run, tiny_set
 
-from andlib import beats, section_4_1, stages
-from andlib.beats_checkpoints import Config, save
+from andlib import stages
 from andlib.errors import InputError
+from andlib.networks import beats
+from andlib.networks.beats_checkpoints import Config, save
+from andlib.paper import section_4_1
 from andlib.run import open_run
 
 SMALL = Config(16, 8, 2, 12, 24, 2, 16, 4, 32, 80)

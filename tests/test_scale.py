@@ -18,8 +18,9 @@ import numpy as np
 import pytest
 from conftest import tiny_run
 
-from andlib import activations, extremes, llm, scale, stages, store
+from andlib import activations, extremes, scale, stages, store
 from andlib.errors import InputError, MissingExtra
+from andlib.llms import llm
 from andlib.paths import root
 
 SERIAL, SHARD, SHARDS = scale.Engine("serial"), 4, 8

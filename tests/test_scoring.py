@@ -7,9 +7,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from andlib import figures, scoring, stages, tables
+from andlib import stages
+from andlib.beyond import scoring
 from andlib.errors import InputError
 from andlib.profiles import LEARNT, TEST
+from andlib.report import figures, tables
 
 CORE = ["pearson", "auprc", "auroc", "f1", "iou", "balanced_accuracy", "hard_balanced_accuracy"]
 

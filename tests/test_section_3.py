@@ -7,8 +7,10 @@ import pandas as pd
 import pytest
 from conftest import tiny_run, tiny_set
 
-from andlib import answers, paths, section_3, stages
-from andlib.llm import Completions
+from andlib import paths, stages
+from andlib.llms import answers
+from andlib.llms.llm import Completions
+from andlib.paper import section_3
 from andlib.profiles import PROFILES
 from andlib.run import Run
 

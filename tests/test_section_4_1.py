@@ -5,9 +5,11 @@ import pytest
 from conftest import tiny_run
 from scipy.stats import binom
 
-from andlib import section_4_1, stages, tables
+from andlib import stages
 from andlib.mini import cross_fitting
-from andlib.section_4_1 import MEASURED
+from andlib.paper import section_4_1
+from andlib.paper.section_4_1 import MEASURED
+from andlib.report import tables
 
 
 def test_last_layer_has_every_function_and_condition(run):

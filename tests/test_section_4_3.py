@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 from conftest import tiny_run
 
-from andlib import section_4_3
 from andlib.errors import InputError
+from andlib.paper import section_4_3
 
 STRATEGIES = ("TAB", "DB", "OCP")
 

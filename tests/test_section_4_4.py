@@ -6,9 +6,9 @@ import pytest
 from conftest import tiny_run
 from scipy import stats
 
-from andlib import section_4_4
 from andlib.ablation import size
 from andlib.errors import InputError
+from andlib.paper import section_4_4
 
 
 def by_hand(layers="aabb", adjectives=((), (), (), ()), **columns) -> pd.DataFrame:

@@ -14,9 +14,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from andlib import servers
 from andlib.errors import InputError, MissingExtra
-from andlib.llm import Answer, Completions, Sampling, open_llm
+from andlib.llms import servers
+from andlib.llms.llm import Answer, Completions, Sampling, open_llm
 from andlib.paths import root
 
 pytest.importorskip("openai", reason="needs the extra llm: make llm")
@@ -330,8 +330,8 @@ def test_asking_can_be_left_in_the_middle():
 KILLED = """
 import sys
 from pathlib import Path
-from andlib.llm import Completions, Sampling
-from andlib.servers import OpenAILLM
+from andlib.llms.llm import Completions, Sampling
+from andlib.llms.servers import OpenAILLM
 chats = [[{"role": "user", "content": str(i)}] for i in range(9)]
 Completions(Path(sys.argv[2])).ask(chats, Sampling(7, seed=3), "small", OpenAILLM("small", sys.argv[1], concurrency=1))
 """

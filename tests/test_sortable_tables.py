@@ -5,7 +5,7 @@ import pytest
 from browser import BROWSER, opened
 
 from andlib import paths
-from andlib.tables import plain
+from andlib.report.tables import plain
 
 pytestmark = pytest.mark.skipif(not BROWSER, reason="needs Chromium or Chrome on the PATH")
 STATIC = paths.root() / "book/_static"

@@ -3,8 +3,10 @@
 import numpy as np
 import pandas as pd
 
-from andlib import cards, figures, paper, prompts, tables
+from andlib import paper
+from andlib.llms import prompts
 from andlib.records import Clip, ProbingSet
+from andlib.report import cards, figures, tables
 
 HOSTILE = '<script>alert("x")</script>{eval-rst}`x`'
 

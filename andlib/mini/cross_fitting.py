@@ -95,7 +95,7 @@ def networks(run: Run) -> dict[int, Path]:
 def measured(run: Run, folders: dict[int, Path]) -> dict:
     """What is committed: see there. folders: `networks`."""
     from andlib import stages
-    from andlib.checkpoints import load_target
+    from andlib.networks.checkpoints import load_target
 
     probing_set = run.probing_set
     targets = {fold: load_target(path, name=MODEL, seconds=run.profile.seconds) for fold, path in folders.items()}

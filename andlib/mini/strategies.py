@@ -12,10 +12,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from andlib import baselines, kept, paths, section_4_1, section_4_3, stages
+from andlib import kept, paths, stages
+from andlib.paper import baselines, section_4_1, section_4_3
 from andlib.profiles import MEASURES, STRATEGIES
+from andlib.report.tables import best_function
 from andlib.run import Run
-from andlib.tables import best_function
 
 SEEDS = (0, 1, 2)
 PAIRS = (  # what each shows: pre-training, its worth as a start, frozen against fine-tuned

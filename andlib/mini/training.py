@@ -17,11 +17,11 @@ import torch
 from torch.nn.functional import cross_entropy, one_hot
 from tqdm import trange
 
-from andlib import beats
-from andlib.beats_checkpoints import Config, read_checkpoint, save
-from andlib.checkpoints import load_target
 from andlib.mini.pretraining import Pretraining, inputs, pretrain, synthesised
 from andlib.mini.progress import Progress
+from andlib.networks import beats
+from andlib.networks.beats_checkpoints import Config, read_checkpoint, save
+from andlib.networks.checkpoints import load_target
 from andlib.paths import cache
 from andlib.records import ProbingSet
 from andlib.run import open_run

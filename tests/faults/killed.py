@@ -26,7 +26,8 @@ os.environ |= {"OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}  # a f
 import psutil  # noqa: E402
 from conftest import tiny_run  # noqa: E402
 
-from andlib import section_4_3, stages  # noqa: E402
+from andlib import stages  # noqa: E402
+from andlib.paper import section_4_3  # noqa: E402
 
 
 def whole_run(folder: Path) -> None:

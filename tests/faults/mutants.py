@@ -59,19 +59,19 @@ MUTANTS = {
         "tests/test_downloads.py",
     ),
     "cells of tables are not escaped": (
-        "andlib/tables.py",
+        "andlib/report/tables.py",
         'else f"<td>{escape(text)}</td>"',
         'else f"<td>{text}</td>"',
         "tests/test_tables.py",
     ),
     "pickles may run": (
-        "andlib/beats_checkpoints.py",
+        "andlib/networks/beats_checkpoints.py",
         'torch.load(path, map_location="cpu", weights_only=True)',
         'torch.load(path, map_location="cpu", weights_only=False)',
         "tests/test_beats.py",
     ),
     "the key is repeated in errors": (
-        "andlib/servers.py",
+        "andlib/llms/servers.py",
         'text = str(said).replace(self._key, "***")[:QUOTED]',
         "text = str(said)[:QUOTED]",
         "tests/test_servers.py",

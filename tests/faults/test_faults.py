@@ -25,8 +25,10 @@ from test_publish import SOURCE, project, published  # noqa: F401  fixtures
 
 import committed
 import publish
-from andlib import downloads, encoders, human_evaluation, llm, paths, stages
+from andlib import downloads, encoders, paths, stages
 from andlib.errors import InputError, MissingExtra
+from andlib.llms import llm
+from andlib.paper import human_evaluation
 from andlib.similarity import FUNCTIONS
 from andlib.store import KINDS, Store
 

@@ -23,8 +23,10 @@ from hypothesis import strategies as st
 from reached import reached
 from safetensors.numpy import save
 
-from andlib import captions, checkpoints, concepts, llm, probing, prompts, recordings, servers, store
+from andlib import captions, concepts, probing, recordings, store
 from andlib.errors import InputError
+from andlib.llms import llm, prompts, servers
+from andlib.networks import checkpoints
 from andlib.store import KINDS, Store
 
 FULL = bool(os.environ.get("ANDLIB_FAULTS"))

@@ -1,6 +1,6 @@
 """BEATs' checkpoints: in every form that they are published in to a target, without running code in them.
 
-`python -m andlib.beats_checkpoints CHECKPOINT FOLDER` turns one into configuration and safetensors.
+`python -m andlib.networks.beats_checkpoints CHECKPOINT FOLDER` turns one into configuration and safetensors.
 """
 
 import argparse
@@ -169,7 +169,7 @@ def _check(weights: dict[str, "Tensor"], config: Config, path: Path) -> None:
     """Raises InputError, naming the first of them, where weights do not fit the network."""
     import torch
 
-    from andlib.beats import make
+    from andlib.networks.beats import make
 
     with torch.device("meta"):
         expected = {name: tuple(value.shape) for name, value in make(config, _outputs(weights)).state_dict().items()}
@@ -229,7 +229,7 @@ def load_beats(
         raise InputError(f"{location} has {outputs} outputs but {len(classes)} class names; give them as `classes`.")
 
     def build() -> "nn.Module":
-        from andlib.beats import make
+        from andlib.networks.beats import make
 
         network = make(config, outputs, untrained_seed or 0)
         if untrained_seed is None:
@@ -259,7 +259,7 @@ def _grid(config: Config, samples: int) -> Grid:
 
 
 def _features(waveforms: "Tensor") -> "Tensor":
-    from andlib.beats import features
+    from andlib.networks.beats import features
 
     return features(waveforms)
 

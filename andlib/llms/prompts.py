@@ -9,7 +9,7 @@ import re
 from collections.abc import Sequence
 
 from andlib import language
-from andlib.llm import Chat, Sampling
+from andlib.llms.llm import Chat, Sampling
 
 CAPTION = "Please describe the audio in detail."
 SUMMARY = (

@@ -5,9 +5,10 @@ from typing import Any
 
 import pandas as pd
 
-from andlib import claims, paper
+from andlib import paper
+from andlib.paper import claims
 from andlib.profiles import MODELS, PROFILES
-from andlib.tables import best_function
+from andlib.report.tables import best_function
 
 Page = Mapping[str, Any]  # name -> what the page glues
 ABSENT = "–"

@@ -139,7 +139,7 @@ def load_target(
     path = path if single else _folder(location)
     with _understood(path):
         if single or _json(path / CONFIG).get("model_type") == "beats":
-            from andlib.beats_checkpoints import load_beats
+            from andlib.networks.beats_checkpoints import load_beats
 
             seconds = seconds or SECONDS
             target = load_beats(path, name=name, seconds=seconds, classes=tuple(classes), untrained_seed=untrained_seed)

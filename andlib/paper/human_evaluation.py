@@ -9,10 +9,10 @@ import pandas as pd
 
 from andlib import encoders, paths, stages
 from andlib.ablation import interval
-from andlib.cards import PLAYER_RATE, player
 from andlib.errors import InputError, MissingExtra, check_choice
 from andlib.probing import reading, table_rows
 from andlib.records import Unit
+from andlib.report.cards import PLAYER_RATE, player
 from andlib.run import Run
 from andlib.store import digest, write_atomically
 

@@ -14,10 +14,10 @@ import pandas as pd
 from scipy.stats import mannwhitneyu
 
 from andlib import paper, paths
-from andlib.polysemanticity import trends
+from andlib.paper.polysemanticity import trends
+from andlib.paper.section_4_4 import narrowing, verdict
 from andlib.profiles import MODELS, PROFILES
-from andlib.section_4_4 import narrowing, verdict
-from andlib.tables import best_function
+from andlib.report.tables import best_function
 
 Results = Mapping[str, Mapping[str, Any]]  # page -> name -> what the page glues
 Parts = Iterator[tuple[str, str]]

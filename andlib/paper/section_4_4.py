@@ -9,9 +9,9 @@ from scipy.stats import rankdata
 
 from andlib import ablation, language, paper, stages, tagging
 from andlib.ablation import UnitSet
+from andlib.paper.section_4_3 import bench, silenced_logits
 from andlib.profiles import LEARNT, TEST
 from andlib.run import Run
-from andlib.section_4_3 import bench, silenced_logits
 
 _SETUP = paper.numbers()["figures"]["4_feature_importance"]
 PERCENT, SEEDS, BASIC = (tuple(_SETUP[name]) for name in ("ablated_percent", "seeds", "basic_adjectives"))

@@ -6,8 +6,9 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from andlib import answers, language, paths, prompts, stages
+from andlib import language, paths, stages
 from andlib.ablation import interval
+from andlib.llms import answers, prompts
 from andlib.run import Run
 
 DRAWS = 1000

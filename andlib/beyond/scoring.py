@@ -14,7 +14,8 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float
 
-from andlib import ablation, encoders, measures, stages
+from andlib import ablation, encoders, stages
+from andlib.beyond import measures
 from andlib.errors import InputError, check_choice
 from andlib.profiles import LEARNT, TEST
 from andlib.records import ProbingSet

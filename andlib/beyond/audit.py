@@ -1,7 +1,7 @@
 """What each fault of the released code does to each table and figure: every switch alone, and all of them together.
 
-`python -m andlib.audit --profile mini` measures and writes results/<profile>/audit_matrix.json. Killed, it goes on
-where it was: what costs time is stored stage by stage, and a switch that leaves a stage's inputs alone costs nothing.
+`python -m andlib.beyond.audit --profile mini` measures and writes results/<profile>/audit_matrix.json. Killed, it goes
+on where it was: what costs time is stored stage by stage, and a switch that leaves a stage's inputs alone is free.
 """
 
 import time
@@ -12,10 +12,12 @@ from itertools import combinations, product
 import numpy as np
 import pandas as pd
 
-from andlib import ablation, answers, concepts, kept, section_4_3, section_4_4, stages
+from andlib import ablation, concepts, kept, stages
 from andlib.ablation import Effects, UnitSet
-from andlib.audit_matrix import EXHIBITS, MODES, NAME, Measures
-from andlib.polysemanticity import most_in_a_cluster, sentence_clusters
+from andlib.beyond.audit_matrix import EXHIBITS, MODES, NAME, Measures
+from andlib.llms import answers
+from andlib.paper import section_4_3, section_4_4
+from andlib.paper.polysemanticity import most_in_a_cluster, sentence_clusters
 from andlib.profiles import LEARNT, MODELS
 from andlib.records import ProbingSet
 from andlib.run import Run

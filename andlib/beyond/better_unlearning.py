@@ -1,6 +1,6 @@
 """Better unlearning: units chosen by selectivity, other ways to silence, against OCP with as many units in every layer.
 
-`python -m andlib.better_unlearning` (`make unlearning`) writes what the page reads.
+`python -m andlib.beyond.better_unlearning` (`make unlearning`) writes what the page reads.
 """
 
 import time
@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from andlib import ablation, concepts, kept, section_4_3, stages
+from andlib import ablation, concepts, kept, stages
 from andlib.ablation import Effects, UnitSet
+from andlib.paper import section_4_3
 from andlib.profiles import LEARNT
 from andlib.run import Run
 from andlib.statistics import holm

@@ -1,4 +1,4 @@
-"""Language models behind a server, and vLLM in this process: the clients `openai` and `vllm` of andlib.llm.
+"""Language models behind a server, and vLLM in this process: the clients `openai` and `vllm` of andlib.llms.llm.
 
 A server's address comes from OPENAI_BASE_URL, its key from OPENAI_API_KEY and from nowhere else. The key goes to that
 address alone and stands in no message. What a server says is data: bounded in size and time, and never obeyed.
@@ -13,7 +13,7 @@ from concurrent.futures import CancelledError, Future, ThreadPoolExecutor, as_co
 from urllib.parse import urlsplit
 
 from andlib.errors import InputError, MissingExtra
-from andlib.llm import INSTALL, Answer, Chat, Sampling, checked
+from andlib.llms.llm import INSTALL, Answer, Chat, Sampling, checked
 
 RETRIES = 3  # after 408, 409, 429, 5xx, a time-out or a broken connection: 0.5 s, doubling, or Retry-After up to 2 min
 BODY = 4_000_000  # bytes that are read of one answer: enough to say that 200 kB of text are too long

@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from andlib import activations, paths, section_4_3, stages
+from andlib import activations, paths, stages
 from andlib.errors import InputError
+from andlib.paper import section_4_3
 from andlib.profiles import TEST
 from andlib.run import Run
 from andlib.store import KINDS, file_digest, write_atomically

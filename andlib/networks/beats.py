@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from torch.nn.functional import conv1d, gelu, scaled_dot_product_attention
 
 from andlib import frontend
-from andlib.beats_checkpoints import Config
+from andlib.networks.beats_checkpoints import Config
 
 
 class PositionConvolution(nn.Module):

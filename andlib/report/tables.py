@@ -7,8 +7,9 @@ from itertools import zip_longest
 
 import pandas as pd
 
-from andlib import paper, prompts
-from andlib.llm import Chat
+from andlib import paper
+from andlib.llms import prompts
+from andlib.llms.llm import Chat
 from andlib.profiles import MEASURES
 
 Format = Mapping[str, str]  # column -> format specification

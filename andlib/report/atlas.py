@@ -12,9 +12,9 @@ import numpy as np
 import pandas as pd
 
 from andlib import stages
-from andlib.cards import PLAYER_RATE, WITHHOLD_AUDIO
 from andlib.profiles import LEARNT, TEST
 from andlib.records import Clip, Unit
+from andlib.report.cards import PLAYER_RATE, WITHHOLD_AUDIO
 from andlib.run import Run
 from andlib.store import write_atomically
 
@@ -100,7 +100,7 @@ def script(profile: str, atlas: dict[str, Any]) -> str:
 
 
 def _scores(run: Run) -> pd.DataFrame:
-    from andlib.scoring import score_neurons
+    from andlib.beyond.scoring import score_neurons
 
     return pd.concat([score_neurons(run, model) for model in run.models], ignore_index=True)
 

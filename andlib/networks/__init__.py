@@ -1,0 +1,1 @@
+"""Target networks: BEATs, checkpoints of every kind, and any PyTorch module."""

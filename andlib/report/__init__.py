@@ -1,0 +1,1 @@
+"""What a reader sees: tables, figures, cards, the atlas; and the export."""
