@@ -1,5 +1,6 @@
-"""Which lines of some modules' functions run: a small coverage that needs no package."""
+"""Which lines of some modules, or of some functions, run: a small coverage that needs no package."""
 
+import inspect
 import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
@@ -9,10 +10,11 @@ from types import CodeType, FrameType, ModuleType
 
 
 @contextmanager
-def reached(modules: Sequence[ModuleType]) -> Iterator[Callable[[], str]]:
-    """Counts while it is open; gives a function that reports a line a module."""
+def reached(readers: Sequence[ModuleType | Callable]) -> Iterator[Callable[[], str]]:
+    """Counts while it is open; gives a function that reports a line a module or function, and what is not reached."""
     seen: dict[str, set[int]] = defaultdict(set)
-    files = {module.__file__: module for module in modules}
+    wanted = [_looked_at(reader) for reader in readers]
+    files = {file for _, file, _ in wanted}
 
     def line(frame: FrameType, event: str, _: object) -> Callable:
         seen[frame.f_code.co_filename].add(frame.f_lineno)
@@ -23,10 +25,10 @@ def reached(modules: Sequence[ModuleType]) -> Iterator[Callable[[], str]]:
 
     def report() -> str:
         rows = []
-        for file in files:
-            lines = _lines(compile(Path(file).read_text(), file, "exec"))
-            share = len(lines & seen[file]) / len(lines)
-            rows.append(f"{Path(file).name:18} {len(lines & seen[file]):4} of {len(lines):4}  {share:4.0%}")
+        for name, file, lines in wanted:
+            left = sorted(lines - seen[file])
+            row = f"{name:32} {len(lines) - len(left):4} of {len(lines):4}  {1 - len(left) / len(lines):4.0%}"
+            rows.append(f"{row}  not {', '.join(map(str, left))}" if left else row)
         return "\n".join(rows)
 
     before = sys.gettrace()
@@ -35,6 +37,14 @@ def reached(modules: Sequence[ModuleType]) -> Iterator[Callable[[], str]]:
         yield report
     finally:
         sys.settrace(before)
+
+
+def _looked_at(reader: ModuleType | Callable) -> tuple[str, str, set[int]]:
+    """Name, file and lines of all functions of a module, or of one function."""
+    if isinstance(reader, ModuleType):
+        return reader.__name__, reader.__file__, _lines(compile(Path(reader.__file__).read_text(), "", "exec"))
+    code = inspect.unwrap(reader).__code__
+    return f"{reader.__module__}.{reader.__name__}", code.co_filename, _lines(code, inside=True)
 
 
 def _lines(code: CodeType, *, inside: bool = False) -> set[int]:

@@ -9,6 +9,7 @@ import json
 import os
 import signal
 import warnings
+from collections import Counter
 from contextlib import contextmanager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
@@ -17,20 +18,38 @@ import numpy as np
 import pandas as pd
 import pytest
 import soundfile
+import torch
 from conftest import CLASSES
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from reached import reached
 from safetensors.numpy import save
 
-from andlib import captions, checkpoints, concepts, llm, probing, prompts, recordings, servers, store
+from andlib import (
+    artefact,
+    beats_checkpoints,
+    captions,
+    checkpoints,
+    claims,
+    concepts,
+    human_evaluation,
+    kept,
+    llm,
+    paths,
+    probing,
+    prompts,
+    recordings,
+    servers,
+    store,
+)
 from andlib.errors import InputError
 from andlib.store import KINDS, Store
 
 FULL = bool(os.environ.get("ANDLIB_FAULTS"))
-TESTS, LONGEST = 8, 30  # tests below; seconds an input may take, on a machine that is busy
+PROMISED, TESTS, LONGEST = 20_000, 12, 30  # inputs in all; tests below; seconds an input may take, on a busy machine
+TRIED = Counter()  # how many, by test
 fuzzed = settings(
-    max_examples=20_000 // TESTS if FULL else 25,
+    max_examples=PROMISED // (TESTS - 1) if FULL else 25,  # a test that an optional package is missing for is skipped
     deadline=None,  # see LONGEST
     derandomize=not FULL,
     database=None,
@@ -42,11 +61,14 @@ JUNK = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(m
 @pytest.fixture(scope="module", autouse=True)
 def coverage():
     """Prints what share of the readers' lines all inputs together reach, where there are enough of them to say so."""
-    readers = [captions, checkpoints, concepts, llm, probing, prompts, recordings, servers, store]
+    readers = [beats_checkpoints, captions, checkpoints, concepts, llm, probing, prompts, recordings, servers, store]
+    readers += [artefact.check_export, artefact._wrong_arrays, artefact._wrong_neurons, kept.read, kept._whole]
+    readers += [human_evaluation.read_ratings, human_evaluation._rating]
     with reached(readers) if FULL else nullcontext() as report:
         yield
     if FULL:
-        print("\nLines of functions that the inputs reach:\n" + report())
+        given = "\n".join(f"{test:32} {number:6,}" for test, number in TRIED.items())
+        print(f"\n{TRIED.total():,} inputs:\n{given}\nLines of functions that they reach:\n{report()}")
 
 
 @st.composite
@@ -81,6 +103,7 @@ def refused_or_right(folder: Path):
     def late(*_):
         raise AssertionError(f"more than {LONGEST} s")
 
+    TRIED[os.environ["PYTEST_CURRENT_TEST"].split("::")[1].split()[0]] += 1
     before, handler = sorted(folder.rglob("*")), signal.signal(signal.SIGALRM, late)
     signal.alarm(LONGEST)
     try:
@@ -237,7 +260,7 @@ VALUES = {
 }
 
 
-def kept(folder, kind):
+def stored(folder, kind):
     return Store(folder).get("stage", {"kind": kind}, lambda: VALUES[kind], kind)
 
 
@@ -246,7 +269,7 @@ def cache(tmp_path_factory):
     """A folder of stored values, and by kind the two files of each with their bytes."""
     folder, files = tmp_path_factory.mktemp("store"), {}
     for kind, (ending, *_) in KINDS.items():
-        kept(folder, kind)
+        stored(folder, kind)
         value = next(path for path in folder.glob(f"stage/*{ending}"))
         files[kind] = {path: path.read_bytes() for path in (value, value.with_suffix(".json"))}
     return folder, files
@@ -261,7 +284,7 @@ def test_values_in_the_cache(cache, kind, damaged, data):
         path.write_bytes(data.draw(edited([content])) if number in damaged else content)
     with refused_or_right(folder), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*is damaged.*it is made again")
-        value = kept(folder, kind)
+        value = stored(folder, kind)
         if kind == "lines":
             assert value == VALUES[kind]
         elif kind == "arrays":
@@ -301,6 +324,21 @@ def odd(objects):
     return st.sampled_from(texts).map(str.encode) | edited([*map(str.encode, texts)]) | (junk | fewer).map(str.encode)
 
 
+@st.composite
+def nested(draw, value):
+    """JSON of a value with junk somewhere inside."""
+
+    def changed(part):
+        inner = list(part) if isinstance(part, dict) else range(len(part)) if isinstance(part, list) else []
+        if not inner or not draw(st.integers(0, 3)):
+            return draw(JUNK)
+        at, part = draw(st.sampled_from(inner)), part.copy()
+        part[at] = changed(part[at])
+        return part
+
+    return json.dumps(changed(value)).encode()
+
+
 @fuzzed
 @given(odd(NETWORKS), odd([INPUTS]), st.just(TENSORS) | edited([TENSORS]))
 def test_networks(folder, config, inputs, weights):
@@ -314,3 +352,148 @@ def test_networks(folder, config, inputs, weights):
         target = checkpoints.load_target(network, seconds=0.5)
         assert target.layers and all(layer.units > 0 for layer in target.layers)
         assert target.sample_rate > 0
+
+
+BEATS = beats_checkpoints.Config(16, 8, 1, 8, 8, 2, 4, 2, 8, 20)
+
+
+@pytest.fixture(scope="module")
+def beats():
+    """Weights of the smallest BEATs, and the bytes of a safetensors file and of a torch file with them."""
+    from andlib.beats import make
+
+    weights, file = make(BEATS, len(CLASSES)).state_dict(), io.BytesIO()
+    torch.save({"cfg": asdict(BEATS), "model": weights}, file)
+    return weights, save({name: value.numpy() for name, value in weights.items()}), file.getvalue()
+
+
+SETTINGS = {"model_type": "beats", **asdict(BEATS), **beats_checkpoints.FIXED, "classes": list(CLASSES)}
+
+
+@fuzzed
+@given(st.sampled_from(["folder", "safetensors", "torch", "torch, odd"]), st.booleans(), st.data())
+def test_checkpoints_of_beats(folder, beats, form, untrained, data):
+    weights, held, torch_file = beats
+    place = folder / {"folder": "beats", "safetensors": "beats.safetensors"}.get(form, "beats.pt")
+    if form == "folder":
+        place.mkdir(exist_ok=True)
+        (place / "config.json").write_bytes(data.draw(odd([SETTINGS])))
+        (place / "model.safetensors").write_bytes(data.draw(st.just(held) | edited([held])))
+    elif form == "torch, odd":
+        odd_settings = data.draw(
+            st.dictionaries(st.sampled_from(list(SETTINGS)), JUNK, max_size=2).map(SETTINGS.__or__) | JUNK
+        )
+        odd_weights = data.draw(st.dictionaries(st.sampled_from([*weights, "more"]), JUNK.map(tensor), max_size=1))
+        torch.save({"cfg": odd_settings, "model": {**weights, **odd_weights}}, place)
+    else:
+        place.write_bytes(data.draw(edited([held if form == "safetensors" else torch_file])))
+    with refused_or_right(folder):
+        target = beats_checkpoints.load_beats(place, classes=CLASSES, untrained_seed=0 if untrained else None)
+        modules = dict(target.module.named_modules())
+        assert all(modules[layer.module].out_features == layer.units > 0 for layer in target.layers)
+        assert all(value.isfinite().all() for value in target.module.state_dict().values())
+
+
+def tensor(junk):
+    """A tensor that no weight is, or the junk itself."""
+    return torch.full((2, 3), junk) if isinstance(junk, float) else junk
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory):
+    """A folder with the smallest export, and the bytes of its files."""
+    folder = tmp_path_factory.mktemp("export")
+    rows = {"model": ["ast"] * 2, "layer": ["block0.output"] * 2, "highest": [[0, 1], [2, 0]], "lowest": [[2], [1]]}
+    KINDS["frame"][1](pd.DataFrame(rows), folder / "neurons.parquet")
+    arrays = {"activation/ast/block0.output": (3, 2), "similarity/DB": (3, 2), "before/ast": (1, 2)}
+    value = {name: np.zeros(shape, np.float32) for name, shape in arrays.items()}
+    KINDS["arrays"][1](value, folder / "activations.safetensors")
+    meta = dict.fromkeys(artefact.schema()["fields"])
+    meta |= {"schema": artefact.schema(), "concepts": ["dog", "rain"], "classes": ["dog", "rain"], "tested": [0]}
+    meta |= {"clips": [{"name": str(i), "label": "dog", "fold": 1, "source": "a"} for i in range(3)], "unlearning": {}}
+    meta |= {"models": {"ast": {"outputs": ["dog", "rain"], "layers": {"block0.output": 2}}}}
+    meta |= {"sha256": {name: store.file_digest(folder / name) for name in artefact.FILES}}
+    (folder / "meta.json").write_text(json.dumps(meta))
+    assert artefact.check_export(folder) == []
+    return folder, {name: (folder / name).read_bytes() for name in [*artefact.FILES, "meta.json"]}
+
+
+@fuzzed
+@given(st.sampled_from([*artefact.FILES, "meta.json"]), st.booleans(), st.data())
+def test_exports(exported, name, resigned, data):
+    """resigned: whether meta.json is written for the damaged file, as by somebody who means harm."""
+    folder, files = exported
+    for each, content in files.items():
+        (folder / each).write_bytes(content)
+    meta = json.loads(files["meta.json"])
+    if name == "meta.json":
+        (folder / name).write_bytes(data.draw(odd([meta]) | nested(meta)))
+    else:
+        (folder / name).write_bytes(data.draw(edited([files[name]])))
+        if resigned:
+            meta["sha256"][name] = store.file_digest(folder / name)
+            (folder / "meta.json").write_text(json.dumps(meta))
+    with refused_or_right(folder):
+        told = artefact.check_export(folder)
+        assert all(sentence.endswith(".") and len(sentence) < 5000 for sentence in told)
+        same = (folder / name).read_bytes() == files[name]
+        assert same <= (told == []) and (name == "meta.json" or resigned or same or told)
+
+
+@pytest.fixture(scope="module")
+def asked():
+    """Two neurons that raters were asked about, instead of a run's."""
+    shown = [{"method": method, "text": f"what {method} says"} for method in human_evaluation.METHODS]
+    neurons = [{"neuron": f"ast/block0.output/{i}", "descriptions": shown} for i in range(2)]
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(human_evaluation, "_asked", lambda run, rows: {"neurons": neurons, "page": "0123456789abcdef"})
+        yield {(row["neuron"], method) for row in neurons for method in human_evaluation.METHODS}
+
+
+RATED = b"""rater,neuron,method,rating,text,page
+A. B.,ast/block0.output/0,DB,4,"a dog, barking",0123456789abcdef
+A. B.,ast/block0.output/0,SUM,5,"a ""loud"" dog\nfar away",0123456789abcdef
+A. B.,ast/block0.output/1,TAB,1,,0123456789abcdef
+"""
+
+
+@fuzzed
+@given(st.lists(edited([RATED]) | st.just(RATED.replace(b"A. B.", b"C")), min_size=1, max_size=2))
+def test_ratings(tmp_path_factory, asked, contents):
+    folder = tmp_path_factory.getbasetemp() / "ratings"
+    folder.mkdir(exist_ok=True)
+    for number, content in enumerate(contents):
+        (folder / f"{number}.csv").write_bytes(content)
+    with refused_or_right(folder):
+        rated = human_evaluation.read_ratings(None, None, folder)
+        assert len(rated) >= len(contents) and rated["rating"].isin(range(1, 6)).all() and rated["rater"].all()
+        assert not rated.duplicated(["rater", "neuron", "method"]).any()
+        assert set(zip(rated["neuron"], rated["method"], strict=True)) <= asked
+    for path in folder.iterdir():
+        path.unlink()
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("project") / "results"
+    (folder / "mini").mkdir(parents=True)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(paths, "results", lambda: folder)
+        yield folder
+
+
+HELD = {"made_by": "mini, corrected", "rows": [{"model": "ast", "dA": -0.5, "units": None}], "best": "cos"}
+
+
+@fuzzed
+@given(odd([HELD]))
+def test_results_that_are_kept(results, content):
+    (results / "mini/one.json").write_bytes(content)
+    with refused_or_right(results):
+        assert isinstance(kept.read("mini", "one"), dict) and set(claims.committed("mini")) == {"one"}
+
+
+def test_as_many_inputs_as_promised_were_given():
+    if not FULL:
+        pytest.skip("counts what all tests above were given: make faults")
+    assert TRIED.total() >= PROMISED
