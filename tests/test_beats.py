@@ -198,7 +198,7 @@ def test_another_architecture_is_refused(tmp_path):
         ({"num_buckets": [32]}, "theirs is {'num_buckets': 32}"),
         ({"max_distance": 10**12}, "sizes of no BEATs network"),
         ({"max_distance": 8}, "farthest distance is more than a quarter of the buckets"),
-        ({"max_distance": None}, "whole numbers from 1 to 65,536"),
+        ({"max_distance": None}, "whole numbers from 1 to 4,096"),
         ({"classes": [1, 2, 3]}, "no list of names"),
     ],
 )
@@ -220,6 +220,13 @@ def test_weights_that_are_wide_and_empty_make_no_network(tmp_path, name, shape):
     save_file(classifier().state_dict() | {name: torch.empty(shape)}, tmp_path / "wide.safetensors")
     with pytest.raises(InputError, match="sizes of no BEATs network"):
         read_checkpoint(tmp_path / "wide.safetensors")
+
+
+def test_blocks_without_number_are_refused_before_they_are_built(tmp_path):
+    more = {f"beats.encoder.layers.{i}.x": torch.zeros(1) for i in range(5000)}
+    save_file(classifier().state_dict() | more, tmp_path / "deep.safetensors")
+    with pytest.raises(InputError, match="sizes of no BEATs network"):
+        read_checkpoint(tmp_path / "deep.safetensors")
 
 
 def test_weights_of_another_network_beside_a_configuration_are_named_when_they_are_needed(tmp_path):
