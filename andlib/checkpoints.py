@@ -50,7 +50,7 @@ def _alike(path: str, count: str = "num_hidden_layers", width: str = "hidden_siz
 
 
 def _blocks(count: int) -> range:
-    if count > MOST_BLOCKS:
+    if not 0 < count <= MOST_BLOCKS:
         raise ValueError(f"{count} blocks")
     return range(count)
 

@@ -288,6 +288,14 @@ def test_weights_that_do_not_fit_the_configuration_are_never_made_up(saved, tmp_
         record(target, [waves], 8)
 
 
+@pytest.mark.parametrize("blocks", [0, False, -1, 10**12])
+def test_no_blocks_or_too_many_are_no_network(saved, tmp_path, blocks):
+    source, _ = saved("HubertModel")
+    config = {**json.loads((source / "config.json").read_text()), "num_hidden_layers": blocks}
+    with pytest.raises(InputError, match="describes no network that could be built .* blocks"):
+        load_target(folder_with(tmp_path, config, (source / "model.safetensors").read_bytes()), seconds=0.5)
+
+
 def test_a_folder_without_a_network_is_named(tmp_path):
     with pytest.raises(InputError, match="lacks config.json"):
         load_target(tmp_path, seconds=1.0)

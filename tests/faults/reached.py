@@ -1,20 +1,21 @@
-"""Which lines of some modules, or of some functions, run: a small coverage that needs no package."""
+"""Which lines of some functions run: a small coverage that needs no package."""
 
-import inspect
 import sys
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import CodeType, FrameType, ModuleType
 
 
 @contextmanager
-def reached(readers: Sequence[ModuleType | Callable]) -> Iterator[Callable[[], str]]:
-    """Counts while it is open; gives a function that reports a line a module or function, and what is not reached."""
+def reached(readers: Mapping[ModuleType, Sequence[str]]) -> Iterator[Callable[[], str]]:
+    """Counts while it is open; gives a function that reports a line a module, with the lines that nothing reached.
+
+    readers: module -> its functions, methods ("Class.method") and classes that count; all of them where none is named.
+    """
     seen: dict[str, set[int]] = defaultdict(set)
-    wanted = [_looked_at(reader) for reader in readers]
-    files = {file for _, file, _ in wanted}
+    files = {module.__file__: names for module, names in readers.items()}
 
     def line(frame: FrameType, event: str, _: object) -> Callable:
         seen[frame.f_code.co_filename].add(frame.f_lineno)
@@ -25,10 +26,11 @@ def reached(readers: Sequence[ModuleType | Callable]) -> Iterator[Callable[[], s
 
     def report() -> str:
         rows = []
-        for name, file, lines in wanted:
-            left = sorted(lines - seen[file])
-            row = f"{name:32} {len(lines) - len(left):4} of {len(lines):4}  {1 - len(left) / len(lines):4.0%}"
-            rows.append(f"{row}  not {', '.join(map(str, left))}" if left else row)
+        for file, names in files.items():
+            lines = _lines(compile(Path(file).read_text(), file, "exec"), names)
+            left = ", ".join(map(str, sorted(lines - seen[file])))
+            count = len(lines & seen[file])
+            rows.append(f"{Path(file).name:22} {count:4} of {len(lines):4}  {count / len(lines):4.0%}  {left}".rstrip())
         return "\n".join(rows)
 
     before = sys.gettrace()
@@ -39,16 +41,9 @@ def reached(readers: Sequence[ModuleType | Callable]) -> Iterator[Callable[[], s
         sys.settrace(before)
 
 
-def _looked_at(reader: ModuleType | Callable) -> tuple[str, str, set[int]]:
-    """Name, file and lines of all functions of a module, or of one function."""
-    if isinstance(reader, ModuleType):
-        return reader.__name__, reader.__file__, _lines(compile(Path(reader.__file__).read_text(), "", "exec"))
-    code = inspect.unwrap(reader).__code__
-    return f"{reader.__module__}.{reader.__name__}", code.co_filename, _lines(code, inside=True)
-
-
-def _lines(code: CodeType, *, inside: bool = False) -> set[int]:
-    """Lines of all functions; those of modules and classes run when they are imported."""
-    own = {line for *_, line in code.co_lines() if line and line != code.co_firstlineno} if inside else set()
+def _lines(code: CodeType, names: Sequence[str], *, inside: bool = False) -> set[int]:
+    """Lines of functions; those of modules and classes run when they are imported."""
+    counted = inside and (not names or f"{code.co_qualname}.".startswith(tuple(f"{name}." for name in names)))
+    own = {line for *_, line in code.co_lines() if line and line != code.co_firstlineno} if counted else set()
     inner = [constant for constant in code.co_consts if isinstance(constant, CodeType)]
-    return own.union(*(_lines(c, inside=bool(c.co_flags & 2)) for c in inner))  # 2: CO_NEWLOCALS, a function's mark
+    return own.union(*(_lines(c, names, inside=bool(c.co_flags & 2)) for c in inner))  # 2: a function's, CO_NEWLOCALS
