@@ -120,7 +120,7 @@ def read_checkpoint(path: Path) -> tuple[Config, dict[str, "Tensor"], tuple[str,
         settings, weights = _folder_settings(path), _read_safetensors(path / WEIGHTS)[1]
     else:
         settings, weights = _read_file(path)
-    weights = _named(weights)
+    weights = _named(weights, path)
     config = config_from(settings, _shapes(weights), path)
     _check(weights, config, path)
     return config, weights, _class_names(settings, path)
@@ -169,17 +169,16 @@ def _read_file(path: Path) -> tuple[dict, dict[str, "Tensor"]]:
         raise InputError(
             f"{path} {reason}, so it is refused. Expected a torch checkpoint of tensors; fetch the file anew."
         ) from None
-    held = held if isinstance(held, dict) else {}
-    settings, weights = (held[part] for part in ("cfg", "model")) if {"cfg", "model"} <= held.keys() else ({}, held)
-    plain = isinstance(settings, dict) and isinstance(weights, dict)
-    if not plain or not weights or not all(isinstance(value, torch.Tensor) for value in weights.values()):
+    both = isinstance(held, dict) and {"cfg", "model"} <= held.keys()
+    settings, weights = (held["cfg"], held["model"]) if both else ({}, held)
+    if not isinstance(settings, dict) or not isinstance(weights, dict):
         raise InputError(f"{path} is no BEATs checkpoint: expected a dictionary with 'cfg' and 'model', or of weights.")
     return settings, weights
 
 
 def _read_safetensors(path: Path) -> tuple[dict[str, str], dict[str, "Tensor"]]:
     with _opened(path, "pt") as file:
-        return file.metadata() or {}, {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
+        return file.metadata() or {}, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
 
 
 @contextmanager
@@ -193,16 +192,27 @@ def _opened(path: Path, framework: str) -> Iterator[Any]:
         raise InputError(f"{path} cannot be read as safetensors ({error}). Fetch or convert it anew.") from None
 
 
-def _named(weights: Mapping[str, "Tensor"]) -> dict[str, "Tensor"]:
+def _named(weights: Mapping[str, "Tensor"], path: Path) -> dict[str, "Tensor"]:
     """Weights under the names of `beats.Classifier` or `beats.BEATs`, whatever form the checkpoint has."""
     import torch
 
+    for name, value in weights.items():
+        if not isinstance(name, str) or not _is_weight(value):
+            raise InputError(f"{path} holds {name!r}, which is no weight of a network. Expected a BEATs checkpoint.")
     weights = _renamed({name: value.float() for name, value in weights.items()})
     prefix = "beats." if "fc.weight" in weights else ""
     for name in [n for n in weights if n.endswith("relative_attention_bias.weight") and n != prefix + SHARED]:
         if torch.equal(weights[name], weights.get(prefix + SHARED, torch.empty(0))):
             del weights[name]  # public checkpoints repeat the one table in every block
     return weights
+
+
+def _is_weight(value: Any) -> bool:
+    """Whether it is a tensor of real numbers, all of them here: a file may hold sparse ones and shells, too."""
+    import torch
+
+    plain = isinstance(value, torch.Tensor) and value.layout is torch.strided and not value.is_nested
+    return plain and value.is_floating_point() and value.is_cpu
 
 
 def _renamed(held: Mapping[str, Any]) -> dict[str, Any]:

@@ -249,11 +249,22 @@ def test_a_configuration_that_is_none_is_a_sentence(tmp_path, text):
 
 
 @pytest.mark.parametrize(
-    "held", [3, {}, {"cfg": 3, "model": {}}, {"cfg": {}, "model": 3}, {"cfg": {}, "model": {"a": 3}}, {3: 3}]
+    "held, message",
+    [
+        (3, "no BEATs checkpoint"),
+        ({"cfg": 3, "model": {}}, "no BEATs checkpoint"),
+        ({"cfg": {}, "model": 3}, "no BEATs checkpoint"),
+        ({}, "lacks patch_embedding.weight"),
+        ({"cfg": {}, "model": {"a": 3}}, "'a', which is no weight"),
+        ({3: torch.zeros(1)}, "3, which is no weight"),
+        ({"a": torch.zeros(1, dtype=torch.complex64)}, "'a', which is no weight"),  # its real part alone would be read
+        ({"a": torch.zeros(2, 2).to_sparse()}, "'a', which is no weight"),
+        ({"a": torch.zeros(2, 2, device="meta")}, "'a', which is no weight"),
+    ],
 )
-def test_a_torch_file_of_another_form_is_a_sentence(tmp_path, held):
+def test_a_torch_file_of_another_form_is_a_sentence(tmp_path, held, message):
     torch.save(held, tmp_path / "other.pt")
-    with pytest.raises(InputError, match="no BEATs checkpoint"):
+    with pytest.raises(InputError, match=message):
         read_checkpoint(tmp_path / "other.pt")
 
 

@@ -417,8 +417,8 @@ def test_checkpoints_of_beats(folder, beats, form, untrained, data):
         odd_settings = data.draw(
             st.dictionaries(st.sampled_from(list(SETTINGS)), JUNK, max_size=2).map(SETTINGS.__or__) | JUNK
         )
-        tensors = JUNK.map(tensor) | st.sampled_from(list(weights.values()))
-        odd_weights = data.draw(st.dictionaries(st.sampled_from([*weights, TABLE]), tensors, max_size=1))
+        tensors = JUNK.map(tensor) | st.sampled_from(list(weights)).map(weights.get)
+        odd_weights = data.draw(st.dictionaries(st.sampled_from([*weights, TABLE, 3]), tensors, max_size=1))
         torch.save({"cfg": odd_settings, "model": {**weights, **odd_weights}}, place)
     else:
         place.write_bytes(data.draw(edited([held if form == "safetensors" else torch_file])))
@@ -431,7 +431,7 @@ def test_checkpoints_of_beats(folder, beats, form, untrained, data):
 
 def tensor(junk):
     """A tensor that no weight is, or the junk itself."""
-    return torch.full((2, 3), junk) if isinstance(junk, float) else junk
+    return torch.full((2, 3), junk, dtype=torch.float64) if isinstance(junk, float) else junk
 
 
 @pytest.fixture(scope="module")
