@@ -414,11 +414,13 @@ def test_checkpoints_of_beats(folder, beats, form, untrained, data):
         (place / "config.json").write_bytes(data.draw(odd([SETTINGS])))
         (place / "model.safetensors").write_bytes(data.draw(st.just(held) | edited([held])))
     elif form == "torch, odd":
-        odd_settings = data.draw(
-            st.dictionaries(st.sampled_from(list(SETTINGS)), JUNK, max_size=2).map(SETTINGS.__or__) | JUNK
-        )
+        one = st.tuples(st.sampled_from(list(SETTINGS)), JUNK).map(lambda odd: {**SETTINGS, odd[0]: odd[1]})
+        odd_settings = data.draw(st.just(SETTINGS) | one | JUNK)
+        if data.draw(st.booleans()):  # as Microsoft publishes them
+            weights = {n.removeprefix("beats.").replace("fc.", "predictor."): value for n, value in weights.items()}
         tensors = JUNK.map(tensor) | st.sampled_from(list(weights)).map(weights.get)
-        odd_weights = data.draw(st.dictionaries(st.sampled_from([*weights, TABLE, 3]), tensors, max_size=1))
+        some = st.dictionaries(st.sampled_from([*weights, TABLE, 3]), tensors, min_size=1, max_size=1)
+        odd_weights = data.draw(st.just({}) | some)
         torch.save({"cfg": odd_settings, "model": {**weights, **odd_weights}}, place)
     else:
         place.write_bytes(data.draw(edited([held if form == "safetensors" else torch_file])))
