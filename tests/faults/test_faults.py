@@ -370,19 +370,40 @@ def test_a_page_that_is_no_notebook_is_named(published, text):  # noqa: F811
     assert committed.check()[0].startswith("book/pages/mini/one.ipynb is no executed page (")
 
 
-def test_a_book_with_a_missing_figure_is_not_built(tmp_path):
-    """With -W a warning ends the build, and the message names page and figure."""
+def built(folder, page):
+    """What jupyter-book says of a book of one page, in a folder with spaces, and its exit status."""
     if not FULL:
         pytest.skip("builds a book: make faults")
-    book = tmp_path / "a book"
-    book.mkdir()
-    (book / "_toc.yml").write_text("format: jb-book\nroot: index\n")
-    (book / "_config.yml").write_text("title: A book\nexecute: {execute_notebooks: 'off'}\n")
-    (book / "index.md").write_text("# A page\n\n![a figure](missing.png)\n")
+    book = folder / "a book"
+    book.mkdir(exist_ok=True)
+    (folder / "_toc.yml").write_text("format: jb-book\nroot: index\n")
+    (folder / "_config.yml").write_text("title: A book\nexecute: {execute_notebooks: 'off'}\n")
+    for settings in ("_toc.yml", "_config.yml"):
+        if not (book / settings).exists():
+            (book / settings).symlink_to(f"../{settings}")
+    (book / "index.md").write_text(page)
     build = [Path(sys.executable).with_name("jupyter-book"), "build", book, "-n", "-W", "--keep-going", "-q"]
     done = subprocess.run(build, capture_output=True, text=True)
-    said = done.stdout + done.stderr
-    assert done.returncode and "index.md" in said and "missing.png" in said, said
+    return done.stdout + done.stderr, done.returncode
+
+
+def test_a_book_with_a_missing_figure_is_not_built(tmp_path):
+    """With -W a warning ends the build, and the message names page and figure."""
+    said, status = built(tmp_path, "# A page\n\n![a figure](missing.png)\n")
+    assert status and "index.md" in said and "missing.png" in said, said
+
+
+def test_a_book_whose_settings_were_checked_out_as_text_is_not_built_until_they_are_copied(tmp_path):
+    book = tmp_path / "a book"
+    book.mkdir()
+    for settings in ("_toc.yml", "_config.yml"):
+        (book / settings).write_text(f"../{settings}")
+    said, status = built(tmp_path, "# A page\n")
+    assert status and "Table of Contents file is malformed" in said and "_toc.yml" in said, said
+    for settings in ("_toc.yml", "_config.yml"):
+        shutil.copy(tmp_path / settings, book)
+    said, status = built(tmp_path, "# A page\n")
+    assert status == 0 and (book / "_build/html/index.html").is_file(), said
 
 
 # Optional packages
