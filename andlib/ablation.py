@@ -1,7 +1,7 @@
 """Silencing units, and what that does to each class: Section 4.3, Table 4, Figure 10."""
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 UnitSet = Mapping[str, Int[np.ndarray, "units"]]  # layer name -> indices of units
 Instead = Callable[[Layer, "Tensor"], "Tensor"]  # a layer, and outputs of some of its units -> other outputs
 VERSION = 1  # enters the keys of stored effects
+BATCH = 64  # clips in a forward pass; another number may change the scores' last bits
 
 
 @contextmanager
@@ -71,18 +72,27 @@ def logits_of(
 ) -> Float[np.ndarray, "clips classes"]:
     """The network's class scores on prepared features, with `units` silenced or replaced, see `ablate`.
 
+    For many sets on the same features, `andlib.replay.sweep` gives the same scores sooner.
+    """
+    _ = target.module  # loaded once, before any thread asks
+    with ablate(target, units or {}, instead):
+        return side_by_side(target.logits, features.split(BATCH))
+
+
+def side_by_side(scores: Callable[..., "Tensor"], *batches: Sequence) -> Float[np.ndarray, "clips classes"]:
+    """What `scores` gives for each batch (and what stands beside it in further sequences), in order.
+
     Batches run side by side on the cores that torch leaves idle: each on its own, so the scores are the same.
     """
     import torch
 
-    def scores(batch):
+    def without_gradients(*batch):
         with torch.inference_mode():
-            return target.logits(batch)
+            return scores(*batch)
 
     workers = max(1, (os.cpu_count() or 1) // torch.get_num_threads())
-    _ = target.module  # loaded once, before any thread asks
-    with ablate(target, units or {}, instead), ThreadPoolExecutor(workers) as pool:
-        return torch.cat(list(pool.map(scores, features.split(64)))).numpy()
+    with ThreadPoolExecutor(workers) as pool:
+        return torch.cat(list(pool.map(without_gradients, *batches))).numpy()
 
 
 def features_of(target: Target, waveforms: Float[np.ndarray, "clips samples"]):

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 VERSION = 1  # enters the keys of stored activations
 BUDGET = 2**31  # bytes of full matrices beyond which only the highest and lowest clips are kept
+SORTED = 256  # units whose clips are sorted at once, which bounds memory
 
 
 def highest(activations: Float[np.ndarray, "clips units"], k: int) -> Int[np.ndarray, "k units"]:
@@ -24,16 +25,26 @@ def highest(activations: Float[np.ndarray, "clips units"], k: int) -> Int[np.nda
 
     k is at most the number of clips. The lowest clips are `highest(-activations, k)`.
     """
-    rows = np.ascontiguousarray(-activations.T)
-    k = min(k, rows.shape[1])
-    chosen = np.sort(np.argpartition(rows, k - 1, axis=1)[:, :k], axis=1)
-    values = np.take_along_axis(rows, chosen, 1)
-    last = values.max(1, keepdims=True)
-    tied = (rows == last).sum(1) > (values == last).sum(1)  # more clips share the last value than have room
-    if tied.any():
-        chosen[tied] = np.sort(np.argsort(rows[tied], axis=1, kind="stable")[:, :k], axis=1)
-        values[tied] = np.take_along_axis(rows[tied], chosen[tied], 1)
-    return np.take_along_axis(chosen, np.argsort(values, axis=1, kind="stable"), 1).T
+    k = min(k, len(activations))
+    chosen = np.empty((k, activations.shape[1]), int)
+    for start in range(0, activations.shape[1], SORTED):
+        rows = -np.ascontiguousarray(activations[:, start : start + SORTED].T)
+        near = np.flatnonzero(rows <= _bound(rows, k))  # each unit's k highest, those equal to the last, few others
+        counts = np.bincount(near // len(activations), minlength=len(rows))
+        # side by side, in the order of clips; the infinite values that fill up a row come last
+        place = np.arange(counts.max()) < counts[:, None]
+        clips, values = np.zeros(place.shape, int), np.full(place.shape, np.inf, rows.dtype)
+        clips[place], values[place] = near % len(activations), rows.ravel()[near]
+        order = np.argsort(values, axis=1, kind="stable")[:, :k]
+        chosen[:, start : start + SORTED] = np.take_along_axis(clips, order, 1).T
+    return chosen
+
+
+def _bound(rows: np.ndarray, k: int) -> np.ndarray:
+    """Of each row a number that k of its entries or little more do not exceed: the k-th of the lowest of every few."""
+    few = max(1, rows.shape[1] // (4 * k))
+    lowest = rows[:, : rows.shape[1] // few * few].reshape(len(rows), few, -1).min(1)
+    return np.partition(lowest, k - 1, axis=1)[:, k - 1 : k]
 
 
 @contextmanager

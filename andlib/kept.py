@@ -19,13 +19,27 @@ def path_of(profile: str, name: str) -> Path:
 
 
 def read(profile: str, name: str, command: str = "") -> dict[str, Any]:
-    """What is kept, or an empty dict. command: the one that computes it; given, its absence raises InputError."""
+    """What is kept, or an empty dict. command: the one that computes it; given, its absence raises InputError.
+
+    Raises InputError if the file is damaged, too, and says how what is committed is had again.
+    """
     file = path_of(profile, name)
     if file.is_file():
-        return json.loads(file.read_text(encoding="utf-8"))
+        return _whole(file)
     if command:
         raise InputError(f"Profile {profile} has no {file.name}: `{command} PROFILE={profile}` computes it.")
     return {}
+
+
+def _whole(file: Path) -> dict[str, Any]:
+    try:
+        held = json.loads(file.read_text(encoding="utf-8"))
+        if not isinstance(held, dict):
+            raise ValueError("it holds no JSON object")
+    except (OSError, ValueError, RecursionError) as error:
+        shown = file.relative_to(paths.results().parent).as_posix()
+        raise InputError(f"{shown} cannot be read ({error}): `git checkout {shown}` brings it back.") from None
+    return held
 
 
 def write(profile: str, name: str, held: Mapping[str, Any]) -> Path:

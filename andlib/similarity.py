@@ -7,12 +7,14 @@ bottleneck models (Oikarinen et al. 2023). Each takes
 and returns scores, float32 [units, concepts]; larger is better.
 """
 
-from collections.abc import Iterator
+import itertools
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from jaxtyping import Float, Int
-from scipy.special import logsumexp, softmax
-from scipy.stats import rankdata
+from scipy.sparse import csr_array
 
 from andlib.activations import highest
 
@@ -22,6 +24,8 @@ Scores = Float[np.ndarray, "units concepts"]
 
 PROBING_CLIPS = 2000  # the paper's N, for which its counts of clips are meant
 CHUNK = 4096  # units handled at once, which bounds memory
+TILE, SORTED_TILE, WIDE = (1024, 64), (64, 16), 384  # units and concepts whose numbers stay in a core's cache
+DOZEN = 12  # factors of soft_wpmi are above 0.002, so that the product of a dozen is not too small for float32
 
 
 def scaled(count: int, clips: int) -> int:
@@ -50,24 +54,38 @@ def wpmi(activations: Activations, concepts: Concepts, *, k: int = 28, a: float 
 
     The sum over those clips of log Q, Q = softmax over concepts of a P, less `lam` times its log-mean over units.
     """
-    log_q = np.log(softmax(a * concepts, axis=1) + 1e-7)
-    sums = [sum(log_q[top[rank]] for rank in range(len(top))) for top in _highest(activations, k)]
-    return _less_common(np.concatenate(sums), lam)
+    q, is_high = _softmax(concepts, a), _membership(highest(activations, k), len(concepts))
+
+    def tile(_: slice, some: slice, scores: np.ndarray) -> None:
+        log_q = q(some)
+        log_q += 1e-7
+        scores[:] = _less_common(is_high @ np.log(log_q, out=log_q), lam)
+
+    units = activations.shape[1]
+    return _tiled(tile, (units, concepts.shape[1]), (units, WIDE))
 
 
 def soft_wpmi(
     activations: Activations, concepts: Concepts, *, k: int = 100, a: float = 10.0, lam: float = 1.0
 ) -> Scores:
     """`wpmi` in which the clip of rank r counts with probability p_r = 0.998 - 0.028 r / k."""
-    q_less_1 = softmax(a * concepts, axis=1) - 1
-    weights = 0.998 - 0.028 * np.arange(min(k, len(concepts)), dtype=np.float32) / min(k, len(concepts))
-    parts = []
-    for top in _highest(activations, k):
-        score = np.zeros((top.shape[1], concepts.shape[1]), np.float32)
-        for rank, weight in enumerate(weights):
-            score += np.log(1 + weight * q_less_1 + 1e-7)[top[rank]]
-        parts.append(score)
-    return _less_common(np.concatenate(parts), lam)
+    q, top = _softmax(concepts, a), highest(activations, k)
+    weights = 0.998 - 0.028 * np.arange(len(top)) / len(top)
+    # log(1 + p (Q - 1) + 1e-7) = log p + log(Q + (1 - p + 1e-7) / p), and one logarithm does for a dozen clips
+    offsets = ((1 - weights + 1e-7) / weights).astype(np.float32)
+
+    def tile(units: slice, some: slice, scores: np.ndarray) -> None:
+        part, total = q(some), np.float32(np.log(weights).sum())
+        for first in range(0, len(top), DOZEN):
+            product = np.float32(1)
+            for clips, offset in zip(top[first:, units][:DOZEN], offsets[first:], strict=False):
+                factors = part.take(clips, axis=0)
+                factors += offset
+                product = np.multiply(product, factors, out=factors)
+            total = total + np.log(product, out=product)
+        scores[:] = total
+
+    return _less_common(_tiled(tile, (top.shape[1], concepts.shape[1]), TILE), lam)
 
 
 def rank_reorder(
@@ -86,22 +104,26 @@ def rank_reorder(
     single_argsort: # released code: similarity.py:116 takes one argsort for a rank (fault `rank_single_argsort`).
     """
     count = max(1, int(top * len(activations)))
-    # ranks over all clips order the chosen ones as well, and small integers sort in linear time
-    ranks = rankdata(concepts, method="dense", axis=0).astype(np.int16 if len(concepts) < 2**15 else np.int32)
-    parts = []
-    for first in range(0, activations.shape[1], 256):
-        u = activations[:, first : first + 256]
-        chosen = highest(u, count).T  # [units, count], descending activation
-        own = np.take_along_axis(u.T, chosen, 1)
-        ordered = own[:, ::-1]
-        order = np.argsort(ranks.T[:, chosen], axis=2, kind="stable").transpose(1, 0, 2)  # [units, concepts, count]
-        row = np.arange(len(own))[:, None, None]
-        # the clip at order[j] has rank j, so that one argsort is enough for the ranks as well
-        moved = own[:, None] - ordered[row, order] if single_argsort else own[row, order] - ordered[:, None]
-        error = _cubes(np.abs(moved)).mean(2) / np.maximum(_random_order_error(ordered), 1e-12)[:, None]
-        mean_p = np.stack([concepts[clips].mean(0) for clips in chosen])
-        parts.append(-error / np.maximum(mean_p, np.finfo(np.float32).tiny) ** scale)
-    return np.concatenate(parts).astype(np.float32)
+    chosen = highest(activations, count)
+    own = np.take_along_axis(activations, chosen, 0).T  # [units, count], descending activation
+    # both from 0 upwards, so that their bits ascend as they do and with the places of the clips
+    x = np.ascontiguousarray(own[:, ::-1] - own[:, -1:] if single_argsort else own[:, :1] - own, np.float32)
+    moved_to, places = np.ascontiguousarray(x[:, ::-1]), np.ascontiguousarray(chosen.T)
+    order = _ascending_integers(np.ascontiguousarray(concepts.T)) << 32
+
+    def tile(units: slice, some: slice, errors: np.ndarray) -> None:
+        """Sums of |difference|^3. P in the upper half of an integer and x in the lower: x in the concept's order."""
+        keys = order[some].take(places[units], axis=1)  # [concepts, units, count]
+        keys |= x[units].view(np.int32)
+        keys.sort(axis=2)
+        apart = keys.astype(np.uint32).view(np.float32) - moved_to[units]
+        errors[:] = np.einsum("cuj,cuj->uc", np.abs(apart), apart * apart)
+
+    error = _tiled(tile, (len(x), len(order)), SORTED_TILE) / count
+    random = np.concatenate([_random_order_error(part.T) for part in _chunks(x.T)])
+    error /= np.maximum(random, 1e-12)[:, None]
+    mean_p = _membership(chosen, len(concepts)) @ concepts / count
+    return -error / np.maximum(mean_p, np.finfo(np.float32).tiny) ** scale
 
 
 FUNCTIONS = {
@@ -126,14 +148,65 @@ def _chunks(activations: np.ndarray) -> Iterator[np.ndarray]:
         yield activations[:, first : first + CHUNK]
 
 
-def _highest(activations: Activations, k: int) -> Iterator[Int[np.ndarray, "k units"]]:
-    for u in _chunks(activations):
-        yield highest(u, k)
+def _tiled(tile: Callable[..., None], shape: tuple[int, int], size: tuple[int, int]) -> np.ndarray:
+    """Float32 numbers of all rows and columns, found tile by tile: as many at once as OMP_NUM_THREADS or the cores.
+
+    tile: writes the numbers of some rows and columns into its third argument.
+    """
+    full = np.empty(shape, np.float32)
+
+    def fill(*corner: int) -> None:
+        here = tuple(slice(first, first + length) for first, length in zip(corner, size, strict=True))
+        tile(*here, full[here])
+
+    threads = os.environ.get("OMP_NUM_THREADS", "")
+    with ThreadPoolExecutor(max(1, int(threads)) if threads.isdecimal() else os.cpu_count()) as pool:
+        corners = itertools.product(*map(range, (0, 0), shape, size))
+        list(pool.map(fill, *zip(*corners, strict=True)))
+    return full
+
+
+def _softmax(concepts: Concepts, a: float) -> Callable[[slice], Concepts]:
+    """Q, softmax over concepts of a P, as a function of the concepts wanted: Q of all would leave a core's cache."""
+
+    def tile(clips: slice, _: slice, log_sum: np.ndarray) -> None:
+        x = a * concepts[clips]
+        most = x.max(1, keepdims=True)
+        x -= most
+        log_sum[:] = most + np.log(np.exp(x, out=x).sum(1, keepdims=True))
+
+    clips, count = concepts.shape
+    log_sum = _tiled(tile, (clips, 1), (max(1, TILE[0] * TILE[1] // count), 1))
+
+    def q(some: slice) -> Concepts:
+        x = a * concepts[:, some]
+        x -= log_sum
+        return np.exp(x, out=x)
+
+    return q
+
+
+def _membership(top: Int[np.ndarray, "k units"], clips: int) -> csr_array:
+    """Which clips are among each unit's: ones in a sparse matrix [units, clips], whose products are sums over them."""
+    k, units = top.shape
+    return csr_array((np.ones(top.size, np.float32), top.T.ravel(), np.arange(0, top.size + 1, k)), (units, clips))
+
+
+def _ascending_integers(x: np.ndarray) -> np.ndarray:
+    """int64 numbers of at most 32 bits in the order of float32 ones, equal where those are."""
+    bits = np.add(x, 0, dtype=np.float32).view(np.int32)  # -0 + 0 is 0
+    return np.where(bits < 0, bits ^ np.int32(2**31 - 1), bits).astype(np.int64)
 
 
 def _less_common(sums: Scores, lam: float) -> Scores:
     """Scores less `lam` times the logarithm of the mean over units of their exponentials."""
-    return (sums - lam * (logsumexp(sums, axis=0) - np.log(len(sums)))).astype(np.float32)
+    most = sums.max(0)
+    less = sums - most
+    # without the number of units, so that a concept that one unit alone has loses exactly what that unit scored
+    common = most + np.log(np.exp(less, out=less).sum(0))
+    sums -= np.float32(lam) * common
+    sums += np.float32(lam * np.log(len(sums)))
+    return sums
 
 
 def _random_order_error(ordered: Float[np.ndarray, "units count"]) -> Float[np.ndarray, "units"]:

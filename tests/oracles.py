@@ -1,7 +1,5 @@
 """Slow, obvious implementations of what andlib does cleverly."""
 
-import itertools
-
 import numpy as np
 
 
@@ -14,37 +12,69 @@ def highest(activations, k):
     return np.array(columns).T
 
 
-def _softmax(row):
-    e = np.exp(row - row.max())
-    return e / e.sum()
+def cos(activations, concepts, centre=lambda x: x, least=0):
+    """Cosine over clips, one unit at a time, against all concepts."""
+    p = centre(concepts)
+    scores = np.empty((activations.shape[1], concepts.shape[1]), concepts.dtype)
+    for unit in range(len(scores)):
+        u = centre(activations[:, unit])
+        scores[unit] = u @ p / np.maximum(np.linalg.norm(u), least)
+    return scores / np.maximum(np.linalg.norm(p, axis=0), least)
 
 
-def wpmi(activations, concepts, k=28, a=2.0, lam=0.6, soft=False):
-    """Weighted pointwise mutual information, one unit, one concept and one clip at a time."""
-    q = np.array([_softmax(a * row) for row in concepts.astype(np.float64)])
-    k = min(k, len(concepts))
-    sums = np.zeros((activations.shape[1], concepts.shape[1]))
-    for unit, concept in itertools.product(*map(range, sums.shape)):
-        for rank, clip in enumerate(highest(activations[:, unit : unit + 1], k)[:, 0]):
-            p = 0.998 - 0.028 * rank / k
-            sums[unit, concept] += np.log((1 + p * (q[clip, concept] - 1) if soft else q[clip, concept]) + 1e-7)
+def cos_cubed(activations, concepts):
+    """`cos` of centred cubes."""
+
+    def centre(x):
+        apart = x - x.mean(0)
+        return apart * apart * apart
+
+    return cos(activations, concepts, centre, 1e-3)
+
+
+def wpmi(activations, concepts, k=28, a=2.0, lam=0.6):
+    """Weighted pointwise mutual information, one unit at a time: softmax and log once, one sorting of clips a unit.
+
+    Computed in the type of `concepts`; sums in float64, whose exponentials do not vanish.
+    """
+    log_q = np.log(_softmax(a * concepts) + 1e-7)
+    sums = np.empty((activations.shape[1], concepts.shape[1]))
+    for unit in range(len(sums)):
+        top = np.argsort(-activations[:, unit], kind="stable")[:k]
+        sums[unit] = log_q[top].sum(0)
     return sums - lam * np.log(np.exp(sums).mean(0))
 
 
+def soft_wpmi(activations, concepts, k=100, a=10.0, lam=1.0):
+    """`wpmi` in which the clip of each rank counts with its own probability."""
+    q = _softmax(a * concepts)
+    k = min(k, len(concepts))
+    p = (0.998 - 0.028 * np.arange(k)[:, None] / k).astype(concepts.dtype)
+    sums = np.empty((activations.shape[1], concepts.shape[1]))
+    for unit in range(len(sums)):
+        top = np.argsort(-activations[:, unit], kind="stable")[:k]
+        sums[unit] = np.log(1 + p * (q[top] - 1) + 1e-7).sum(0)
+    return sums - lam * np.log(np.exp(sums).mean(0))
+
+
+def _softmax(x):
+    e = np.exp(x - x.max(1, keepdims=True))
+    return e / e.sum(1, keepdims=True)
+
+
 def rank_reorder(activations, concepts, top=0.05, scale=0.5):
-    """The rank-reorder score with ranks counted and the random baseline averaged over every pair."""
+    """The rank-reorder score, one unit at a time: a rank is the argsort of an argsort, the baseline a mean over every
+    pair. Computed in the type of its arguments."""
     count = max(1, int(top * len(activations)))
-    scores = np.zeros((activations.shape[1], concepts.shape[1]))
-    for unit in range(activations.shape[1]):
-        clips = highest(activations[:, unit : unit + 1], count)[:, 0]
-        u = activations[clips, unit].astype(np.float64)
-        ascending = np.sort(u)
-        baseline = np.mean([abs(a - b) ** 3 for a in u for b in ascending])
-        for concept in range(concepts.shape[1]):
-            p = concepts[clips, concept]
-            rank = [sum(p[j] < p[i] or (p[j] == p[i] and j < i) for j in range(count)) for i in range(count)]
-            error = np.mean([abs(u[i] - ascending[rank[i]]) ** 3 for i in range(count)])
-            scores[unit, concept] = -error / baseline / max(p.mean(), np.finfo(np.float32).tiny) ** scale
+    scores = np.empty((activations.shape[1], concepts.shape[1]))
+    for unit in range(len(scores)):
+        clips = np.argsort(-activations[:, unit], kind="stable")[:count]
+        u, p = activations[clips, unit], concepts[clips]
+        rank = np.argsort(np.argsort(p, axis=0, kind="stable"), axis=0)
+        apart = np.abs(u[:, None] - np.sort(u)[rank])
+        pairs = np.abs(u[:, None] - u)
+        error = (apart * apart * apart).mean(0) / (pairs * pairs * pairs).mean()
+        scores[unit] = -error / np.maximum(p.mean(0), np.finfo(np.float32).tiny) ** scale
     return scores
 
 

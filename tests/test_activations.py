@@ -17,6 +17,15 @@ def test_highest_agrees_with_the_oracle_also_on_ties():
         np.testing.assert_array_equal(activations.highest(u, k), oracles.highest(u, min(k, 40)))
 
 
+@pytest.mark.parametrize("clips, k", [(1000, 7), (1003, 20), (1003, 600)])
+def test_highest_of_many_clips_and_units_agrees_with_the_oracle(clips, k, monkeypatch):
+    rng = np.random.default_rng(0)
+    u = rng.standard_normal((clips, 40), dtype=np.float32)
+    u[:, ::2] = np.maximum(u[:, ::2] - 2, 0)  # most clips share the lowest activation
+    monkeypatch.setattr(activations, "SORTED", 16)
+    np.testing.assert_array_equal(activations.highest(u, k), oracles.highest(u, k))
+
+
 def test_a_dead_unit_takes_the_first_clips_and_is_reported():
     u = np.zeros((9, 2), np.float32)
     u[4, 1] = 1

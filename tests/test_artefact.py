@@ -12,6 +12,7 @@ from andlib import activations, stages
 from andlib.errors import InputError
 from andlib.paper import section_4_1, section_4_3
 from andlib.report import artefact
+from andlib.store import file_digest
 
 
 @pytest.fixture(scope="module")
@@ -124,6 +125,21 @@ def test_check_names_a_meta_json_of_another_schema_or_content(copy):
     changed(copy, sha256=meta["sha256"])
     assert changed(copy, clips=None) == ["meta.json lacks clips."]
     assert changed(copy, schema=99) == ["meta.json has not the schema that this version of andlib reads, 1."]
+
+
+@pytest.mark.parametrize("name", artefact.FILES)
+@pytest.mark.parametrize("content", [b"", b"PAR1", b"\xff" * 100, b'\x10\0\0\0\0\0\0\0{"a": "not tensor"'])
+def test_check_names_a_file_that_is_none_though_meta_json_was_written_for_it(copy, name, content):
+    (copy / name).write_bytes(content)
+    sums = json.loads((copy / "meta.json").read_text())["sha256"]
+    [told] = changed(copy, sha256=sums | {name: file_digest(copy / name)})
+    assert "what another file holds has not its form" in told
+
+
+def test_check_names_a_meta_json_that_nests_too_deep(copy):
+    (copy / "meta.json").write_text("[" * 100_000)
+    [told] = artefact.check_export(copy)
+    assert "meta.json cannot be read" in told
 
 
 def test_what_exceeds_the_budget_is_refused_and_nothing_is_written(run, tmp_path, monkeypatch):

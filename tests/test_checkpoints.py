@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import tiny_folder
+from safetensors.numpy import save
 from torch import nn
 
 from andlib import load_target
@@ -286,6 +287,21 @@ def test_weights_that_do_not_fit_the_configuration_are_never_made_up(saved, tmp_
     target = load_target(folder_with(tmp_path, config, (source / "model.safetensors").read_bytes()), seconds=0.5)
     with pytest.raises(InputError, match="lacks weights of a HubertModel, or has them in another shape"):
         record(target, [waves], 8)
+
+
+@pytest.mark.parametrize("blocks", [0, False, -1, 10**12])
+def test_no_blocks_or_too_many_are_no_network(saved, tmp_path, blocks):
+    source, _ = saved("HubertModel")
+    config = {**json.loads((source / "config.json").read_text()), "num_hidden_layers": blocks}
+    with pytest.raises(InputError, match="describes no network that could be built .* blocks"):
+        load_target(folder_with(tmp_path, config, (source / "model.safetensors").read_bytes()), seconds=0.5)
+
+
+def test_a_network_of_no_layers_is_none(tmp_path):
+    config = {"model_type": "clap_audio_model", "patch_embeds_hidden_size": 8, "depths": [], "mlp_ratio": 4.0}
+    folder = folder_with(tmp_path, {**config, "num_mel_bins": 64}, save({"weight": np.zeros(1)}))
+    with pytest.raises(InputError, match="0 is no sampling rate, or number of layers or units"):
+        load_target(folder)
 
 
 def test_a_folder_without_a_network_is_named(tmp_path):

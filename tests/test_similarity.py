@@ -57,19 +57,38 @@ def test_rank_reorder_prefers_the_concept_that_orders_clips_as_the_unit_does():
     assert scores[1] < scores[2]
 
 
-@pytest.mark.parametrize("soft", [False, True])
-def test_wpmi_agrees_with_its_oracle(soft):
-    p = GOLDEN["features_tab"][:40]
-    function, arguments = (similarity.soft_wpmi, (100, 10.0, 1.0)) if soft else (similarity.wpmi, (28, 2.0, 0.6))
-    np.testing.assert_allclose(function(U[:40], p), oracles.wpmi(U[:40], p, *arguments, soft=soft), atol=1e-3)
+@pytest.fixture(params=[False, True], ids=["no ties", "ties"])
+def problem(request):
+    """Activations and similarities of 300 clips, 70 units and 40 concepts."""
+    rng = np.random.default_rng(0)
+    u, p = rng.standard_normal((300, 70), dtype=np.float32), rng.random((300, 40), dtype=np.float32) - 0.2
+    return (u.round(1), p.round(1)) if request.param else (u, p)
 
 
 @pytest.mark.parametrize("name", similarity.FUNCTIONS)
-def test_results_do_not_depend_on_how_units_are_chunked(name, monkeypatch):
-    p = GOLDEN["features_tab"]
-    whole = similarity.FUNCTIONS[name](U, p)
-    monkeypatch.setattr(similarity, "CHUNK", 3)
-    np.testing.assert_allclose(similarity.FUNCTIONS[name](U, p), whole, atol=1e-5)
+def test_scores_agree_with_the_loop_over_units(name, problem):
+    u, p = problem
+    oracle = oracles.soft_wpmi if name == "soft_wpmi" else getattr(oracles, name)
+    expected = oracle(u.astype(np.float64), p.astype(np.float64))
+    np.testing.assert_allclose(similarity.FUNCTIONS[name](u, p), expected, atol=1e-4, rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", similarity.FUNCTIONS)
+def test_results_do_not_depend_on_how_units_are_chunked(name, problem, monkeypatch):
+    u, p = problem
+    whole = similarity.FUNCTIONS[name](u, p)
+    for size, few in {"CHUNK": 3, "TILE": (3, 2), "SORTED_TILE": (2, 3), "WIDE": 3}.items():
+        monkeypatch.setattr(similarity, size, few)
+    np.testing.assert_allclose(similarity.FUNCTIONS[name](u, p), whole, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["rank_reorder", "wpmi", "soft_wpmi"])
+def test_any_number_of_threads_gives_the_same_bytes(name, problem, monkeypatch):
+    scores = []
+    for threads in ("1", "3", ""):
+        monkeypatch.setenv("OMP_NUM_THREADS", threads)
+        scores.append(similarity.FUNCTIONS[name](*problem).tobytes())
+    assert len(set(scores)) == 1
 
 
 @pytest.mark.parametrize("name", similarity.FUNCTIONS)

@@ -50,7 +50,7 @@ def _alike(path: str, count: str = "num_hidden_layers", width: str = "hidden_siz
 
 
 def _blocks(count: int) -> range:
-    if count > MOST_BLOCKS:
+    if not 0 < count <= MOST_BLOCKS:
         raise ValueError(f"{count} blocks")
     return range(count)
 
@@ -181,8 +181,9 @@ def _target(folder: Path, name: str, seconds: float | None, classes: tuple[str, 
     shape = {k: v for k, v in config.items() if k not in ("transformers_version", "dtype")}
     weights = file_digest(folder / WEIGHTS) if seed is None else f"untrained{seed}"
     layers, rate = _layers(family, audio, classes, own_tokens), settings["sampling_rate"]
-    if wrong := [size for size in (rate, *(layer.units for layer in layers)) if type(size) is not int or size < 1]:
-        raise ValueError(f"{wrong[0]!r} is no sampling rate or number of units")
+    sizes = (rate, len(layers), *(layer.units for layer in layers))
+    if wrong := [size for size in sizes if type(size) is not int or size < 1]:
+        raise ValueError(f"{wrong[0]!r} is no sampling rate, or number of layers or units")
     return Target(
         name=name,
         layers=layers,

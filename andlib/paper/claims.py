@@ -4,7 +4,6 @@ A rule yields the parts of its claim: numbers in words, and what they say (a key
 that the report prints.
 """
 
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import combinations, product
 from typing import Any
@@ -13,7 +12,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import mannwhitneyu
 
-from andlib import paper, paths
+from andlib import kept, paper, paths
 from andlib.paper.polysemanticity import trends
 from andlib.paper.section_4_4 import narrowing, verdict
 from andlib.profiles import MODELS, PROFILES
@@ -34,7 +33,7 @@ class Untestable(Exception):
 def committed(profile: str) -> Results:
     """What every page of a profile glues, as committed in results/<profile>/<page>.json."""
     files = sorted((paths.results() / profile).glob("*.json"))
-    return {file.stem: json.loads(file.read_text(encoding="utf-8")) for file in files}
+    return {file.stem: kept.read(profile, file.stem) for file in files}
 
 
 def judge(claim: str, results: Results) -> tuple[str, str, str]:

@@ -12,6 +12,7 @@ from andlib.ablation import Effects, UnitSet
 from andlib.errors import InputError, suggest
 from andlib.profiles import LEARNT, TEST
 from andlib.records import ProbingSet
+from andlib.replay import sweep
 from andlib.run import Run
 from andlib.statistics import holm
 from andlib.store import digest
@@ -134,12 +135,10 @@ def silenced_logits(run: Run, network: Target, tested: ProbingSet, sets: Sequenc
         "sets": sets_digest(sets),
         "version": ablation.VERSION,
     }
-    untouched = lru_cache(lambda: ablation.logits_of(network, features()))  # what an empty set leaves
 
     def make():
-        bar = tqdm(sets, desc="silencing", unit="set", leave=False)
-        logits = [ablation.logits_of(network, features(), u) if ablation.size(u) else untouched() for u in bar]
-        return {"logits": np.stack(logits)}
+        logits = sweep(network, features(), sets)
+        return {"logits": np.stack(list(tqdm(logits, "silencing", len(sets), unit="set", leave=False)))}
 
     return run.store.get("unlearning", key, make, "arrays")["logits"]
 

@@ -93,7 +93,7 @@ def check_export(folder: str | Path) -> list[str]:
     folder = Path(folder).expanduser()
     try:
         meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         return [f"{folder / 'meta.json'} cannot be read ({error}); export again."]
     if not isinstance(meta, dict) or meta.get("schema") != schema():
         return [f"meta.json has not the schema that this version of andlib reads, {schema()['version']}."]
@@ -106,8 +106,8 @@ def check_export(folder: str | Path) -> list[str]:
         if damaged:
             return [f"{name} has not the bytes that meta.json was written for." for name in damaged]
         return [*_wrong_arrays(meta, folder), *_wrong_neurons(meta, pd.read_parquet(folder / "neurons.parquet"))]
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        return [f"A field of meta.json or a column of neurons.parquet has not its form ({error!r}); export again."]
+    except Exception as error:  # pyarrow, safetensors and what they hold raise whatever the damage provokes
+        return [f"A field of meta.json or what another file holds has not its form ({error!r}); export again."]
 
 
 def _wrong_arrays(meta: dict, folder: Path) -> list[str]:

@@ -70,6 +70,12 @@ MUTANTS = {
         'torch.load(path, map_location="cpu", weights_only=False)',
         "tests/test_beats.py",
     ),
+    "a configuration's sizes are believed": (
+        "andlib/networks/beats_checkpoints.py",
+        "if wrong := _unlike(settings, sizes):",
+        "if wrong := {}:",
+        "tests/test_beats.py",
+    ),
     "the key is repeated in errors": (
         "andlib/llms/servers.py",
         'text = str(said).replace(self._key, "***")[:QUOTED]',

@@ -1,18 +1,21 @@
-"""Which lines of some modules' functions run: a small coverage that needs no package."""
+"""Which lines of some functions run: a small coverage that needs no package."""
 
 import sys
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import CodeType, FrameType, ModuleType
 
 
 @contextmanager
-def reached(modules: Sequence[ModuleType]) -> Iterator[Callable[[], str]]:
-    """Counts while it is open; gives a function that reports a line a module."""
+def reached(readers: Mapping[ModuleType, Sequence[str]]) -> Iterator[Callable[[], str]]:
+    """Counts while it is open; gives a function that reports a line a module, with the lines that nothing reached.
+
+    readers: module -> its functions, methods ("Class.method") and classes that count; all of them where none is named.
+    """
     seen: dict[str, set[int]] = defaultdict(set)
-    files = {module.__file__: module for module in modules}
+    files = {module.__file__: names for module, names in readers.items()}
 
     def line(frame: FrameType, event: str, _: object) -> Callable:
         seen[frame.f_code.co_filename].add(frame.f_lineno)
@@ -23,10 +26,11 @@ def reached(modules: Sequence[ModuleType]) -> Iterator[Callable[[], str]]:
 
     def report() -> str:
         rows = []
-        for file in files:
-            lines = _lines(compile(Path(file).read_text(), file, "exec"))
-            share = len(lines & seen[file]) / len(lines)
-            rows.append(f"{Path(file).name:18} {len(lines & seen[file]):4} of {len(lines):4}  {share:4.0%}")
+        for file, names in files.items():
+            lines = _lines(compile(Path(file).read_text(), file, "exec"), names)
+            left = ", ".join(map(str, sorted(lines - seen[file])))
+            count = len(lines & seen[file])
+            rows.append(f"{Path(file).name:22} {count:4} of {len(lines):4}  {count / len(lines):4.0%}  {left}".rstrip())
         return "\n".join(rows)
 
     before = sys.gettrace()
@@ -37,8 +41,9 @@ def reached(modules: Sequence[ModuleType]) -> Iterator[Callable[[], str]]:
         sys.settrace(before)
 
 
-def _lines(code: CodeType, *, inside: bool = False) -> set[int]:
-    """Lines of all functions; those of modules and classes run when they are imported."""
-    own = {line for *_, line in code.co_lines() if line and line != code.co_firstlineno} if inside else set()
+def _lines(code: CodeType, names: Sequence[str], *, inside: bool = False) -> set[int]:
+    """Lines of functions; those of modules and classes run when they are imported."""
+    counted = inside and (not names or f"{code.co_qualname}.".startswith(tuple(f"{name}." for name in names)))
+    own = {line for *_, line in code.co_lines() if line and line != code.co_firstlineno} if counted else set()
     inner = [constant for constant in code.co_consts if isinstance(constant, CodeType)]
-    return own.union(*(_lines(c, inside=bool(c.co_flags & 2)) for c in inner))  # 2: CO_NEWLOCALS, a function's mark
+    return own.union(*(_lines(c, names, inside=bool(c.co_flags & 2)) for c in inner))  # 2: a function's, CO_NEWLOCALS

@@ -5,6 +5,7 @@ import errno
 import hashlib
 import io
 import json
+import multiprocessing
 import os
 import resource
 import shutil
@@ -13,19 +14,21 @@ import sys
 import zipfile
 from contextlib import contextmanager
 from dataclasses import replace
-from importlib.abc import MetaPathFinder
+from importlib.abc import Loader, MetaPathFinder
+from importlib.util import spec_from_loader
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 from conftest import tiny_folder, tiny_run, tiny_set
-from test_downloads import TOP, members, refused, server  # noqa: F401  a fixture
+from safetensors.numpy import load_file, save_file
+from test_downloads import TOP, members, packed, refused, server  # noqa: F401  a fixture
 from test_publish import SOURCE, project, published  # noqa: F401  fixtures
 
 import committed
 import publish
-from andlib import downloads, encoders, paths, stages
+from andlib import downloads, encoders, paths, scale, stages
 from andlib.errors import InputError, MissingExtra
 from andlib.llms import llm
 from andlib.paper import human_evaluation
@@ -53,6 +56,32 @@ def test_killed_runs_come_out_as_if_undisturbed():
     done = subprocess.run(script, capture_output=True, text=True)
     print(done.stdout)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+# Two processes
+
+
+def make_at_once(folder, barrier, results):
+    """Stores a value, made when the other process is making it, too."""
+
+    def make():
+        barrier.wait(60)
+        return {"a": np.arange(1_000_000)}
+
+    results.put(int(Store(folder).get("stage", {"k": 1}, make, "arrays")["a"].sum()))
+
+
+def test_two_processes_that_make_one_value_at_once(tmp_path):
+    context = multiprocessing.get_context("spawn")
+    barrier, results = context.Barrier(2), context.Queue()
+    both = [context.Process(target=make_at_once, args=(tmp_path, barrier, results)) for _ in range(2)]
+    for process in both:
+        process.start()
+    assert [results.get(timeout=60) for _ in both] == [499_999_500_000] * 2
+    for process in both:
+        process.join()
+    assert sorted(path.suffix for path in left_in(tmp_path)) == [".json", ".safetensors"]  # nothing temporary
+    assert Store(tmp_path).holds("stage", {"k": 1}, "arrays")
 
 
 # Disks and folders
@@ -169,7 +198,29 @@ def test_a_manifest_that_is_no_object_is_damage(tmp_path):
             assert Store(tmp_path).get("stage", {}, lambda: [1], "lines") == [1]
 
 
-# Archives
+# Archives and downloads
+
+
+def test_a_body_that_is_short_though_it_is_whole_to_http(server, tmp_path):  # noqa: F811
+    content = packed(members())
+    archive = offered(server, content)
+    server.content = content[:4000]  # its length is said to be that
+    refused(tmp_path, archive, f"stopped after 4,000 of {len(content):,} bytes", "Run again to go on")
+    server.content = content
+    assert downloads.fetch_esc50(tmp_path, archive).is_dir() and server.asked == ["", "bytes=4000-"]
+
+
+def test_links_in_an_archive_lead_nowhere(server, tmp_path):  # noqa: F811
+    """A link to a folder outside and a file beyond it; a link in the place of a recording."""
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "secret").write_text("secret")
+    links = {TOP + "audio/out": str(outside), TOP + "meta": str(outside), TOP + "audio/7.wav": str(outside / "secret")}
+    files = {TOP + "audio/out/evil.wav": b"x", TOP + "meta/evil.csv": b"x"}
+    target = downloads.fetch_esc50(tmp_path / "inside", offered(server, packed({**links, **members(), **files})))
+    assert left_in(outside) == [outside / "secret"]
+    assert not any(path.is_symlink() for path in target.rglob("*"))
+    assert (target / "audio/7.wav").read_text() == str(outside / "secret")  # the link's own text, not what it leads to
 
 
 def offered(server, content):  # noqa: F811
@@ -220,7 +271,7 @@ def test_a_changed_parameter_or_weight_or_version_is_another_key(cache, monkeypa
     keys = [first]
     names = tmp_path / "names.txt"
     names.write_text("dog\nrain\n")
-    for changes in ({"k": 4}, {"mode": "calibration_loop"}, {"concept_set": str(names)}):
+    for changes in ({"k": 4}, {"mode": "calibration_loop"}, {"mode": "first_token"}, {"concept_set": str(names)}):
         keys.append(neurons_key(monkeypatch, cache, **changes))
     names.write_text("dog\nsnow\n")  # the same name, other contents
     keys.append(neurons_key(monkeypatch, cache, concept_set=str(names)))
@@ -233,7 +284,20 @@ def test_a_changed_parameter_or_weight_or_version_is_another_key(cache, monkeypa
         with monkeypatch.context() as patched:
             patched.setattr(module, version, 99)
             keys.append(neurons_key(patched, cache))
-    assert len(set(keys)) == len(keys) == 8
+    assert len(set(keys)) == len(keys) == 9
+
+
+def test_what_is_stored_for_other_parameters_or_weights_is_not_taken(cache, tmp_path):
+    """The same folder throughout: each run finds its own values and none of the others'."""
+    first = stages.neurons(tiny_run(cache), "ast")
+    assert stages.neurons(tiny_run(cache, k=4), "ast")["highest"].map(len).eq(4).all()
+    network = shutil.copytree(tiny_folder(), tmp_path / "network")
+    weights = load_file(network / "model.safetensors")
+    save_file({name: 1.5 * value for name, value in weights.items()}, network / "model.safetensors", {"format": "pt"})
+    other = stages.unit_activations(tiny_run(cache, weights=str(network)), "ast")
+    before = stages.unit_activations(tiny_run(cache), "ast")
+    assert not any(np.array_equal(other[layer], before[layer]) for layer in before)
+    pd.testing.assert_frame_equal(stages.neurons(tiny_run(cache), "ast"), first)
 
 
 # Pages and the book
@@ -308,33 +372,56 @@ def test_a_page_that_is_no_notebook_is_named(published, text):  # noqa: F811
     assert committed.check()[0].startswith("book/pages/mini/one.ipynb is no executed page (")
 
 
-def test_a_book_with_a_missing_figure_is_not_built(tmp_path):
-    """With -W a warning ends the build, and the message names page and figure."""
+def built(folder, page):
+    """What jupyter-book says of a book of one page, in a folder with spaces, and its exit status."""
     if not FULL:
         pytest.skip("builds a book: make faults")
-    book = tmp_path / "a book"
-    book.mkdir()
-    (book / "_toc.yml").write_text("format: jb-book\nroot: index\n")
-    (book / "_config.yml").write_text("title: A book\nexecute: {execute_notebooks: 'off'}\n")
-    (book / "index.md").write_text("# A page\n\n![a figure](missing.png)\n")
+    book = folder / "a book"
+    book.mkdir(exist_ok=True)
+    (folder / "_toc.yml").write_text("format: jb-book\nroot: index\n")
+    (folder / "_config.yml").write_text("title: A book\nexecute: {execute_notebooks: 'off'}\n")
+    for settings in ("_toc.yml", "_config.yml"):
+        if not (book / settings).exists():
+            (book / settings).symlink_to(f"../{settings}")
+    (book / "index.md").write_text(page)
     build = [Path(sys.executable).with_name("jupyter-book"), "build", book, "-n", "-W", "--keep-going", "-q"]
     done = subprocess.run(build, capture_output=True, text=True)
-    said = done.stdout + done.stderr
-    assert done.returncode and "index.md" in said and "missing.png" in said, said
+    return done.stdout + done.stderr, done.returncode
+
+
+def test_a_book_with_a_missing_figure_is_not_built(tmp_path):
+    """With -W a warning ends the build, and the message names page and figure."""
+    said, status = built(tmp_path, "# A page\n\n![a figure](missing.png)\n")
+    assert status and "index.md" in said and "missing.png" in said, said
+
+
+def test_a_book_whose_settings_were_checked_out_as_text_is_not_built_until_they_are_copied(tmp_path):
+    book = tmp_path / "a book"
+    book.mkdir()
+    for settings in ("_toc.yml", "_config.yml"):
+        (book / settings).write_text(f"../{settings}")
+    said, status = built(tmp_path, "# A page\n")
+    assert status and "Table of Contents file is malformed" in said and "_toc.yml" in said, said
+    for settings in ("_toc.yml", "_config.yml"):
+        shutil.copy(tmp_path / settings, book)
+    said, status = built(tmp_path, "# A page\n")
+    assert status == 0 and (book / "_build/html/index.html").is_file(), said
 
 
 # Optional packages
 
 
-class Broken(MetaPathFinder):
-    """Makes a package raise OSError when it is imported, as torchaudio does beside another build of torch."""
+class Broken(MetaPathFinder, Loader):
+    """A package that is found and raises OSError when it is loaded, as torchaudio does beside another torch."""
 
     def __init__(self, package):
         self.package = package
 
     def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] == self.package:
-            raise OSError(f"lib{name}.so: undefined symbol")
+        return spec_from_loader(name, self) if name.partition(".")[0] == self.package else None
+
+    def exec_module(self, module):
+        raise OSError(f"lib{module.__name__}.so: undefined symbol")
 
 
 OPTIONAL = {
@@ -342,22 +429,36 @@ OPTIONAL = {
     "vllm": lambda: llm.open_llm.__wrapped__("vllm:small"),
     "laion_clap": lambda: encoders._laion_clap.__wrapped__("laion"),
     "bert_score": lambda: human_evaluation._bert_score(["a"], ["b"]),
+    "ray": scale._ray,
 }
 
 
-@pytest.mark.parametrize("state", ["absent", "broken"])
-@pytest.mark.parametrize("package", OPTIONAL)
-def test_an_optional_package_absent_or_broken_names_the_way_to_install_it(package, state, monkeypatch):
-    monkeypatch.setenv("OPENAI_API_KEY", "key")
-    if state == "absent":
-        monkeypatch.setitem(sys.modules, package, None)
-    else:
+@pytest.fixture(params=["absent", "broken"])
+def without(request, monkeypatch):
+    """Takes a package away, or breaks it."""
+
+    def take(package):
         for name in [name for name in sys.modules if name.partition(".")[0] == package]:
             monkeypatch.delitem(sys.modules, name)
+        if request.param == "absent":
+            monkeypatch.setitem(sys.modules, package, None)
         monkeypatch.setattr(sys, "meta_path", [Broken(package), *sys.meta_path])
-    with pytest.raises(MissingExtra, match=r"(?s)missing.*(pip install|make llm)") as told:
+
+    return take
+
+
+@pytest.mark.parametrize("package", OPTIONAL)
+def test_an_optional_package_absent_or_broken_names_the_way_to_install_it(package, without, monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", "key")
+    without(package)
+    with pytest.raises(MissingExtra, match=r"(?s)(missing|cannot be imported).*(pip install|make llm)") as told:
         OPTIONAL[package]()
     assert package.replace("_", "-") in str(told.value).replace("_", "-")
+
+
+def test_without_open_clip_transformers_reads_clip_instead(without):
+    without("open_clip")
+    assert encoders._open_clip() is None
 
 
 # Sets that give a method little to go by

@@ -9,6 +9,7 @@ import json
 import os
 import signal
 import warnings
+from collections import Counter
 from contextlib import contextmanager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
@@ -17,22 +18,26 @@ import numpy as np
 import pandas as pd
 import pytest
 import soundfile
+import torch
 from conftest import CLASSES
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from reached import reached
 from safetensors.numpy import save
 
-from andlib import captions, concepts, probing, recordings, store
+from andlib import captions, concepts, kept, paths, probing, recordings, store
 from andlib.errors import InputError
 from andlib.llms import llm, prompts, servers
-from andlib.networks import checkpoints
+from andlib.networks import beats_checkpoints, checkpoints
+from andlib.paper import claims, human_evaluation
+from andlib.report import artefact
 from andlib.store import KINDS, Store
 
 FULL = bool(os.environ.get("ANDLIB_FAULTS"))
-TESTS, LONGEST = 8, 30  # tests below; seconds an input may take, on a machine that is busy
+PROMISED, TESTS, LONGEST = 20_000, 12, 30  # inputs in all; tests below; seconds an input may take, on a busy machine
+TRIED = Counter()  # how many, by test
 fuzzed = settings(
-    max_examples=20_000 // TESTS if FULL else 25,
+    max_examples=PROMISED // (TESTS - 1) if FULL else 25,  # a test that an optional package is missing for is skipped
     deadline=None,  # see LONGEST
     derandomize=not FULL,
     database=None,
@@ -41,14 +46,34 @@ fuzzed = settings(
 JUNK = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=8), st.just([]), st.just({}))
 
 
+READERS = {  # module -> those of its functions that read what others wrote; all of them where none is named
+    recordings: (),
+    probing: ("open_folder", "_layout", "_listed", "_is_true", "reading", "table_rows", "_csv_lines", "_json_lines")
+    + ("json_pairs", "_clip", "_words", "_classes", "_check_unique", "_refuse", "_fingerprint"),
+    captions: ("read_captions", "clean", "_entries", "_batches", "_match", "_named", "_cut_loop", "_check_texts"),
+    concepts: ("concept_set", "_concepts_in"),
+    servers: ("OpenAILLM._read", "OpenAILLM._quoted"),
+    prompts: ("points", "_is_talk", "acoustic", "ranked"),
+    llm: ("Completions.__post_init__", "Completions._take", "Completions.ask", "Completions._answer"),
+    store: ("Store", "_load_arrays", "_load_lines", "file_digest"),
+    checkpoints: ("load_target", "_understood", "_target", "_layers", "_classes", "_settings", "_json", "_blocks")
+    + ("_clap_blocks", "_clap_settings", "_whisper_settings"),
+    beats_checkpoints: ("config_from", "_unlike", "_sizes", "read_checkpoint", "_folder_settings", "_object", "layers")
+    + ("_class_names", "_read_file", "_read_safetensors", "_opened", "_named", "_renamed", "_check", "load_beats"),
+    artefact: ("check_export", "_wrong_arrays", "_wrong_neurons"),
+    human_evaluation: ("read_ratings", "_rating"),
+    kept: ("read", "_whole"),
+}
+
+
 @pytest.fixture(scope="module", autouse=True)
 def coverage():
     """Prints what share of the readers' lines all inputs together reach, where there are enough of them to say so."""
-    readers = [captions, checkpoints, concepts, llm, probing, prompts, recordings, servers, store]
-    with reached(readers) if FULL else nullcontext() as report:
+    with reached(READERS) if FULL else nullcontext() as report:
         yield
     if FULL:
-        print("\nLines of functions that the inputs reach:\n" + report())
+        given = "\n".join(f"{test:32} {number:6,}" for test, number in TRIED.items())
+        print(f"\n{TRIED.total():,} inputs:\n{given}\nLines of readers reached, and those left:\n{report()}")
 
 
 @st.composite
@@ -76,6 +101,31 @@ def edited(draw, contents):
     return bytes(content)
 
 
+@st.composite
+def nested(draw, value):
+    """JSON of a value with junk somewhere inside."""
+
+    def changed(part):
+        inner = list(part) if isinstance(part, dict) else range(len(part)) if isinstance(part, list) else []
+        if not inner or not draw(st.integers(0, 3)):
+            return draw(JUNK)
+        at, part = draw(st.sampled_from(inner)), part.copy()
+        part[at] = changed(part[at])
+        return part
+
+    return json.dumps(changed(value)).encode()
+
+
+def odd(objects):
+    """JSON of one of some objects: with bytes edited, a value that is junk, or one name left out."""
+    texts = [json.dumps(value) for value in objects]
+    names = st.sampled_from([(value, name) for value in objects for name in value])
+    junk = st.tuples(names, JUNK).map(lambda drawn: json.dumps({**drawn[0][0], drawn[0][1]: drawn[1]}))
+    fewer = names.map(lambda of: json.dumps({name: value for name, value in of[0].items() if name != of[1]}))
+    texts, drawn = [text.encode() for text in texts], junk | fewer | JUNK.map(json.dumps)
+    return st.sampled_from(texts) | edited(texts) | drawn.map(str.encode)
+
+
 @contextmanager
 def refused_or_right(folder: Path):
     """InputError may end what is done here, in time, and it leaves the folder with the files that it had."""
@@ -83,6 +133,7 @@ def refused_or_right(folder: Path):
     def late(*_):
         raise AssertionError(f"more than {LONGEST} s")
 
+    TRIED[os.environ["PYTEST_CURRENT_TEST"].split("::")[1].split()[0]] += 1
     before, handler = sorted(folder.rglob("*")), signal.signal(signal.SIGALRM, late)
     signal.alarm(LONGEST)
     try:
@@ -95,14 +146,17 @@ def refused_or_right(folder: Path):
     assert sorted(folder.rglob("*")) == before
 
 
-def sound(kind: str, subtype: str | None = None) -> bytes:
+WAVE = 0.5 * np.sin(np.arange(400) * 0.3) + 0.1 * np.random.default_rng(0).standard_normal(400)
+
+
+def sound(kind: str, subtype: str | None = None, wave: np.ndarray = WAVE) -> bytes:
     file = io.BytesIO()
-    wave = 0.5 * np.sin(np.arange(400) * 0.3) + 0.1 * np.random.default_rng(0).standard_normal(400)
     soundfile.write(file, wave, 16_000, format=kind, subtype=subtype)
     return file.getvalue()
 
 
 SOUNDS = [sound("WAV"), sound("WAV", "FLOAT"), sound("FLAC"), sound("OGG"), sound("AIFF")]
+SOUNDS += [sound("WAV", wave=0 * WAVE), sound("WAV", wave=WAVE[:9]), sound("WAV", wave=WAVE[:0])]
 
 
 @pytest.fixture(scope="module")
@@ -126,7 +180,11 @@ def test_recordings(folder, content, suffix):
 ESC = b"filename,fold,target,category,esc10,src_file,take\n1.wav,1,0,dog,True,1,A\n2.wav,2,1,crying_baby,False,2,A\n"
 LISTED = b"file_name,label,fold,source\n1.wav,dog,1,a\n2.wav,sea_waves,2,b\n"
 LINES = b'{"file_name": "1.wav", "label": "dog"}\n{"file_name": "2.wav", "label": "rain", "fold": "2"}\n'
-TABLES = {"esc": ESC, "csv": LISTED, "jsonl": LINES}
+TABLES = {  # layout -> tables as they should be, and with a fault that bytes at random would hardly make
+    "esc": [ESC, ESC.replace(b"1,crying", b"0,crying"), ESC.replace(b"2.wav,2", b"./1.wav,2")],
+    "csv": [LISTED, LISTED.replace(b"2.wav", b"../csv/2.wav"), LISTED.replace(b"2.wav", b"/etc/hostname")],
+    "jsonl": [LINES],
+}
 
 
 @pytest.fixture(scope="module")
@@ -145,15 +203,13 @@ def sets(tmp_path_factory):
 
 
 @fuzzed
-@given(
-    st.one_of(st.tuples(st.just(of), edited([text])) for of, text in [("esc", ESC), ("csv", LISTED), ("jsonl", LINES)])
-)
+@given(st.one_of(st.tuples(st.just(of), edited(texts), st.sampled_from(["", "esc10"])) for of, texts in TABLES.items()))
 def test_metadata(sets, given):
-    layout, content = given
+    layout, content, subset = given
     folder, table = sets[layout]
     table.write_bytes(content)
     with refused_or_right(folder):
-        found = probing.open_folder(folder)
+        found = probing.open_folder(folder, subset=subset)
         assert len(found) >= 1 and len({clip.path for clip in found.clips}) == len(found)
         assert set(found.labels) == set(range(len(found.classes))) and all(map(str.isprintable, found.classes))
         assert all(clip.path.resolve().is_relative_to(folder) and clip.source for clip in found.clips)
@@ -164,11 +220,17 @@ CAPTIONS = [
     'filename,description\n1.wav,A dog barks.\n2.wav,"Rain, läuten"\n'.encode(),
     b'{"1.wav": "A dog barks.", "audio/2.flac": "Rain."}',
     b'[{"id": ["a/1.wav", "a/2.wav"], "text": ["A dog barks.</s>", "Rain."]}]',
+    b'{"1.wav": "one two three four five six seven eight. One two three four five six seven eight.", "2.wav": "Rain."}',
+    b"filename,description\n1.wav,A dog.\na/1.wav,A cat.\n2.wav,Rain.\n",
 ]
+ENTRIES = [{"id": ["1.wav", "2.wav"], "text": ["A dog barks.", "Rain."]}]
 
 
 @fuzzed
-@given(edited(CAPTIONS), st.sampled_from([".csv", ".json"]))
+@given(
+    edited(CAPTIONS) | nested({"1.wav": "A dog.", "2.wav": "Rain"}) | nested(ENTRIES),
+    st.sampled_from([".csv", ".json"]),
+)
 def test_captions(folder, content, suffix):
     path = folder / f"captions{suffix}"
     path.write_bytes(content)
@@ -180,7 +242,7 @@ def test_captions(folder, content, suffix):
 
 
 @fuzzed
-@given(edited([b"# sounds\ndog\nheavy rain\nch\xc5\x93ur\n"]))
+@given(edited([b"# sounds\ndog\nheavy rain\nch\xc5\x93ur\n", b"dog\nrain\nDog\n"]))
 def test_concepts(folder, content):
     path = folder / "concepts.txt"
     path.write_bytes(content)
@@ -192,6 +254,7 @@ def test_concepts(folder, content):
 
 REPLY = {"model": "small", "choices": [{"message": {"content": "1. A dog.\n2. Rain"}, "finish_reason": "stop"}]}
 REPLIES = [json.dumps(REPLY).encode(), b"<html>sign in</html>"]
+VERDICTS = ["Yes.", "The answer is no.", "It can't describe a sound.", "It is used of sounds.", "Answer: dog, rain"]
 
 
 @pytest.fixture(scope="module")
@@ -201,7 +264,10 @@ def server():
 
 
 @fuzzed
-@given(edited(REPLIES) | JUNK.map(lambda junk: json.dumps({**REPLY, "choices": [junk]}).encode()), st.text())
+@given(
+    edited(REPLIES) | JUNK.map(lambda junk: json.dumps({**REPLY, "choices": [junk]}).encode()) | nested(REPLY),
+    st.text() | st.sampled_from(VERDICTS),
+)
 def test_answers_of_a_server(folder, server, body, said):
     with refused_or_right(folder):
         answer, revision = server._read(body)
@@ -239,7 +305,7 @@ VALUES = {
 }
 
 
-def kept(folder, kind):
+def stored(folder, kind):
     return Store(folder).get("stage", {"kind": kind}, lambda: VALUES[kind], kind)
 
 
@@ -248,7 +314,7 @@ def cache(tmp_path_factory):
     """A folder of stored values, and by kind the two files of each with their bytes."""
     folder, files = tmp_path_factory.mktemp("store"), {}
     for kind, (ending, *_) in KINDS.items():
-        kept(folder, kind)
+        stored(folder, kind)
         value = next(path for path in folder.glob(f"stage/*{ending}"))
         files[kind] = {path: path.read_bytes() for path in (value, value.with_suffix(".json"))}
     return folder, files
@@ -263,7 +329,7 @@ def test_values_in_the_cache(cache, kind, damaged, data):
         path.write_bytes(data.draw(edited([content])) if number in damaged else content)
     with refused_or_right(folder), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*is damaged.*it is made again")
-        value = kept(folder, kind)
+        value = stored(folder, kind)
         if kind == "lines":
             assert value == VALUES[kind]
         elif kind == "arrays":
@@ -294,15 +360,6 @@ INPUTS = {"sampling_rate": 16_000, "feature_size": 80, "chunk_length": 1, "mean"
 TENSORS = save({"weight": np.ones((2, 2), np.float32)})
 
 
-def odd(objects):
-    """JSON of one of some objects: with bytes edited, a value that is junk, or one name left out."""
-    texts = [json.dumps(value) for value in objects]
-    names = st.sampled_from([(value, name) for value in objects for name in value])
-    junk = st.tuples(names, JUNK).map(lambda drawn: json.dumps({**drawn[0][0], drawn[0][1]: drawn[1]}))
-    fewer = names.map(lambda of: json.dumps({name: value for name, value in of[0].items() if name != of[1]}))
-    return st.sampled_from(texts).map(str.encode) | edited([*map(str.encode, texts)]) | (junk | fewer).map(str.encode)
-
-
 @fuzzed
 @given(odd(NETWORKS), odd([INPUTS]), st.just(TENSORS) | edited([TENSORS]))
 def test_networks(folder, config, inputs, weights):
@@ -316,3 +373,160 @@ def test_networks(folder, config, inputs, weights):
         target = checkpoints.load_target(network, seconds=0.5)
         assert target.layers and all(layer.units > 0 for layer in target.layers)
         assert target.sample_rate > 0
+
+
+BEATS = beats_checkpoints.Config(16, 8, 1, 8, 8, 2, 4, 2, 8, 20)
+
+
+@pytest.fixture(scope="module")
+def beats():
+    """Weights of the smallest BEATs, and the bytes of a safetensors file and of a torch file with them."""
+    from andlib.networks.beats import make
+
+    weights, file = make(BEATS, len(CLASSES)).state_dict(), io.BytesIO()
+    torch.save({"cfg": asdict(BEATS), "model": weights}, file)
+    return weights, save({name: value.numpy() for name, value in weights.items()}), file.getvalue()
+
+
+TABLE = f"beats.{beats_checkpoints.SHARED.replace('layers.0', 'layers.1')}"
+SETTINGS = {"model_type": "beats", **asdict(BEATS), **beats_checkpoints.FIXED, "classes": list(CLASSES)}
+
+
+@fuzzed
+@given(st.sampled_from(["folder", "safetensors", "torch", "torch, odd"]), st.booleans(), st.data())
+def test_checkpoints_of_beats(folder, beats, form, untrained, data):
+    weights, held, torch_file = beats
+    place = folder / {"folder": "beats", "safetensors": "beats.safetensors"}.get(form, "beats.pt")
+    if form == "folder":
+        place.mkdir(exist_ok=True)
+        (place / "config.json").write_bytes(data.draw(odd([SETTINGS])))
+        (place / "model.safetensors").write_bytes(data.draw(st.just(held) | edited([held])))
+    elif form == "torch, odd":
+        one = st.tuples(st.sampled_from(list(SETTINGS)), JUNK).map(lambda odd: {**SETTINGS, odd[0]: odd[1]})
+        odd_settings = data.draw(st.just(SETTINGS) | one | JUNK)
+        if data.draw(st.booleans()):  # as Microsoft publishes them
+            weights = {n.removeprefix("beats.").replace("fc.", "predictor."): value for n, value in weights.items()}
+        tensors = JUNK.map(tensor) | st.sampled_from(list(weights)).map(weights.get)
+        some = st.dictionaries(st.sampled_from([*weights, TABLE, 3]), tensors, min_size=1, max_size=1)
+        odd_weights = data.draw(st.just({}) | some)
+        torch.save({"cfg": odd_settings, "model": {**weights, **odd_weights}}, place)
+    else:
+        place.write_bytes(data.draw(edited([held if form == "safetensors" else torch_file])))
+    with refused_or_right(folder):
+        target = beats_checkpoints.load_beats(place, classes=CLASSES, untrained_seed=0 if untrained else None)
+        modules = dict(target.module.named_modules())
+        assert all(modules[layer.module].out_features == layer.units > 0 for layer in target.layers)
+        assert all(value.isfinite().all() for value in target.module.state_dict().values())
+
+
+def tensor(junk):
+    """A tensor that no weight is, or the junk itself."""
+    return torch.full((2, 3), junk, dtype=torch.float64) if isinstance(junk, float) else junk
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory):
+    """A folder with the smallest export, and the bytes of its files."""
+    folder = tmp_path_factory.mktemp("export")
+    rows = {"model": ["ast"] * 2, "layer": ["block0.output"] * 2, "highest": [[0, 1], [2, 0]], "lowest": [[2], [1]]}
+    KINDS["frame"][1](pd.DataFrame(rows), folder / "neurons.parquet")
+    arrays = {"activation/ast/block0.output": (3, 2), "similarity/DB": (3, 2), "before/ast": (1, 2)}
+    value = {name: np.zeros(shape, np.float32) for name, shape in arrays.items()}
+    KINDS["arrays"][1](value, folder / "activations.safetensors")
+    meta = dict.fromkeys(artefact.schema()["fields"])
+    meta |= {"schema": artefact.schema(), "concepts": ["dog", "rain"], "classes": ["dog", "rain"], "tested": [0]}
+    meta |= {"clips": [{"name": str(i), "label": "dog", "fold": 1, "source": "a"} for i in range(3)], "unlearning": {}}
+    meta |= {"models": {"ast": {"outputs": ["dog", "rain"], "layers": {"block0.output": 2}}}}
+    meta |= {"sha256": {name: store.file_digest(folder / name) for name in artefact.FILES}}
+    (folder / "meta.json").write_text(json.dumps(meta))
+    assert artefact.check_export(folder) == []
+    return folder, {name: (folder / name).read_bytes() for name in [*artefact.FILES, "meta.json"]}
+
+
+@fuzzed
+@given(st.sampled_from([*artefact.FILES, "meta.json"]), st.booleans(), st.data())
+def test_exports(exported, name, resigned, data):
+    """resigned: whether meta.json is written for the damaged file, as by somebody who means harm."""
+    folder, files = exported
+    for each, content in files.items():
+        (folder / each).write_bytes(content)
+    meta = json.loads(files["meta.json"])
+    if name == "meta.json":
+        (folder / name).write_bytes(data.draw(odd([meta]) | nested(meta)))
+    else:
+        (folder / name).write_bytes(data.draw(edited([files[name]])))
+        if data.draw(st.integers(0, 20)) == 0:
+            (folder / name).unlink()
+        elif resigned:
+            meta["sha256"][name] = store.file_digest(folder / name)
+            (folder / "meta.json").write_text(json.dumps(meta))
+    with refused_or_right(folder):
+        told = artefact.check_export(folder)
+        assert all(sentence.endswith(".") and len(sentence) < 5000 for sentence in told)
+        same = (folder / name).is_file() and (folder / name).read_bytes() == files[name]
+        assert same <= (told == []) and (name == "meta.json" or resigned or same or told)
+
+
+@pytest.fixture(scope="module")
+def asked():
+    """Two neurons that raters were asked about, instead of a run's."""
+    shown = [{"method": method, "text": f"what {method} says"} for method in human_evaluation.METHODS]
+    neurons = [{"neuron": f"ast/block0.output/{i}", "descriptions": shown} for i in range(2)]
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(human_evaluation, "_asked", lambda run, rows: {"neurons": neurons, "page": "0123456789abcdef"})
+        yield {(row["neuron"], method) for row in neurons for method in human_evaluation.METHODS}
+
+
+RATED = b"""rater,neuron,method,rating,text,page
+A. B.,ast/block0.output/0,DB,4,"a dog, barking",0123456789abcdef
+A. B.,ast/block0.output/0,SUM,5,"a ""loud"" dog\nfar away",0123456789abcdef
+A. B.,ast/block0.output/1,TAB,1,,0123456789abcdef
+"""
+
+
+@fuzzed
+@given(
+    st.lists(
+        edited([RATED]) | st.sampled_from([RATED.replace(b"A. B.", rater) for rater in (b"C", b" ")]),
+        min_size=1,
+        max_size=2,
+    )
+)
+def test_ratings(tmp_path_factory, asked, contents):
+    folder = tmp_path_factory.getbasetemp() / "ratings"
+    folder.mkdir(exist_ok=True)
+    for number, content in enumerate(contents):
+        (folder / f"{number}.csv").write_bytes(content)
+    with refused_or_right(folder):
+        rated = human_evaluation.read_ratings(None, None, folder)
+        assert len(rated) >= len(contents) and rated["rating"].isin(range(1, 6)).all() and rated["rater"].all()
+        assert not rated.duplicated(["rater", "neuron", "method"]).any()
+        assert set(zip(rated["neuron"], rated["method"], strict=True)) <= asked
+    for path in folder.iterdir():
+        path.unlink()
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("project") / "results"
+    (folder / "mini").mkdir(parents=True)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(paths, "results", lambda: folder)
+        yield folder
+
+
+HELD = {"made_by": "mini, corrected", "rows": [{"model": "ast", "dA": -0.5, "units": None}], "best": "cos"}
+
+
+@fuzzed
+@given(odd([HELD]))
+def test_results_that_are_kept(results, content):
+    (results / "mini/one.json").write_bytes(content)
+    with refused_or_right(results):
+        assert isinstance(kept.read("mini", "one"), dict) and set(claims.committed("mini")) == {"one"}
+
+
+def test_as_many_inputs_as_promised_were_given():
+    if not FULL:
+        pytest.skip("counts what all tests above were given: make faults")
+    assert TRIED.total() >= PROMISED
