@@ -26,7 +26,7 @@ def rows() -> Iterator[Row]:
     inputs = {model: features()[:CLIPS] for model, (*_, features) in networks.items()}
     small = networks["ast"][0]
     sets = _in_each_layer(small)
-    yield _row(f"AST of mini, a set of {UNITS} units in each layer", small, inputs["ast"], sets)
+    yield _row(f"AST of mini, a set of {UNITS} units in each layer", small, inputs["ast"], sets, 5)
     for model, (network, *_) in networks.items():
         sets = [units for units in section_4_3.unlearning_sets(run, model)["OCP"] if ablation.size(units)]
         yield _row(f"Table 4, OCP's sets on mini, {model}", network, inputs[model], sets)
