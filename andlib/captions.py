@@ -14,6 +14,7 @@ from typing import Any
 
 import pandas as pd
 
+from andlib import paths
 from andlib.errors import InputError, check_choice
 from andlib.probing import json_pairs, reading, table_rows
 
@@ -46,7 +47,7 @@ def find_captions(data_dir: str | Path) -> Path:
 
     Raises InputError, listing what there is, if there is none or several.
     """
-    folder = Path(data_dir).expanduser()
+    folder = paths.named(data_dir)
     found = sorted(path for path in folder.glob("captions*") if path.suffix.lower() in (".csv", ".json"))
     if len(found) != 1:
         names = ", ".join(path.name for path in found) or "none"
@@ -67,7 +68,7 @@ def read_captions(path: str | Path, names: Sequence[str]) -> tuple[dict[str, str
     names: the clips of the probing set.
     Raises InputError if the file cannot be read, has two texts for one clip, or leaves a clip without a text.
     """
-    path = Path(path).expanduser()
+    path = paths.named(path)
     matched, extra = _match(path, _entries(path), names)
     cleaned = {name: clean(MARKS.sub("", text)) for name, text in matched.items()}
     cut = {name: _cut_loop(text) for name, text in cleaned.items()}

@@ -11,6 +11,7 @@ from http.client import HTTPException
 from pathlib import Path
 from typing import BinaryIO
 
+from andlib import paths
 from andlib.errors import InputError
 
 
@@ -51,7 +52,7 @@ def fetch_esc50(folder: str | Path, archive: Archive = ESC50) -> Path:
     Raises InputError if the machine is offline, the disk is full, the server answers with something else, or the
     archive is not the known one.
     """
-    target = Path(folder).expanduser() / "ESC-50"
+    target = paths.named(folder) / "ESC-50"
     print(archive.licence)
     if target.is_dir():
         return target

@@ -27,7 +27,7 @@ def read(profile: str, name: str, command: str = "") -> dict[str, Any]:
     if file.is_file():
         return _whole(file)
     if command:
-        raise InputError(f"Profile {profile} has no {file.name}: `{command} PROFILE={profile}` computes it.")
+        raise InputError(f"Profile {profile} has no {file.name}: `{command}` computes it.")
     return {}
 
 

@@ -12,9 +12,14 @@ def root() -> Path:
     return PACKAGE.parent
 
 
+def named(path: str | os.PathLike[str]) -> Path:
+    """The path that a user names: `~` is their home."""
+    return Path(os.path.expanduser(path))  # Path.expanduser raises where there is no such user
+
+
 def cache() -> Path:
     """Folder of stored stages; the environment variable ANDLIB_CACHE moves it."""
-    return Path(os.environ.get("ANDLIB_CACHE") or root() / "cache").expanduser()
+    return named(os.environ.get("ANDLIB_CACHE") or root() / "cache")
 
 
 def results() -> Path:

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from andlib import paths
 from andlib.errors import InputError, check_choice
 from andlib.recordings import REMEDY, SUFFIXES, damage, decode, read_recording
 from andlib.records import Clip, ProbingSet
@@ -51,7 +52,7 @@ def open_folder(data_dir: str | Path, *, subset: str = "") -> ProbingSet:
     Samples are checked when they are read; `check_recordings` reads them all.
     """
     check_choice("subset", subset, ("", "esc10"))
-    folder = Path(data_dir).expanduser().resolve()
+    folder = paths.named(data_dir).resolve()
     if not str(data_dir).strip() or not folder.is_dir():
         raise InputError(f"data_dir {str(data_dir)!r} is not a folder. Give one that holds {LAYOUTS}.")
     name, base, rows = _layout(folder, subset)

@@ -92,7 +92,7 @@ class Run:
 
     def _recordings(self) -> Path:
         if self.data_dir:
-            return Path(self.data_dir).expanduser()
+            return paths.named(self.data_dir)
         if self.profile.archive:
             from andlib.downloads import fetch_esc50
 

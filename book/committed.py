@@ -47,7 +47,7 @@ def names() -> list[str]:
 
 def in_book(profile: str | None = None) -> list[tuple[str, str]]:
     """(profile, page) of each executed page that the table of contents lists, in reading order."""
-    toc = yaml.safe_load((paths.root() / "_toc.yml").read_text(encoding="utf-8"))
+    toc = yaml.safe_load((paths.root() / "book/_toc.yml").read_text(encoding="utf-8"))
     files = [chapter["file"].split("/") for part in toc["parts"] for chapter in part["chapters"]]
     return [(of, page) for first, *rest in files if first == "pages" for of, page in [rest] if profile in (None, of)]
 
@@ -212,12 +212,12 @@ def check() -> list[str]:
     """One sentence for each page or file of numbers that is missing, out of date, changed by hand or unlisted."""
     listed = in_book()
     found = {(path.parent.name, path.stem) for path in (paths.root() / "book/pages").glob("*/*.ipynb")}
-    problems = [] if listed else ["_toc.yml lists no executed page."]
+    problems = [] if listed else ["book/_toc.yml lists no executed page."]
     for profile, page in listed:
         wrong = _wrong(profile, page) if (profile, page) in found else [f"{_shown(profile, page)} is missing"]
         problems += [f"{what}: run make results PROFILE={profile}." for what in wrong]
     strangers = sorted(found - set(listed))
-    return problems + [f"{_shown(profile, page)} is not in _toc.yml." for profile, page in strangers]
+    return problems + [f"{_shown(profile, page)} is not in book/_toc.yml." for profile, page in strangers]
 
 
 def _wrong(profile: str, page: str) -> Iterator[str]:

@@ -176,8 +176,6 @@ def stage(profile: str) -> Path:
     book, out = paths.root() / "book", paths.root() / "_build/book"
     shutil.rmtree(out, ignore_errors=True)
     shutil.copytree(book, out, ignore=shutil.ignore_patterns("_build", "*.py", "__pycache__"))
-    for settings in paths.root().glob("_*.yml"):  # a checkout without symbolic links has their names as text instead
-        shutil.copy(settings, out)
     for owner, page in in_book():
         fresh, staged = _fresh(owner, page), out / committed_page(owner, page).relative_to(book)
         if owner == profile and fresh.exists():

@@ -24,16 +24,14 @@ mode: str = "corrected"  # has no effect here
 k: int = 5  # has no effect here
 
 # %%
-import json
-
 import pandas as pd
 
 import andlib as al
-from andlib import paths
+from andlib import kept
 from andlib.report.tables import keep, plain
 
 run = al.open_run(globals())
-costs = json.loads((paths.results() / "mini" / "stage_costs.json").read_text(encoding="utf-8"))
+costs = kept.read("mini", "stage_costs", "python -m benchmarks.cost")
 stages = pd.DataFrame(costs["stages"])
 stages["hours"] = stages["seconds"] * stages["count"] / 3600
 made = f"By benchmarks.cost: processor time of one thread, {costs['machine']['processor']}, torch {costs['machine']['torch']}."

@@ -24,13 +24,12 @@ mode: str = "corrected"  # has no effect here
 k: int = 5  # highest / lowest activated clips per neuron
 
 # %%
-import json
 import math
 
 import pandas as pd
 
 import andlib as al
-from andlib import paths, stages
+from andlib import kept, stages
 from andlib.report.tables import keep, plain
 
 run = al.open_run(globals())
@@ -38,7 +37,7 @@ CLIPS, CLIP_SECONDS = 2_084_320, 10  # AudioSet's segments, all of its three par
 SAMPLE = 2  # bytes
 RATE = 16_000  # Hz
 CORES = (1, 64, 1024)
-costs = json.loads((paths.results() / "mini" / "stage_costs.json").read_text(encoding="utf-8"))
+costs = kept.read("mini", "stage_costs", "python -m benchmarks.cost")
 sizes = {size["name"]: size for size in costs["settings"] if size["name"] != "mini"}
 each = pd.DataFrame(costs["stages"]).set_index(["setting", "stage"])["seconds"]
 made = f"By benchmarks.cost: processor time of one thread, {costs['machine']['processor']}, torch {costs['machine']['torch']}."

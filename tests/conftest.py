@@ -16,7 +16,6 @@ SHAPED = (
     "concepts",
     "encoders",
     "frontend",
-    "replay",
     "similarity",
     "stages",
     "summaries",

@@ -15,7 +15,7 @@ def results(tmp_path, monkeypatch):
 
 def test_what_is_kept_is_read_back_and_what_is_absent_names_its_command(results):
     assert kept.read("mini", "one") == {}
-    with pytest.raises(InputError, match=r"mini has no one\.json: `make ones PROFILE=mini` computes it"):
+    with pytest.raises(InputError, match=r"mini has no one\.json: `make ones` computes it"):
         kept.read("mini", "one", "make ones")
     held = {"rows": [{"name": "Kürzel", "value": 0.1}]}
     assert kept.write("mini", "one", held) == results / "mini/one.json" and kept.read("mini", "one") == held

@@ -33,7 +33,7 @@ def project(tmp_path, monkeypatch):
     (root / "notebooks/one.py").write_text(SOURCE)
     (root / "andlib/stage.py").write_text("x = 1\n")
     (root / "constraints.txt").write_text("numpy==2\n")
-    (root / "_toc.yml").write_text("root: index\nparts: [{chapters: [{file: how}, {file: pages/mini/one}]}]\n")
+    (root / "book/_toc.yml").write_text("root: index\nparts: [{chapters: [{file: how}, {file: pages/mini/one}]}]\n")
     monkeypatch.setattr(paths, "root", lambda: root)
     publish.sync()
     return root
@@ -306,13 +306,13 @@ def test_check_names_a_missing_and_a_stray_page(published):
     page.rename(page.with_name("two.ipynb"))
     assert committed.check() == [
         "book/pages/mini/one.ipynb is missing: run make results PROFILE=mini.",
-        "book/pages/mini/two.ipynb is not in _toc.yml.",
+        "book/pages/mini/two.ipynb is not in book/_toc.yml.",
     ]
 
 
 def test_check_does_not_pass_on_a_book_without_pages(project):
-    (project / "_toc.yml").write_text("root: index\nparts: [{chapters: [{file: how}]}]\n")
-    assert committed.check() == ["_toc.yml lists no executed page."]
+    (project / "book/_toc.yml").write_text("root: index\nparts: [{chapters: [{file: how}]}]\n")
+    assert committed.check() == ["book/_toc.yml lists no executed page."]
 
 
 def test_the_committed_pages_are_fresh():
@@ -323,7 +323,7 @@ def test_the_committed_pages_are_fresh():
 
 
 def test_a_failing_page_gives_its_sentence_and_a_status(project, capfd):
-    (project / "_toc.yml").write_text("root: index\nparts: [{chapters: [{file: pages/mini/one}]}]\n")
+    (project / "book/_toc.yml").write_text("root: index\nparts: [{chapters: [{file: pages/mini/one}]}]\n")
     assert publish.main(["stage"]) == 1
     assert "never executed" in capfd.readouterr().err
     assert publish.main(["check"]) == 1

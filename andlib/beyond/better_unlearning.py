@@ -203,7 +203,7 @@ def compared(run: Run) -> pd.DataFrame:
 
     Raises InputError where a profile has none.
     """
-    held = kept.read(run.profile.name, NAME, "make unlearning")
+    held = kept.read(run.profile.name, NAME, f"make unlearning PROFILE={run.profile.name}")
     rows = pd.DataFrame(held["rows"])
     return rows.assign(p_holm=holm(rows["p"].astype(float)), made_by=held["made_by"])
 

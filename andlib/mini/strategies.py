@@ -98,7 +98,7 @@ def measure(run: Run, strategy: str, seed: int) -> dict:
 
 
 def _kept(run: Run) -> dict:
-    return kept.read(run.profile.name, "clean_comparison", "make strategies")
+    return kept.read(run.profile.name, "clean_comparison", f"make strategies PROFILE={run.profile.name}")
 
 
 def _networks(profile: str, seed: int) -> dict[str, str]:

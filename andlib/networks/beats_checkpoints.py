@@ -13,6 +13,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from andlib import paths
 from andlib.errors import InputError
 from andlib.store import digest, file_digest, write_atomically
 from andlib.targets import Grid, Layer, Target
@@ -115,7 +116,7 @@ def read_checkpoint(path: Path) -> tuple[Config, dict[str, "Tensor"], tuple[str,
     without classifier gives none of `fc.*`.
     Raises InputError for anything else, and where weights are missing, extra, mis-shaped or not finite.
     """
-    path = Path(path).expanduser()
+    path = paths.named(path)
     if path.is_dir():
         settings, weights = _folder_settings(path), _read_safetensors(path / WEIGHTS)[1]
     else:
@@ -284,7 +285,7 @@ def load_beats(
     Raises InputError where the checkpoint does not fit, or `classes` does not fit its classifier; for a folder, whose
     configuration says all that a target declares, weights are read and checked when the network is first used.
     """
-    path = Path(location).expanduser()
+    path = paths.named(location)
     read = lru_cache(lambda: read_checkpoint(path))
     if path.is_dir():
         with _opened(path / WEIGHTS, "np") as file:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from andlib import paths
 from andlib.errors import InputError
 from andlib.store import digest, file_digest
 from andlib.targets import Grid, Layer, Target, ast_features
@@ -133,7 +134,7 @@ def load_target(
 
     >>> target = load_target("facebook/wav2vec2-base-960h", seconds=5.0)
     """
-    path = Path(location).expanduser()
+    path = paths.named(location)
     single = path.suffix in CHECKPOINT_FILES
     name = name or (path.stem if single else path.name)
     path = path if single else _folder(location)
@@ -277,7 +278,7 @@ def _not_longer(module: "nn.Module", inputs: tuple, options: dict) -> tuple[tupl
 
 def _folder(location: str | Path) -> Path:
     """A local folder with the network; a hub id is fetched when online (configuration and safetensors alone)."""
-    folder = Path(location).expanduser()
+    folder = paths.named(location)
     if not folder.is_dir():
         from huggingface_hub import snapshot_download
 

@@ -91,7 +91,7 @@ def read_ratings(run: Run, neurons: pd.DataFrame, folder: str | Path) -> pd.Data
     rating that is none, a page of other neurons or descriptions, a neuron or method that nobody was asked about, and a
     rater's second rating of one description.
     """
-    files = sorted(Path(folder).expanduser().glob("*.csv"))
+    files = sorted(paths.named(folder).glob("*.csv"))
     if not files:
         raise InputError(
             f"{str(folder)!r} holds no ratings. Give a folder of the CSV files that the rating page saved."

@@ -33,7 +33,7 @@ def export(run: Run, folder: str | Path) -> Path:
     Each file is written whole or not at all, and the same run gives the same bytes.
     Raises InputError if all activations together exceed activations.BUDGET: export fewer models.
     """
-    folder = Path(folder).expanduser()
+    folder = paths.named(folder)
     networks = [stages.probed(run, model) for model in run.models]
     needed = sum(activations.size(network, len(run.probing_set)) for network in networks)
     if needed > activations.BUDGET:
@@ -90,7 +90,7 @@ def _meta(run: Run, networks: list) -> dict:
 
 def check_export(folder: str | Path) -> list[str]:
     """What is wrong with an exported folder, a sentence each; empty if it is whole and fits its own meta.json."""
-    folder = Path(folder).expanduser()
+    folder = paths.named(folder)
     try:
         meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:

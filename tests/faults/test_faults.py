@@ -359,11 +359,12 @@ def environment():
     return {**os.environ, "PYTHONPATH": str(paths.root())}
 
 
-def test_settings_checked_out_as_text_are_laid_out_whole(published):  # noqa: F811
-    """Without symbolic links a checkout has the text ../_toc.yml in book/_toc.yml."""
-    (published / "book/_toc.yml").write_text("../_toc.yml")
+def test_the_book_is_whole_where_symlinks_are_checked_out_as_text(published):  # noqa: F811
+    """Without symbolic links a checkout has the text book/_toc.yml in the root's _toc.yml, which nothing reads."""
+    (published / "_toc.yml").write_text("book/_toc.yml")
     staged = publish.stage("mini")
-    assert (staged / "_toc.yml").read_text() == (published / "_toc.yml").read_text()
+    assert (staged / "_toc.yml").read_text() == (published / "book/_toc.yml").read_text() != "book/_toc.yml"
+    assert not committed.check()
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "3", "null", '"page"', "{}", '{"metadata": 3}', "[" * 100_000])
@@ -378,11 +379,8 @@ def built(folder, page):
         pytest.skip("builds a book: make faults")
     book = folder / "a book"
     book.mkdir(exist_ok=True)
-    (folder / "_toc.yml").write_text("format: jb-book\nroot: index\n")
-    (folder / "_config.yml").write_text("title: A book\nexecute: {execute_notebooks: 'off'}\n")
-    for settings in ("_toc.yml", "_config.yml"):
-        if not (book / settings).exists():
-            (book / settings).symlink_to(f"../{settings}")
+    (book / "_toc.yml").write_text("format: jb-book\nroot: index\n")
+    (book / "_config.yml").write_text("title: A book\nexecute: {execute_notebooks: 'off'}\n")
     (book / "index.md").write_text(page)
     build = [Path(sys.executable).with_name("jupyter-book"), "build", book, "-n", "-W", "--keep-going", "-q"]
     done = subprocess.run(build, capture_output=True, text=True)
@@ -393,19 +391,6 @@ def test_a_book_with_a_missing_figure_is_not_built(tmp_path):
     """With -W a warning ends the build, and the message names page and figure."""
     said, status = built(tmp_path, "# A page\n\n![a figure](missing.png)\n")
     assert status and "index.md" in said and "missing.png" in said, said
-
-
-def test_a_book_whose_settings_were_checked_out_as_text_is_not_built_until_they_are_copied(tmp_path):
-    book = tmp_path / "a book"
-    book.mkdir()
-    for settings in ("_toc.yml", "_config.yml"):
-        (book / settings).write_text(f"../{settings}")
-    said, status = built(tmp_path, "# A page\n")
-    assert status and "Table of Contents file is malformed" in said and "_toc.yml" in said, said
-    for settings in ("_toc.yml", "_config.yml"):
-        shutil.copy(tmp_path / settings, book)
-    said, status = built(tmp_path, "# A page\n")
-    assert status == 0 and (book / "_build/html/index.html").is_file(), said
 
 
 # Optional packages

@@ -34,5 +34,5 @@ def test_the_pins_are_audited_every_week():
     workflow = yaml.safe_load((paths.root() / ".github/workflows/weekly.yml").read_text())
     assert workflow[True]["schedule"]  # YAML 1.1 reads `on` as true
     commands = [step.get("run", "") for job in workflow["jobs"].values() for step in job["steps"]]
-    assert any(command.startswith("pip-audit --requirement constraints.txt") for command in commands)
+    assert any(command.startswith("pip-audit --strict --requirement constraints.txt") for command in commands)
     assert "make faults" in commands
