@@ -1,6 +1,6 @@
 """Records that travel between stages."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -94,6 +94,10 @@ class ProbingSet:
     def waveforms(self, sample_rate: int, seconds: float) -> np.ndarray:
         """All of `batches` at once; float32 [clips, samples]."""
         return np.concatenate(list(self.batches(sample_rate, seconds)))
+
+    def numbers_in(self, folds: Sequence[int]) -> np.ndarray:
+        """Indices of the clips of those folds, and of those in no fold (0); int [clips]."""
+        return np.flatnonzero(np.isin(self.folds, folds) | (self.folds == 0))
 
     def in_folds(self, folds: tuple[int, ...]) -> "ProbingSet":
         """The clips of those folds, in order; raises InputError if there are none."""

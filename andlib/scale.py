@@ -20,8 +20,6 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from andlib import extremes, stages
 from andlib.errors import InputError, MissingExtra, check_choice
 from andlib.llms.llm import LLM, Answer, Chat, Completions, Sampling, open_llm
@@ -133,7 +131,7 @@ def record(run: Run, model: str | Target, engine: Engine, folds: Sequence[int] =
     network = stages.probed(run, model)
     if not stages.too_large(run, network):
         return _make(run, network, engine, "activations", stages.recorded, list(stages.shards(run, network)))
-    where = np.flatnonzero(np.isin(run.probing_set.folds, folds) | (run.probing_set.folds == 0))
+    where = run.probing_set.numbers_in(folds)
     shards = list(extremes.shards(run, network, where))
     _make(run, network, engine, extremes.STAGE, partial(extremes.of_shard, run.k), shards)
     extremes.gather(run, network, where, shards)

@@ -285,7 +285,7 @@ def neurons(
     """
     network = probed(run, model)
     described = [network.layer(name) for name in layers] or list(network.layers)
-    where = np.flatnonzero(np.isin(run.probing_set.folds, folds) | (run.probing_set.folds == 0))
+    where = run.probing_set.numbers_in(folds)
     if len(where) < run.k:
         raise InputError(f"{len(where)} clips cannot give K = {run.k} highest; lower k or probe with more clips.")
     texts = clip_descriptions(run, control)
