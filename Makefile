@@ -87,8 +87,8 @@ browser: book ## drive the report's tables and atlas in a real browser (chromium
 faults: install ## every fault: 100 kills, 20,000 fuzzed inputs, seeded mutants (half an hour)
 	@ANDLIB_FAULTS=1 $(RUN) -m pytest -s tests/faults tests/test_scale.py $(args) && $(RUN) tests/faults/mutants.py
 
-bench: install ## measure speed and memory
-	@$(RUN) -m benchmarks
+bench: install ## measure speed and memory, half an hour; some of it: make bench args=similarity
+	@$(RUN) -m benchmarks $(args)
 
 clean: ## remove what can be made again (not the virtual environment)
 	rm -rf _build cache book/_build

@@ -128,8 +128,8 @@ keep(
 # ## Try it yourself
 #
 # ```bash
-# make bench                             # everything
-# python -m benchmarks similarity sweep  # some of it
+# make bench                             # everything, half an hour
+# make bench args="similarity sweep"     # some of it
 # make page nb=benchmarks                # this page, from what was measured last
 # ```
 #

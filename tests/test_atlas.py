@@ -106,7 +106,7 @@ def test_without_sounds_the_atlas_says_why(unscored, tmp_path, monkeypatch, with
 
 def test_a_folder_that_cannot_be_written_is_named(unscored, tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(InputError, match="file"):
+    with pytest.raises(InputError, match="file could not be written"):
         atlas.write(unscored, tmp_path / "file", sounds=False)
 
 
