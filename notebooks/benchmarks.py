@@ -57,7 +57,7 @@ made = f"By benchmarks, last on {runs[-1]['date'][:10]}: {last['processor']}, {l
 # Seconds are by the clock, medians of calls that alternate between ours and the reference; processor time where a note says so.
 # Everything runs on one thread but what says "all cores".
 # The reference is the obvious way to the same result: the loops of `tests/oracles.py` one unit at a time, a library's own function called as its users call it, or the same work without the part that is timed.
-# *At least* is what the machine's arithmetic takes for the operations that the work needs, at the rate of torch's matrix product on one thread in the same run: nothing can be faster there.
+# *At least* is what the machine takes at any rate: the multiplications and additions that the work needs at the rate of the fastest matrix product on one thread in the same run, or one reading of its inputs from memory, whichever is longer; logarithms and sorting are not counted.
 #
 # ## Against a plain reference
 
