@@ -47,7 +47,7 @@ rows = pd.DataFrame(
     ]
 ).reindex(columns=["group", "date", "commit", "processor", "what", "seconds", "reference", "against", "asked", "least", "peak_gib", "at_most", "note"])
 rows["ratio"] = rows["reference"] / rows["seconds"]
-latest = rows.groupby("what", sort=False).tail(1)
+latest = rows.groupby("what", sort=False).tail(1).set_index("what").loc[rows["what"].unique()].reset_index()
 last = runs[-1]["machine"]
 made = f"By benchmarks, last on {runs[-1]['date'][:10]}: {last['processor']}, {last['cores']} cores, " + ", ".join(f"{name} {last[name]}" for name in ("torch", "numpy", "scipy")) + "."
 
@@ -64,10 +64,10 @@ made = f"By benchmarks, last on {runs[-1]['date'][:10]}: {last['processor']}, {l
 # %% tags=["hide-input"]
 columns = {
     "what": "what",
-    "seconds": "ours, s",
-    "reference": "reference, s",
     "ratio": "times as fast",
     "asked": "asked",
+    "seconds": "ours, s",
+    "reference": "reference, s",
     "least": "at least, s",
 }
 formats = {"ours, s": ".3g", "reference, s": ".3g", "times as fast": ".2f", "asked": "g", "at least, s": ".3g"}
