@@ -32,6 +32,7 @@ def rows() -> Iterator[Row]:
     for stage, seconds in taken.items():
         yield Row(f"describing, {stage}", seconds)
     points = f"{found['points']:,} distinct points encoded, {found['of_rules']:,} of them the summaries'"
+    points += f"; asked: at most {ASKED['gib']:.0f} GiB"
     whole = f"describing all of {about}: every stage but recording"
     yield Row(whole, sum(taken.values()), at_most=60 * ASKED["minutes"], peak_gib=peak, note=points)
 
@@ -85,12 +86,11 @@ def describe() -> tuple[dict[str, float], dict[str, int]]:
         ]
         table = pd.concat(tables, ignore_index=True)
     points = {point for side in ("high", "low") for row in table[side] for point in row}
-    of_rules, more = (
-        len(points),
-        (tell(claim, count, of) for of in range(1, 100) for count in range(1, of + 1) for claim in summariser.claims),
-    )
+    of_rules = len(points)
+    counts = ((count, of) for of in range(1, 100) for count in range(1, of + 1))
+    others = (tell(claim, *count) for count in counts for claim in summariser.claims)
     while len(points) < ASKED["points"]:
-        points.add(next(more))
+        points.add(next(others))
     with stage("calibration: encoding of points"):
         stages.embeddings(fresh, sorted(points), run.profile.encoder)
     with stage("calibration and open concepts"):

@@ -10,17 +10,7 @@ import numpy as np
 import pytest
 from jaxtyping import install_import_hook
 
-SHAPED = (
-    "ablation",
-    "activations",
-    "concepts",
-    "encoders",
-    "frontend",
-    "similarity",
-    "stages",
-    "summaries",
-    "targets",
-)
+SHAPED = ("ablation", "activations", "concepts", "encoders", "frontend", "similarity", "stages", "summaries", "targets")
 # shapes in signatures are checked under pytest alone
 install_import_hook([f"andlib.{module}" for module in SHAPED], "typecheck.check")
 
