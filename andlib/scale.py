@@ -189,7 +189,8 @@ def language_model(
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command line; see the module's docstring."""
-    from andlib.llms import answers, captioners
+    from andlib import asking as answers
+    from andlib.llms import captioners
 
     parser = argparse.ArgumentParser(description="Records, asks or captions on many workers.")
     texts = {"profile": "mini", "data-dir": "", "model": "ast", "weights": "", "llm": ""}

@@ -346,7 +346,7 @@ def _describe(
         tables.append(table)
     table = pd.concat(tables, ignore_index=True)
     if run.summariser == "llm":
-        from andlib.llms.answers import summarised
+        from andlib.asking import summarised
 
         table = summarised(run, table, texts)
         if not table.pop("answered").all():
@@ -396,7 +396,7 @@ def _open_concepts(run: Run, table: pd.DataFrame, language_model: bool) -> pd.Da
     released = "word_lists_by_substring" in run.faults
     acoustic = language.is_acoustic
     if language_model:
-        from andlib.llms.answers import acoustic_filter
+        from andlib.asking import acoustic_filter
 
         acoustic = acoustic_filter(run, table["calibrated"])
     found = {p: language.open_concepts(p, released=released, acoustic=acoustic) for p in set(table["calibrated"])}

@@ -15,7 +15,8 @@ from pathlib import Path
 import numpy as np
 
 from andlib import ablation, activations, concepts, encoders, paths, stages
-from andlib.llms import answers, llm, prompts
+from andlib import asking as answers
+from andlib.llms import llm, prompts
 from andlib.mini.consensus import Consensus
 from andlib.mini.ear import hear
 from andlib.profiles import TEST

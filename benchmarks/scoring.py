@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from andlib.beyond import measures
+from andlib.pages import measures
 from benchmarks.measuring import Row
 
 UNITS, CLIPS, SLOW_UNITS = 2332, 224, 20  # of AST and fold 1 in the profile mini; scikit-learn's share of them

@@ -8,7 +8,7 @@ import numpy as np
 
 from andlib import ablation, replay
 from andlib.ablation import UnitSet
-from andlib.paper import section_4_3
+from andlib.pages import section_4_3
 from andlib.run import open_run
 from andlib.targets import Target
 from benchmarks import measuring

@@ -29,9 +29,9 @@ llm: str = ""  # language model to ask: smollm2 | transformers:MODEL | openai:MO
 import pandas as pd
 
 import andlib as al
+from andlib import asking as answers
 from andlib import tagging
-from andlib.llms import answers
-from andlib.paper import section_4_4
+from andlib.pages import section_4_4
 from andlib.report.tables import keep, listing, plain
 
 run = al.open_run(globals())

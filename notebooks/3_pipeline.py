@@ -37,8 +37,9 @@ from textwrap import shorten
 import pandas as pd
 
 import andlib as al
+from andlib import asking as answers
 from andlib import language, stages, summaries
-from andlib.llms import answers, prompts
+from andlib.llms import prompts
 from andlib.records import Unit
 from andlib.report.tables import keep, listing, plain
 from andlib.tagging import tag

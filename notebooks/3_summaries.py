@@ -36,8 +36,8 @@ from collections import Counter
 import pandas as pd
 
 import andlib as al
-from andlib.llms import answers
-from andlib.paper import section_3
+from andlib import asking as answers
+from andlib.pages import section_3_2 as section_3
 from andlib.report.tables import keep, listing, plain
 
 run = al.open_run(globals(), compare_encoder=str)

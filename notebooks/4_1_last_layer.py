@@ -33,8 +33,7 @@ llm: str = ""  # ICL's language model: smollm2 | transformers:MODEL | openai:MOD
 import pandas as pd
 
 import andlib as al
-from andlib.mini import cross_fitting
-from andlib.paper import section_4_1
+from andlib.pages import cross_fitting, section_4_1
 from andlib.report.tables import best_function, controls, cross_fitted, intervals, keep, named, plain, table2, table7
 
 run = al.open_run(globals())
@@ -241,7 +240,7 @@ plain(names, "How often descriptions name the clip's own class, by origin", run.
 # papermill notebooks/4_1_last_layer.ipynb out.ipynb -p encoder clip-vit-b-32 -p audio_encoder laion/clap-htsat-unfused
 # papermill notebooks/4_1_last_layer.ipynb out.ipynb -p llm openai:Qwen/Qwen3-8B     # a server at OPENAI_BASE_URL
 # papermill notebooks/4_1_last_layer.ipynb out.ipynb -p profile esc10 -p data_dir path/to/ESC-10
-# python -m andlib.mini.cross_fitting --profile esc10 --data-dir path/to/ESC-10     # trains four networks
+# python -m making.cross_fitting --profile esc10 --data-dir path/to/ESC-10     # trains four networks
 # ```
 #
 # Next: [silencing units](4_3_unlearning.ipynb), or [look at a single neuron](probe_one_neuron.ipynb).

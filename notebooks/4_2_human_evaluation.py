@@ -39,7 +39,7 @@ import pandas as pd
 
 import andlib as al
 from andlib import paths
-from andlib.paper import human_evaluation
+from andlib.pages import section_4_2 as human_evaluation
 from andlib.report.tables import keep, plain, table3
 
 run = al.open_run(globals(), per_block=int, seed=int, ratings=str, bertscore=list(human_evaluation.BERTSCORES))

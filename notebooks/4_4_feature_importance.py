@@ -29,7 +29,7 @@ llm: str = ""  # the summariser's language model, asked about every neuron: tran
 import pandas as pd
 
 import andlib as al
-from andlib.paper import section_4_4
+from andlib.pages import section_4_4
 from andlib.report.tables import feature_importance, keep, plain
 
 run = al.open_run(globals())

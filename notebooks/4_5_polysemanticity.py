@@ -28,7 +28,7 @@ clusters: int = 11  # of sentences
 
 # %%
 import andlib as al
-from andlib.paper import polysemanticity
+from andlib.pages import section_4_5 as polysemanticity
 from andlib.report.tables import keep, plain
 
 run = al.open_run(globals(), clusters=int, tau=int)

@@ -30,8 +30,8 @@ llm: str = ""  # the summariser's language model, asked about every neuron: tran
 import pandas as pd
 
 import andlib as al
-from andlib.paper import appendix_c
-from andlib.paper.section_4_4 import together, verdict
+from andlib.pages import appendix_c
+from andlib.pages.section_4_4 import together, verdict
 from andlib.report.tables import keep, plain
 from andlib.statistics import holm
 

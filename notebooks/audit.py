@@ -33,8 +33,8 @@ import pandas as pd
 
 import andlib as al
 from andlib import profiles, similarity
-from andlib.beyond import audit_matrix
-from andlib.paper import section_4_4
+from andlib.pages import audit as audit_matrix
+from andlib.pages import section_4_4
 from andlib.report.tables import keep, plain
 
 run = al.open_run(globals())
@@ -48,8 +48,8 @@ made = " ".join(f"{matrix['made_by']} Seed {matrix['seed']}." for matrix in matr
 # This page computes no matrix. It reads what one command measured and the repository carries, for the profiles {glue:text}`measured`. Not measured: {glue:text}`absent`. (Seconds it took, without what was stored before: {glue:text}`seconds`.)
 #
 # ```bash
-# python -m andlib.beyond.audit --profile mini                               # writes results/mini/audit_matrix.json
-# python -m andlib.beyond.audit --profile esc10 --data-dir path/to/esc10
+# python -m making.audit --profile mini                               # writes results/mini/audit_matrix.json
+# python -m making.audit --profile esc10 --data-dir path/to/esc10
 # ```
 #
 # For each network and switch: top-1 of every method and similarity function on the classifier's units (Tables 2, 7); the gaps of Table 4; the share of block units of which another thing is said (Table 6); adjectives kept (Figs 3, 9) and by depth (Fig. 5); accuracy after silencing 10 % of AST's units (Fig. 4); and the share of uninterpretable units at $K = 5$, $\tau = 4$ (Figs 6, 11–13).
@@ -73,7 +73,7 @@ plain(audit_matrix.overview(rows), "Switches and exhibits", made)
 
 # %% tags=["hide-input"]
 barred = [(switch, "all" if exhibits == audit_matrix.EXHIBITS else "; ".join(exhibits), "all" if models == al.MODELS else "; ".join(models), why) for switch, exhibits, models, why in audit_matrix.NO_EFFECT]
-plain(pd.DataFrame(barred, columns=["switch", "exhibits", "networks", "no effect here, because"]), "Why a switch has no effect", "andlib.beyond.audit_matrix.NO_EFFECT; a test compares it with the numbers.")
+plain(pd.DataFrame(barred, columns=["switch", "exhibits", "networks", "no effect here, because"]), "Why a switch has no effect", "andlib.pages.audit.NO_EFFECT; a test compares it with the numbers.")
 
 # %% [markdown]
 # ## What moves each exhibit most
@@ -285,22 +285,22 @@ plain(pd.DataFrame(averages), "Units a class in Table 4: arithmetic, and as prin
 # | what counts as a greeting or junk | openings and phrases of a list | `andlib.language` | none dropped; any point that holds such letters |
 # | calibration's encoder | MiniLM with six layers for the paper's twelve | `andlib.encoders` | [compared](3_summaries.ipynb) |
 # | what of a point is embedded | all of it, its number in the list included, as released | `andlib.stages` | the words alone; two points of one number are then less alike |
-# | ICL's first five | one ranked list, so that they hold its first; naming none is wrong | `andlib.llms.answers` | two questions; the nearest class |
+# | ICL's first five | one ranked list, so that they hold its first; naming none is wrong | `andlib.asking` | two questions; the nearest class |
 # | tagger | HanTa, which needs no download | `andlib.tagging` | NLTK's, as the paper |
 # | which adjectives are acoustic | a list of ours | `andlib.language` | a language model's verdicts, compared in [3.2](3_summaries.ipynb) |
 # | which noun names a class | its lemma or a synonym | `andlib.language` | equal letters; substrings |
 # | value of a silenced unit | zero at every token | `andlib.ablation` | its mean; another clip's: [compared](better_unlearning.ipynb) |
-# | clips of Table 4 | units from folds 2–5, effects on fold 1 | `andlib.paper.section_4_3` | all clips for both, shown beside it |
+# | clips of Table 4 | units from folds 2–5, effects on fold 1 | `andlib.pages.section_4_3` | all clips for both, shown beside it |
 # | averages of Table 4 | over a class's clips, then over classes | `andlib.ablation` | over clips |
-# | a class without a unit | counts 0, and is marked | `andlib.paper.section_4_3` | left out, shown beside it |
+# | a class without a unit | counts 0, and is marked | `andlib.pages.section_4_3` | left out, shown beside it |
 # | random arm | 5.4 % of the units, drawn anew for each class | `andlib.ablation` | one draw; as many units in every layer, drawn 199 times and shown beside it |
-# | order of units with equally many words (Fig. 4) | drawn by the seed, nested in r | `andlib.paper.section_4_4` | by number of the unit |
-# | adjectives of a unit (Fig. 5) | different ones | `andlib.paper.section_4_4` | with repetitions |
-# | Algorithm 1 or the text | the text's count, over units that react at all; the printed reading beside it | `andlib.paper.polysemanticity` | the intersection of all K |
-# | K-means | seeded, best of several starts, every sentence as often as it is said | `andlib.paper.polysemanticity` | unseeded; distinct sentences |
-# | what intervals draw anew | source recordings within classes; units in Fig. 5 | `andlib.ablation`, `andlib.paper.section_4_4` | clips, which share sources |
-# | amplitude of a clip (Fig. 8) | mean of the absolute samples | `andlib.paper.appendix_c` | maximum; root mean square |
-# | neurons shown to people | drawn by a seed, dead ones left out | `andlib.paper.human_evaluation` | all |
+# | order of units with equally many words (Fig. 4) | drawn by the seed, nested in r | `andlib.pages.section_4_4` | by number of the unit |
+# | adjectives of a unit (Fig. 5) | different ones | `andlib.pages.section_4_4` | with repetitions |
+# | Algorithm 1 or the text | the text's count, over units that react at all; the printed reading beside it | `andlib.pages.section_4_5` | the intersection of all K |
+# | K-means | seeded, best of several starts, every sentence as often as it is said | `andlib.pages.section_4_5` | unseeded; distinct sentences |
+# | what intervals draw anew | source recordings within classes; units in Fig. 5 | `andlib.ablation`, `andlib.pages.section_4_4` | clips, which share sources |
+# | amplitude of a clip (Fig. 8) | mean of the absolute samples | `andlib.pages.appendix_c` | maximum; root mean square |
+# | neurons shown to people | drawn by a seed, dead ones left out | `andlib.pages.section_4_2` | all |
 #
 # ## What differs from the paper, and why
 #

@@ -29,7 +29,7 @@ k: int = 5  # has no effect here
 import pandas as pd
 
 import andlib as al
-from andlib.beyond import better_unlearning
+from andlib.pages import better_unlearning
 from andlib.report.tables import keep, plain, side_effects, wider_gaps
 
 run = al.open_run(globals())

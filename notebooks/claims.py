@@ -26,7 +26,7 @@ k: int = 5  # has no effect here
 
 # %%
 import andlib as al
-from andlib.paper import claims, exhibits
+from andlib.pages import claims, exhibits
 from andlib.report.tables import keep, plain
 
 run = al.open_run(globals())
@@ -90,7 +90,7 @@ plain(ledger[["id", "profile", "numbers"]], "What decided each verdict", made("c
 # ## The rules
 
 # %% tags=["hide-input"]
-plain(ledger.drop_duplicates("id")[["id", "rule"]], "The rule of each claim", "The docstrings of andlib.paper.claims.")
+plain(ledger.drop_duplicates("id")[["id", "rule"]], "The rule of each claim", "The docstrings of andlib.pages.claims.")
 
 # %% [markdown]
 # ## Tables and figures

@@ -32,7 +32,7 @@ llm: str = ""  # ICL's language model: smollm2 | transformers:MODEL | openai:MOD
 import numpy as np
 
 import andlib as al
-from andlib.beyond import planted
+from andlib.pages import planted_neurons as planted
 from andlib.report.tables import keep, plain
 
 run = al.open_run(globals())

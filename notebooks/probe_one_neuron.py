@@ -43,8 +43,7 @@ import numpy as np
 import pandas as pd
 
 import andlib as al
-from andlib import recordings, summaries, targets
-from andlib.beyond import firing
+from andlib import firing, recordings, summaries, targets
 from andlib.report.tables import keep, plain
 
 run = al.open_run(globals(), unit=str, words=str, other_k=int, t=float, pooling=str, factor=float, wav=str)

@@ -33,7 +33,7 @@ import numpy as np
 import pandas as pd
 
 import andlib as al
-from andlib.beyond import measures, scoring
+from andlib.pages import measures, scoring
 from andlib.report.tables import keep, plain
 
 run = al.open_run(globals())

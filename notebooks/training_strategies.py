@@ -27,7 +27,7 @@ k: int = 5  # has no effect here
 
 # %%
 import andlib as al
-from andlib.mini import strategies
+from andlib.pages import training_strategies as strategies
 from andlib.report.tables import keep
 
 run = al.open_run(globals())
@@ -109,7 +109,7 @@ al.tables.paired(paired, made["made_by"])
 #
 # ```bash
 # papermill notebooks/4_3_unlearning.ipynb out.ipynb -p model beats_supervised
-# python -m andlib.mini.training beats --profile mini --seed 3
+# python -m making.training beats --profile mini --seed 3
 # ```
 #
 # Next: [how a unit is read](reading_units.ipynb).

@@ -31,7 +31,7 @@ folds: int = 1  # how many folds of the probing set are played to the network, 1
 import pandas as pd
 
 import andlib as al
-from andlib.mini import aisfx
+from andlib.networks import aisfx
 from andlib.report.tables import keep, plain
 
 run = al.open_run(globals(), folds=[1, 2, 3, 4, 5])

@@ -10,7 +10,7 @@ from safetensors.numpy import load_file
 
 from andlib import paths
 from andlib.errors import InputError, MissingExtra
-from andlib.mini import aisfx
+from andlib.networks import aisfx
 
 GOLDEN = load_file(Path(__file__).parent / "golden" / "aisfx.safetensors")
 

@@ -11,11 +11,13 @@ from conftest import CLASSES, tiny_run, tiny_set
 
 import andlib.mini.synthesis
 import andlib.run
+from andlib import asking as answers
 from andlib import kept, paths, stages
 from andlib.errors import InputError
-from andlib.llms import answers, prompts
+from andlib.llms import prompts
 from andlib.llms.llm import SMOLLM2, Answer, Completions, checked
-from andlib.paper import section_3, section_4_1
+from andlib.pages import section_3_2 as section_3
+from andlib.pages import section_4_1
 
 THEMES = (
     "A purple and loud hiss.",

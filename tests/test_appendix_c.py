@@ -9,7 +9,7 @@ from conftest import tiny_run
 from scipy import stats
 
 from andlib import stages
-from andlib.paper import appendix_c
+from andlib.pages import appendix_c
 
 RATE = 16_000
 TIME = np.arange(RATE) / RATE

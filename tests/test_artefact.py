@@ -10,7 +10,7 @@ from conftest import tiny_run, tiny_set
 
 from andlib import activations, stages
 from andlib.errors import InputError
-from andlib.paper import section_4_1, section_4_3
+from andlib.pages import section_4_1, section_4_3
 from andlib.report import artefact
 from andlib.store import file_digest
 

@@ -9,9 +9,10 @@ import pytest
 from conftest import tiny_run
 
 from andlib import concepts, kept, paper, paths, stages
-from andlib.beyond import audit, audit_matrix
-from andlib.beyond.audit_matrix import EXHIBITS, MODES, NO_EFFECT
+from andlib.pages import audit as audit_matrix
+from andlib.pages.audit import EXHIBITS, MODES, NO_EFFECT
 from andlib.profiles import FAULTS, MODELS
+from making import audit
 
 
 def test_every_reason_speaks_of_a_switch_an_exhibit_and_a_network_and_none_leaves_a_switch_without_effect():

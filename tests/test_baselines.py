@@ -6,7 +6,7 @@ from conftest import CLASSES, tiny_set
 
 from andlib import stages
 from andlib.language import mentions
-from andlib.paper import baselines
+from andlib.pages import section_2 as baselines
 
 
 def test_captioner_accuracy_counts_descriptions_that_name_their_class(run):

@@ -7,9 +7,8 @@ from conftest import tiny_target
 
 from andlib import ablation
 from andlib.ablation import Effects
-from andlib.beyond import better_unlearning
-from andlib.beyond.better_unlearning import WAYS
-from andlib.paper import section_4_3
+from andlib.pages import better_unlearning, section_4_3
+from andlib.pages.better_unlearning import WAYS
 
 
 def test_every_rule_takes_as_many_units_of_every_layer_as_ocp(run):

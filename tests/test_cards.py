@@ -10,8 +10,8 @@ from conftest import tiny_run
 
 import andlib as al
 from andlib import stages
-from andlib.beyond.firing import Firing
 from andlib.errors import InputError
+from andlib.firing import Firing
 from andlib.records import Clip, ProbingSet, Unit
 from andlib.report import cards
 

@@ -5,8 +5,8 @@ import json
 import pytest
 
 from andlib import paper, paths
-from andlib.paper import claims
-from andlib.paper.claims import FAILS, HOLDS, UNTESTED, judge
+from andlib.pages import claims
+from andlib.pages.claims import FAILS, HOLDS, UNTESTED, judge
 from andlib.profiles import MODELS, PROFILES
 
 

@@ -7,7 +7,7 @@ import pytest
 from conftest import tiny_run
 
 from andlib import paths
-from andlib.paper import controls, section_4_3
+from andlib.pages import controls, section_4_3
 
 
 def test_a_draw_is_judged_by_two_entries_of_each_row_of_the_matrix(run):

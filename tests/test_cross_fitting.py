@@ -9,9 +9,9 @@ from conftest import tiny_run, tiny_set
 
 from andlib import paths
 from andlib.activations import record
-from andlib.mini import cross_fitting, training
 from andlib.networks.checkpoints import load_target
 from andlib.profiles import PROFILES
+from making import cross_fitting, training
 
 RECIPE = training.Recipe(0.5, 48, 1, width=8, blocks=1, batch=8)
 

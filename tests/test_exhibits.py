@@ -5,9 +5,9 @@ import re
 import pytest
 
 from andlib import paper, paths
-from andlib.paper import exhibits
-from andlib.paper.claims import committed
-from andlib.paper.exhibits import ABSENT, EXHIBITS, at_a_glance, texts
+from andlib.pages import exhibits
+from andlib.pages.claims import committed
+from andlib.pages.exhibits import ABSENT, EXHIBITS, at_a_glance, texts
 from andlib.profiles import MODELS
 
 NUMBERED = [f"Table {i}" for i in range(1, 9)] + [f"Figure {i}" for i in range(1, 15)]

@@ -9,11 +9,10 @@ from conftest import tiny_run
 from torch import nn
 
 import andlib as al
-from andlib import ablation, profiles, stages
+from andlib import ablation, firing, profiles, stages
 from andlib.activations import record
-from andlib.beyond import firing
 from andlib.errors import InputError, MissingExtra
-from andlib.mini import aisfx
+from andlib.networks import aisfx
 from andlib.records import Unit
 from andlib.targets import Grid, Layer
 

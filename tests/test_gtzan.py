@@ -8,7 +8,8 @@ import soundfile
 
 from andlib import paths, stages
 from andlib.errors import InputError
-from andlib.paper import claims, polysemanticity
+from andlib.pages import claims
+from andlib.pages import section_4_5 as polysemanticity
 from andlib.probing import open_folder
 from andlib.run import open_run
 

@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 
 from andlib.errors import InputError, MissingExtra
-from andlib.paper import human_evaluation as he
+from andlib.pages import section_4_2 as he
 from andlib.report import tables
 
 HOSTILE = "</script><script>window.hacked = 1</script><img src=x onerror='window.hacked = 2'>{{data}}{{players}}"

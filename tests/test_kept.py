@@ -4,7 +4,7 @@ import pytest
 
 from andlib import kept, paths
 from andlib.errors import InputError
-from andlib.paper import claims, exhibits
+from andlib.pages import claims, exhibits
 
 
 @pytest.fixture

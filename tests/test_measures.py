@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from sklearn import metrics
 
-from andlib.beyond import measures
+from andlib.pages import measures
 
 UNITS, CLIPS = 20, 90
 

@@ -8,9 +8,9 @@ import pytest
 from conftest import tiny_run
 
 from andlib import stages
-from andlib.beyond import planted
-from andlib.mini import truth
 from andlib.mini.synthesis import CONFUSABLE
+from andlib.pages import planted_neurons as planted
+from andlib.pages import truth
 from andlib.records import Clip, ProbingSet
 
 CLASSES = ("dog", "rain", "siren")

@@ -12,7 +12,7 @@ from scipy.stats import hypergeom
 
 from andlib import activations, paper, stages
 from andlib.errors import InputError
-from andlib.paper import polysemanticity
+from andlib.pages import section_4_5 as polysemanticity
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from andlib import stages
 from andlib.errors import InputError
 from andlib.networks import beats
 from andlib.networks.beats_checkpoints import Config, save
-from andlib.paper import section_4_1
+from andlib.pages import section_4_1
 from andlib.run import open_run
 
 SMALL = Config(16, 8, 2, 12, 24, 2, 16, 4, 32, 80)

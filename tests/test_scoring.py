@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 
 from andlib import stages
-from andlib.beyond import scoring
 from andlib.errors import InputError
+from andlib.pages import scoring
 from andlib.profiles import LEARNT, TEST
 from andlib.report import figures, tables
 

@@ -7,10 +7,10 @@ import pandas as pd
 import pytest
 from conftest import tiny_run, tiny_set
 
+from andlib import asking as answers
 from andlib import paths, stages
-from andlib.llms import answers
 from andlib.llms.llm import Completions
-from andlib.paper import section_3
+from andlib.pages import section_3_2 as section_3
 from andlib.profiles import PROFILES
 from andlib.run import Run
 

@@ -6,10 +6,10 @@ from conftest import tiny_run
 from scipy.stats import binom
 
 from andlib import stages
-from andlib.mini import cross_fitting
-from andlib.paper import section_4_1
-from andlib.paper.section_4_1 import MEASURED
+from andlib.pages import section_4_1
+from andlib.pages.section_4_1 import MEASURED
 from andlib.report import tables
+from making import cross_fitting
 
 
 def test_last_layer_has_every_function_and_condition(run):

@@ -6,7 +6,7 @@ import pytest
 from conftest import tiny_run
 
 from andlib.errors import InputError
-from andlib.paper import section_4_3
+from andlib.pages import section_4_3
 
 STRATEGIES = ("TAB", "DB", "OCP")
 

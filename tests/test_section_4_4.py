@@ -8,7 +8,7 @@ from scipy import stats
 
 from andlib.ablation import size
 from andlib.errors import InputError
-from andlib.paper import section_4_4
+from andlib.pages import section_4_4
 
 
 def by_hand(layers="aabb", adjectives=((), (), (), ()), **columns) -> pd.DataFrame:

@@ -10,11 +10,12 @@ from conftest import tiny_set
 from safetensors.torch import load_file
 from scipy import stats
 
-from andlib.mini import pretraining, strategies, training
-from andlib.mini.pretraining import Pretraining, Tokenizer, patches
-from andlib.mini.progress import Progress
-from andlib.mini.training import Lesson
+from andlib.pages import training_strategies as strategies
 from andlib.profiles import MEASURES
+from making import pretraining, training
+from making.pretraining import Pretraining, Tokenizer, patches
+from making.progress import Progress
+from making.training import Lesson
 
 PRETRAINING = Pretraining(steps=4, batch=2)
 LABELLED = replace(training.LABELLED["mini"], epochs=2, batch=8)

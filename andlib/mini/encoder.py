@@ -31,10 +31,10 @@ from andlib.frontend import BEATS, SAMPLE_RATE, log_mel
 from andlib.mini.measurements import measure
 from andlib.mini.naming import naming_sentence
 from andlib.mini.phrases import measured_sentences
-from andlib.mini.progress import Progress
 from andlib.paths import WEIGHTS, cache
 from andlib.records import ProbingSet
 from andlib.store import digest, write_atomically
+from making.progress import Progress
 
 FLOOR = 14.0  # natural logarithm, 61 dB: what lies lower under the clip's maximum is the recording, not the sound
 DIMENSIONS = 384  # of the sentence encoder

@@ -14,7 +14,7 @@ import pandas as pd
 
 from andlib import activations, paths, stages
 from andlib.errors import InputError
-from andlib.paper import section_4_3
+from andlib.pages import section_4_3
 from andlib.profiles import TEST
 from andlib.run import Run
 from andlib.store import KINDS, file_digest, write_atomically

@@ -100,7 +100,7 @@ def script(profile: str, atlas: dict[str, Any]) -> str:
 
 
 def _scores(run: Run) -> pd.DataFrame:
-    from andlib.beyond.scoring import score_neurons
+    from andlib.pages.scoring import score_neurons
 
     return pd.concat([score_neurons(run, model) for model in run.models], ignore_index=True)
 

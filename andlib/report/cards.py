@@ -10,11 +10,11 @@ from html import escape
 import numpy as np
 import pandas as pd
 
-from andlib import stages
-from andlib.beyond import firing
-from andlib.beyond.firing import Firing
+from andlib import asking as answers
+from andlib import firing, stages
 from andlib.errors import InputError
-from andlib.llms import answers, prompts
+from andlib.firing import Firing
+from andlib.llms import prompts
 from andlib.records import Clip, ProbingSet, Unit
 from andlib.report.figures import MUTED, OURS, PAPER, spectrogram_image
 from andlib.run import Run

@@ -27,7 +27,7 @@ import psutil  # noqa: E402
 from conftest import tiny_run  # noqa: E402
 
 from andlib import stages  # noqa: E402
-from andlib.paper import section_4_3  # noqa: E402
+from andlib.pages import section_4_3  # noqa: E402
 
 
 def whole_run(folder: Path) -> None:

@@ -31,7 +31,7 @@ import publish
 from andlib import downloads, encoders, paths, scale, stages
 from andlib.errors import InputError, MissingExtra
 from andlib.llms import llm
-from andlib.paper import human_evaluation
+from andlib.pages import section_4_2 as human_evaluation
 from andlib.similarity import FUNCTIONS
 from andlib.store import KINDS, Store
 

@@ -29,7 +29,8 @@ from andlib import captions, concepts, kept, paths, probing, recordings, store
 from andlib.errors import InputError
 from andlib.llms import llm, prompts, servers
 from andlib.networks import beats_checkpoints, checkpoints
-from andlib.paper import claims, human_evaluation
+from andlib.pages import claims
+from andlib.pages import section_4_2 as human_evaluation
 from andlib.report import artefact
 from andlib.store import KINDS, Store
 

@@ -9,7 +9,7 @@ from scipy.stats import rankdata
 
 from andlib import ablation, language, paper, stages, tagging
 from andlib.ablation import UnitSet
-from andlib.paper.section_4_3 import bench, silenced_logits
+from andlib.pages.section_4_3 import bench, silenced_logits
 from andlib.profiles import LEARNT, TEST
 from andlib.run import Run
 

@@ -13,10 +13,11 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
+from andlib import asking as answers
 from andlib import concepts, encoders, language, paths, stages
 from andlib.activations import dead_units, highest
-from andlib.llms import answers, prompts
-from andlib.mini.truth import HOLDS, truths
+from andlib.llms import prompts
+from andlib.pages.truth import HOLDS, truths
 from andlib.run import Run
 from andlib.similarity import FUNCTIONS
 from andlib.store import digest

@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 
 from andlib import paper
-from andlib.paper import claims
+from andlib.pages import claims
 from andlib.profiles import MODELS, PROFILES
 from andlib.report.tables import best_function
 

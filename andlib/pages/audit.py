@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from andlib import concepts, kept, paper, stages
-from andlib.paper.polysemanticity import chance_by_sizes
+from andlib.pages.section_4_5 import chance_by_sizes
 from andlib.profiles import FAULTS, MODELS, PROFILES
 from andlib.run import Run
 
@@ -52,7 +52,7 @@ def reason(switch: str, exhibit: str, model: str) -> str:
 
 
 def committed() -> dict[str, dict]:
-    """What `python -m andlib.beyond.audit` wrote, profile -> its file; profiles without one are left out."""
+    """What `python -m making.audit` wrote, profile -> its file; profiles without one are left out."""
     matrices = {profile: kept.read(profile, NAME) for profile in PROFILES}
     return {profile: matrix for profile, matrix in matrices.items() if matrix}
 

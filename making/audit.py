@@ -1,6 +1,6 @@
 """What each fault of the released code does to each table and figure: every switch alone, and all of them together.
 
-`python -m andlib.beyond.audit --profile mini` measures and writes results/<profile>/audit_matrix.json. Killed, it goes
+`python -m making.audit --profile mini` measures and writes results/<profile>/audit_matrix.json. Killed, it goes
 on where it was: what costs time is stored stage by stage, and a switch that leaves a stage's inputs alone is free.
 """
 
@@ -13,11 +13,11 @@ import numpy as np
 import pandas as pd
 
 from andlib import ablation, concepts, kept, stages
+from andlib import asking as answers
 from andlib.ablation import Effects, UnitSet
-from andlib.beyond.audit_matrix import EXHIBITS, MODES, NAME, Measures
-from andlib.llms import answers
-from andlib.paper import section_4_3, section_4_4
-from andlib.paper.polysemanticity import most_in_a_cluster, sentence_clusters
+from andlib.pages import section_4_3, section_4_4
+from andlib.pages.audit import EXHIBITS, MODES, NAME, Measures
+from andlib.pages.section_4_5 import most_in_a_cluster, sentence_clusters
 from andlib.profiles import LEARNT, MODELS
 from andlib.records import ProbingSet
 from andlib.run import Run

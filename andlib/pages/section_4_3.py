@@ -161,7 +161,7 @@ def unlearning_table(run: Run, *, controls: bool = True) -> pd.DataFrame:
     in every layer: excess, excess_low and excess_high (95 % over draws) of next - dA, p_excess and draws.
     p_holm and p_excess_holm are adjusted over all strategies and models (Holm).
     """
-    from andlib.paper.controls import beside, controls_of
+    from andlib.pages.controls import beside, controls_of
 
     rows = []
     for model in run.models:

@@ -6,9 +6,10 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
+from andlib import asking as answers
 from andlib import language, paths, stages
 from andlib.ablation import interval
-from andlib.llms import answers, prompts
+from andlib.llms import prompts
 from andlib.run import Run
 
 DRAWS = 1000

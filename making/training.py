@@ -1,6 +1,6 @@
 """Trains the small networks of profiles `mini` and `esc10`, seeded and resumable, with labels of folds 2-5 alone.
 
-`python -m andlib.mini.training ast --profile mini` makes `ast_mini`, `beats` the three BEATs of that profile;
+`python -m making.training ast --profile mini` makes `ast_mini`, `beats` the three BEATs of that profile;
 `--profile esc10 --data-dir FOLDER` those for ESC-10. They appear in `cache/training/seed0/`; those of seed 0 are
 copied to `weights/`. A killed training goes on where it was; a finished stage is not done again.
 """
@@ -17,8 +17,6 @@ import torch
 from torch.nn.functional import cross_entropy, one_hot
 from tqdm import trange
 
-from andlib.mini.pretraining import Pretraining, inputs, pretrain, synthesised
-from andlib.mini.progress import Progress
 from andlib.networks import beats
 from andlib.networks.beats_checkpoints import Config, read_checkpoint, save
 from andlib.networks.checkpoints import load_target
@@ -27,6 +25,8 @@ from andlib.records import ProbingSet
 from andlib.run import open_run
 from andlib.store import digest, write_atomically
 from andlib.targets import ast_features
+from making.pretraining import Pretraining, inputs, pretrain, synthesised
+from making.progress import Progress
 
 
 @dataclass(frozen=True)

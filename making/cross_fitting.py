@@ -4,7 +4,7 @@ The paper probes with all clips networks that were trained on four fifths of the
 and seed each leave another fold out, and each clip's classifier activations come from the one that did not learn from
 it. Hidden units of different networks do not correspond, so only the last layer, whose units are the classes, can be
 read in this way; and each clip is heard by a different network, so what is probed is the recipe, not one network.
-`python -m andlib.mini.cross_fitting --profile esc10 --data-dir FOLDER` trains what is missing, into
+`python -m making.cross_fitting --profile esc10 --data-dir FOLDER` trains what is missing, into
 `cache/training/cross_fitting/`, and writes what the page reads. Killed, it goes on where it was.
 """
 
@@ -17,33 +17,13 @@ import numpy as np
 import pandas as pd
 
 from andlib import ablation, kept, paths
+from andlib.pages.cross_fitting import MODEL, NAME
 from andlib.records import ProbingSet
 from andlib.run import Run, open_run
 from andlib.store import write_atomically
 
-MODEL, NAME, DECIMALS = "ast", "cross_fitting", 4
+DECIMALS = 4
 DRAWS, SEED = 1000, 0
-
-
-def committed(run: Run) -> dict:
-    """What `main` wrote for the run's profile, or an empty dict where nothing is committed.
-
-    clips: a row a clip; its label, fold and logits, `plain` (of the network that left fold 1 out) and `cross_fitted`.
-    accuracy: `held_out_accuracy`. networks: the fold that each left out, seconds of its training and versions.
-    recipe (with the seed), classes (in the order of the logits), made_by.
-    """
-    return kept.read(run.profile.name, NAME)
-
-
-def logits(run: Run, model: str) -> np.ndarray | None:
-    """Cross-fitted activations of the classifier's units, float32 [clips, classes].
-
-    None for other networks than the embedded AST, and where none are committed for the run's clips.
-    """
-    held = committed(run) if model == MODEL and not run.weights else {}
-    of = {row["clip"]: row["cross_fitted"] for row in held.get("clips", ())}
-    names = [clip.name for clip in run.probing_set.clips]
-    return np.array([of[name] for name in names], np.float32) if of.keys() >= set(names) else None
 
 
 def cross_fit(folds: np.ndarray, by_fold: dict[int, np.ndarray]) -> np.ndarray:
@@ -77,8 +57,8 @@ def networks(run: Run) -> dict[int, Path]:
     """The fold left out -> folder of the network; the embedded one where it is of this recipe, others are trained."""
     import torch
 
-    from andlib.mini.training import AST, Lesson, train_ast
     from andlib.targets import ast_features
+    from making.training import AST, Lesson, train_ast
 
     name, recipe = run.profile.name, AST[run.profile.name]
     waves = run.probing_set.batches(16_000, recipe.seconds)

@@ -1,6 +1,6 @@
 """What a language model says of a run's neurons: their summaries, which adjectives are acoustic, which class it is.
 
-`python -m andlib.llms.answers --profile mini` asks the embedded SmolLM2 everything that the pages of a profile read,
+`python -m andlib.asking --profile mini` asks the embedded SmolLM2 everything that the pages of a profile read,
 and writes results/<profile>/completions.jsonl. Killed, it goes on where it was.
 """
 
@@ -124,7 +124,7 @@ def questions_saved(table: pd.DataFrame) -> dict[str, int]:
 
 def ask_everything(run: Run) -> None:
     """Asks all that the pages of a profile read."""
-    from andlib.paper import section_3  # it reads this module
+    from andlib.pages import section_3_2 as section_3  # it reads this module
 
     uncalibrated = replace(run, mode="icl_uncalibrated")
     vars(uncalibrated).update(completions=run.completions, language_model=run.language_model)

@@ -1,6 +1,6 @@
 """Better unlearning: units chosen by selectivity, other ways to silence, against OCP with as many units in every layer.
 
-`python -m andlib.beyond.better_unlearning` (`make unlearning`) writes what the page reads.
+`python -m andlib.pages.better_unlearning` (`make unlearning`) writes what the page reads.
 """
 
 import time
@@ -12,7 +12,7 @@ import pandas as pd
 
 from andlib import ablation, concepts, kept, stages
 from andlib.ablation import Effects, UnitSet
-from andlib.paper import section_4_3
+from andlib.pages import section_4_3
 from andlib.profiles import LEARNT
 from andlib.run import Run
 from andlib.statistics import holm

@@ -14,9 +14,9 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, normalize
 from tqdm import trange
 
-from andlib.mini.progress import Progress
 from andlib.networks.beats import BEATs, Encoder, features
 from andlib.records import ProbingSet
+from making.progress import Progress
 
 FRAMES = 198  # of the 2-s pieces that it learns from
 PATCH, MELS = 16, 128

@@ -15,8 +15,8 @@ import pandas as pd
 from jaxtyping import Bool, Float
 
 from andlib import ablation, encoders, stages
-from andlib.beyond import measures
 from andlib.errors import InputError, check_choice
+from andlib.pages import measures
 from andlib.profiles import LEARNT, TEST
 from andlib.records import ProbingSet
 from andlib.run import Run

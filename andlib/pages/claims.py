@@ -13,8 +13,8 @@ import pandas as pd
 from scipy.stats import mannwhitneyu
 
 from andlib import kept, paper, paths
-from andlib.paper.polysemanticity import trends
-from andlib.paper.section_4_4 import narrowing, verdict
+from andlib.pages.section_4_4 import narrowing, verdict
+from andlib.pages.section_4_5 import trends
 from andlib.profiles import MODELS, PROFILES
 from andlib.report.tables import best_function
 

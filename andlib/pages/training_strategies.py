@@ -2,7 +2,7 @@
 
 The paper's Table 1 changes architecture and strategy together and trains each network once. Here BEATs alone is
 trained, untrained, supervised, self-supervised and frozen, and self-supervised and fine-tuned.
-`python -m andlib.mini.strategies` (`make strategies`) trains what is missing, measures, and writes what the page reads.
+`make strategies` trains what is missing, measures, and writes what the page reads.
 """
 
 import json
@@ -13,7 +13,8 @@ import numpy as np
 import pandas as pd
 
 from andlib import kept, paths, stages
-from andlib.paper import baselines, section_4_1, section_4_3
+from andlib.pages import section_2 as baselines
+from andlib.pages import section_4_1, section_4_3
 from andlib.profiles import MEASURES, STRATEGIES
 from andlib.report.tables import best_function
 from andlib.run import Run
@@ -108,7 +109,7 @@ def _networks(profile: str, seed: int) -> dict[str, str]:
 
 def main() -> None:
     """The command line; see the module's docstring."""
-    from andlib.mini.training import train_strategies
+    from making.training import train_strategies
 
     run, given = kept.asked("Measures the clean comparison and keeps it in results/<profile>/.", model="ast")
     rows, trained = [], 0

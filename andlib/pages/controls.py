@@ -1,6 +1,6 @@
 """Controls of Table 4 that take longer than a page may: matched random sets, shuffled captions, all clips.
 
-`python -m andlib.paper.controls` (`make controls`) computes and writes what the page reads:
+`python -m andlib.pages.controls` (`make controls`) computes and writes what the page reads:
 results/<profile>/controls.json.
 """
 
@@ -12,7 +12,7 @@ import numpy as np
 
 from andlib import ablation, kept, stages
 from andlib.ablation import UnitSet
-from andlib.paper import section_4_3
+from andlib.pages import section_4_3
 from andlib.profiles import LEARNT
 from andlib.run import Run
 from andlib.store import digest

@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 
 from andlib import ablation, concepts, language, stages
+from andlib import asking as answers
 from andlib.activations import highest
 from andlib.errors import InputError
-from andlib.llms import answers
-from andlib.mini import cross_fitting
+from andlib.pages import cross_fitting
 from andlib.profiles import LEARNT, TEST
 from andlib.records import Unit
 from andlib.report.tables import best_function

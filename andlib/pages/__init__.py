@@ -1,0 +1,1 @@
+"""What the pages of the book compute: one module a page, a few steps each."""
