@@ -5,9 +5,9 @@ import json
 import os
 import uuid
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields, is_dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -52,9 +52,34 @@ KINDS: dict[str, tuple[str, Callable, Callable]] = {
 }
 
 
+def fingerprint(value: Any) -> Any:
+    """What tells a value from every other in keys, as JSON: what it calls its `fingerprint`, else all that it holds.
+
+    Takes texts, numbers, arrays, sets, sequences and mappings of such, and frozen dataclasses, by all their fields.
+    Raises TypeError for anything else: what a key cannot cover must not be left out of it.
+    """
+    if hasattr(value, "fingerprint"):
+        return value.fingerprint
+    if value is None or isinstance(value, str | bool | int | float):
+        return value
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, np.ndarray):
+        return [str(value.dtype), value.shape, hashlib.sha256(np.ascontiguousarray(value).tobytes()).hexdigest()]
+    if isinstance(value, Mapping):
+        return {str(name): fingerprint(held) for name, held in value.items()}
+    if isinstance(value, set | frozenset):
+        return sorted(map(fingerprint, value))
+    if isinstance(value, list | tuple | range):
+        return [fingerprint(held) for held in value]
+    if is_dataclass(value):
+        return {field.name: fingerprint(getattr(value, field.name)) for field in fields(value)}
+    raise TypeError(f"No key can be made of a {type(value).__name__}: give it a `fingerprint`.")
+
+
 def digest(value: Any) -> str:
-    """sha256 (hex) of a JSON-like value; the order of a mapping's keys does not matter."""
-    return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()
+    """sha256 (hex) of the fingerprint of a value; the order of a mapping's keys does not matter."""
+    return hashlib.sha256(json.dumps(fingerprint(value), sort_keys=True).encode()).hexdigest()
 
 
 @contextmanager
@@ -89,43 +114,56 @@ def write_atomically(path: Path, write: Callable[[Path], Any]) -> None:
 
 
 @dataclass(frozen=True)
+class Stage:
+    """A kind of result that is stored.
+
+    kind: `arrays` (name -> array), `frame` (pandas) or `lines` (list of JSON values). version: raised when the code
+    that makes the result is changed so that it gives another.
+    """
+
+    name: str
+    kind: str
+    version: int = 1
+
+
+@dataclass(frozen=True)
 class Store:
-    """A folder of stage results. Each has a manifest beside it, written last: what has none does not exist."""
+    """A folder of results. Each has a manifest beside it, written last: what has none does not exist.
+
+    device, precision: kind of device and of number that results are computed with; they are part of every key.
+    """
 
     folder: Path
+    device: str = "cpu"
+    precision: str = "float32"
 
-    def get(self, stage: str, parameters: dict[str, Any], make: Callable[[], Any], kind: str) -> Any:
-        """The stored value of `stage` under `parameters`, or what `make()` gives, stored.
+    def get(self, stage: Stage, made_from: Sequence[Any], make: Callable[[], Any]) -> Any:
+        """The stored result of a stage for these records, or what `make()` gives, stored.
 
-        parameters: every value that changes the result, with fingerprints of its inputs and the stage's version.
-        kind: `arrays` (name -> array), `frame` (pandas), `lines` (list of JSON values).
+        made_from: everything that changes the result, as `fingerprint` takes it.
         A damaged value is reported in a warning and made again. Raises InputError if the folder cannot be used.
         """
-        _, save, load = KINDS[kind]
-        path = self._path(stage, parameters, kind)
+        _, save, load = KINDS[stage.kind]
+        path = self._path(stage, made_from)
         with writing(path.parent):
             intact = self._intact(path)
         if intact:
             return load(path)
         value = make()
         write_atomically(path, lambda temporary: save(value, temporary))
-        manifest = {
-            "stage": stage,
-            "parameters": parameters,
-            "sha256": file_digest(path),
-            "andlib": version("andlib"),
-        }
-        text = json.dumps(manifest, indent=1, default=str)
+        about = {**asdict(stage), "device": self.device, "precision": self.precision}
+        about |= {"made_from": [digest(record) for record in made_from], "sha256": file_digest(path)}
+        text = json.dumps({**about, "andlib": version("andlib")}, indent=1)
         write_atomically(_manifest(path), lambda temporary: temporary.write_text(text))
         return load(path)
 
-    def holds(self, stage: str, parameters: dict[str, Any], kind: str) -> bool:
-        """Whether that value is stored whole."""
-        return self._intact(self._path(stage, parameters, kind))
+    def holds(self, stage: Stage, made_from: Sequence[Any]) -> bool:
+        """Whether that result is stored whole."""
+        return self._intact(self._path(stage, made_from))
 
-    def _path(self, stage: str, parameters: dict[str, Any], kind: str) -> Path:
-        key = digest({"stage": stage, "parameters": parameters})[:32]
-        return self.folder / stage / f"{key}{KINDS[kind][0]}"
+    def _path(self, stage: Stage, made_from: Sequence[Any]) -> Path:
+        key = digest([asdict(stage), self.device, self.precision, made_from])[:32]
+        return self.folder / stage.name / f"{key}{KINDS[stage.kind][0]}"
 
     def _intact(self, path: Path) -> bool:
         if not _manifest(path).is_file() or not path.is_file():

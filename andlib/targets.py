@@ -2,12 +2,13 @@
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from andlib.errors import InputError, check_choice, suggest
 from andlib.records import Unit
+from andlib.store import digest
 
 if TYPE_CHECKING:
     from jaxtyping import Float
@@ -67,10 +68,11 @@ class Layer:
         return self.name != "classifier"
 
     @property
-    def reading(self) -> dict[str, Any]:
-        """All that decides its units' activations beside the network's weights and the clips, for keys of the store."""
-        values = {name: getattr(self, name) for name in ("name", "module", "pooling", "axes", "nonlinearity", "own")}
-        return {**values, "readout": content_digest(self.readout)}
+    def fingerprint(self) -> str:
+        """What tells this layer and its reading from others in keys of the store: all its fields, the readout by what
+        it holds."""
+        values = [getattr(self, field.name) for field in fields(self) if field.name != "readout"]
+        return digest([*values, content_digest(self.readout)])
 
     def read(self, **changes: Any) -> "Layer":
         """The layer with other pooling, nonlinearity or readout; a layer without positions stays unpooled."""
@@ -105,7 +107,8 @@ class Target:
     name: part of every unit's id. classes: names of the outputs of the layer `classifier`, where there is one.
     sample_rate (Hz) and seconds: the waveforms it takes; shorter ones are zero-padded at the end, longer cropped.
     features: waveforms [clips, samples] -> the network's input. build: makes the network, in evaluation mode.
-    fingerprint: sha256 of configuration and weights. grid: gives the places of its positions; None: they have none.
+    content: sha256 of configuration and weights, and of what makes its input. grid: gives the places of its positions;
+    None: they have none.
     """
 
     name: str
@@ -115,7 +118,7 @@ class Target:
     seconds: float
     features: "Callable[[Tensor], Tensor]"
     build: "Callable[[], nn.Module]"
-    fingerprint: str
+    content: str
     grid: Callable[[], Grid] | None = None
 
     def __post_init__(self):
@@ -128,9 +131,9 @@ class Target:
         return self.build().eval()
 
     @property
-    def reading(self) -> list[dict[str, Any]]:
-        """`Layer.reading` of every layer."""
-        return [layer.reading for layer in self.layers]
+    def fingerprint(self) -> str:
+        """What tells this target from any other in keys of the store: all that decides its activations and scores."""
+        return digest([self.name, self.content, self.classes, self.sample_rate, self.seconds, self.layers])
 
     def layer(self, name: str) -> Layer:
         """The layer of that name; raises InputError with the nearest names."""

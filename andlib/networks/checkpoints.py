@@ -193,7 +193,7 @@ def _target(folder: Path, name: str, seconds: float | None, classes: tuple[str, 
         seconds=seconds,
         features=_features(family, settings, audio),
         build=lambda: _build(folder, family, classified, seed),
-        fingerprint=digest([shape, own, weights]),
+        content=digest([shape, own, weights]),
         grid=_grid(family, audio, settings, seconds),
     )
 

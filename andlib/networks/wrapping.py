@@ -79,7 +79,7 @@ def wrap(
         seconds=float(seconds),
         features=inputs,
         build=lambda: model,
-        fingerprint=digest([content_digest(model), sample_rate, seconds, _source(features), version]),
+        content=digest([content_digest(model), sample_rate, seconds, _source(features), version]),
         grid=lambda: grid or Grid((0.0, float(seconds)), (0.0, sample_rate / 2)),
     )
     try:
