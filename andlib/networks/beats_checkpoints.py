@@ -318,9 +318,7 @@ def load_beats(
         seconds=seconds,
         features=_features,
         build=build,
-        content=digest(
-            [asdict(config), classes, content if untrained_seed is None else f"untrained{untrained_seed}"]
-        ),
+        content=digest([asdict(config), classes, content if untrained_seed is None else f"untrained{untrained_seed}"]),
         grid=lambda: _grid(config, round(seconds * SAMPLE_RATE)),
     )
 
