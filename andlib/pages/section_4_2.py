@@ -158,14 +158,14 @@ def words(run: Run, neurons: pd.DataFrame, described: pd.DataFrame, scores: pd.D
     }
 
 
-def _likeness(heard: pd.DataFrame, bertscore: str, encoder: str) -> pd.DataFrame:
-    """Cosine and BERTScore of what raters wrote and what the method says, by the rows of `heard`."""
-    if heard.empty:
+def _likeness(written: pd.DataFrame, bertscore: str, encoder: str) -> pd.DataFrame:
+    """Cosine and BERTScore of what raters wrote and what the method says, by the rows of `written`."""
+    if written.empty:
         return pd.DataFrame(columns=["cos", bertscore], dtype=float)
-    texts, said = heard["text"].tolist(), heard["said"].tolist()
-    cosine = (encoders.encode(texts, encoder) * encoders.encode(said, encoder)).sum(1)
+    texts, described = written["text"].tolist(), written["said"].tolist()
+    cosine = (encoders.encode(texts, encoder) * encoders.encode(described, encoder)).sum(1)
     match = token_f1 if bertscore == "bertscore_minilm" else _bert_score
-    return pd.DataFrame({"cos": cosine, bertscore: match(texts, said)}, index=heard.index)
+    return pd.DataFrame({"cos": cosine, bertscore: match(texts, described)}, index=written.index)
 
 
 def _scored(method: str, rated: pd.DataFrame, bertscore: str) -> dict:
