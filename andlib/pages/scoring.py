@@ -11,15 +11,12 @@ from itertools import product
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 
 from andlib import stages
 from andlib.descriptions import clip_descriptions
-from andlib.errors import InputError, check_choice
 from andlib.pages import measures, wording
-from andlib.pages.explanations import MATCHERS, METHODS, NULLS, OF_EXEMPLARS, in_words, matches, phrases, shared
-from andlib.profiles import LEARNT, TEST
-from andlib.records import ProbingSet
+from andlib.pages.explanations import MATCHERS, METHODS, NULLS, in_words, matches, phrases, shared
 from andlib.responses import unit_activations
 from andlib.run import Run
 from andlib.statistics import bootstrap_weights, holm, interval
@@ -30,11 +27,11 @@ SCORES, RELIABILITY = Stage("scores", "arrays", 2), Stage("reliability", "frame"
 SHARE = 0.1  # of the clips that a unit is scored on: the highest count as active
 DRAWS, SEED = 1000, 0
 HALVES = ((2, 3), (4, 5))  # of the folds that describe
-CLIPS = ("held out", "not exemplars")
 MEASURES = ("pearson", "auprc", "auroc", "f1", "iou", "balanced_accuracy", "hard_balanced_accuracy")
 BOUNDS = ("pearson_low", "pearson_high", "balanced_low", "balanced_high")
 REASONS = ("", "no explanation", "same activation on every clip", "same match with every clip")
 SHAPE = ["clarity", "polysemanticity", "redundancy"]
+ENDS = ["unit", "method", "explanation", "pearson", "pearson_low", "pearson_high", "auprc", "balanced_accuracy"]
 
 
 def score_neurons(
@@ -156,10 +153,7 @@ def best_and_worst(scores: pd.DataFrame) -> pd.DataFrame:
     """The three highest and the three lowest r of each method by sound. scores: `score_neurons`."""
     ranked = scores[(scores["matcher"] == "sound") & scores["pearson"].notna()]
     by_method = [rows.sort_values("pearson", ascending=False) for _, rows in ranked.groupby("method", sort=False)]
-    ends = pd.concat([rows.iloc[[0, 1, 2, -3, -2, -1]] for rows in by_method])
-    return ends[
-        ["unit", "method", "explanation", "pearson", "pearson_low", "pearson_high", "auprc", "balanced_accuracy"]
-    ]
+    return pd.concat([rows.iloc[[0, 1, 2, -3, -2, -1]] for rows in by_method])[ENDS]
 
 
 def shape_by_layer(scores: pd.DataFrame) -> pd.DataFrame:
@@ -169,9 +163,7 @@ def shape_by_layer(scores: pd.DataFrame) -> pd.DataFrame:
     for model, own in units.groupby("model", sort=False):
         by_layer = own.groupby("layer", sort=False)
         rows += [{"model": model, "layer": layer, **inside[SHAPE].mean()} for layer, inside in by_layer]
-        rows.append(
-            {"model": model, "layer": "with r"} | own[SHAPE].corrwith(own["pearson"], method="spearman").to_dict()
-        )
+        rows.append({"model": model, "layer": "with r", **own[SHAPE].corrwith(own["pearson"], method="spearman")})
     return pd.DataFrame(rows)
 
 
@@ -185,7 +177,8 @@ def frames(run: Run) -> dict[str, pd.DataFrame]:
 def words(run: Run, tests: pd.DataFrame, cards: pd.DataFrame, scores: pd.DataFrame) -> dict[str, object]:
     """The numbers of the page's prose. tests: `measures.trusted`. cards, scores: `of_models`."""
     own = cards[(cards["layer"] == "all") & (cards["null"] == "")].set_index(["model", "method", "matcher"])
-    best = {model: own.loc[[(model, *own.loc[model]["pearson"].idxmax())]].iloc[0] for model in run.models}
+    best = {model: own.loc[(model, *own.loc[model]["pearson"].idxmax())] for model in run.models}
+    named = {model: f"{row.name[1]} by {row.name[2]} ({row['pearson']:.2f})" for model, row in best.items()}
     means = {model: own.loc[model]["pearson"].groupby("method", sort=False).mean() for model in run.models}
     places = {model: f"{mean.rank(ascending=False)['summary']:.0f} of {len(mean)}" for model, mean in means.items()}
     heard = scores[scores["matcher"] == "sound"]
@@ -198,45 +191,14 @@ def words(run: Run, tests: pd.DataFrame, cards: pd.DataFrame, scores: pd.DataFra
         "frequencies": ", ".join(map(str, measures.FREQUENCIES)),
         "passing": ", ".join(passes.get("yes", ())),
         "failing": ", ".join(passes.get("no", ())),
-        "best": wording.by_model(
-            {m: f"{row.name[1]} by {row.name[2]} ({row['pearson']:.2f})" for m, row in best.items()}
-        ),
-        "summaries": wording.by_model(places),
+        "best": wording.by_model(named, ""),
+        "summaries": wording.by_model(places, ""),
         "hard": wording.by_model({model: row["hard_balanced_accuracy"] for model, row in best.items()}, ".0%"),
         "easy": wording.by_model({model: row["balanced_accuracy"] for model, row in best.items()}, ".0%"),
         "above": "; ".join(f"{model}: {wording.by_model(above.loc[model], '.0%')}" for model in run.models),
         "shown": run.models[0],
         "k": run.k,
     }
-
-
-def described(run: Run, model: str | Target, clips: str, methods: Sequence[str]) -> pd.DataFrame:
-    """The neurons whose explanations are scored, described from the clips that `clips` allows (`score_neurons`)."""
-    check_choice("Clips", clips, CLIPS)
-    others = [method for method in methods if check_choice("Method", method, METHODS) not in OF_EXEMPLARS]
-    if clips == "held out" and set(run.probing_set.folds) >= {*TEST, *LEARNT}:
-        return stages.neurons(run, model, LEARNT)
-    if clips == "held out":
-        raise InputError(f"{run.profile.title} has no fold 1 beside others: score summaries on clips 'not exemplars'.")
-    if others:
-        raise InputError(
-            f"{others[0]} chooses a concept by every clip's activation, so none is left to score it on but those of a "
-            f"held-out fold. Choose clips 'held out', or methods {' and '.join(OF_EXEMPLARS)}."
-        )
-    return stages.neurons(run, model)
-
-
-def scored_clips(probing_set: ProbingSet, table: pd.DataFrame, clips: str) -> Bool[np.ndarray, "units clips"]:
-    """Which clips each unit is scored on: never one that took part in its explanation, nor another of its recording."""
-    _, source = np.unique(probing_set.sources, return_inverse=True)
-    barred = np.zeros((len(table), source.max() + 1), bool)
-    if clips == "held out":
-        barred[:, source[np.isin(probing_set.folds, LEARNT)]] = True
-    else:
-        exemplars = np.hstack([np.stack(table["highest"]), np.stack(table["lowest"])])
-        barred[np.arange(len(table))[:, None], source[exemplars]] = True
-    allowed = np.isin(probing_set.folds, TEST) if clips == "held out" else np.ones(len(source), bool)
-    return ~barred[:, source] & allowed
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,13 @@
-"""How pages put numbers and summaries into words."""
+"""How pages put numbers and summaries into their sentences."""
 
 from collections.abc import Mapping, Sequence
 
+import pandas as pd
 
-def by_model(values: Mapping[str, object], spec: str = "") -> str:
-    """One value a model: "ast 60%, beats_frozen 57%"."""
-    return ", ".join(f"{model} {value:{spec}}" for model, value in values.items())
+
+def by_model(values: Mapping | pd.Series, spec: str = ".0%") -> str:
+    """A value a network: `ast 100%, beats_frozen 93%`."""
+    return ", ".join(f"{name} {value:{spec}}" for name, value in values.items())
 
 
 def summary(points: Sequence[str]) -> str:
