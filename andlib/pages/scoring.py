@@ -16,7 +16,17 @@ from jaxtyping import Float
 from andlib import stages
 from andlib.descriptions import clip_descriptions
 from andlib.pages import measures, wording
-from andlib.pages.explanations import MATCHERS, METHODS, NULLS, in_words, matches, phrases, shared
+from andlib.pages.explanations import (
+    MATCHERS,
+    METHODS,
+    NULLS,
+    described,
+    in_words,
+    matches,
+    phrases,
+    scored_clips,
+    shared,
+)
 from andlib.responses import unit_activations
 from andlib.run import Run
 from andlib.statistics import bootstrap_weights, holm, interval
