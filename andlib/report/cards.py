@@ -116,11 +116,9 @@ def neuron_card(
     spectrograms: bool = True,
 ) -> Card:
     """One neuron, drawn from what is given; see `show`.
-
     neuron: a row of `stages.neurons`. activations: u on every clip [clips]. texts: description of every clip, whole or
     by origin. others: clips for comparison. fired: where in each clip, or why that cannot be told; note: what to know
-    of it. icl: ICL's concepts. effect: `firing.effect`, or why there is none.
-    """
+    of it. icl: ICL's concepts. effect: `firing.effect`, or why there is none."""
     groups = {"highest": neuron["highest"], "lowest": neuron["lowest"], "at random": others}
     places = fired if isinstance(fired, Mapping) else {}
     scale = common_scale(places.values())
