@@ -24,8 +24,8 @@ MUTANTS = {
     ),
     "one parameter is left out of keys": (
         "andlib/store.py",
-        'key = digest({"stage": stage, "parameters": parameters})[:32]',
-        'key = digest({"stage": stage, "parameters": {n: v for n, v in parameters.items() if n != "k"}})[:32]',
+        "key = digest([asdict(stage), self.device, self.precision, made_from])[:32]",
+        "key = digest([asdict(stage), self.device, self.precision, made_from[1:]])[:32]",
         "tests/test_store.py",
     ),
     "samples that a file lacks are not missed": (

@@ -32,7 +32,7 @@ from andlib.networks import beats_checkpoints, checkpoints
 from andlib.pages import claims
 from andlib.pages import section_4_2 as human_evaluation
 from andlib.report import artefact
-from andlib.store import KINDS, Store
+from andlib.store import KINDS, Stage, Store
 
 FULL = bool(os.environ.get("ANDLIB_FAULTS"))
 PROMISED, TESTS, LONGEST = 20_000, 12, 30  # inputs in all; tests below; seconds an input may take, on a busy machine
@@ -307,7 +307,7 @@ VALUES = {
 
 
 def stored(folder, kind):
-    return Store(folder).get("stage", {"kind": kind}, lambda: VALUES[kind], kind)
+    return Store(folder).get(Stage("stage", kind), [kind], lambda: VALUES[kind])
 
 
 @pytest.fixture(scope="module")
