@@ -11,10 +11,10 @@ from jaxtyping import Float
 from andlib import ablation
 from andlib.errors import InputError
 from andlib.profiles import TEST
-from andlib.records import Unit
+from andlib.records import Grid, Unit
 from andlib.run import Run
 from andlib.store import digest
-from andlib.targets import Grid, Layer, Target, at_positions, pool
+from andlib.targets import Layer, Target, at_positions, pool
 
 VERSION = 1  # enters the keys of stored maps
 TIMES, BANDS = ("time", "frames"), ("mels",)  # names of axes that say where a position lies

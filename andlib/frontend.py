@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float
 from torch import Tensor
 
-from andlib.targets import Grid
+from andlib.records import Grid
 
 SAMPLE_RATE = 16_000  # Hz; both networks
 FRAME, SHIFT, FFT = 400, 160, 512  # samples: 25 ms, 10 ms, next power of two

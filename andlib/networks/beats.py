@@ -1,4 +1,4 @@
-"""BEATs (Chen et al. 2023): the network and its input. Checkpoints: `beats_checkpoints`."""
+"""BEATs (Chen et al. 2023): the network and its input. Checkpoints: `beats_files`."""
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from torch.nn.functional import conv1d, gelu, scaled_dot_product_attention
 
 from andlib import frontend
-from andlib.networks.beats_checkpoints import Config
+from andlib.networks.beats_config import Config
 
 
 class PositionConvolution(nn.Module):

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from andlib.activations import counted
 from andlib.errors import InputError
+from andlib.records import Grid
 from andlib.store import digest
-from andlib.targets import Grid, Layer, Target, content_digest
+from andlib.targets import Layer, Target, content_digest
 
 if TYPE_CHECKING:
     import torch
@@ -58,41 +59,49 @@ def wrap(
     >>> neurons = al.neurons(run, target)
     """
     _check(model, name, sample_rate, seconds)
+    declared = _declared(model, layers, axes, name)
+    if classifier:
+        _declared(model, [classifier], SCORES, name)  # refuses one that does not exist
+        declared.pop(classifier, None)
 
     def inputs(waveforms: "Tensor") -> "Tensor":
         place = device(model, name)
         return (features(waveforms.to(place)) if features else waveforms).to(place)
 
-    found = [
-        Layer(module, module, 0, pooling if len(own) > 2 else "none", own, nonlinearity, readout)
-        for module, own in _declared(model, layers, axes, name).items()
-        if module != classifier
+    units = [
+        Layer(module, module, 0, pooling if len(own) > 2 else "none", own, nonlinearity)
+        for module, own in declared.items()
     ]
-    if classifier:
-        _declared(model, [classifier], SCORES, name)  # refuses one that does not exist
-        found.append(Layer("classifier", classifier, 0, "none", SCORES))
-    target = Target(
-        name=name,
-        layers=tuple(found),
-        classes=tuple(classes),
-        sample_rate=int(sample_rate),
-        seconds=float(seconds),
-        features=inputs,
-        build=lambda: model,
-        content=digest([content_digest(model), sample_rate, seconds, _source(features), version]),
-        grid=lambda: grid or Grid((0.0, float(seconds)), (0.0, sample_rate / 2)),
+    scores = [Layer("classifier", classifier, 0, "none", SCORES)] if classifier else []
+    target = _counted(
+        Target(
+            name=name,
+            layers=(*units, *scores),
+            classes=tuple(classes),
+            sample_rate=int(sample_rate),
+            seconds=float(seconds),
+            features=inputs,
+            build=lambda: model,
+            content=digest([content_digest(model), sample_rate, seconds, _source(features), version]),
+            grid=lambda: grid or Grid((0.0, float(seconds)), (0.0, sample_rate / 2)),
+        )
     )
-    try:
-        target = counted(target)
-    except InputError:
-        raise
-    except Exception as error:  # whatever a user's network raises
-        raise InputError(
-            f"{name} failed on two clips of {seconds} s at {sample_rate} Hz ({error}). Check these and `features`."
-        ) from error
     if classifier and len(classes) != target.layers[-1].units:
         raise InputError(f"{name} has {target.layers[-1].units} class scores, but `classes` names {len(classes)}.")
-    return target
+    return target if readout is None else target.read(layers=list(declared), readout=readout)
+
+
+def _counted(target: Target) -> Target:
+    """`counted`; what a user's network raises becomes an InputError."""
+    try:
+        return counted(target)
+    except InputError:
+        raise
+    except Exception as error:
+        raise InputError(
+            f"{target.name} failed on two clips of {target.seconds} s at {target.sample_rate} Hz ({error}). "
+            "Check these and `features`."
+        ) from error
 
 
 def _check(model: "nn.Module", name: str, sample_rate: Any, seconds: Any) -> None:

@@ -65,13 +65,13 @@ MUTANTS = {
         "tests/test_tables.py",
     ),
     "pickles may run": (
-        "andlib/networks/beats_checkpoints.py",
+        "andlib/networks/beats_files.py",
         'torch.load(path, map_location="cpu", weights_only=True)',
         'torch.load(path, map_location="cpu", weights_only=False)',
         "tests/test_beats.py",
     ),
     "a configuration's sizes are believed": (
-        "andlib/networks/beats_checkpoints.py",
+        "andlib/networks/beats_config.py",
         "if wrong := _unlike(settings, sizes):",
         "if wrong := {}:",
         "tests/test_beats.py",

@@ -28,7 +28,7 @@ from safetensors.numpy import save
 from andlib import captions, concepts, kept, paths, probing, recordings, store
 from andlib.errors import InputError
 from andlib.llms import llm, prompts, servers
-from andlib.networks import beats_checkpoints, checkpoints
+from andlib.networks import beats_checkpoints, beats_config, beats_files, checkpoints, families
 from andlib.pages import claims
 from andlib.pages import section_4_2 as human_evaluation
 from andlib.report import artefact
@@ -56,14 +56,16 @@ READERS = {  # module -> those of its functions that read what others wrote; all
     servers: ("OpenAILLM._read", "OpenAILLM._quoted"),
     prompts: ("points", "_is_talk", "acoustic", "ranked"),
     llm: ("Completions.__post_init__", "Completions._take", "Completions.ask", "Completions._answer"),
-    store: ("Store", "_load_arrays", "_load_lines", "file_digest"),
-    checkpoints: ("load_target", "_understood", "_target", "_layers", "_classes", "_settings", "_json", "_blocks")
-    + ("_clap_blocks", "_clap_settings", "_whisper_settings"),
-    beats_checkpoints: ("config_from", "_unlike", "_sizes", "read_checkpoint", "_folder_settings", "_object", "layers")
-    + ("_class_names", "_read_file", "_read_safetensors", "_opened", "_named", "_renamed", "_check", "load_beats"),
+    store: ("Store", "_load_arrays", "_load_lines", "file_digest", "read_object"),
+    checkpoints: ("load_target", "_understood", "_target", "_layers", "_classes", "_settings", "_json"),
+    families: ("_blocks", "_clap_blocks", "_clap_settings", "_whisper_settings"),
+    beats_checkpoints: ("layers", "load_beats"),
+    beats_config: ("config_from", "_unlike", "_sizes"),
+    beats_files: ("read_checkpoint", "read_header", "_folder_settings", "_object", "_class_names", "_read_file")
+    + ("_read_safetensors", "_opened", "_named", "_renamed", "_check"),
     artefact: ("check_export", "_wrong_arrays", "_wrong_neurons"),
     human_evaluation: ("read_ratings", "_rating"),
-    kept: ("read", "_whole"),
+    kept: ("read",),
 }
 
 
@@ -376,7 +378,7 @@ def test_networks(folder, config, inputs, weights):
         assert target.sample_rate > 0
 
 
-BEATS = beats_checkpoints.Config(16, 8, 1, 8, 8, 2, 4, 2, 8, 20)
+BEATS = beats_config.Config(16, 8, 1, 8, 8, 2, 4, 2, 8, 20)
 
 
 @pytest.fixture(scope="module")
@@ -389,8 +391,8 @@ def beats():
     return weights, save({name: value.numpy() for name, value in weights.items()}), file.getvalue()
 
 
-TABLE = f"beats.{beats_checkpoints.SHARED.replace('layers.0', 'layers.1')}"
-SETTINGS = {"model_type": "beats", **asdict(BEATS), **beats_checkpoints.FIXED, "classes": list(CLASSES)}
+TABLE = f"beats.{beats_config.SHARED.replace('layers.0', 'layers.1')}"
+SETTINGS = {"model_type": "beats", **asdict(BEATS), **beats_config.FIXED, "classes": list(CLASSES)}
 
 
 @fuzzed

@@ -1,0 +1,175 @@
+"""BEATs' checkpoints in every form that they are published in, read without running code in them, and written."""
+
+import json
+import pickle
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from andlib import paths
+from andlib.errors import InputError
+from andlib.networks.beats_config import SHARED, Config, config_from, outputs_of, shapes_of
+from andlib.store import read_object, write_atomically
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+WEIGHTS = "model.safetensors"
+
+
+def read_checkpoint(path: Path) -> tuple[Config, dict[str, "Tensor"], tuple[str, ...]]:
+    """Configuration, weights under the names of `Classifier`, and class names (where known) of a checkpoint.
+
+    path: a folder with config.json and model.safetensors; a safetensors file whose metadata holds `config`; or a torch
+    checkpoint, {"cfg", "model"} or weights alone, which is read without running any code in it. A pre-trained network
+    without classifier gives none of `fc.*`.
+    Raises InputError for anything else, and where weights are missing, extra, mis-shaped or not finite.
+    """
+    path = paths.named(path)
+    if path.is_dir():
+        settings, weights = _folder_settings(path), _read_safetensors(path / WEIGHTS)[1]
+    else:
+        settings, weights = _read_file(path)
+    weights = _named(weights, path)
+    config = config_from(settings, shapes_of(weights), path)
+    _check(weights, config, path)
+    return config, weights, _class_names(settings, path)
+
+
+def read_header(path: Path) -> tuple[Config, int, tuple[str, ...]]:
+    """Configuration, number of outputs and class names of a folder as for `read_checkpoint`, without its weights."""
+    with _opened(path / WEIGHTS, "np") as file:
+        shapes = _renamed({name: tuple(file.get_slice(name).get_shape()) for name in file.keys()})  # noqa: SIM118
+    settings = _folder_settings(path)
+    return config_from(settings, shapes, path), outputs_of(shapes), _class_names(settings, path)
+
+
+def _folder_settings(folder: Path) -> dict:
+    missing = [name for name in ("config.json", WEIGHTS) if not (folder / name).is_file()]
+    if missing:
+        raise InputError(f"{folder} lacks {missing[0]}; expected a folder with config.json and {WEIGHTS}.")
+    settings = _object(folder / "config.json", folder / "config.json")
+    if settings.get("model_type") != "beats":
+        raise InputError(f"{folder} holds a {settings.get('model_type')!r} network; expected model_type 'beats'.")
+    return settings
+
+
+def _object(source: Path | str, path: Path) -> dict:
+    return read_object(source, f"The configuration in {path}", "Fetch or convert it anew.")
+
+
+def _class_names(settings: Mapping, path: Path) -> tuple[str, ...]:
+    names = settings.get("classes", [])
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise InputError(f"The classes in the configuration of {path} are no list of names. Fetch or convert it anew.")
+    return tuple(names)
+
+
+def _read_file(path: Path) -> tuple[dict, dict[str, "Tensor"]]:
+    import torch
+
+    if path.suffix == ".safetensors":
+        metadata, weights = _read_safetensors(path)
+        return _object(metadata.get("config", "{}"), path), weights
+    try:
+        held = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        raise InputError(f"{path} does not exist; expected a BEATs checkpoint.") from None
+    except Exception as error:  # torch raises whatever the damage provokes
+        code = isinstance(error, pickle.UnpicklingError)
+        reason = "holds objects that only running its code could make" if code else "cannot be read"
+        raise InputError(
+            f"{path} {reason}, so it is refused. Expected a torch checkpoint of tensors; fetch the file anew."
+        ) from None
+    both = isinstance(held, dict) and {"cfg", "model"} <= held.keys()
+    settings, weights = (held["cfg"], held["model"]) if both else ({}, held)
+    if not isinstance(settings, dict) or not isinstance(weights, dict):
+        raise InputError(f"{path} is no BEATs checkpoint: expected a dictionary with 'cfg' and 'model', or of weights.")
+    return settings, weights
+
+
+def _read_safetensors(path: Path) -> tuple[dict[str, str], dict[str, "Tensor"]]:
+    with _opened(path, "pt") as file:
+        return file.metadata() or {}, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+
+
+@contextmanager
+def _opened(path: Path, framework: str) -> Iterator[Any]:
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework) as file:
+            yield file
+    except (SafetensorError, OSError) as error:
+        raise InputError(f"{path} cannot be read as safetensors ({error}). Fetch or convert it anew.") from None
+
+
+def _named(weights: Mapping[str, "Tensor"], path: Path) -> dict[str, "Tensor"]:
+    """Weights under the names of `beats.Classifier` or `beats.BEATs`, whatever form the checkpoint has."""
+    import torch
+
+    for name, value in weights.items():
+        if not isinstance(name, str) or not _is_weight(value):
+            raise InputError(f"{path} holds {name!r}, which is no weight of a network. Expected a BEATs checkpoint.")
+    weights = _renamed({name: value.float() for name, value in weights.items()})
+    prefix = "beats." if "fc.weight" in weights else ""
+    for name in [n for n in weights if n.endswith("relative_attention_bias.weight") and n != prefix + SHARED]:
+        if torch.equal(weights[name], weights.get(prefix + SHARED, torch.empty(0))):
+            del weights[name]  # public checkpoints repeat the one table in every block
+    return weights
+
+
+def _is_weight(value: Any) -> bool:
+    """Whether it is a tensor of real numbers, all of them here: a file may hold sparse ones and shells, too."""
+    import torch
+
+    plain = isinstance(value, torch.Tensor) and value.layout is torch.strided and not value.is_nested
+    return plain and value.is_floating_point() and value.is_cpu
+
+
+def _renamed(held: Mapping[str, Any]) -> dict[str, Any]:
+    if any(name.startswith("fc.") for name in held):  # fine-tuned
+        return dict(held)
+    # a pre-trained network, or one with the public checkpoints' own classifier
+    held = {name.replace("predictor.", "fc."): value for name, value in held.items()}
+    prefix = "beats." if "fc.weight" in held else ""
+    return {name if name.startswith("fc.") else prefix + name: value for name, value in held.items()}
+
+
+def _check(weights: dict[str, "Tensor"], config: Config, path: Path) -> None:
+    """Raises InputError, naming the first of them, where weights do not fit the network."""
+    import torch
+
+    from andlib.networks.beats import make
+
+    found = shapes_of(weights)
+    with torch.device("meta"):
+        expected = shapes_of(make(config, outputs_of(found)).state_dict())
+    faults = {
+        "lacks": [name for name in expected if name not in found],
+        "has weights that BEATs has not:": [name for name in found if name not in expected],
+        "has other shapes than its configuration says:": [
+            f"{name} {found[name]} for {shape}" for name, shape in expected.items() if found.get(name, shape) != shape
+        ],
+        "has values that are not finite in": [name for name, value in weights.items() if not value.isfinite().all()],
+    }
+    for fault, names in faults.items():
+        if names:
+            more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+            raise InputError(f"{path} {fault} {', '.join(names[:3])}{more}. Expected a BEATs checkpoint.")
+
+
+def save(
+    folder: Path, config: Config, weights: Mapping[str, "Tensor"], classes: Sequence[str] = (), *, half: bool = False
+) -> None:
+    """Writes config.json and model.safetensors into `folder`; half: weights in half precision."""
+    from safetensors.torch import save_file
+
+    weights = {name: value.half() if half else value for name, value in weights.items()}
+    write_atomically(folder / WEIGHTS, lambda path: save_file(weights, path))
+    outputs = outputs_of(shapes_of(weights))
+    settings = {"model_type": "beats", **asdict(config), "outputs": outputs, "classes": list(classes)}
+    text = json.dumps(settings, indent=1) + "\n"
+    write_atomically(folder / "config.json", lambda path: path.write_text(text))
