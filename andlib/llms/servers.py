@@ -1,4 +1,4 @@
-"""Language models behind a server, and vLLM in this process: the clients `openai` and `vllm` of andlib.llms.llm.
+"""Language models behind a server, and vLLM in this process: the clients `openai` and `vllm` of andlib.llms.clients.
 
 A server's address comes from OPENAI_BASE_URL, its key from OPENAI_API_KEY and from nowhere else. The key goes to that
 address alone and stands in no message. What a server says is data: bounded in size and time, and never obeyed.
@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor, as_completed
 from urllib.parse import urlsplit
 
-from andlib.errors import InputError, MissingExtra
+from andlib.errors import InputError, optional
 from andlib.llms.llm import INSTALL, Answer, Chat, Sampling, checked
 
 RETRIES = 3  # after 408, 409, 429, 5xx, a time-out or a broken connection: 0.5 s, doubling, or Retry-After up to 2 min
@@ -31,11 +31,9 @@ class OpenAILLM:
     """
 
     def __init__(self, model: str, base_url: str = "", concurrency: int = 8, timeout: float = 600.0):
-        try:
+        with optional("openai", install=INSTALL):
             import httpx2  # noqa: F401 (openai 3's; earlier ones ask by another)
             import openai  # noqa: F401
-        except (ImportError, OSError) as error:
-            raise MissingExtra(f"The package openai is missing or broken ({error}). {INSTALL}") from None
         self.model, self.revision, self.concurrency, self.timeout = model, "", concurrency, timeout
         self.address = base_url or os.environ.get("OPENAI_BASE_URL") or "https://api.openai.com/v1"
         self.server, self._key = _server_and_key(self.address)
@@ -199,12 +197,8 @@ class VLLM:
     """
 
     def __init__(self, model: str, **options: object):
-        try:
+        with optional("vllm", install="On a machine with a GPU: pip install -e '.[vllm]'."):
             import vllm
-        except (ImportError, OSError) as error:
-            raise MissingExtra(
-                f"The package vllm is missing or broken ({error}). On a machine with a GPU: pip install -e '.[vllm]'."
-            ) from None
         # by default a model folder's own sampling would fill in what is not named
         given = {"enable_prefix_caching": True, "seed": 0, "generation_config": "vllm", **options}
         try:

@@ -7,7 +7,7 @@ written here from the parameter names and the settings that the package states.
 import hashlib
 from collections import OrderedDict
 from functools import lru_cache
-from importlib.metadata import PackageNotFoundError, distribution
+from importlib.metadata import distribution
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from andlib.errors import InputError, MissingExtra
+from andlib.errors import InputError, optional
 
 SHA256 = "499ea75909c932a2f94c35fa722fa4fabc5bcb7e84917209cc5f7402627b7eb5"  # aisfx 0.1.2
 SAMPLE_RATE = 44_100  # Hz
@@ -66,14 +66,9 @@ def _block(before: int, width: int) -> nn.Module:
 
 def checkpoint() -> Path:
     """The installed package's checkpoint file; raises MissingExtra if there is none."""
-    try:
-        path = Path(str(distribution("aisfx").locate_file("aisfx/models/checkpoint.pth")))
-    except PackageNotFoundError:
-        raise MissingExtra(
-            "The package aisfx is missing. Install it without its requirements, which are out of date and not needed: "
-            "pip install --no-deps aisfx==0.1.2 (make install does)."
-        ) from None
-    return path
+    install = "Install it without its requirements, which are out of date and not needed: pip install --no-deps "
+    with optional("aisfx", install=f"{install}aisfx==0.1.2 (make install does)."):
+        return Path(str(distribution("aisfx").locate_file("aisfx/models/checkpoint.pth")))
 
 
 def _weights(path: Path) -> dict[str, Tensor]:

@@ -68,10 +68,7 @@ def wrap(
         place = device(model, name)
         return (features(waveforms.to(place)) if features else waveforms).to(place)
 
-    units = [
-        Layer(module, module, 0, pooling if len(own) > 2 else "none", own, nonlinearity)
-        for module, own in declared.items()
-    ]
+    units = [Layer(m, m, 0, pooling if len(own) > 2 else "none", own, nonlinearity) for m, own in declared.items()]
     scores = [Layer("classifier", classifier, 0, "none", SCORES)] if classifier else []
     target = _counted(
         Target(
