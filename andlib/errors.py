@@ -1,7 +1,7 @@
 """The one exception a user meets, and the suggestion that goes with a misspelt name."""
 
 import difflib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
 
@@ -31,6 +31,17 @@ def optional(package: str, *, extra: str = "", install: str = "") -> Iterator[No
     except (ImportError, OSError, RuntimeError) as error:  # what is made for another torch raises any of these
         install = install or f"Install it: pip install -c constraints.txt -e '.[{extra}]'."
         raise MissingExtra(f"The package {package} is missing or broken ({error}). {install}") from None
+
+
+@contextmanager
+def explained(explain: Callable[[Exception], str], *kinds: type[Exception]) -> Iterator[None]:
+    """What is raised in it, of these kinds or any, becomes an InputError that `explain` words; an InputError stays."""
+    try:
+        yield
+    except Exception as error:
+        if isinstance(error, InputError) or not isinstance(error, kinds or Exception):
+            raise
+        raise InputError(explain(error)) from None
 
 
 def suggest(name: str, known: Iterable[str]) -> str:

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from andlib import paths
-from andlib.errors import InputError, check_choice
+from andlib.errors import InputError, check_choice, explained
 from andlib.recordings import REMEDY, SUFFIXES, damage, decode, read_recording
 from andlib.records import Clip, ProbingSet
 
@@ -141,10 +141,9 @@ def reading(path: Path, expected: str) -> Iterator[str]:
 
     A byte-order mark is skipped. expected: the file's form, as in "Give ... in UTF-8".
     """
-    try:
+    kinds = (OSError, ValueError, csv.Error, RecursionError)
+    with explained(lambda error: f"{str(path)!r} cannot be read ({error}). Give {expected}, in UTF-8.", *kinds):
         yield path.read_text(encoding="utf-8-sig")
-    except (OSError, ValueError, csv.Error, RecursionError) as error:
-        raise InputError(f"{str(path)!r} cannot be read ({error}). Give {expected}, in UTF-8.") from None
 
 
 def table_rows(text: str, columns: Sequence[str], kind: str = ".csv") -> Iterator[tuple[int, dict[str, str]]]:

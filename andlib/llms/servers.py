@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor, as_completed
 from urllib.parse import urlsplit
 
-from andlib.errors import InputError, optional
+from andlib.errors import InputError, explained, optional
 from andlib.llms.llm import INSTALL, Answer, Chat, Sampling, checked
 
 RETRIES = 3  # after 408, 409, 429, 5xx, a time-out or a broken connection: 0.5 s, doubling, or Retry-After up to 2 min
@@ -201,10 +201,9 @@ class VLLM:
             import vllm
         # by default a model folder's own sampling would fill in what is not named
         given = {"enable_prefix_caching": True, "seed": 0, "generation_config": "vllm", **options}
-        try:
+        why = f"vLLM cannot load {model!r}"
+        with explained(lambda e: f"{why}: {str(e).strip().partition(chr(10))[0]}", OSError, ValueError, RuntimeError):
             self.engine = vllm.LLM(model=model, **given)
-        except (OSError, ValueError, RuntimeError) as error:
-            raise InputError(f"vLLM cannot load {model!r}: {str(error).strip().partition(chr(10))[0]}") from None
         weights = self.engine.llm_engine.model_config.hf_config
         self.model, self.revision = model, getattr(weights, "_commit_hash", None) or ""
 

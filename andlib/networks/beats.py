@@ -1,7 +1,7 @@
 """BEATs (Chen et al. 2023): the network and its input. Checkpoints: `beats_files`."""
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn.functional import conv1d, gelu, scaled_dot_product_attention
 
@@ -41,13 +41,11 @@ class Attention(nn.Module):
             self.relative_attention_bias = nn.Embedding(config.num_buckets, self.heads)
             nn.init.xavier_normal_(self.relative_attention_bias.weight)
 
-    def forward(self, x: Float[Tensor, "clips tokens width"], bias: Tensor, padding: Tensor | None) -> Tensor:
+    def forward(self, x: Float[Tensor, "clips tokens width"], bias: Tensor) -> Tensor:
         projections = (self.q_proj, self.k_proj, self.v_proj)
         q, k, v = (project(x).unflatten(-1, (self.heads, -1)).transpose(1, 2) for project in projections)
         a, b = self.grep_linear(q).unflatten(-1, (2, 4)).sum(-1).sigmoid().split(1, -1)
         bias = (a * (b * self.grep_a - 1) + 2) * bias  # [clips, heads, tokens, tokens]
-        if padding is not None:
-            bias = bias.masked_fill(padding[:, None, None], -torch.inf)
         return self.out_proj(scaled_dot_product_attention(q, k, v, attn_mask=bias).transpose(1, 2).flatten(2))
 
 
@@ -62,8 +60,8 @@ class Block(nn.Module):
         self.fc1, self.fc2 = nn.Linear(width, inner), nn.Linear(inner, width)
         self.final_layer_norm = nn.LayerNorm(width)
 
-    def forward(self, x: Tensor, bias: Tensor, padding: Tensor | None) -> Tensor:
-        x = self.self_attn_layer_norm(self.alpha * x + self.self_attn(x, bias, padding))
+    def forward(self, x: Tensor, bias: Tensor) -> Tensor:
+        x = self.self_attn_layer_norm(self.alpha * x + self.self_attn(x, bias))
         return self.final_layer_norm(self.alpha * x + self.fc2(gelu(self.fc1(x))))
 
 
@@ -79,21 +77,19 @@ class Encoder(nn.Module):
         self.layer_norm = nn.LayerNorm(config.encoder_embed_dim)
         self.layers = nn.ModuleList(Block(config, first=i == 0) for i in range(config.encoder_layers))
 
-    def forward(self, x: Tensor, padding: Tensor | None = None) -> Tensor:
-        return self.blocks(self.place(x, padding), torch.arange(x.shape[1], device=x.device), padding)
+    def forward(self, x: Tensor) -> Tensor:
+        return self.blocks(self.place(x), torch.arange(x.shape[1], device=x.device))
 
-    def place(self, x: Tensor, padding: Tensor | None = None) -> Tensor:
+    def place(self, x: Tensor) -> Tensor:
         """Tokens that know their surroundings, and so their position."""
-        if padding is not None:
-            x = x.masked_fill(padding[..., None], 0.0)
         return self.layer_norm(x + self.pos_conv(x))
 
-    def blocks(self, x: Tensor, position: Int[Tensor, "tokens"], padding: Tensor | None = None) -> Tensor:
+    def blocks(self, x: Tensor, position: Int[Tensor, "tokens"]) -> Tensor:
         """All blocks in turn, on tokens at those positions of the sequence."""
         distance = bucket(position - position[:, None], self.config.num_buckets, self.config.max_distance)
         bias = self.layers[0].self_attn.relative_attention_bias(distance).permute(2, 0, 1)
         for layer in self.layers:
-            x = layer(x, bias, padding)
+            x = layer(x, bias)
         return x
 
 
@@ -125,22 +121,8 @@ class BEATs(nn.Module):
         patches = self.patch_embedding(features[:, None]).flatten(2).transpose(1, 2)
         return self.post_extract_proj(self.layer_norm(patches))
 
-    def padding(
-        self, features: Float[Tensor, "clips frames mels"], frames: Int[Tensor, "clips"] | None
-    ) -> Bool[Tensor, "clips tokens"] | None:
-        """Which tokens lie beyond each clip's own frames: alone, the clip would not have them."""
-        if frames is None:
-            return None
-        size = self.config.input_patch_size
-        steps, bands = features.shape[1] // size, features.shape[2] // size
-        late = torch.arange(steps, device=features.device) >= (frames.to(features.device) // size)[:, None]
-        return late.repeat_interleave(bands, 1)
-
-    def forward(
-        self, features: Float[Tensor, "clips frames mels"], frames: Int[Tensor, "clips"] | None = None
-    ) -> Float[Tensor, "clips tokens width"]:
-        """Tokens of each clip. frames: how many frames are the clip's own where a batch is padded; None: all."""
-        return self.encoder(self.embed(features), self.padding(features, frames))
+    def forward(self, features: Float[Tensor, "clips frames mels"]) -> Float[Tensor, "clips tokens width"]:
+        return self.encoder(self.embed(features))
 
 
 class Classifier(nn.Module):
@@ -151,15 +133,8 @@ class Classifier(nn.Module):
         self.beats = BEATs(config)
         self.fc = nn.Linear(config.encoder_embed_dim, classes)
 
-    def forward(
-        self, features: Float[Tensor, "clips frames mels"], frames: Int[Tensor, "clips"] | None = None
-    ) -> Float[Tensor, "clips classes"]:
-        """Class scores. frames: as for `BEATs`."""
-        scores = self.fc(self.beats(features, frames))
-        if frames is None:
-            return scores.mean(1)
-        kept = ~self.beats.padding(features, frames)[..., None]
-        return (scores * kept).sum(1) / kept.sum(1)
+    def forward(self, features: Float[Tensor, "clips frames mels"]) -> Float[Tensor, "clips classes"]:
+        return self.fc(self.beats(features)).mean(1)
 
 
 def features(waveforms: Float[Tensor, "clips samples"]) -> Float[Tensor, "clips frames mels"]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from andlib import paths
-from andlib.errors import InputError
+from andlib.errors import InputError, explained
 from andlib.networks.beats_config import SHARED, Config, config_from, outputs_of, shapes_of
 from andlib.store import read_object, write_atomically
 
@@ -99,11 +99,9 @@ def _read_safetensors(path: Path) -> tuple[dict[str, str], dict[str, "Tensor"]]:
 def _opened(path: Path, framework: str) -> Iterator[Any]:
     from safetensors import SafetensorError, safe_open
 
-    try:
-        with safe_open(path, framework) as file:
-            yield file
-    except (SafetensorError, OSError) as error:
-        raise InputError(f"{path} cannot be read as safetensors ({error}). Fetch or convert it anew.") from None
+    unread, kinds = f"{path} cannot be read as safetensors", (SafetensorError, OSError)
+    with explained(lambda e: f"{unread} ({e}). Fetch or convert it anew.", *kinds), safe_open(path, framework) as file:
+        yield file
 
 
 def _named(weights: Mapping[str, "Tensor"], path: Path) -> dict[str, "Tensor"]:

@@ -1,13 +1,12 @@
 """Networks of Hugging Face as targets: classifiers and encoders for audio, from a folder or from the hub."""
 
 import math
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from andlib import paths
-from andlib.errors import InputError
+from andlib.errors import InputError, explained
 from andlib.networks.families import FAMILIES, LINEAR, Family, ast_features
 from andlib.records import Grid
 from andlib.store import digest, file_digest, read_object
@@ -49,7 +48,8 @@ def load_target(
     single = path.suffix in CHECKPOINT_FILES
     name = name or (path.stem if single else path.name)
     path = path if single else _folder(location)
-    with _understood(path):
+    odd = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)  # whatever is wrong with a description
+    with explained(lambda e: f"{path} describes no network that could be built ({e!r}). Fetch it anew.", *odd):
         if single or _json(path / CONFIG).get("model_type") == "beats":
             from andlib.networks.beats_checkpoints import load_beats
 
@@ -58,17 +58,6 @@ def load_target(
         else:
             target = _target(path, name, seconds, tuple(classes), untrained_seed)
     return target.read(pooling=pooling) if pooling else target
-
-
-@contextmanager
-def _understood(folder: Path) -> Iterator[None]:
-    """Says in a sentence that a network's description is none, whatever is wrong with it."""
-    try:
-        yield
-    except InputError:
-        raise
-    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
-        raise InputError(f"{folder} describes no network that could be built ({error!r}). Fetch it anew.") from None
 
 
 def _target(folder: Path, name: str, seconds: float | None, classes: tuple[str, ...], seed: int | None) -> Target:
@@ -193,13 +182,10 @@ def _folder(location: str | Path) -> Path:
     if not folder.is_dir():
         from huggingface_hub import snapshot_download
 
-        try:
+        remedy = "Go online, or name a folder with config.json and model.safetensors."
+        absent = f"{str(location)!r} is neither a local folder nor a model that the hub could give"
+        with explained(lambda e: f"{absent} ({type(e).__name__}). {remedy}"):
             folder = Path(snapshot_download(str(location), allow_patterns=[CONFIG, WEIGHTS, *SETTINGS]))
-        except Exception as error:
-            raise InputError(
-                f"{str(location)!r} is neither a local folder nor a model that the hub could give "
-                f"({type(error).__name__}). Go online, or name a folder with config.json and model.safetensors."
-            ) from None
     for name in (CONFIG, WEIGHTS):
         if not (folder / name).is_file():
             raise InputError(
@@ -208,11 +194,10 @@ def _folder(location: str | Path) -> Path:
             )
     from safetensors import SafetensorError, safe_open
 
-    try:
-        with safe_open(folder / WEIGHTS, "np"):
-            return folder
-    except (SafetensorError, OSError) as error:
-        raise InputError(f"{folder / WEIGHTS} is damaged or no safetensors ({error}). Fetch it anew.") from None
+    damaged = f"{folder / WEIGHTS} is damaged or no safetensors"
+    with explained(lambda e: f"{damaged} ({e}). Fetch it anew.", SafetensorError, OSError):
+        safe_open(folder / WEIGHTS, "np")
+    return folder
 
 
 def _settings(folder: Path) -> dict:

@@ -8,7 +8,7 @@ from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 from andlib.activations import counted
-from andlib.errors import InputError
+from andlib.errors import InputError, explained
 from andlib.records import Grid
 from andlib.store import digest
 from andlib.targets import Layer, Target, content_digest
@@ -70,35 +70,23 @@ def wrap(
 
     units = [Layer(m, m, 0, pooling if len(own) > 2 else "none", own, nonlinearity) for m, own in declared.items()]
     scores = [Layer("classifier", classifier, 0, "none", SCORES)] if classifier else []
-    target = _counted(
-        Target(
-            name=name,
-            layers=(*units, *scores),
-            classes=tuple(classes),
-            sample_rate=int(sample_rate),
-            seconds=float(seconds),
-            features=inputs,
-            build=lambda: model,
-            content=digest([content_digest(model), sample_rate, seconds, _source(features), version]),
-            grid=lambda: grid or Grid((0.0, float(seconds)), (0.0, sample_rate / 2)),
-        )
+    target = Target(
+        name=name,
+        layers=(*units, *scores),
+        classes=tuple(classes),
+        sample_rate=int(sample_rate),
+        seconds=float(seconds),
+        features=inputs,
+        build=lambda: model,
+        content=digest([content_digest(model), sample_rate, seconds, _source(features), version]),
+        grid=lambda: grid or Grid((0.0, float(seconds)), (0.0, sample_rate / 2)),
     )
+    failed = f"{name} failed on two clips of {seconds} s at {sample_rate} Hz"
+    with explained(lambda error: f"{failed} ({error}). Check these and `features`."):  # whatever a network raises
+        target = counted(target)
     if classifier and len(classes) != target.layers[-1].units:
         raise InputError(f"{name} has {target.layers[-1].units} class scores, but `classes` names {len(classes)}.")
-    return target if readout is None else target.read(layers=list(declared), readout=readout)
-
-
-def _counted(target: Target) -> Target:
-    """`counted`; what a user's network raises becomes an InputError."""
-    try:
-        return counted(target)
-    except InputError:
-        raise
-    except Exception as error:
-        raise InputError(
-            f"{target.name} failed on two clips of {target.seconds} s at {target.sample_rate} Hz ({error}). "
-            "Check these and `features`."
-        ) from error
+    return target.read(layers=list(declared), readout=readout) if declared and readout is not None else target
 
 
 def _check(model: "nn.Module", name: str, sample_rate: Any, seconds: Any) -> None:

@@ -57,7 +57,7 @@ READERS = {  # module -> those of its functions that read what others wrote; all
     prompts: ("points", "_is_talk", "acoustic", "ranked"),
     llm: ("Completions.__post_init__", "Completions._take", "Completions.ask", "Completions._answer"),
     store: ("Store", "_load_arrays", "_load_lines", "file_digest", "read_object"),
-    checkpoints: ("load_target", "_understood", "_target", "_layers", "_classes", "_settings", "_json"),
+    checkpoints: ("load_target", "_target", "_layers", "_classes", "_settings", "_json"),
     families: ("_blocks", "_clap_blocks", "_clap_settings", "_whisper_settings"),
     beats_checkpoints: ("layers", "load_beats"),
     beats_config: ("config_from", "_unlike", "_sizes"),
