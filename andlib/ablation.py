@@ -193,37 +193,3 @@ def ablated_and_remaining(
     own = matrix[..., rows, rows]
     remaining = (matrix[..., rows, :].sum(-1) - own) / (classes - 1)
     return own.mean(-1), remaining.mean(-1)
-
-
-def bootstrap_weights(
-    labels: Int[np.ndarray, "clips"], sources: np.ndarray, draws: int, rng: np.random.Generator
-) -> Float[np.ndarray, "draws clips"]:
-    """How often each clip counts when source recordings are drawn anew, with replacement, within each class."""
-    weights = np.zeros((draws, len(labels)))
-    for label in np.unique(labels):
-        clips = np.flatnonzero(labels == label)
-        _, group = np.unique(sources[clips], return_inverse=True)
-        count = group.max() + 1
-        drawn = rng.multinomial(count, np.full(count, 1 / count), size=draws)
-        weights[:, clips] = drawn[:, group]
-    return weights
-
-
-def interval(values: np.ndarray, level: float = 0.95) -> tuple[float, float]:
-    """Central interval of bootstrap values."""
-    low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
-    return float(low), float(high)
-
-
-def permutation_p(matrix: Float[np.ndarray, "ablated classes"], draws: int, rng: np.random.Generator) -> float:
-    """p of dR - dA if sets and classes had nothing to do with each other.
-
-    Which set belongs to which class is permuted; no further forward pass is needed. One-sided (a larger gap is the
-    claim), with the observed assignment counted, so that p is at least 1 / (draws + 1).
-    """
-    classes = len(matrix)
-    gap = np.subtract(*reversed(ablated_and_remaining(matrix)))
-    order = rng.permuted(np.tile(np.arange(classes), (draws, 1)), axis=1)
-    own = matrix[order, np.arange(classes)].mean(1)
-    remaining = (matrix.sum() / classes - own) / (classes - 1)
-    return float((1 + (remaining - own >= gap - 1e-12).sum()) / (draws + 1))

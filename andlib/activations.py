@@ -1,7 +1,7 @@
 """u: every unit's activation on every clip, recorded in one forward pass a batch; highest and lowest clips."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from andlib.errors import InputError
+from andlib.store import Arrays
 from andlib.targets import Layer, Target, first, pool
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 VERSION = 1  # enters the keys of stored activations
 BUDGET = 2**31  # bytes of full matrices beyond which only the highest and lowest clips are kept
+EXTREMES = ("clips", "values", "count", "mean", "squares")  # what is kept of a layer beyond the budget
 SORTED = 256  # units whose clips are sorted at once, which bounds memory
 
 
@@ -143,40 +145,68 @@ def counted(target: Target) -> Target:
     return replace(target, layers=tuple(replace(layer, units=units[layer.name]) for layer in target.layers))
 
 
-class Highest:
-    """The k highest clips of every unit of one layer, gathered batch by batch: memory does not grow with clips.
+def record_extremes(target: Target, batches: Iterable[Float[np.ndarray, "_ samples"]], clips: int, k: int) -> Arrays:
+    """As `record`, keeping `extremes` alone, gathered batch by batch: memory does not grow with clips.
 
-    clips: indices of the clips, int [k or fewer, units], highest first once `add` has seen them.
+    For probing sets whose full matrices exceed the memory budget; its clips equal `highest` on the full matrix.
     """
-
-    def __init__(self, k: int, units: int):
-        self.k = k
-        self.values = np.empty((0, units), np.float32)
-        self.clips = np.empty((0, units), int)
-
-    def add(self, values: Float[np.ndarray, "clips units"], first: int) -> None:
-        """Takes in the next clips, numbered from `first`; of equal activations the earlier clip stays first."""
-        new = np.broadcast_to(np.arange(first, first + len(values))[:, None], values.shape)
-        values, clips = np.concatenate([self.values, values]), np.concatenate([self.clips, new])
-        keep = highest(values, self.k)
-        self.values, self.clips = np.take_along_axis(values, keep, 0), np.take_along_axis(clips, keep, 0)
-
-
-def record_extremes(
-    target: Target, batches: Iterable[Float[np.ndarray, "_ samples"]], clips: int, k: int
-) -> dict[str, tuple[Int[np.ndarray, "k units"], Int[np.ndarray, "k units"]]]:
-    """As `record`, keeping only which k clips activate each unit most and least: layer -> (highest, lowest).
-
-    For probing sets whose full matrices exceed the memory budget; equals `highest` on the full matrix.
-    """
-    kept = {la.name: (Highest(k, la.units), Highest(k, la.units)) for la in target.layers}
+    gathered: Arrays = {}
 
     def receive(layer: Layer, values: np.ndarray, first: int) -> None:
-        for sign, extremes in zip((1, -1), kept[layer.name], strict=True):
-            extremes.add(sign * values, first)
+        new = extremes(k, {layer.name: values}, first)
+        known = {name: gathered[name] for name in new if name in gathered}
+        gathered.update(merged(k, known, new) if known else new)
 
     _pass(target, batches, clips, receive)
-    return {name: (most.clips, least.clips) for name, (most, least) in kept.items()}
+    return gathered
+
+
+def extremes(k: int, u: Mapping[str, np.ndarray], first: int = 0) -> Arrays:
+    """The k highest and lowest clips of every unit, and moments; u: layer -> [clips, units], numbered from `first`.
+
+    `layer/NAME`, where clips, values: [2, k or fewer, units], of the highest u and of the highest -u; count: of clips;
+    mean, squares (sum of squared deviations from it): float64 [units].
+    """
+    return {f"{layer}/{name}": array for layer in u for name, array in _of_layer(k, u[layer], first).items()}
+
+
+def _of_layer(k: int, u: np.ndarray, first: int) -> Arrays:
+    sides = np.stack([u, -u])
+    clips = np.stack([highest(side, k) for side in sides])
+    mean = u.mean(0, dtype=np.float64)
+    return {
+        "clips": (clips + first).astype(np.int32),
+        "values": np.take_along_axis(sides, clips, 1),
+        "count": np.array([len(u)]),
+        "mean": mean,
+        "squares": ((u - mean) ** 2).sum(0),
+    }
+
+
+def merged(k: int, a: Arrays, b: Arrays) -> Arrays:
+    """`extremes` of the clips of `a` and of those of `b`, which come behind them; of equal activations the earlier
+    clip stays first.
+
+    Associative, but for the rounding of moments, whose formula is that of Chan et al. (1979).
+    """
+    total = {}
+    for layer in {name.rpartition("/")[0]: None for name in a}:
+        parts = [{name: part[f"{layer}/{name}"] for name in EXTREMES} for part in (a, b)]
+        total |= {f"{layer}/{name}": array for name, array in _merged_layer(k, *parts).items()}
+    return total
+
+
+def _merged_layer(k: int, a: Arrays, b: Arrays) -> Arrays:
+    clips, values = (np.concatenate([a[name], b[name]], 1) for name in ("clips", "values"))
+    keep = np.stack([highest(side, k) for side in values])
+    count, apart = a["count"] + b["count"], b["mean"] - a["mean"]
+    return {
+        "clips": np.take_along_axis(clips, keep, 1),
+        "values": np.take_along_axis(values, keep, 1),
+        "count": count,
+        "mean": a["mean"] + apart * b["count"] / count,
+        "squares": a["squares"] + b["squares"] + apart**2 * a["count"] * b["count"] / count,
+    }
 
 
 def dead_units(activations: Float[np.ndarray, "clips units"]) -> np.ndarray:

@@ -2,21 +2,20 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
-from andlib import ablation
 from andlib.errors import InputError
-from andlib.profiles import TEST
 from andlib.records import Grid, Unit
 from andlib.run import Run
-from andlib.store import digest
+from andlib.store import Stage
 from andlib.targets import Layer, Target, at_positions, pool
+from andlib.unlearning import bench
 
-VERSION = 1  # enters the keys of stored maps
+FIRING = Stage("firing", "arrays")
 TIMES, BANDS = ("time", "frames"), ("mels",)  # names of axes that say where a position lies
 
 
@@ -136,14 +135,6 @@ def _laid_out(x, layer: Layer, grid: Grid):
 def fired(run: Run, network: Target, unit: Unit, clips: Sequence[int]) -> dict[int, Firing]:
     """`where_it_fired` for clips of the run's probing set, by their number; stored."""
     rate, chosen = network.sample_rate, [run.probing_set.clips[i] for i in clips]
-    key = {
-        "target": network.fingerprint,
-        "reading": digest(network.layer(unit.layer).reading),
-        "unit": unit.index,
-        "clips": [run.probing_set.fingerprint, list(map(int, clips))],
-        "rate": [rate, network.seconds],
-        "version": VERSION,
-    }
 
     def make() -> dict[str, np.ndarray]:
         found = where_it_fired(network, unit, [run.probing_set.read(clip, rate) for clip in chosen])
@@ -155,7 +146,8 @@ def fired(run: Run, network: Target, unit: Unit, clips: Sequence[int]) -> dict[i
             "hertz": found[0].hertz,
         }
 
-    kept = run.store.get("firing", key, make, "arrays")
+    layer = network.only([unit.layer])
+    kept = run.store.get(FIRING, [layer, unit.index, run.probing_set, clips], make)
     rows = zip(clips, kept["activation"], kept["map"], kept["heard"], strict=True)
     return {int(i): Firing(float(u), cells, kept["seconds"], kept["hertz"], float(end)) for i, u, cells, end in rows}
 
@@ -166,26 +158,10 @@ def effect(run: Run, network: Target, unit: Unit, factor: float = 0.0) -> pd.Dat
     One row a class: class, before, after (mean logit of the class on its own clips), change; stored.
     Raises InputError where there is no fold 1, or the network has not the probing set's classes.
     """
-    tested = run.probing_set.in_folds(TEST)
-    if missing := sorted(set(tested.classes) - set(network.classes)):
-        raise InputError(f"{network.name} has no output for {', '.join(missing[:3])}: no class's logit to compare.")
-    features = lru_cache(lambda: ablation.features_of(network, tested.waveforms(network.sample_rate, network.seconds)))
-    kept = {}
-    for name, scaled in {"before": {}, "after": {unit.layer: np.array([unit.index])}}.items():
-        key = {
-            "target": network.fingerprint,
-            "clips": tested.fingerprint,
-            "unit": [unit.layer, unit.index] if scaled else [],
-            "factor": factor if scaled else 1.0,
-            "version": [VERSION, ablation.VERSION],
-        }
-
-        def make(scaled: ablation.UnitSet = scaled) -> dict[str, np.ndarray]:
-            instead = (lambda layer, outputs: factor * outputs) if factor else None
-            return {"logits": ablation.logits_of(network, features(), scaled, instead)}
-
-        kept[name] = run.store.get("effect", key, make, "arrays")["logits"]
-    columns = [network.classes.index(clip.label) for clip in tested.clips]
-    own = {name: kept[name][np.arange(len(tested)), columns] for name in ("before", "after")}
+    measured = bench(run, network)
+    before, after = measured.logits([{}])[0], measured.logits([{unit.layer: np.array([unit.index])}], factor)[0]
+    tested = measured.tested
+    own = {"before": before, "after": after}
+    own = {name: logits[np.arange(len(tested)), tested.labels] for name, logits in own.items()}
     frame = pd.DataFrame({"class": [clip.label for clip in tested.clips], **own}).groupby("class", sort=False).mean()
     return frame.reset_index().assign(change=lambda table: table["after"] - table["before"])

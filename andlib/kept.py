@@ -1,6 +1,5 @@
 """Results that take longer than a page may: a command computes them, results/<profile>/ keeps them, pages read them."""
 
-import argparse
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,8 +7,6 @@ from typing import Any
 
 from andlib import paths
 from andlib.errors import InputError
-from andlib.profiles import MODELS, PROFILES
-from andlib.run import Run, open_run
 from andlib.store import read_object, write_atomically
 
 
@@ -37,20 +34,3 @@ def write(profile: str, name: str, held: Mapping[str, Any]) -> Path:
     text = json.dumps(held, indent=1, ensure_ascii=False) + "\n"
     write_atomically(path_of(profile, name), lambda file: file.write_text(text, encoding="utf-8"))
     return path_of(profile, name)
-
-
-def asked(description: str, *, model: str = "all", **own: Mapping[str, Any]) -> tuple[Run, argparse.Namespace]:
-    """The run that a command's arguments ask for, and all of them.
-
-    own: the command's own options, name -> arguments of `add_argument`.
-    """
-    able = [name for name, profile in PROFILES.items() if set(MODELS) <= set(profile.networks)]
-    parser = argparse.ArgumentParser(description=description)
-    parser.add_argument("--profile", choices=able, default="mini")
-    parser.add_argument("--data-dir", default="", help="folder with the recordings, for profiles that need one")
-    for name, option in own.items():
-        parser.add_argument(f"--{name}", **option)
-    given = parser.parse_args()
-    chosen = {"llm": given.llm} if "llm" in own else {}
-    run = open_run({"profile": given.profile, "data_dir": given.data_dir, "model": model, **chosen})
-    return run, given

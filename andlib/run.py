@@ -1,23 +1,27 @@
-"""A run: one page's parameters, checked, and the folder where its stages are stored."""
+"""A run: one page's parameters, checked, the records that they name, and the folder where its stages are stored."""
 
 import inspect
 import types
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from andlib import paths
-from andlib.concepts import concept_set
+from andlib import encoders, paths
+from andlib.concepts import FUNCTION, concept_set
 from andlib.encoders import EMBEDDED
 from andlib.errors import InputError, check_choice, suggest
 from andlib.llms.clients import SMOLLM2, open_llm
 from andlib.llms.llm import LLM, Completions
+from andlib.networks.checkpoints import CHECKPOINT_FILES, load_target
 from andlib.profiles import MODELS, PROFILES, STRATEGIES, Profile, switches
 from andlib.records import ProbingSet
-from andlib.store import Store
+from andlib.store import Stage, Store
+from andlib.targets import Target
+
+CHECKED = Stage("checked", "lines")
 
 # parameters of every page
 DEFAULTS = {
@@ -36,6 +40,28 @@ DEFAULTS = {
 }
 SUMMARISERS = ("rules", "llm")
 NOTEBOOK_NAMES = {"In", "Out", "get_ipython", "exit", "quit", "open"}
+RECORDS = ("probing_set", "concepts", "language_model", "completions")  # that `Run.using` may put in place
+UNTRAINED_SEED = 0
+
+
+@dataclass(frozen=True)
+class Method:
+    """How a run describes neurons: all that decides it beside the network, the clips and their texts.
+
+    sentences, encoder, audio_encoder: fingerprints of the encoders of points (calibration), texts (DB) and sounds
+    (TAB). writer: who wrote the summaries, and from which weights or kept answers. function: labels block units.
+    """
+
+    k: int
+    concepts: tuple[str, ...]
+    sentences: str
+    encoder: str
+    audio_encoder: str
+    summariser: str
+    writer: tuple[str, ...]
+    tagger: str
+    faults: frozenset[str]
+    function: str = FUNCTION
 
 
 @dataclass(frozen=True)
@@ -47,7 +73,8 @@ class Run:
     k: how many highest and lowest clips describe a neuron. extra: the page's own parameters.
     concept_set: name or file of the concept set D_c. llm: the language model that is asked (see `andlib.llms.llm`);
     without one, kept answers are read. summariser: who writes S_h and S_l, our rules or the llm. encoder: DB's text
-    encoder; audio_encoder: TAB's pair of encoders (see `andlib.encoders`).
+    encoder; audio_encoder: TAB's pair of encoders (see `andlib.encoders`). given: records in place of those that the
+    settings name, see `using`.
     """
 
     profile: Profile
@@ -64,6 +91,19 @@ class Run:
     audio_encoder: str = "embedded"
     extra: Mapping[str, Any] = field(default_factory=dict)
     store: Store = field(default_factory=lambda: Store(paths.cache()))
+    given: Mapping[str, Any] = field(default_factory=dict)
+
+    def using(self, **changes: Any) -> "Run":
+        """The same run with other settings (fields of a run) or records: probing_set, concepts, language_model,
+        completions. Records that neither of them touches are not read again.
+
+        >>> run.using(k=10), run.using(probing_set=run.probing_set.in_folds((1,)))
+        """
+        settings = {name: value for name, value in changes.items() if name not in RECORDS}
+        kept = {} if settings.keys() & {"profile", "data_dir"} else {"probing_set": self.probing_set}
+        kept |= {} if settings.keys() & {"profile", "store"} else {"completions": self.completions}
+        records = {name: value for name, value in changes.items() if name in RECORDS}
+        return replace(self, **settings, given={**self.given, **kept, **records})
 
     @cached_property
     def faults(self) -> frozenset[str]:
@@ -73,6 +113,8 @@ class Run:
     @cached_property
     def probing_set(self) -> ProbingSet:
         """The probing set D_p of the profile; raises InputError where its recordings cannot be had."""
+        if "probing_set" in self.given:
+            return self.given["probing_set"]
         if self.profile.probing == "synthesc":
             from andlib.mini.synthesis import synthesc
 
@@ -81,15 +123,38 @@ class Run:
 
         probing_set = open_folder(self._recordings(), subset=self.profile.subset)
         # every recording is decoded once, before anything is made of any: all bad ones are then named together
-        key = {"clips": probing_set.fingerprint}
-        self.store.get("checked", key, lambda: check_recordings(probing_set) or [len(probing_set)], "lines")
+        self.store.get(CHECKED, [probing_set], lambda: check_recordings(probing_set) or [len(probing_set)])
         return probing_set
 
-    def in_folds(self, folds: tuple[int, ...]) -> "Run":
-        """The same run on the clips of those folds alone."""
-        part = replace(self)
-        vars(part)["probing_set"] = self.probing_set.in_folds(folds)
-        return part
+    def target(self, model: str | Target, *, untrained: bool = False) -> Target:
+        """The target network F of that name in the profile, or its untrained twin; a Target is returned as it is."""
+        if isinstance(model, Target):
+            if untrained:
+                raise InputError(f"{model.name} is given as a Target; give its untrained twin as another.")
+            return model
+        location = self.weights or self.profile.networks.get(model)
+        if not location:
+            raise InputError(
+                f"Profile {self.profile.name} has no network {model}. Name its checkpoint, a folder or a hub id: "
+                f"-p model {model} -p weights path/to/checkpoint."
+            )
+        bare = Path(location).suffix in CHECKPOINT_FILES  # class names are those of the recordings it learnt from
+        return load_target(
+            location,
+            name=model,
+            seconds=self.profile.seconds,
+            classes=self.probing_set.classes if bare else (),
+            untrained_seed=UNTRAINED_SEED if untrained else None,
+        )
+
+    def probed(self, model: str | Target, *, untrained: bool = False) -> Target:
+        """The target as it is played to and read: as `target`, but for the faults of the released code that are on."""
+        network = self.target(model, untrained=untrained)
+        if "first_token" in self.faults:
+            network = network.read(layers=[la.name for la in network.layers if len(la.axes) == 3], pooling="first")
+        if "beats_48k_as_16k" in self.faults and network.name.startswith("beats"):
+            network = replace(network, sample_rate=48_000)  # its features take every sample for one at 16 kHz
+        return network
 
     def _recordings(self) -> Path:
         if self.data_dir:
@@ -106,12 +171,12 @@ class Run:
     @cached_property
     def concepts(self) -> tuple[str, ...]:
         """The concept set D_c: by default ESC-50's 50 class names on every profile: chance is 2 % (top-5: 10 %)."""
-        return concept_set(self.concept_set, self.probing_set.classes)
+        return self.given.get("concepts") or concept_set(self.concept_set, self.probing_set.classes)
 
     @cached_property
     def language_model(self) -> LLM | None:
         """The language model that is asked; None where only kept answers are read."""
-        return open_llm(self.llm) if self.llm else None
+        return self.given.get("language_model") or (open_llm(self.llm) if self.llm else None)
 
     @property
     def answerer(self) -> str:
@@ -128,7 +193,30 @@ class Run:
     @cached_property
     def completions(self) -> Completions:
         """Every answer of a language model that is kept: committed for the profile, or given on this machine."""
-        return Completions(self.store.folder / "completions.jsonl", [paths.completions(self.profile.name)])
+        log, committed = self.store.folder / "completions.jsonl", paths.completions(self.profile.name)
+        return self.given.get("completions") or Completions(log, [committed])
+
+    @property
+    def caption_parts(self) -> tuple[str, ...]:
+        """Origins that make up each description: the profile's, or the file's own where the page names a caption
+        file."""
+        return ("file", "measured") if self.captions else self.profile.caption_parts
+
+    @property
+    def method(self) -> Method:
+        """How this run describes neurons, for keys of the store."""
+        answers = getattr(self.language_model, "revision", self.completions.kept)
+        return Method(
+            k=self.k,
+            concepts=self.concepts,
+            sentences=encoders.fingerprint(self.profile.encoder),
+            encoder=encoders.fingerprint(self.encoder),
+            audio_encoder=encoders.audio_text(self.audio_encoder).fingerprint,
+            summariser=self.summariser,
+            writer=(self.answerer, answers) if self.summariser == "llm" else (),
+            tagger=self.profile.tagger,
+            faults=self.faults,
+        )
 
     def made_by(self, *origins: str) -> str:
         """One line for under a table or figure: profile, mode, caption origin and versions that made it."""
@@ -145,49 +233,43 @@ class Run:
         return "; ".join([*parts, f"K = {self.k}", ", ".join(packages)]) + "."
 
 
-def open_run(parameters: Mapping[str, Any], **own: Any) -> Run:
+def open_run(parameters: Mapping[str, Any]) -> Run:
     """The run that a page's parameters ask for.
 
-    parameters: the notebook's `globals()`. A name that is not a parameter of the page (a misspelt `-p`) is refused.
-    own: parameters of this page alone, name -> the values allowed (a sequence) or a type.
+    parameters: the notebook's `globals()`, whose annotations (`k: int = 5`) are the parameters that the page has; or a
+    mapping of settings. A name that is no parameter of the page (a misspelt `-p`) is refused; those that are no setting
+    of every page are in `Run.extra`.
     Raises InputError, naming the parameter, the value and what was expected.
 
-    >>> run = open_run(globals(), target_class=str)
+    >>> run = open_run(globals())
     """
+    types_of = {name: type(default) for name, default in DEFAULTS.items()}
+    declared = parameters.get("__annotations__") or types_of
     given = {name: value for name, value in parameters.items() if _is_parameter(name, value)}
     again = any(isinstance(value, Run) for value in given.values())  # a reader runs the cell again, amid its results
     for name in given:
-        if not again and name not in DEFAULTS and name not in own:
-            raise InputError(f"Parameter {name!r} is unknown to this page. {suggest(name, [*DEFAULTS, *own])}")
-    values = {name: _of_type(name, given.get(name, default), type(default)) for name, default in DEFAULTS.items()}
+        if not again and name not in declared:
+            raise InputError(f"Parameter {name!r} is unknown to this page. {suggest(name, declared)}")
+    values = {name: _of_type(name, given.get(name, DEFAULTS[name]), kind) for name, kind in types_of.items()}
     if values["k"] < 1:
         raise InputError(f"Parameter k is {values['k']}; expected at least 1 highest and lowest clip a neuron.")
-    model = check_choice("Model", values["model"], dict.fromkeys([*MODELS, *STRATEGIES, "all"]))
+    model = check_choice("Model", values.pop("model"), dict.fromkeys([*MODELS, *STRATEGIES, "all"]))
     if values["weights"] and model == "all":
         raise InputError("Parameter weights names one network, but model is 'all'; say which one it is: -p model ast.")
     switches(values["mode"])
     check_choice("Summariser", values["summariser"], SUMMARISERS)
-    extra = {name: _own(name, given.get(name), allowed) for name, allowed in own.items()}
     return Run(
-        profile=PROFILES[check_choice("Profile", values["profile"], PROFILES)],
+        profile=PROFILES[check_choice("Profile", values.pop("profile"), PROFILES)],
         models=MODELS if model == "all" else (model,),
-        concept_set=values["concepts"],
-        **{name: value for name, value in values.items() if name not in ("model", "profile", "concepts")},
-        extra=extra,
+        concept_set=values.pop("concepts"),
+        **values,
+        extra={n: _of_type(n, given[n], kind) for n, kind in declared.items() if n in given and n not in DEFAULTS},
     )
 
 
 def _is_parameter(name: str, value: Any) -> bool:
     callable_or_module = isinstance(value, types.ModuleType | type) or inspect.isroutine(value)
     return not name.startswith("_") and name not in NOTEBOOK_NAMES and not callable_or_module
-
-
-def _own(name: str, value: Any, allowed: Any) -> Any:
-    if isinstance(allowed, type):
-        return _of_type(name, allowed() if value is None else value, allowed)
-    if isinstance(allowed, Sequence) and value is not None:
-        return check_choice(f"Parameter {name}", value, allowed)
-    return value
 
 
 def _of_type(name: str, value: Any, kind: type) -> Any:

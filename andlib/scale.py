@@ -16,19 +16,26 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from functools import cached_property, partial, reduce
 from pathlib import Path
 from typing import Any
 
-from andlib import extremes, stages
+import numpy as np
+
+from andlib import activations, asking, responses, stages
 from andlib.errors import InputError, check_choice, optional
 from andlib.llms.clients import open_llm
 from andlib.llms.llm import LLM, Answer, Chat, Completions, Sampling
+from andlib.pages import section_3_2, section_4_1
+from andlib.records import ProbingSet
 from andlib.run import Run, open_run
+from andlib.stages import EVERY
+from andlib.store import Arrays, Stage
 from andlib.targets import Target
 
 RESTARTS = 4  # of a worker; tasks have no limit, for each call while a lost machine is not known as lost counts
 PATIENCE = 60  # seconds without any result until an idle worker makes room for one that lost its machine
+SHARDS = Stage("extremes_of_shards", "arrays")
 QUESTIONS = 32  # in a shard: a batch of clients.TransformersLLM
 
 
@@ -123,29 +130,53 @@ def _ray():
     return ray
 
 
-def record(run: Run, model: str | Target, engine: Engine, folds: Sequence[int] = (1, 2, 3, 4, 5)) -> None:
-    """Makes and stores what `stages` reads of a target: activations; where they exceed the budget, the highest and
-    lowest among the clips of `folds`, and beside them moments (`extremes.summary`)."""
-    network = stages.probed(run, model)
-    if not stages.too_large(run, network):
-        return _make(run, network, engine, "activations", stages.recorded, list(stages.shards(run, network)))
+def record(run: Run, model: str | Target, engine: Engine, folds: Sequence[int] = EVERY) -> None:
+    """Makes and stores what pages read of a target: activations; where they exceed the budget, the highest and lowest
+    among the clips of `folds`, and beside them moments (`activations.extremes`)."""
+    network = run.probed(model)
+    if not responses.too_large(run, network):
+        _make(run, network, engine, responses.ACTIVATIONS, responses.recorded, list(responses.shards(run, network)))
+        return
     where = run.probing_set.numbers_in(folds)
-    shards = list(extremes.shards(run, network, where))
-    _make(run, network, engine, extremes.STAGE, partial(extremes.of_shard, run.k), shards)
-    extremes.gather(run, network, where, shards)
+    shards = list(_shards(run, network, where))
+    _make(run, network, engine, SHARDS, partial(_extremes_of_shard, run.k), shards)
+    _gather(run, network, where, shards)
 
 
-def _make(run: Run, network: Target, engine: Engine, stage: str, function: Callable, shards: Sequence) -> None:
+Shard = tuple[list, tuple[int, ProbingSet]]  # what it is made from, and its clips with the number of the first
+
+
+def _shards(run: Run, network: Target, where: np.ndarray) -> Iterator[Shard]:
+    """The clips `where`, in the shards of `responses`."""
+    for first in range(0, len(where), responses.SHARD):
+        clips = tuple(run.probing_set.clips[i] for i in where[first : first + responses.SHARD])
+        yield [network, run.probing_set, where, run.k, first], (first, replace(run.probing_set, clips=clips))
+
+
+def _extremes_of_shard(k: int, network: Target, job: tuple[int, ProbingSet]) -> Arrays:
+    first, clips = job
+    return activations.extremes(k, responses.recorded(network, clips), first)
+
+
+def _gather(run: Run, network: Target, where: np.ndarray, shards: Sequence[Shard]) -> Arrays:
+    """Merges stored shards, in the order of clips, and stores what `highest_and_lowest` reads."""
+    make = partial(partial, _extremes_of_shard, run.k, network)
+    parts = (run.store.get(SHARDS, made_from, make(job)) for made_from, job in shards)
+    total = reduce(partial(activations.merged, run.k), parts)
+    return run.store.get(responses.EXTREMES, [network, run.probing_set, where, run.k], lambda: total)
+
+
+def _make(run: Run, network: Target, engine: Engine, stage: Stage, function: Callable, shards: Sequence[Shard]) -> None:
     from tqdm import tqdm
 
-    missing = [shard for shard in shards if not run.store.holds(stage, shard[0], "arrays")]
+    missing = [shard for shard in shards if not run.store.holds(stage, shard[0])]
     if not missing:
         return
     # replaced: without the weights, if they came from a file
     hold = partial(_on_gpu if engine.gpus else replace, replace(network))
-    with workers(engine, hold) as each, tqdm(total=len(missing), desc=stage, unit="shard", leave=False) as bar:
+    with workers(engine, hold) as each, tqdm(total=len(missing), desc=stage.name, unit="shard", leave=False) as bar:
         for number, arrays in each(function, [job for _, job in missing]):
-            run.store.get(stage, missing[number][0], lambda arrays=arrays: arrays, "arrays")
+            run.store.get(stage, missing[number][0], lambda arrays=arrays: arrays)
             bar.update()
 
 
@@ -185,9 +216,20 @@ def language_model(
         yield Spread(here.model, here.revision, each, shard)
 
 
+def ask_everything(run: Run) -> None:
+    """Asks all that the pages of a profile read."""
+    uncalibrated = run.using(mode="icl_uncalibrated")
+    for model in run.models:
+        stages.neurons_by_language_model(run, model)
+        for shots in asking.SHOTS:
+            section_4_1.icl(run, model, shots)
+            section_4_1.icl(uncalibrated, model, shots)
+    asking.verdicts(run, asking.labelled_adjectives())
+    section_3_2.real_captions(run)
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command line; see the module's docstring."""
-    from andlib import asking as answers
     from andlib.llms import captioners
 
     parser = argparse.ArgumentParser(description="Records, asks or captions on many workers.")
@@ -206,8 +248,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
                     given.captions, captioners.caption(run.probing_set, llm, kept, run.profile.seconds, at_once)
                 )
         elif given.llm:
-            with language_model(given.llm, engine) as vars(run)["language_model"]:
-                answers.ask_everything(run)
+            with language_model(given.llm, engine) as model:
+                ask_everything(run.using(language_model=model))
         else:
             for model in run.models:
                 record(run, model, engine)

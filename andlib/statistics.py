@@ -1,9 +1,12 @@
-"""Small tests that several sections share."""
+"""Intervals, tests and verdicts that several sections share."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from jaxtyping import Float, Int
+from scipy.stats import rankdata
+
+from andlib.records import ProbingSet
 
 
 def holm(p: Sequence[float]) -> np.ndarray:
@@ -26,3 +29,79 @@ def rank_correlation(counts: Float[np.ndarray, "... groups"], sizes: Int[np.ndar
     centred, share = rank - rank @ sizes / total, counts.sum(-1) / total
     scale = np.sqrt(sizes @ centred**2 / total * share * (1 - share))
     return np.divide(counts @ centred / total, scale, out=np.zeros(np.shape(scale)), where=scale > 0)
+
+
+def bootstrap_weights(
+    labels: Int[np.ndarray, "clips"], sources: np.ndarray, draws: int, rng: np.random.Generator
+) -> Float[np.ndarray, "draws clips"]:
+    """How often each clip counts when source recordings are drawn anew, with replacement, within each class."""
+    weights = np.zeros((draws, len(labels)))
+    for label in np.unique(labels):
+        clips = np.flatnonzero(labels == label)
+        _, group = np.unique(sources[clips], return_inverse=True)
+        count = group.max() + 1
+        drawn = rng.multinomial(count, np.full(count, 1 / count), size=draws)
+        weights[:, clips] = drawn[:, group]
+    return weights
+
+
+def accuracy(right: Sequence[float], clips: ProbingSet, inside: np.ndarray) -> dict[str, float]:
+    """Share of clips that are right, with its 95 % interval over source recordings: accuracy, low, high, n; NaN where
+    there is no clip.
+
+    right: 0 or 1, of each clip. inside: which of the clips count, bool [clips].
+    """
+    if not inside.any():
+        return {"accuracy": np.nan, "low": np.nan, "high": np.nan, "n": 0}
+    counted = np.asarray(right, float)[inside]
+    weights = bootstrap_weights(clips.labels[inside], clips.sources[inside], 1000, np.random.default_rng(0))
+    low, high = interval(weights @ counted / weights.sum(1))
+    return {"accuracy": float(counted.mean()), "low": low, "high": high, "n": int(inside.sum())}
+
+
+def interval(values: np.ndarray, level: float = 0.95) -> tuple[float, float]:
+    """Central interval of bootstrap values."""
+    low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)
+
+
+def permutation_p(matrix: Float[np.ndarray, "ablated classes"], draws: int, rng: np.random.Generator) -> float:
+    """p of dR - dA if sets and classes had nothing to do with each other.
+
+    Which set belongs to which class is permuted; no further forward pass is needed. One-sided (a larger gap is the
+    claim), with the observed assignment counted, so that p is at least 1 / (draws + 1).
+    """
+    classes = len(matrix)
+    own, total = matrix.diagonal().mean(), matrix.sum() / classes
+    gap = (total - own) / (classes - 1) - own
+    order = rng.permuted(np.tile(np.arange(classes), (draws, 1)), axis=1)
+    own = matrix[order, np.arange(classes)].mean(1)
+    remaining = (matrix.sum() / classes - own) / (classes - 1)
+    return float((1 + (remaining - own >= gap - 1e-12).sum()) / (draws + 1))
+
+
+def verdict(low: float, high: float, margin: float = 0.0) -> str:
+    """What an interval says of the claim that a difference exceeds a margin.
+
+    "holds" where all of it lies above, "fails" where none of it does, else "undecided"; "cannot be tested" where there
+    is no interval (NaN).
+    """
+    if np.isnan(low + high):
+        return "cannot be tested"
+    return "holds" if low > margin else "fails" if high <= margin else "undecided"
+
+
+def together(verdicts: Iterable[str]) -> str:
+    """The verdict on a claim of several parts: fails if one fails, holds if all that can be tested hold."""
+    said = set(verdicts) - {"cannot be tested"}
+    if not said:
+        return "cannot be tested"
+    return "fails" if "fails" in said else "holds" if said == {"holds"} else "undecided"
+
+
+def spearmanr(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Spearman's rho along the last axis; 0 where one side is constant."""
+    a, b = (rankdata(side, axis=-1) for side in (one, other))
+    a, b = (side - side.mean(-1, keepdims=True) for side in (a, b))
+    scale = np.sqrt((a**2).sum(-1) * (b**2).sum(-1))
+    return (a * b).sum(-1) / np.maximum(scale, 1e-12)

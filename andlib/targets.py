@@ -132,6 +132,10 @@ class Target:
             raise InputError(f"{self.name} has no layer {name!r}. {suggest(name, layers)}")
         return layers[name]
 
+    def only(self, layers: Sequence[str]) -> "Target":
+        """The same network with some of its layers, by name, in that order; with all of them where none is named."""
+        return replace(self, layers=tuple(map(self.layer, layers))) if layers else self
+
     def check(self, unit: Unit) -> Unit:
         """`unit` if the target has it; raises InputError otherwise."""
         check_choice("Model", unit.model, [self.name])

@@ -14,8 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from andlib import ablation, activations, concepts, encoders, paths, stages
-from andlib import asking as answers
+from andlib import ablation, activations, asking, concepts, descriptions, encoders, paths, stages
 from andlib.llms import prompts
 from andlib.llms.clients import open_llm
 from andlib.mini.consensus import Consensus
@@ -79,7 +78,7 @@ def seconds_each(job: Job) -> float | None:
 def jobs(setting: Setting, target: Target, run: Run) -> Iterator[Job]:
     """Every stage of a dissection and of Table 4; descriptions and neurons that stand for any others are the run's."""
     yield from _with_sounds(setting, target, _sounds(run, setting.seconds))
-    told, table = stages.clip_descriptions(run), stages.neurons(run, "ast")
+    told, table = descriptions.clip_descriptions(run), stages.neurons(run, "ast")
     table = table.sample(UNITS, random_state=0)
     yield from _with_units(setting, told, table, run)
     chats = [prompts.summary([told[i] for i in clips]) for clips in table["highest"][:QUESTIONS]]
@@ -124,7 +123,7 @@ def _with_units(setting: Setting, told: list[str], table, run: Run) -> Iterator[
     extremes = lambda: (activations.highest(u, run.k), activations.highest(-u, run.k))  # noqa: E731
     of_units = (UNITS, "unit", setting.units, all_units)
     yield Job("highest and lowest clips", extremes, *of_units)
-    yield Job("DB and TAB: similarity (cos cubed)", lambda: concepts.score(stages.FUNCTION, u, p), UNITS, "unit",
+    yield Job("DB and TAB: similarity (cos cubed)", lambda: concepts.score(concepts.FUNCTION, u, p), UNITS, "unit",
               2 * setting.units, f"2 × {all_units}")  # fmt: skip
     yield Job("summaries by rules", pair, *of_units, True)
     yield Job("calibration and open concepts", lambda: _concluded(run, table), *of_units, True)
@@ -137,10 +136,10 @@ def _concluded(run: Run, table) -> None:
 
 def settings(run: Run, folder: Path) -> Iterator[tuple[Setting, Target]]:
     """The embedded AST on its profile; AST and BEATs of the paper's size on as much as ESC-50 holds."""
-    small = stages.target(run, "ast")
+    small = run.target("ast")
     held = {"clips": len(run.probing_set), "seconds": run.profile.seconds, "classes": len(small.classes)}
     held |= {"tested": len(run.probing_set.in_folds(TEST)), "parts": run.profile.caption_parts}
-    yield Setting("mini", _units(small), answers.SAMPLED + len(small.classes), **held), small
+    yield Setting("mini", _units(small), asking.SAMPLED + len(small.classes), **held), small
     for name in ("ast", "beats"):
         target = random_network(name, folder / name)
         yield Setting(name, _units(target), _units(target), **PAPERS_SIZE), target

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
+from andlib import descriptions, responses
 from benchmarks.measuring import Row, in_own_process
 
 CLIPS, FRAMES = 2000, 198
@@ -62,18 +63,18 @@ def describe() -> tuple[dict[str, float], dict[str, int]]:
     vars(run)["probing_set"] = replace(clips, clips=clips.clips[:CLIPS], fingerprint=f"{clips.fingerprint}/{CLIPS}")
     network = random_network("ast", folder / "network", run.profile.seconds, max_length=FRAMES)
     where = np.arange(CLIPS)
-    stored = sum(run.store.holds("activations", key, "arrays") for key, _ in stages.shards(run, network))
+    stored = sum(run.store.holds("activations", key, "arrays") for key, _ in responses.shards(run, network))
     with stage("recording"):
-        stages.unit_activations(run, network)
+        responses.unit_activations(run, network)
     unknown = tempfile.TemporaryDirectory()  # a store that holds nothing yet
     fresh = replace(run, store=Store(Path(unknown.name)))
     vars(fresh)["probing_set"] = run.probing_set
     with stage("captions by the ear"):
-        texts = stages.clip_descriptions(fresh)
+        texts = descriptions.clip_descriptions(fresh)
     with stage("DB: encoding descriptions and concepts"):
-        p = stages.concept_similarity(fresh)
+        p = stages.concept_similarity(fresh, descriptions.clip_descriptions(fresh))
     with stage("highest and lowest clips, with reading of activations"):
-        extremes = stages.highest_and_lowest(run, network, where)
+        extremes = responses.highest_and_lowest(run, network, where)
     with stage("DB: five similarity functions"):
         for function in similarity.FUNCTIONS:
             for _, _, u in extremes.values():

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from andlib import scale, stages
+from andlib import responses, scale
 from andlib.errors import MissingExtra
 from andlib.records import Clip, ProbingSet
 from benchmarks.full_size import SECONDS, random_network
@@ -82,9 +82,9 @@ def taken(engine: scale.Engine, network, probing_set: ProbingSet) -> tuple[float
     ]
     begun = time.perf_counter()
     with scale.workers(engine, partial(replace, network)) as each:
-        list(each(stages.recorded, parts[: engine.workers if engine.engine == "ray" else 1]))
+        list(each(responses.recorded, parts[: engine.workers if engine.engine == "ray" else 1]))
         ready = time.perf_counter()
-        for _ in each(stages.recorded, parts):
+        for _ in each(responses.recorded, parts):
             pass
         return ready - begun, time.perf_counter() - ready
 

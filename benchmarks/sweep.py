@@ -6,9 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from andlib import ablation, replay
+from andlib import ablation, replay, unlearning
 from andlib.ablation import UnitSet
-from andlib.pages import section_4_3
 from andlib.run import open_run
 from andlib.targets import Target
 from benchmarks import measuring
@@ -22,13 +21,13 @@ AGAINST = "a whole pass for each set"
 def rows() -> Iterator[Row]:
     """Sweeps over the depth of a network, and Table 4's own sets, which mostly begin in the first block."""
     run = open_run({"profile": "mini", "model": "all"})
-    networks = {model: section_4_3.bench(run, model) for model in run.models}
+    networks = {model: unlearning.bench(run, model) for model in run.models}
     inputs = {model: features()[:CLIPS] for model, (*_, features) in networks.items()}
     small = networks["ast"][0]
     sets = _in_each_layer(small)
     yield _row(f"AST of mini, a set of {UNITS} units in each layer", small, inputs["ast"], sets, 5)
     for model, (network, *_) in networks.items():
-        sets = [units for units in section_4_3.unlearning_sets(run, model)["OCP"] if ablation.size(units)]
+        sets = [units for units in unlearning.table4_sets(run, model)["OCP"] if ablation.size(units)]
         yield _row(f"Table 4, OCP's sets on mini, {model}", network, inputs[model], sets)
     with tempfile.TemporaryDirectory() as folder:
         full = random_network("ast", Path(folder), max_length=512)

@@ -5,26 +5,26 @@ on where it was: what costs time is stored stage by stage, and a switch that lea
 """
 
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from itertools import combinations, product
 
 import numpy as np
-import pandas as pd
 
-from andlib import ablation, concepts, kept, stages
-from andlib import asking as answers
-from andlib.ablation import Effects, UnitSet
-from andlib.pages import section_4_3, section_4_4
+from andlib import ablation, asking, concepts, kept, stages
+from andlib.ablation import UnitSet
+from andlib.pages import section_4_1, section_4_4
 from andlib.pages.audit import EXHIBITS, MODES, NAME, Measures
 from andlib.pages.section_4_5 import most_in_a_cluster, sentence_clusters
 from andlib.profiles import LEARNT, MODELS
-from andlib.records import ProbingSet
+from andlib.responses import unit_activations
 from andlib.run import Run
 from andlib.similarity import FUNCTIONS
-from andlib.store import digest
+from andlib.statistics import spearmanr
+from andlib.unlearning import SEED, bench, block_units, table4_sets
+from andlib.unlearning import STRATEGIES as CHOSEN
+from making.command import asked
 
-STRATEGIES = ("random", *section_4_3.STRATEGIES)
+STRATEGIES = ("random", *CHOSEN)
 PERCENT, TAU, COMMONEST = section_4_4.MATCHED_AT, 4, 3
 
 
@@ -33,48 +33,34 @@ def closed(run: Run, model: str) -> Measures:
 
     DB's cosine under soft_wpmi, too. None where ICL was not asked for every unit.
     """
-    classes = stages.target(run, model).classes
+    classes = run.target(model).classes
     truth = [run.concepts.index(name) for name in classes]
     names = stages.embeddings(run, run.concepts, run.profile.encoder)
-    u = stages.unit_activations(run, model)["classifier"]
+    u = unit_activations(run, model)["classifier"]
     measures: Measures = {}
-    for shots in answers.SHOTS:
-        lists = answers.choices(run, model, shots)
+    for shots in asking.SHOTS:
+        lists = section_4_1.icl(run, model, shots)
         right = [named[:1] == (name,) for named, name in zip(lists, classes, strict=True) if named is not None]
         measures[f"ICL {shots}-shot"] = float(np.mean(right)) if len(right) == len(classes) else None
-    for method, p in {"TAB": stages.sound_similarity(run), "DB": stages.concept_similarity(run)}.items():
+    for method, p in reversed(section_4_1.similarities(run).items()):
         for function in FUNCTIONS:
             ranking = concepts.ranked(stages.closed_scores(run, method, function, u, p), 5)
-            found = concepts.identification(ranking, truth, names @ names.T)
-            measures[f"{method} {function}"] = float(found["top1"].mean())
+            identified = concepts.identification(ranking, truth, names @ names.T)
+            measures[f"{method} {function}"] = float(identified["top1"].mean())
+            if (method, function) == ("DB", "soft_wpmi"):
+                measures["DB soft_wpmi cosine"] = float(identified["cos"].mean())
         measures[f"{method} best"] = max(measures[f"{method} {function}"] for function in FUNCTIONS)
-    return measures | {"DB soft_wpmi cosine": float(found["cos"].mean())}
+    return measures
 
 
-def _silencer(run: Run, model: str) -> tuple[ProbingSet, Callable[[Sequence[UnitSet]], np.ndarray]]:
-    """The clips of fold 1, and what gives their logits [sets, clips, classes] without each set of units.
-
-    Equal sets (leading rows, say) are silenced once.
-    """
-    network, tested, position, features = section_4_3.bench(run, model)
-
-    def silenced(sets):
-        keys = [digest([(layer, *map(int, indices)) for layer, indices in units.items()]) for units in sets]
-        distinct = dict(zip(keys, sets, strict=True))
-        logits = section_4_3.silenced_logits(run, network, tested, list(distinct.values()), features)
-        return logits[[list(distinct).index(key) for key in keys]][:, :, position]
-
-    return tested, silenced
-
-
-def unlearning(run: Run, model: str) -> Measures:
+def unlearnt(run: Run, model: str) -> Measures:
     """Table 4: dA, dR, gap = dR - dA, and units silenced (mean, least and most a class), by strategy."""
-    (tested, silenced), measures = _silencer(run, model), {}
-    before, sets = silenced([{}])[0], section_4_3.unlearning_sets(run, model)
+    measured, measures = bench(run, model), {}
+    sets = table4_sets(run, model)
     for strategy in STRATEGIES:
-        sizes = np.array([ablation.size(units) for units in sets[strategy]])
-        effects = Effects(before, silenced(sets[strategy]), tested.labels, tested.sources, sizes)
+        effects = measured.effects(sets[strategy])
         a, r = ablation.ablated_and_remaining(effects.by_class(effects.own))
+        sizes = effects.sizes
         row = {"gap": r - a, "dA": a, "dR": r, "units": sizes.mean(), "least": sizes.min(), "most": sizes.max()}
         measures |= {f"{strategy} {name}": float(value) for name, value in row.items()}
     return measures
@@ -89,13 +75,14 @@ def importance(run: Run, model: str) -> Measures:
     """
     if model != MODELS[0]:
         return {}
-    (tested, silenced), names = _silencer(run, model), section_4_4.ATTRIBUTES
-    table = _blocks(stages.neurons(run, model, LEARNT))
+    measured, names = bench(run, model), section_4_4.ATTRIBUTES
+    table = block_units(stages.neurons(run, model, LEARNT))
     sets, wanted = (
         {n: [section_4_4.chosen(table, n, PERCENT, seed, faults) for seed in section_4_4.SEEDS] for n in names}
         for faults in (run.faults, run.faults - {"ablate_leading_rows"})
     )
-    right = {name: silenced(of).argmax(-1) == tested.labels for name, of in {"none": [{}], **sets}.items()}
+    tried = {"none": [{}], **sets}
+    right = {name: measured.logits(units).argmax(-1) == measured.tested.labels for name, units in tried.items()}
     measures: Measures = {name: float(values.mean()) for name, values in right.items()}
     ranked = [n for n in dict.fromkeys((*section_4_4.PANELS["4a"], *section_4_4.PANELS["4b"])) if n != "random"]
     spread = [measures[name] for name in ranked]
@@ -110,10 +97,6 @@ def _common(one: UnitSet, other: UnitSet) -> float:
     return shared / max(ablation.size(one), ablation.size(other), 1)
 
 
-def _blocks(table: pd.DataFrame) -> pd.DataFrame:
-    return table[table["layer"] != "classifier"]
-
-
 def adjectives(run: Run, model: str) -> Measures:
     """Figures 3 and 9: different adjectives kept, neurons that have one (counted by adjective), and the commonest."""
     counts = section_4_4.common_adjectives(run, model)
@@ -125,12 +108,12 @@ def depth(run: Run, model: str) -> Measures:
     """Figure 5: mean number of different adjectives a block unit, and Spearman's rho of it and the block."""
     found = section_4_4.adjectives_by_block(run, [model])
     pairs = found[["block", "adjectives"]].to_numpy()
-    return {"a unit": float(pairs[:, 1].mean()), "rho": float(section_4_4.spearmanr(*pairs.T))}
+    return {"a unit": float(pairs[:, 1].mean()), "rho": float(spearmanr(*pairs.T))}
 
 
 def polysemanticity(run: Run, model: str) -> Measures:
     """Figures 6, 11-13: share of uninterpretable block units that react, at the run's K and tau = 4."""
-    table = _blocks(stages.neurons(run, model))
+    table = block_units(stages.neurons(run, model))
     clips = np.stack(table.loc[~table["dead"], "highest"].to_list()).T
     return {"uninterpretable": float((most_in_a_cluster(sentence_clusters(run).counts, clips) < TAU).mean())}
 
@@ -138,7 +121,7 @@ def polysemanticity(run: Run, model: str) -> Measures:
 def texts(run: Run, model: str) -> Measures:
     """Table 6: shares of block units of which another thing is said than in mode corrected: the first concept of TAB
     and DB, the calibrated summary, or the words of C_open."""
-    told, usual = (_blocks(stages.neurons(r, model)) for r in (run, _mode(run, "corrected")))
+    told, usual = (block_units(stages.neurons(r, model)) for r in (run, _mode(run, "corrected")))
     said = {name: ([name.lower()], 1) for name in ("TAB", "DB")}
     said |= {
         "summary": (["calibrated"], None),
@@ -151,7 +134,7 @@ def texts(run: Run, model: str) -> Measures:
     return {name: float(values.mean()) for name, values in differ.items()}
 
 
-_OF = dict(zip(EXHIBITS, (closed, unlearning, texts, adjectives, importance, depth, polysemanticity), strict=True))
+_OF = dict(zip(EXHIBITS, (closed, unlearnt, texts, adjectives, importance, depth, polysemanticity), strict=True))
 
 
 def measure(run: Run, modes: Sequence[str] = MODES) -> dict[str, dict[str, dict[str, Measures]]]:
@@ -168,9 +151,7 @@ def measure(run: Run, modes: Sequence[str] = MODES) -> dict[str, dict[str, dict[
 
 
 def _mode(run: Run, mode: str) -> Run:
-    other = replace(run, mode=mode)
-    vars(other).update(probing_set=run.probing_set, completions=run.completions)
-    return other
+    return run.using(mode=mode)
 
 
 def _rounded(measures: Measures) -> Measures:
@@ -179,10 +160,10 @@ def _rounded(measures: Measures) -> Measures:
 
 def main() -> None:
     """The command line; see the module's docstring."""
-    run, given = kept.asked("Measures every table and figure under each fault of the released code.")
+    run, given = asked("Measures every table and figure under each fault of the released code.")
     started = time.monotonic()
     modes = measure(run)
-    about = {"seed": section_4_3.SEED, "seeds_of_figure4": section_4_4.SEEDS, "made_by": run.made_by()}
+    about = {"seed": SEED, "seeds_of_figure4": section_4_4.SEEDS, "made_by": run.made_by()}
     held = {**about, "seconds": round(time.monotonic() - started), "modes": modes}
     print(kept.write(given.profile, NAME, held))
 

@@ -16,14 +16,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from andlib import ablation, kept, paths
+from andlib import kept, paths, responses
 from andlib.pages.cross_fitting import MODEL, NAME
 from andlib.records import ProbingSet
 from andlib.run import Run, open_run
+from andlib.statistics import accuracy
 from andlib.store import write_atomically
 
 DECIMALS = 4
-DRAWS, SEED = 1000, 0
 
 
 def cross_fit(folds: np.ndarray, by_fold: dict[int, np.ndarray]) -> np.ndarray:
@@ -42,15 +42,10 @@ def held_out_accuracy(probing_set: ProbingSet, crossed: np.ndarray) -> pd.DataFr
 
     One row a fold and one for all; columns clips, accuracy, low, high, n.
     """
-    right = (crossed.argmax(1) == probing_set.labels).astype(float)
+    right = crossed.argmax(1) == probing_set.labels
     inside = {f"fold {fold}": probing_set.folds == fold for fold in sorted(set(probing_set.folds.tolist()))}
-    rows = []
-    for name, of in {**inside, "all": np.full(len(right), True)}.items():
-        rng = np.random.default_rng(SEED)
-        weights = ablation.bootstrap_weights(probing_set.labels[of], probing_set.sources[of], DRAWS, rng)
-        low, high = ablation.interval(weights @ right[of] / weights.sum(1))
-        rows.append({"clips": name, "accuracy": right[of].mean(), "low": low, "high": high, "n": int(of.sum())})
-    return pd.DataFrame(rows)
+    inside["all"] = np.full(len(right), True)
+    return pd.DataFrame({"clips": name, **accuracy(right, probing_set, clips)} for name, clips in inside.items())
 
 
 def networks(run: Run) -> dict[int, Path]:
@@ -74,12 +69,11 @@ def networks(run: Run) -> dict[int, Path]:
 
 def measured(run: Run, folders: dict[int, Path]) -> dict:
     """What is committed: see there. folders: `networks`."""
-    from andlib import stages
     from andlib.networks.checkpoints import load_target
 
     probing_set = run.probing_set
     targets = {fold: load_target(path, name=MODEL, seconds=run.profile.seconds) for fold, path in folders.items()}
-    by_fold = {fold: stages.unit_activations(run, network)["classifier"] for fold, network in targets.items()}
+    by_fold = {fold: responses.unit_activations(run, network)["classifier"] for fold, network in targets.items()}
     crossed = cross_fit(probing_set.folds, by_fold)
     records = {fold: json.loads((path / "record.json").read_text()) for fold, path in folders.items()}
     return {

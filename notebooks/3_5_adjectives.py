@@ -29,13 +29,12 @@ llm: str = ""  # language model to ask: smollm2 | transformers:MODEL | openai:MO
 import pandas as pd
 
 import andlib as al
-from andlib import asking as answers
-from andlib import tagging
+from andlib import asking, stages, tagging
 from andlib.pages import section_4_4
 from andlib.report.tables import keep, listing, plain
 
 run = al.open_run(globals())
-origins = al.caption_parts(run)
+origins = run.caption_parts
 al.figures.style()
 
 # %% [markdown]
@@ -61,7 +60,7 @@ al.figures.common_adjectives(counts, 20);
 
 # %% tags=["hide-input"]
 shown = list(dict.fromkeys(word for held in counts.values() for word in held.index[:20]))
-said = answers.verdicts(run, shown)
+said = asking.verdicts(run, shown)
 told = {True: "yes", False: "no", None: "no answer is kept"}
 common = pd.DataFrame({"adjective": shown, **{name: held.reindex(shown, fill_value=0).to_numpy() for name, held in counts.items()}})
 common = common.assign(**{"our list": [tagging.ACOUSTIC.get(word, "no") for word in shown], run.answerer: [told[said[word]] for word in shown]})
@@ -75,7 +74,7 @@ plain(common, "Neurons that have each common adjective, and what two filters say
 
 # %% tags=["hide-input"]
 by_rules = [point for name in run.models for points in al.neurons(run, name)["calibrated"] for point in points]
-asked = {name: answers.neurons(run, name) for name in run.models}
+asked = {name: stages.neurons_by_language_model(run, name) for name in run.models}
 by_llm = [point for table in asked.values() for points in table["calibrated"] for point in points]
 texts = {"summaries by rules" if run.summariser == "rules" else f"summaries by {run.answerer}": by_rules, f"summaries by {run.answerer}, sampled neurons": by_llm, "descriptions of clips": al.clip_descriptions(run)}
 fates = {name: section_4_4.adjective_fates(read) for name, read in texts.items()}
@@ -95,7 +94,7 @@ listing(rows, "What the filters make of every adjective", run.made_by(*origins))
 # %% tags=["hide-input"]
 kept = fates[f"summaries by {run.answerer}, sampled neurons"]
 judged = kept[kept["filter"].isin(["kept", "not acoustic"])].groupby("adjective")["times"].sum().sort_values(ascending=False, kind="stable")
-verdicts = answers.verdicts(run, judged.index)
+verdicts = asking.verdicts(run, judged.index)
 sides = {
     "both keep": [word for word in judged.index if word in tagging.ACOUSTIC and verdicts[word]],
     "our list alone": [word for word in judged.index if word in tagging.ACOUSTIC and verdicts[word] is False],

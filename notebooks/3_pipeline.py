@@ -37,8 +37,7 @@ from textwrap import shorten
 import pandas as pd
 
 import andlib as al
-from andlib import asking as answers
-from andlib import language, stages, summaries
+from andlib import asking, language, stages, summaries
 from andlib.llms import prompts
 from andlib.records import Unit
 from andlib.report.tables import keep, listing, plain
@@ -46,11 +45,11 @@ from andlib.tagging import tag
 
 run = al.open_run(globals(), unit=str, class_unit=int)
 al.figures.style()
-origins = al.caption_parts(run)
-target = al.target(run, run.models[0])
+origins = run.caption_parts
+target = run.target(run.models[0])
 neurons = al.neurons(run, target.name).set_index("unit", drop=False)
 default = al.chosen_unit(target, "")
-drawn = answers.sampled(neurons).query("layer == @default.layer")["unit"]
+drawn = asking.sampled(neurons).query("layer == @default.layer")["unit"]
 address = al.chosen_unit(target, run.extra["unit"] or next(iter(drawn), default.id))
 neuron = neurons.loc[address.id]
 
@@ -109,7 +108,7 @@ texts = al.clip_descriptions(run)
 
 def by_language_model(unit):
     """The neuron as the language model describes it; none where it was not asked, or one of two answers is missing."""
-    table = answers.summarised(run, neurons.loc[[unit]], texts)
+    table = asking.summarised(run, neurons.loc[[unit]], texts)
     return [row for _, row in stages.concluded(run, table, language_model=True).iterrows()] if table["answered"].all() else []
 
 
@@ -186,11 +185,11 @@ asked = Unit(target.name, "classifier", run.extra["class_unit"])
 target.check(asked)
 last = [*by_language_model(asked.id), neurons.loc[asked.id]][0]
 read = last["high" if "icl_uncalibrated" in run.faults else "calibrated"]
-chats = {shots: prompts.choice(run.concepts, read, shots) for shots in answers.SHOTS}
-al.tables.table5(chats[max(answers.SHOTS)], run.made_by(*origins))
+chats = {shots: prompts.choice(run.concepts, read, shots) for shots in asking.SHOTS}
+al.tables.table5(chats[max(asking.SHOTS)], run.made_by(*origins))
 
 # %% tags=["hide-input"]
-given = dict(zip(chats, (answers.ask(run, [chat], prompts.CHOICE_SAMPLING, "choices")[0] for chat in chats.values()), strict=True))
+given = dict(zip(chats, (asking.ask(run, [chat], prompts.CHOICE_SAMPLING, "choices")[0] for chat in chats.values()), strict=True))
 replies = [{"worked examples": str(shots), "answer": answer.text if answer else "none is kept", "read as": words(prompts.ranked(answer.text, run.concepts)) if answer else "–"} for shots, answer in given.items()]
 listing(replies, f"What {run.answerer} answers for {asked.id}", run.made_by(*origins))
 

@@ -36,12 +36,12 @@ from collections import Counter
 import pandas as pd
 
 import andlib as al
-from andlib import asking as answers
+from andlib import asking, stages
 from andlib.pages import section_3_2 as section_3
 from andlib.report.tables import keep, listing, plain
 
 run = al.open_run(globals(), compare_encoder=str)
-origins = al.caption_parts(run)
+origins = run.caption_parts
 
 # %% [markdown]
 # ## What is asked
@@ -51,8 +51,8 @@ origins = al.caption_parts(run)
 # Neurons that share their five clips share one question.
 
 # %% tags=["hide-input"]
-described = {name: answers.neurons(run, name) for name in run.models}
-saved = [{"model": name, **answers.questions_saved(al.neurons(run, name))} for name in run.models]
+described = {name: stages.neurons_by_language_model(run, name) for name in run.models}
+saved = [{"model": name, **asking.questions_saved(al.neurons(run, name))} for name in run.models]
 asked = [{"model": name, "asked about": t.attrs["asked"], "questions": t.attrs["questions"], "answered": len(t), "cut by length": t.attrs["cut"]} for name, t in described.items()]
 listing(asked, f"Neurons that {run.answerer} was asked about", run.made_by(*origins))
 
@@ -98,7 +98,7 @@ for name, table in described.items():
     for unit in last["unit"]:
         by_rules = al.neurons(run, name).set_index("unit").loc[unit, "high"]
         by_llm = last.set_index("unit").loc[unit, "high"]
-        title = f"{unit} ({al.target(run, name).classes[last['index'].iloc[0]]})"
+        title = f"{unit} ({run.target(name).classes[last['index'].iloc[0]]})"
         rows += [{"neuron": title, "by": "rules", "S_h": " ".join(by_rules)}, {"neuron": title, "by": "language model", "S_h": " / ".join(by_llm)}]
 listing(rows, "S_h by rules and by the language model", run.made_by(*origins))
 
@@ -141,10 +141,10 @@ def by_model(summariser, column, spec):
 keep(
     answerer=run.answerer,
     prompt=prompts.SUMMARY,
-    sampled=answers.SAMPLED,
+    sampled=asking.SAMPLED,
     sets=int(read["set"].nunique()) if len(read) else 0,
     read=f"{read['label'].notna().sum()} of {len(read)} points were read." if len(read) else "This profile has no such captions: see the page on ESC-10.",
-    adjectives=len(answers.labelled_adjectives()),
+    adjectives=len(asking.labelled_adjectives()),
     llm_shared=by_model("llm", "shared", ".0%"),
     llm_some=by_model("llm", "some", ".0%"),
     llm_points=by_model("llm", "points", ".1f"),

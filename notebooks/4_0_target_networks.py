@@ -76,7 +76,7 @@ keep(
 # A neuron is one output of one linear layer: in AST a block's `attention_output`, `intermediate` and `output`, in BEATs its `fc1` and `fc2`, and in both the classifier's outputs.
 
 # %% tags=["hide-input"]
-networks = [al.target(run, name) for name in run.models]
+networks = [run.target(name) for name in run.models]
 rows = [
     {
         "model": network.name,

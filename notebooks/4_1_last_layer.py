@@ -54,7 +54,7 @@ al.figures.style()
 
 # %% tags=["hide-input"]
 results = al.last_layer(run)
-origins = al.caption_parts(run)
+origins = run.caption_parts
 table2(results, run.made_by(*origins), run.rests_on)
 
 # %% tags=["hide-input"]

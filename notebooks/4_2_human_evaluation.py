@@ -43,7 +43,7 @@ from andlib.pages import section_4_2 as human_evaluation
 from andlib.report.tables import keep, plain, table3
 
 run = al.open_run(globals(), per_block=int, seed=int, ratings=str, bertscore=list(human_evaluation.BERTSCORES))
-origins = al.caption_parts(run)
+origins = run.caption_parts
 
 # %% [markdown]
 # ## The neurons

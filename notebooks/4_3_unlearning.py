@@ -58,7 +58,7 @@ al.figures.style()
 
 # %% tags=["hide-input"]
 results = al.unlearning_table(run)
-origins = al.caption_parts(run)
+origins = run.caption_parts
 table4(results, run.made_by(*origins))
 
 # %% tags=["remove-cell"]

@@ -29,11 +29,12 @@ llm: str = ""  # the summariser's language model, asked about every neuron: tran
 import pandas as pd
 
 import andlib as al
+from andlib import statistics
 from andlib.pages import section_4_4
 from andlib.report.tables import feature_importance, keep, plain
 
 run = al.open_run(globals())
-origins = al.caption_parts(run)
+origins = run.caption_parts
 al.figures.style()
 
 # %% [markdown]
@@ -110,7 +111,7 @@ plain(narrowing, "Figure 5's claim, part by part", run.made_by(*origins))
 # %% tags=["remove-cell"]
 of_first = compared[compared["model"] == run.models[0]]
 beyond = of_first[(of_first["claim"] == "beyond layers") & (of_first["verdict"] == "holds")]
-verdicts = {claim: section_4_4.together(rows["verdict"]) for claim, rows in of_first.groupby("claim") if claim != "beyond layers"} | {"f5_ast_narrows": section_4_4.together(narrowing["verdict"])}
+verdicts = {claim: statistics.together(rows["verdict"]) for claim, rows in of_first.groupby("claim") if claim != "beyond layers"} | {"f5_ast_narrows": statistics.together(narrowing["verdict"])}
 of = curves[curves["model"] == run.models[0]].set_index(["attribute", "percent", "set"])
 least = of.loc[[(name, 12, "chosen") for name in section_4_4.ATTRIBUTES], "accuracy"]
 

@@ -54,7 +54,7 @@ shown = rows[(rows["k"] == run.k) & (rows["tau"] == tau)]
 al.figures.uninterpretable(shown);
 
 # %% tags=["hide-input"]
-origins = al.caption_parts(run)
+origins = run.caption_parts
 shares = shown.pivot(index="model", columns="block", values="share").rename(columns="block {}".format)
 readings = shown.groupby("model")[["share_printed", "chance", "chance_printed"]].mean()
 readings.columns = ["all, Algorithm 1", "chance", "chance, Algorithm 1"]

@@ -36,7 +36,7 @@ import andlib as al
 from andlib.report.tables import keep, plain
 
 run = al.open_run(globals(), per_block=int, seed=int, units=str)
-origins = al.caption_parts(run)
+origins = run.caption_parts
 
 # %% [markdown]
 # ## What is shown

@@ -36,7 +36,7 @@ from andlib.report.tables import keep, plain
 from andlib.statistics import holm
 
 run = al.open_run(globals())
-origins = al.caption_parts(run)
+origins = run.caption_parts
 al.figures.style()
 
 # %% [markdown]
@@ -66,7 +66,7 @@ al.figures.acoustics({word: appendix_c.unit_acoustics(run, first, word) for word
 # %% tags=["hide-input"]
 bare = appendix_c.without_measured(run)
 rows = [
-    {"model": name, "word": word, "descriptions": " + ".join(al.caption_parts(source)), **appendix_c.with_and_without(source, name, word)}
+    {"model": name, "word": word, "descriptions": " + ".join(source.caption_parts), **appendix_c.with_and_without(source, name, word)}
     for source in (run, bare)
     for name in run.models
     for word in appendix_c.WORDS

@@ -36,7 +36,7 @@ from andlib.pages import planted_neurons as planted
 from andlib.report.tables import keep, plain
 
 run = al.open_run(globals())
-origins = al.caption_parts(run)
+origins = run.caption_parts
 al.figures.style()
 
 # %% [markdown]
@@ -63,7 +63,7 @@ al.figures.style()
 # These words were fixed by meaning before any neuron was planted. That closed methods are given the set of the own kind, too, was added after the joint set had been seen to hide attributes; and graded attributes, planted by degree at first, were made to hold or not, because by degree every seed had chosen the same five clips.
 
 # %% tags=["hide-input"]
-table, said = planted.neurons(run), planted.captioned(run)
+table, said = planted.planted_neurons(run), planted.captioned(run)
 every = planted.judged(table)
 stated = set(said.loc[said["said"] >= 0.5, "truth"])
 clean = every[every["truth"].isin(stated) & (every["noise"] == 0) & (every["concepts"] != "joint")]

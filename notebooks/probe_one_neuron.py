@@ -47,11 +47,11 @@ from andlib import firing, recordings, summaries, targets
 from andlib.report.tables import keep, plain
 
 run = al.open_run(globals(), unit=str, words=str, other_k=int, t=float, pooling=str, factor=float, wav=str)
-target = al.target(run, run.models[0])
+target = run.target(run.models[0])
 asked = run.extra["words"] or "high-pitched animal"
 found = al.search(al.neurons(run, target.name), asked, run=run, best=5)
 address = al.chosen_unit(target, run.extra["unit"] or ("/".join(found["unit"].iloc[0].split("/")[1:]) if run.extra["words"] else ""))
-origins = al.caption_parts(run)
+origins = run.caption_parts
 
 # %% [markdown]
 # ## The neuron

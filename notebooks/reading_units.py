@@ -61,7 +61,7 @@ keep(first=", ".join(f"{name} {value:.0%} instead of {usual[name]:.0%}" for name
 plain(
     readings.rename(columns={"top1": "top-1", "top5": "top-5"}),
     "Table 2 under other readings (DB, all clips)",
-    run.made_by(*al.caption_parts(run)),
+    run.made_by(*run.caption_parts),
     dict.fromkeys(["top-1", "top-5", "moved"], ".1%"),
 )
 
@@ -88,7 +88,7 @@ plain(
 # ## Try it yourself
 #
 # ```python
-# target = al.target(run, "beats_frozen").read(pooling="max", nonlinearity="gelu")
+# target = run.target("beats_frozen").read(pooling="max", nonlinearity="gelu")
 # al.neurons(run, target, layers=("block3.fc1",))
 # ```
 #

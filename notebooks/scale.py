@@ -29,7 +29,7 @@ import math
 import pandas as pd
 
 import andlib as al
-from andlib import kept, stages
+from andlib import kept, responses
 from andlib.report.tables import keep, plain
 
 run = al.open_run(globals())
@@ -41,7 +41,7 @@ costs = kept.read("mini", "stage_costs", "python -m benchmarks.cost")
 sizes = {size["name"]: size for size in costs["settings"] if size["name"] != "mini"}
 each = pd.DataFrame(costs["stages"]).set_index(["setting", "stage"])["seconds"]
 made = f"By benchmarks.cost: processor time of one thread, {costs['machine']['processor']}, torch {costs['machine']['torch']}."
-shards = math.ceil(CLIPS / stages.SHARD)
+shards = math.ceil(CLIPS / responses.SHARD)
 
 # %% [markdown]
 # ## What is assumed
@@ -111,10 +111,10 @@ keep(
     measured_seconds=sizes["ast"]["seconds"],
     rate_khz=RATE / 1000,
     unit_minutes=", ".join(f"{name} {sum(each[name, stage] for stage in of_units) * size['units'] / 60:.1f}" for name, size in sizes.items()),
-    shard=stages.SHARD,
+    shard=responses.SHARD,
     shards=shards,
     recording=", ".join(f"{name} {row['hours, 1 core'] / 24 / 365.25:.2g}" for name, row in recorded.iterrows()),
-    shard_minutes=", ".join(f"{name} {row['clip, s'] * stages.SHARD / 60:.0f}" for name, row in recorded.iterrows()),
+    shard_minutes=", ".join(f"{name} {row['clip, s'] * responses.SHARD / 60:.0f}" for name, row in recorded.iterrows()),
     caption_seconds=a_caption,
     caption_years=a_caption * CLIPS / 3600 / 24 / 365.25,
     full_gb=", ".join(f"{row['network']} {row['GB']:,.0f}" for _, row in disk[disk["what"] == "every activation of every clip"].iterrows()),

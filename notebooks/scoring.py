@@ -38,7 +38,7 @@ from andlib.report.tables import keep, plain
 
 run = al.open_run(globals())
 al.figures.style()
-origins = al.caption_parts(run)
+origins = run.caption_parts
 
 # %% [markdown]
 # ## What is measured

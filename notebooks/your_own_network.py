@@ -93,7 +93,7 @@ neurons["with noun"] = neurons["nouns"].map(len) > 0
 shares = ["with adjective", "with noun", "borne out", "shuffled captions", "untrained", "any name"]
 by_layer = neurons.groupby("layer", sort=False)
 layers = by_layer.agg(units=("unit", "size"), dead=("dead", "sum")).join(by_layer[["points", *shares]].mean()).reset_index()
-made_by = run.made_by(*al.caption_parts(run))
+made_by = run.made_by(*run.caption_parts)
 plain(layers, f"Units of the sound-effects network, described from {len(classes)} clips", made_by, dict.fromkeys(shares, ".0%") | {"points": ".1f"})
 
 # %% tags=["remove-cell"]

@@ -78,9 +78,8 @@ def tiny_run(folder, **changes):
     from andlib.store import Store
 
     profile = replace(MINI, seconds=0.5, networks={"ast": str(tiny_folder())})
-    run = Run(profile, ("ast",), store=Store(folder), **{"k": 3, **changes})
-    run.__dict__["probing_set"] = tiny_set()  # a cached property: three classes instead of 28
-    return run
+    # three classes instead of 28
+    return Run(profile, ("ast",), store=Store(folder), given={"probing_set": tiny_set()}, **{"k": 3, **changes})
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,7 @@ import pytest
 import torch
 from conftest import tiny_target
 
-from andlib import ablation
+from andlib import ablation, statistics
 from andlib.errors import InputError
 
 RNG = np.random.default_rng(0)
@@ -115,7 +115,7 @@ def test_margins_ignore_a_shift_of_all_logits():
 
 def test_bootstrap_draws_whole_sources_within_classes():
     e = _effects()
-    weights = ablation.bootstrap_weights(e.labels, e.sources, 50, RNG)
+    weights = statistics.bootstrap_weights(e.labels, e.sources, 50, RNG)
     for label in range(4):
         np.testing.assert_array_equal(weights[:, e.labels == label].sum(1), 6)  # three sources of two clips
     for source in np.unique(e.sources):
@@ -125,8 +125,8 @@ def test_bootstrap_draws_whole_sources_within_classes():
 
 def test_permutation_p_finds_a_diagonal_and_is_uniform_without_one():
     diagonal = RNG.standard_normal((6, 6)) * 0.1 - 5 * np.eye(6)
-    assert ablation.permutation_p(diagonal, 999, RNG) < 0.01
-    p = [ablation.permutation_p(RNG.standard_normal((6, 6)), 99, RNG) for _ in range(200)]
+    assert statistics.permutation_p(diagonal, 999, RNG) < 0.01
+    p = [statistics.permutation_p(RNG.standard_normal((6, 6)), 99, RNG) for _ in range(200)]
     assert 0.4 < np.mean(p) < 0.6
     assert min(p) >= 1 / 100
 

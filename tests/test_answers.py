@@ -11,8 +11,7 @@ from conftest import CLASSES, tiny_run, tiny_set
 
 import andlib.mini.synthesis
 import andlib.run
-from andlib import asking as answers
-from andlib import kept, paths, stages
+from andlib import descriptions, kept, paths, stages
 from andlib.errors import InputError
 from andlib.llms import prompts
 from andlib.llms.clients import SMOLLM2
@@ -81,8 +80,8 @@ def units(*sets) -> pd.DataFrame:
 def test_equal_sets_of_clips_share_one_question(asking):
     model = Scripted(lambda words: f"Hello!\n1. It is number {sum(map(ord, words))}.")
     run = asking(model)
-    texts = stages.clip_descriptions(run)
-    table = answers.summarised(run, units([0, 1, 2], [2, 0, 1], [0, 1, 3]), texts)
+    texts = descriptions.clip_descriptions(run)
+    table = asking.summarised(run, units([0, 1, 2], [2, 0, 1], [0, 1, 3]), texts)
     assert len(model.asked) == 3  # two sets of highest clips, one of lowest
     assert table["high"][0] == table["high"][1] != table["high"][2] and table["answered"].all()
     assert all(len(points) == 1 for points in table["high"])
@@ -92,18 +91,18 @@ def test_equal_sets_of_clips_share_one_question(asking):
 
 def test_questions_saved_are_counted():
     table = units([0, 1, 2], [2, 0, 1], [27, 29, 28])
-    assert answers.questions_saved(table) == {"units": 3, "summaries": 6, "questions": 2}
+    assert asking.questions_saved(table) == {"units": 3, "summaries": 6, "questions": 2}
 
 
 def test_kinds_say_what_a_point_speaks_of(asking):
     run = asking(Scripted("1. Loud.\n2. Something barks.\n3. A helicopter.\n4. A loud dog barks.\n5. They are alike."))
-    table = answers.summarised(run, units([0, 1, 2]), stages.clip_descriptions(run))
+    table = asking.summarised(run, units([0, 1, 2]), descriptions.clip_descriptions(run))
     assert table["kinds"][0] == ["quality", "event", "source", "quality", ""]
 
 
 def test_an_answer_cut_by_length_is_counted_once(asking):
     run = asking(Scripted(Answer("1. Rain", "length")))
-    table = answers.summarised(run, units([0, 1, 2], [1, 2, 0], [3, 4, 5]), stages.clip_descriptions(run))
+    table = asking.summarised(run, units([0, 1, 2], [1, 2, 0], [3, 4, 5]), descriptions.clip_descriptions(run))
     assert table.attrs["cut"] == 3 and table["high"].tolist() == [("Rain",)] * 3
 
 
@@ -112,10 +111,10 @@ def test_neurons_without_an_answer_are_left_out_and_counted(asking):
         return Answer("", error="tired") if sum(map(ord, words)) % 3 == 0 else f"1. Set {len(words)}."
 
     model = Scripted(fails_for_some)
-    table = answers.neurons(asking(model), "ast")
+    table = stages.neurons_by_language_model(asking(model), "ast")
     every = stages.neurons(asking(None), "ast")
     failed = {words for words in model.words("summary") if sum(map(ord, words)) % 3 == 0}
-    texts = stages.clip_descriptions(asking(None))
+    texts = descriptions.clip_descriptions(asking(None))
 
     def question(clips):
         return prompts.summary([texts[i] for i in sorted(clips)])[0]["content"]
@@ -124,17 +123,17 @@ def test_neurons_without_an_answer_are_left_out_and_counted(asking):
     assert failed and 0 < sum(whole) < len(every)
     assert table["unit"].tolist() == every["unit"][whole].tolist()
     assert table.attrs["asked"] == len(every) == 67 and table.attrs["questions"] == len(model.words("summary"))
-    assert answers.neurons(asking(None), "ast").empty  # another model's answers are not ours
+    assert stages.neurons_by_language_model(asking(None), "ast").empty  # another model's answers are not ours
 
 
 def test_a_sample_holds_the_classifier_and_the_same_block_units_each_time(monkeypatch):
     layers = ["block0.output"] * 300 + ["classifier"] * 3
     table = pd.DataFrame({"layer": layers, "index": [*range(300), *range(3)]})
-    sample = answers.sampled(table)
+    sample = asking.sampled(table)
     assert len(sample) == 123 and (sample["layer"] == "classifier").sum() == 3
-    assert sample.index.is_monotonic_increasing and sample.equals(answers.sampled(table))
+    assert sample.index.is_monotonic_increasing and sample.equals(asking.sampled(table))
     monkeypatch.setattr(answers, "SAMPLED", 400)
-    assert answers.sampled(table).equals(table)
+    assert asking.sampled(table).equals(table)
 
 
 # ---- adjectives
@@ -143,7 +142,7 @@ def test_a_sample_holds_the_classifier_and_the_same_block_units_each_time(monkey
 @pytest.mark.parametrize("loud, kept", [("No.", ["purple"]), ("Hm.", ["purple"]), ("Yes.", ["purple", "loud"])])
 def test_the_models_verdict_decides_on_adjectives(asking, loud, kept):
     model = Scripted(verdict=lambda words: loud if words.endswith("loud") else "Yes, it can.")
-    table = answers.neurons(asking(model), "ast")
+    table = stages.neurons_by_language_model(asking(model), "ast")
     hissing = table["calibrated"].map(lambda points: THEMES[0] in points)
     assert hissing.any() and all(found == kept for found in table.loc[hissing, "adjectives"])
     assert sorted(words.rpartition(" ")[2] for words in model.words("verdict")) == ["high", "loud", "purple"]  # once
@@ -152,7 +151,7 @@ def test_the_models_verdict_decides_on_adjectives(asking, loud, kept):
 def test_verdicts_are_true_false_or_none(asking):
     said = {"loud": "Yes.", "red": "No.", "odd": "Well.", "deep": Answer("", error="tired")}
     run = asking(Scripted(verdict=lambda words: said[words.rpartition(" ")[2]]))
-    assert answers.verdicts(run, ["red", "loud", "odd", "deep", "red"]) == {
+    assert asking.verdicts(run, ["red", "loud", "odd", "deep", "red"]) == {
         "deep": None,
         "loud": True,
         "odd": None,
@@ -165,7 +164,7 @@ def test_adjectives_of_the_released_word_lists_are_asked_about_too(asking):
     def negated(words):  # the released code counts a word that is negated early in a point
         return "No loud dog is here." if THEMES[2] in themed(words) else themed(words)
 
-    table = answers.neurons(asking(Scripted(negated), mode="word_lists_by_substring"), "ast")
+    table = stages.neurons_by_language_model(asking(Scripted(negated), mode="word_lists_by_substring"), "ast")
     loud = table["calibrated"].map(lambda points: list(points) == ["No loud dog is here."])
     assert loud.any() and all(found == ["loud"] for found in table.loc[loud, "adjectives"])
 
@@ -173,7 +172,7 @@ def test_adjectives_of_the_released_word_lists_are_asked_about_too(asking):
 def test_labelled_adjectives_are_distinct_words_each_with_a_label():
     frame = pd.read_csv(paths.PACKAGE / "adjectives.csv")
     assert set(frame["acoustic"]) == {"yes", "no"} and frame["adjective"].is_unique
-    labels = answers.labelled_adjectives()
+    labels = asking.labelled_adjectives()
     assert len(labels) == len(frame) >= 50 and all(word == word.strip().lower() for word in labels)
     assert (labels["bright"], labels["common"]) == (True, False)
 
@@ -193,7 +192,7 @@ def test_choices_are_ranked_lists_and_top_5_holds_top_1(asking, three_summaries)
     replies = {"0.": "Answer: dog, rain", "1.": "Answer: dog, rain, cat", "2.": "Answer: none"}
     run = asking(Scripted(choice=lambda words: replies[words[-2:]]))
     expected = [("dog", "rain"), ("dog", "rain", "cat"), ()]
-    assert answers.choices(run, "ast", 1) == answers.choices(run, "ast", 2) == expected
+    assert asking.choices(run, "ast", 1) == asking.choices(run, "ast", 2) == expected
     truth = [run.concepts.index(name) for name in CLASSES]
     names = stages.embeddings(run, run.concepts, run.profile.encoder)
     cosine = names @ names.T
@@ -208,27 +207,27 @@ def test_choices_are_ranked_lists_and_top_5_holds_top_1(asking, three_summaries)
 def test_a_unit_without_an_answer_is_none_and_does_not_count(asking, three_summaries):
     replies = {"0.": Answer("", error="tired"), "1.": "Answer: none", "2.": CHOICE}
     run = asking(Scripted(choice=lambda words: replies[words[-2:]]))
-    assert answers.choices(run, "ast", 1) == [None, (), ("dog", "siren", "cat")]
+    assert asking.choices(run, "ast", 1) == [None, (), ("dog", "siren", "cat")]
     [first, _] = section_4_1._asked(run, "ast", [0, 1, 0], np.eye(50))
     assert first["units"] == 2 and first["none"] == 1 and first["top1"] == 0.5
 
 
 def test_where_nothing_is_answered_there_is_no_number(asking):
     run = asking(None)
-    assert answers.choices(run, "ast", 1) == [None] * 3
+    assert asking.choices(run, "ast", 1) == [None] * 3
     rows = list(section_4_1._asked(run, "ast", [0, 1, 2], np.eye(50)))
     assert [row["units"] for row in rows] == [0, 0] and np.isnan([row["top1"] for row in rows]).all()
 
 
 def test_icl_uncalibrated_reads_the_whole_summary_and_snaps_to_the_nearest(asking):
     model = Scripted(choice="It is the miaow of a kitten.")
-    assert answers.choices(asking(model), "ast", 1) == [()] * 3
+    assert asking.choices(asking(model), "ast", 1) == [()] * 3
     assert model.words("choice") and not any("They are alike." in words for words in model.words("choice"))
     model.asked.clear()
-    assert answers.choices(asking(model, mode="icl_uncalibrated"), "ast", 1) == [("cat",)] * 3
+    assert asking.choices(asking(model, mode="icl_uncalibrated"), "ast", 1) == [("cat",)] * 3
     assert model.words("choice") and all("They are alike." in words for words in model.words("choice"))
     named = Scripted(model="another")
-    assert answers.choices(asking(named, mode="icl_uncalibrated"), "ast", 1) == [("dog", "siren", "cat")] * 3
+    assert asking.choices(asking(named, mode="icl_uncalibrated"), "ast", 1) == [("dog", "siren", "cat")] * 3
 
 
 # ---- the language model as the run's summariser
@@ -285,8 +284,8 @@ def commit_answers(open_run, monkeypatch, model, **changes):
 
 def everything(run) -> list:
     """All that pages read of a language model."""
-    table = answers.neurons(run, "ast")
-    lists = [answers.choices(r, "ast", shots) for r, shots in ((run, 1), (run, 2), (released(run), 1))]
+    table = stages.neurons_by_language_model(run, "ast")
+    lists = [asking.choices(r, "ast", shots) for r, shots in ((run, 1), (run, 2), (released(run), 1))]
     frames = [section_3.supported(run), section_3.adjective_filters(run), section_3.real_captions(run)]
     return [table.drop(columns=["highest", "lowest", "cosine"]).to_json(), lists, *(f.to_json() for f in frames)]
 
@@ -308,8 +307,8 @@ def test_committed_answers_suffice_for_a_fresh_clone(clone, tmp_path, monkeypatc
     assert len(model.asked) == count  # no page asks more than was asked
     fresh = clone("fresh")
     assert fresh.language_model is None and everything(fresh) == with_model
-    assert len(answers.neurons(fresh, "ast")) == 67
-    assert None not in answers.choices(fresh, "ast", 2)
+    assert len(stages.neurons_by_language_model(fresh, "ast")) == 67
+    assert None not in asking.choices(fresh, "ast", 2)
     commit_answers(clone, monkeypatch, model)
     assert paths.completions("mini").read_text() == written and len(model.asked) == count  # asked once
     other = Scripted(verdict="No.", model=SMOLLM2)

@@ -70,4 +70,4 @@ def test_descriptions_lose_what_was_measured(cache):
     run = replace(run, profile=replace(run.profile, caption_parts=("source", "measured")))
     vars(run)["probing_set"] = tiny_run(cache).probing_set
     other = appendix_c.without_measured(run)
-    assert stages.caption_parts(other) == ("source",) and other.probing_set is run.probing_set
+    assert other.caption_parts == ("source",) and other.probing_set is run.probing_set

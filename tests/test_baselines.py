@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from conftest import CLASSES, tiny_set
 
-from andlib import stages
+from andlib import descriptions, responses
 from andlib.language import mentions
 from andlib.pages import section_2 as baselines
 
@@ -12,7 +12,7 @@ from andlib.pages import section_2 as baselines
 def test_captioner_accuracy_counts_descriptions_that_name_their_class(run):
     frame = baselines.captioner_accuracy(run)
     assert set(frame["label"]) == set(CLASSES) and set(frame["origin"]) == {"source", "measured"}
-    captions = stages.clip_captions(run).set_index(["clip", "origin"])["text"]
+    captions = descriptions.clip_captions(run).set_index(["clip", "origin"])["text"]
     dogs = [captions[clip.name, "source"] for clip in tiny_set().clips if clip.label == "dog"]
     row = frame[(frame["origin"] == "source") & (frame["label"] == "dog")].iloc[0]
     assert row["clips"] == len(dogs) == 10
@@ -22,7 +22,7 @@ def test_captioner_accuracy_counts_descriptions_that_name_their_class(run):
 
 def test_target_accuracy_is_that_of_the_classifier_s_units(run):
     frame = baselines.target_accuracy(run).set_index("clips")
-    logits = stages.unit_activations(run, "ast")["classifier"]
+    logits = responses.unit_activations(run, "ast")["classifier"]
     right = logits.argmax(1) == tiny_set().labels
     assert frame.loc["fold 1", "accuracy"] == right[tiny_set().folds == 1].mean() and frame.loc["fold 1", "n"] == 6
     assert frame.loc["folds 2-5", "accuracy"] == right[tiny_set().folds != 1].mean()

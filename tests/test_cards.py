@@ -138,7 +138,7 @@ def test_a_layer_without_places_says_so_on_its_card_and_an_unknown_unit_is_refus
 
 
 def test_a_sound_of_one_s_own_is_heard_in_parts_the_most_exciting_first(run):
-    target, unit = stages.target(run, "ast"), Unit("ast", "block0.intermediate", 3)
+    target, unit = run.target("ast"), Unit("ast", "block0.intermediate", 3)
     sound = np.concatenate([np.zeros(8000), 0.3 * np.sin(np.arange(9000) / 4)]).astype(np.float32)
     page = Tags(cards.own_sound(target, unit, sound, np.array([-1e9, 1e9])).html)
     assert len(page.all("img")) == 2  # the last 0.06 s are too short to be a part

@@ -6,18 +6,18 @@ import numpy as np
 import pytest
 from conftest import tiny_run
 
-from andlib import paths
-from andlib.pages import controls, section_4_3
+from andlib import paths, unlearning
+from andlib.pages import controls
 
 
 def test_a_draw_is_judged_by_two_entries_of_each_row_of_the_matrix(run):
     """What a draw gives equals the diagonal and the entry beside it of the full matrix of changes."""
-    chosen = {"DB": section_4_3.unit_sets(run, "ast", (2, 3, 4, 5), "DB")}
+    chosen = {"DB": unlearning.unit_sets(run, "ast", (2, 3, 4, 5), "DB")}
     drawn = controls._drawn(run, "ast", chosen, range(2))["DB"]
     for seed in range(2):
-        sets = section_4_3.random_sets(run, "ast", chosen, seed)
-        effects = section_4_3.unlearning(run, "ast", sets)["random as DB"]
-        full = section_4_3.unlearnt(effects)
+        sets = unlearning.random_sets(run, "ast", chosen, seed)
+        effects = unlearning.unlearning(run, "ast", sets)["random as DB"]
+        full = unlearning.unlearnt(effects)
         np.testing.assert_allclose(drawn[seed], [full["dA"], full["next"]], atol=1e-5)
     assert np.ptp(drawn[:, 0]) > 0
 
@@ -38,7 +38,7 @@ def test_committed_controls_are_read_for_the_parameters_that_they_belong_to(run,
     monkeypatch.setattr(controls, "PAGE_DRAWS", 2)
     computed = controls.controls_of(run, "ast")
     assert {name: np.shape(drawn) for name, drawn in computed["drawn"].items()} == dict.fromkeys(
-        section_4_3.STRATEGIES, (2, 2)
+        unlearning.STRATEGIES, (2, 2)
     )
     marked = computed | {"rows": ["as committed"]}
     path = tmp_path / run.profile.name / "controls.json"

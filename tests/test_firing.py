@@ -9,7 +9,7 @@ from conftest import tiny_run
 from torch import nn
 
 import andlib as al
-from andlib import ablation, firing, profiles, stages
+from andlib import ablation, firing, profiles
 from andlib.activations import record
 from andlib.errors import InputError, MissingExtra
 from andlib.networks import aisfx
@@ -165,7 +165,7 @@ def test_overlapping_patches_divide_the_middle_between_them():
 
 def test_scaling_a_unit_by_one_changes_nothing_and_by_nothing_silences_it(tmp_path):
     run = tiny_run(tmp_path)
-    network = stages.target(run, "ast")
+    network = run.target("ast")
     unit = Unit("ast", "block0.intermediate", 3)
     assert firing.effect(run, network, unit, 1.0)["change"].abs().max() < 1e-6
     silenced = firing.effect(run, network, unit).set_index("class")
@@ -180,7 +180,7 @@ def test_scaling_a_unit_by_one_changes_nothing_and_by_nothing_silences_it(tmp_pa
 
 def test_stored_maps_are_those_that_were_made(tmp_path):
     run = tiny_run(tmp_path)
-    network, unit = stages.target(run, "ast"), Unit("ast", "block0.intermediate", 3)
+    network, unit = run.target("ast"), Unit("ast", "block0.intermediate", 3)
     made, kept = (firing.fired(run, network, unit, [4, 0]) for _ in range(2))
     samples = [run.probing_set.read(run.probing_set.clips[i], RATE) for i in (4, 0)]
     fresh = al.where_it_fired(network, unit, samples)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from andlib import paths, stages
+from andlib import descriptions, paths, responses
 from andlib.errors import InputError
 from andlib.pages import claims
 from andlib.pages import section_4_5 as polysemanticity
@@ -48,8 +48,8 @@ def test_genres_are_classes_without_folds(gtzan):
 
 def test_descriptions_name_no_sound_that_the_ear_guessed(gtzan):
     run = open_run(gtzan)
-    assert set(stages.clip_captions(run)["origin"]) == {"file", "measured"}
-    described = stages.clip_descriptions(run)[4]
+    assert set(descriptions.clip_captions(run)["origin"]) == {"file", "measured"}
+    described = descriptions.clip_descriptions(run)[4]
     assert described.startswith("A piano leads the song. The mood is that of jazz.") and len(described) > 60
 
 
@@ -70,7 +70,7 @@ def test_its_title_is_what_the_claim_on_figure_14_looks_for(gtzan):
 def test_networks_are_named_by_the_user(gtzan):
     run = open_run(gtzan | {"weights": ""})
     with pytest.raises(InputError, match="Profile gtzan has no network ast. Name its checkpoint"):
-        stages.unit_activations(run, "ast")
+        responses.unit_activations(run, "ast")
 
 
 def test_an_unreadable_clip_is_named_with_what_to_do(recordings, tmp_path):

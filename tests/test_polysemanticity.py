@@ -10,7 +10,7 @@ import pytest
 from conftest import tiny_run
 from scipy.stats import hypergeom
 
-from andlib import activations, paper, stages
+from andlib import activations, descriptions, paper, responses, stages
 from andlib.errors import InputError
 from andlib.pages import section_4_5 as polysemanticity
 
@@ -81,7 +81,7 @@ def test_sentences_end_at_their_marks():
 
 def test_every_sentence_is_in_one_cluster_the_largest_first(run):
     found = polysemanticity.sentence_clusters(run, 4)
-    said = [polysemanticity.sentences(text) for text in stages.clip_descriptions(run)]
+    said = [polysemanticity.sentences(text) for text in descriptions.clip_descriptions(run)]
     np.testing.assert_array_equal(found.counts.sum(1), [len(row) for row in said])
     cluster = dict(zip(found.sentences, found.label, strict=True))
     assert found.counts[7].tolist() == [sum(cluster[sentence] == c for sentence in said[7]) for c in range(4)]
@@ -124,7 +124,7 @@ def test_shares_count_units_of_a_block_unit_by_unit(run):
     ours = rows[(rows["k"] == 3) & (rows["block"] == 2)].iloc[0]
     counts = polysemanticity.sentence_clusters(run, 4).counts
     alone = []
-    for name, u in stages.unit_activations(run, "ast").items():
+    for name, u in responses.unit_activations(run, "ast").items():
         if name.startswith("block1."):
             alone += [max((counts[clips] > 0).sum(0)) < 2 for clips in activations.highest(u, 3).T]
     assert ours["units"] == len(alone) == 32 and ours["share"] == pytest.approx(np.mean(alone))
@@ -136,7 +136,7 @@ def test_shares_count_units_of_a_block_unit_by_unit(run):
 
 def test_dead_units_are_left_out(cache, monkeypatch):
     run = tiny_run(cache)
-    u = {name: values.copy() for name, values in stages.unit_activations(run, "ast").items()}
+    u = {name: values.copy() for name, values in responses.unit_activations(run, "ast").items()}
     u["block0.output"][:, :3] = 0.5
     monkeypatch.setattr(stages, "unit_activations", lambda run, model: u)
     rows = polysemanticity.interpretability(run, 4, tau=2)

@@ -7,7 +7,7 @@ import pytest
 import torch
 from conftest import CLASSES, tiny_run, tiny_set
 
-from andlib import stages
+from andlib import responses, stages
 from andlib.errors import InputError
 from andlib.networks import beats
 from andlib.networks.beats_config import Config
@@ -42,7 +42,7 @@ def beats_run(beats_folder, tmp_path):
 
 def outputs(run, layer, sample_rate):
     """A layer's outputs [clips, tokens, units] for clips at a sampling rate, which the network takes for 16 kHz."""
-    target, found = stages.target(run, "beats_frozen"), []
+    target, found = run.target("beats_frozen"), []
     module = target.module.get_submodule(target.layer(layer).module)
     handle = module.register_forward_hook(lambda m, i, out: found.append(out))
     with torch.no_grad():
@@ -54,8 +54,8 @@ def outputs(run, layer, sample_rate):
 @pytest.mark.parametrize("layer", ["block0.fc1", "block1.fc2", "classifier"])
 def test_first_token_reads_token_0_where_the_paper_s_networks_are_read_otherwise(beats_run, layer):
     expected = outputs(beats_run(), layer, 16_000)
-    corrected = stages.unit_activations(beats_run(), "beats_frozen")[layer]
-    released = stages.unit_activations(beats_run(mode="first_token"), "beats_frozen")[layer]
+    corrected = responses.unit_activations(beats_run(), "beats_frozen")[layer]
+    released = responses.unit_activations(beats_run(mode="first_token"), "beats_frozen")[layer]
     np.testing.assert_allclose(corrected, expected.mean(1), atol=1e-5)
     np.testing.assert_allclose(released, expected[:, 0], atol=1e-5)
     assert np.abs(released - corrected).max() > 1e-3
@@ -63,17 +63,17 @@ def test_first_token_reads_token_0_where_the_paper_s_networks_are_read_otherwise
 
 def test_48k_as_16k_gives_three_times_the_samples_and_ablates_on_16k(beats_run):
     run = beats_run(mode="beats_48k_as_16k")
-    released = stages.unit_activations(run, "beats_frozen")["block0.fc1"]
+    released = responses.unit_activations(run, "beats_frozen")["block0.fc1"]
     expected = outputs(run, "block0.fc1", 48_000)
     assert expected.shape[1] == 9 * 8  # 148 frames where 16 kHz gives 48 and three steps
     np.testing.assert_allclose(released, expected.mean(1), atol=1e-5)
-    assert stages.target(run, "beats_frozen").sample_rate == 16_000  # what ablation uses
+    assert run.target("beats_frozen").sample_rate == 16_000  # what ablation uses
 
 
 def test_the_faults_of_beats_leave_ast_alone(run, tmp_path):
     released = tiny_run(tmp_path, mode="first_token,beats_48k_as_16k")
-    for layer, u in stages.unit_activations(released, "ast").items():
-        np.testing.assert_array_equal(u, stages.unit_activations(run, "ast")[layer])
+    for layer, u in responses.unit_activations(released, "ast").items():
+        np.testing.assert_array_equal(u, responses.unit_activations(run, "ast")[layer])
 
 
 def test_neurons_of_the_faults_are_not_those_of_the_corrected_run(beats_run):
@@ -102,10 +102,10 @@ def test_readings_start_from_the_logits_and_change_one_choice_each(beats_run):
 
 def test_readouts_are_the_directions_they_say(beats_run):
     run = beats_run()
-    target = stages.target(run, "beats_frozen")
+    target = run.target("beats_frozen")
     layers = {axis + "/" + reading: layer for (axis, reading), layer in section_4_1._readings(run, target).items()}
-    u = stages.unit_activations(run, replace(target, layers=tuple(layers.values())))
-    fc2 = stages.unit_activations(run, "beats_frozen")["block1.fc2"]
+    u = responses.unit_activations(run, replace(target, layers=tuple(layers.values())))
+    fc2 = responses.unit_activations(run, "beats_frozen")["block1.fc2"]
     weights = target.module.fc.weight.detach().numpy()
     np.testing.assert_allclose(u["readout: block1.fc2, classifier's weights"], fc2 @ weights.T, atol=1e-5)
     learnt, labels = tiny_set().folds != 1, tiny_set().labels

@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 from conftest import tiny_run
 
-from andlib import activations, extremes, scale, stages, store
+from andlib import activations, extremes, responses, scale, stages, store
 from andlib.errors import InputError, MissingExtra
 from andlib.llms import llm
 from andlib.paths import root
@@ -76,7 +76,7 @@ def test_a_serial_pass_finds_what_shards_on_a_budget_stored(tmp_path, monkeypatc
     where = np.flatnonzero(np.isin(plain.probing_set.folds, (2, 3, 4, 5)))
     scale.record(sharded, "ast", SERIAL, folds=(2, 3, 4, 5))
     for run in (plain, sharded):
-        stages.highest_and_lowest(run, stages.probed(run, "ast"), where)
+        responses.highest_and_lowest(run, run.probed("ast"), where)
     assert content(tmp_path / "plain/extremes") == content(tmp_path / "sharded/extremes")
 
 
@@ -87,10 +87,10 @@ def test_the_stages_find_what_was_recorded(tmp_path, monkeypatch):
     plain, sharded = tiny_run(tmp_path / "plain"), tiny_run(tmp_path / "sharded")
     scale.record(sharded, "ast", SERIAL)
     monkeypatch.setattr(stages, "recorded", None)  # nothing is left to record
-    stages.unit_activations(sharded, "ast")
+    responses.unit_activations(sharded, "ast")
     monkeypatch.undo()
     monkeypatch.setattr(stages, "SHARD", SHARD)
-    stages.unit_activations(plain, "ast")
+    responses.unit_activations(plain, "ast")
     assert content(tmp_path / "plain") == content(tmp_path / "sharded")
 
 
@@ -169,7 +169,7 @@ def test_answers_belong_to_their_questions(tmp_path):
 
 
 def late(network, clips):
-    """As `stages.recorded`, but the first shards come last, and each leaves time for accidents."""
+    """As `responses.recorded`, but the first shards come last, and each leaves time for accidents."""
     time.sleep(3.0 if clips.clips[0] == conftest.tiny_set().clips[0] else 0.7)
     return activations.record(network, clips.batches(network.sample_rate, network.seconds), len(clips))
 
@@ -273,7 +273,7 @@ from pathlib import Path
 from conftest import tiny_run
 from test_scale import late
 from andlib import scale, stages
-stages.SHARD, stages.recorded = 4, late
+responses.SHARD, responses.recorded = 4, late
 scale.record(tiny_run(Path(sys.argv[1])), "ast", scale.Engine(workers=1))
 """
 

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from andlib import stages
+from andlib import responses, stages
 from andlib.errors import InputError
 from andlib.pages import scoring
 from andlib.profiles import LEARNT, TEST
@@ -24,7 +24,7 @@ def scores(run):
 def scored_with(run, monkeypatch, change, clips, methods):
     """Scores after `change` of the activations [clips, units] of every layer, with explanations as they were."""
     table = scoring.described(run, "ast", clips, methods)
-    changed = {layer: change(u.copy(), layer, table) for layer, u in stages.unit_activations(run, "ast").items()}
+    changed = {layer: change(u.copy(), layer, table) for layer, u in responses.unit_activations(run, "ast").items()}
     with monkeypatch.context() as patch:
         patch.setattr(stages, "unit_activations", lambda *_: changed)
         return scoring._score(run, "ast", table, clips, methods)

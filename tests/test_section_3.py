@@ -7,8 +7,7 @@ import pandas as pd
 import pytest
 from conftest import tiny_run, tiny_set
 
-from andlib import asking as answers
-from andlib import paths, stages
+from andlib import descriptions, paths, stages
 from andlib.llms.llm import Completions
 from andlib.pages import section_3_2 as section_3
 from andlib.profiles import PROFILES
@@ -59,7 +58,7 @@ def test_points_of_both_are_laid_beside_the_same_captions(run, monkeypatch):
     by_rules, by_llm = (points[points["summariser"] == name] for name in section_3.SUMMARISERS)
     assert by_llm["point"].tolist() == ["A dog.", "Nothing."] and set(by_llm["unit"]) == {chosen["unit"][0]}
     assert by_rules["point"].tolist() == [point for i in (5, 40) for point in rules["high"][i]]
-    texts = stages.clip_descriptions(run)
+    texts = descriptions.clip_descriptions(run)
     captions = [texts[i] for i in rules["highest"][5]]
     assert by_llm.iloc[0][["claims", "shared", "some"]].to_dict() == section_3.support("A dog.", captions)
     assert (by_rules["shared"] <= by_rules["some"]).all() and (by_rules["some"] <= by_rules["claims"]).all()

@@ -5,7 +5,7 @@ import pytest
 from conftest import tiny_run
 from scipy.stats import binom
 
-from andlib import stages
+from andlib import responses, stages
 from andlib.pages import section_4_1
 from andlib.pages.section_4_1 import MEASURED
 from andlib.report import tables
@@ -44,7 +44,7 @@ def test_named_units_are_those_that_top_1_counts(run):
 
 def test_cross_fitted_activations_are_one_more_condition(run, monkeypatch):
     assert "cross-fitted" not in set(section_4_1.last_layer(run)["condition"])  # none is committed for these clips
-    plain = stages.unit_activations(run, "ast")["classifier"]
+    plain = responses.unit_activations(run, "ast")["classifier"]
     monkeypatch.setattr(cross_fitting, "logits", lambda run, model: plain[:, [1, 0, 2]])
     results = section_4_1.last_layer(run).set_index(["method", "function", "condition"])
     monkeypatch.setattr(stages, "unit_activations", lambda *_, **__: {"classifier": plain[:, [1, 0, 2]]})

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from conftest import tiny_run
 
+from andlib import unlearning
 from andlib.errors import InputError
 from andlib.pages import section_4_3
 
@@ -12,18 +13,18 @@ STRATEGIES = ("TAB", "DB", "OCP")
 
 
 def test_leading_rows_silence_as_many_units_from_the_front(run, cache):
-    ours = section_4_3.unit_sets(run, "ast", (2, 3, 4, 5), "DB")
-    theirs = section_4_3.unit_sets(tiny_run(cache, mode="ablate_leading_rows"), "ast", (2, 3, 4, 5), "DB")
+    ours = unlearning.unit_sets(run, "ast", (2, 3, 4, 5), "DB")
+    theirs = unlearning.unit_sets(tiny_run(cache, mode="ablate_leading_rows"), "ast", (2, 3, 4, 5), "DB")
     for our, their in zip(ours, theirs, strict=True):
         assert {la: len(i) for la, i in our.items()} == {la: len(i) for la, i in their.items()}
         assert all(list(i) == list(range(len(i))) for i in their.values())
-    random = section_4_3.unlearning_sets(tiny_run(cache, mode="ablate_leading_rows"), "ast")["random"]
+    random = unlearning.table4_sets(tiny_run(cache, mode="ablate_leading_rows"), "ast")["random"]
     assert all(str(units) == str(random[0]) for units in random)
-    assert len({str(units) for units in section_4_3.unlearning_sets(run, "ast")["random"]}) == 3
+    assert len({str(units) for units in unlearning.table4_sets(run, "ast")["random"]}) == 3
 
 
 def test_unlearning_measures_on_fold_1_what_folds_2_to_5_chose(run):
-    effects = section_4_3.unlearning(run, "ast")
+    effects = unlearning.unlearning(run, "ast")
     assert set(effects) == {"random", *STRATEGIES}
     for result in effects.values():
         assert result.before.shape == (6, 3) and result.after.shape == (3, 6, 3)
@@ -32,8 +33,8 @@ def test_unlearning_measures_on_fold_1_what_folds_2_to_5_chose(run):
 
 
 def test_matched_random_sets_take_as_many_units_of_every_layer(run):
-    chosen = {name: of for name, of in section_4_3.unlearning_sets(run, "ast").items() if name != "random"}
-    drawn, again, other = (section_4_3.random_sets(run, "ast", chosen, seed) for seed in (0, 0, 1))
+    chosen = {name: of for name, of in unlearning.table4_sets(run, "ast").items() if name != "random"}
+    drawn, again, other = (unlearning.random_sets(run, "ast", chosen, seed) for seed in (0, 0, 1))
     assert str(drawn) == str(again) != str(other)
     for name, sets in chosen.items():
         for ours, random in zip(sets, drawn[f"random as {name}"], strict=True):

@@ -6,6 +6,7 @@ import pytest
 from conftest import tiny_run
 from scipy import stats
 
+from andlib import statistics
 from andlib.ablation import size
 from andlib.errors import InputError
 from andlib.pages import section_4_4
@@ -137,19 +138,19 @@ def test_intervals_know_that_any_two_sets_differ(run):
 
 def test_verdicts_at_their_edges():
     cases = {(0.0, 1.0): "undecided", (0.01, 1.0): "holds", (-1.0, 0.0): "fails", (-1.0, 0.01): "undecided"}
-    assert {ends: section_4_4.verdict(*ends) for ends in cases} == cases
-    assert section_4_4.verdict(-0.01, 0.5, -0.02) == "holds"
-    assert section_4_4.verdict(np.nan, np.nan) == "cannot be tested"
-    assert section_4_4.together(["holds", "cannot be tested"]) == "holds"
-    assert section_4_4.together(["holds", "undecided"]) == "undecided"
-    assert section_4_4.together(["undecided", "fails"]) == "fails"
-    assert section_4_4.together(["cannot be tested"]) == "cannot be tested"
+    assert {ends: statistics.verdict(*ends) for ends in cases} == cases
+    assert statistics.verdict(-0.01, 0.5, -0.02) == "holds"
+    assert statistics.verdict(np.nan, np.nan) == "cannot be tested"
+    assert statistics.together(["holds", "cannot be tested"]) == "holds"
+    assert statistics.together(["holds", "undecided"]) == "undecided"
+    assert statistics.together(["undecided", "fails"]) == "fails"
+    assert statistics.together(["cannot be tested"]) == "cannot be tested"
 
 
 def test_spearman_is_scipys_and_trends_find_a_fall():
     rng = np.random.default_rng(0)
     one, other = rng.integers(0, 4, 60), rng.integers(0, 5, 60)
-    assert section_4_4.spearmanr(one, other) == pytest.approx(stats.spearmanr(one, other).statistic)
+    assert statistics.spearmanr(one, other) == pytest.approx(stats.spearmanr(one, other).statistic)
     block = np.repeat([1, 2, 3, 4], 50)
     falling = pd.DataFrame({"model": "ast", "block": block, "adjectives": rng.integers(0, 3, 200) + 4 - block})
     level = falling.assign(adjectives=rng.integers(0, 2, 200))

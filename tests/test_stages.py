@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from conftest import CLASSES, tiny_run, tiny_set
 
-from andlib import concepts, stages
+from andlib import concepts, descriptions, responses, stages
 from andlib.errors import InputError
 from andlib.language import mentions
 
@@ -12,7 +12,7 @@ from andlib.language import mentions
 def test_every_neuron_is_described_from_its_own_clips(run):
     neurons = stages.neurons(run, "ast")
     assert len(neurons) == 67 and neurons["unit"].is_unique
-    u = stages.unit_activations(run, "ast")
+    u = responses.unit_activations(run, "ast")
     for _, neuron in neurons.iloc[::9].iterrows():
         values = u[neuron["layer"]][:, neuron["index"]]
         assert sorted(values[neuron["highest"]]) == sorted(np.sort(values)[-3:])
@@ -54,7 +54,7 @@ def test_beyond_the_memory_budget_the_same_clips_describe_a_neuron(run, tmp_path
         assert [list(row) for row in neurons[column]] == [list(row) for row in expected[column]]
     assert not neurons["db"].map(len).any()
     with pytest.raises(InputError, match="the budget is"):
-        stages.unit_activations(streamed, "ast")
+        responses.unit_activations(streamed, "ast")
 
 
 def test_too_large_a_k_is_refused(cache):
@@ -63,7 +63,7 @@ def test_too_large_a_k_is_refused(cache):
 
 
 def test_controls_take_the_class_out_of_descriptions(run):
-    plain, shuffled, struck = (stages.clip_descriptions(run, c) for c in ("", *stages.CONTROLS))
+    plain, shuffled, struck = (descriptions.clip_descriptions(run, c) for c in ("", *descriptions.CONTROLS))
     assert sorted(shuffled) == sorted(plain) and shuffled != plain
     assert not any(mentions(text, name) for text in struck for name in CLASSES)
     assert any(mentions(text, name) for text in plain for name in CLASSES)
@@ -72,11 +72,16 @@ def test_controls_take_the_class_out_of_descriptions(run):
 @pytest.mark.parametrize("mode", ["db_double_softmax", "db_top_k_only", "rank_single_argsort"])
 def test_switches_of_db_change_scores(run, cache, mode):
     faulty = tiny_run(cache, mode=mode)
-    u = stages.unit_activations(run, "ast")["block1.output"]
+    u = responses.unit_activations(run, "ast")["block1.output"]
     function = "rank_reorder" if mode == "rank_single_argsort" else "wpmi"
     ours, theirs = (
         stages.closed_scores(
-            r, "DB", function, np.repeat(u, 8, 0), np.repeat(stages.concept_similarity(r), 8, 0), hidden=True
+            r,
+            "DB",
+            function,
+            np.repeat(u, 8, 0),
+            np.repeat(stages.concept_similarity(r, descriptions.clip_descriptions(r)), 8, 0),
+            hidden=True,
         )
         for r in (run, faulty)
     )

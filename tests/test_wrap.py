@@ -379,4 +379,4 @@ def test_names_of_targets_keep_their_neurons_apart(run):
 
 def test_a_target_has_no_untrained_twin(run):
     with pytest.raises(InputError, match="give its untrained twin"):
-        al.target(run, convolutional(), untrained=True)
+        run.target(convolutional(), untrained=True)

@@ -10,6 +10,7 @@ from functools import lru_cache
 from zlib import crc32
 
 import numpy as np
+import pandas as pd
 
 from andlib import language
 from andlib.errors import InputError
@@ -181,6 +182,14 @@ class Consensus:
         Raises InputError where K is 0 or an index lies outside the captions.
         """
         return [told(shared) for shared in self.shared(clip_indices)]
+
+    def table(self, units: pd.DataFrame) -> pd.DataFrame:
+        """S_h and S_l of units with columns highest and lowest: columns high, kinds (of each point of S_h), low."""
+        highest, lowest = (np.stack(units[side].to_list(), 1) for side in ("highest", "lowest"))
+        shared = self.shared(highest)
+        kinds = [[claim.kind for claim, _, _ in claims] for claims in shared]
+        columns = {"high": list(map(told, shared)), "kinds": kinds, "low": self.summaries(lowest)}
+        return pd.DataFrame(columns, index=units.index)
 
     def shared(self, clip_indices: np.ndarray) -> list[tuple[tuple[Claim, int, int], ...]]:
         """What `summaries` tells, untold: for every unit its claims, each with how many of how many clips hold it."""

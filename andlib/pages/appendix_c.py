@@ -6,11 +6,13 @@ import numpy as np
 import pandas as pd
 from scipy.stats import mannwhitneyu
 
-from andlib import ablation, stages
+from andlib import descriptions, stages, statistics
 from andlib.run import Run
+from andlib.store import Stage
 
 WORDS = {"loud": "amplitude", "high-pitched": "median frequency"}  # adjective -> what it should go with
-DRAWS, SEED, VERSION = 1000, 0, 1
+ACOUSTICS = Stage("acoustics", "frame")
+DRAWS, SEED = 1000, 0
 
 
 def mean_amplitude(samples: np.ndarray) -> float:
@@ -26,23 +28,20 @@ def median_frequency(samples: np.ndarray, sample_rate: int) -> float:
 
 def clip_acoustics(run: Run) -> pd.DataFrame:
     """One row a clip: amplitude, median frequency, of the samples that networks at 16 kHz are given."""
-    key = {"clips": run.probing_set.fingerprint, "seconds": run.profile.seconds, "version": VERSION}
-    rate = stages.HEARING_RATE
+    rate = descriptions.HEARING_RATE
 
     def make():
         clips = (clip for batch in run.probing_set.batches(rate, run.profile.seconds) for clip in batch)
         rows = [(mean_amplitude(clip), median_frequency(clip, rate)) for clip in clips]
         return pd.DataFrame(rows, columns=["amplitude", "median frequency"])
 
-    return run.store.get("acoustics", key, make, "frame")
+    return run.store.get(ACOUSTICS, [run.probing_set, run.profile.seconds, rate], make)
 
 
 def without_measured(run: Run) -> Run:
     """The same run with descriptions that state nothing measured, only what a file says or the ear names."""
     parts = tuple(part for part in run.profile.caption_parts if part != "measured")
-    other = replace(run, profile=replace(run.profile, caption_parts=parts))
-    vars(other)["probing_set"] = run.probing_set
-    return other
+    return run.using(profile=replace(run.profile, caption_parts=parts), probing_set=run.probing_set)
 
 
 def unit_acoustics(run: Run, model: str, word: str) -> pd.DataFrame:
@@ -72,13 +71,13 @@ def with_and_without(run: Run, model: str, word: str) -> dict[str, float]:
     by_unit = np.subtract(*(rng.choice(value[side], (DRAWS, side.sum())).mean(1) for side in (has, ~has)))
     highest = np.stack(table["highest"].to_list())
     measured = clip_acoustics(run)[WORDS[word]].to_numpy()[highest]
-    drawn = ablation.bootstrap_weights(clips.labels, clips.sources, DRAWS, rng)
+    drawn = statistics.bootstrap_weights(clips.labels, clips.sources, DRAWS, rng)
     by_source = np.array([_contrast(has, _weighted(measured, weights[highest])) for weights in drawn])
     by_source = by_source[~np.isnan(by_source).any(1)]  # draws without any clip of the few units that have the word
     difference, share = _contrast(has, value)
     found |= {"mean_with": value[has].mean(), "mean_without": value[~has].mean(), "difference": difference}
     for name, draws in (("", by_unit), ("source_", by_source[:, 0]), ("share_", by_source[:, 1])):
-        found[f"{name}low"], found[f"{name}high"] = ablation.interval(draws)
+        found[f"{name}low"], found[f"{name}high"] = statistics.interval(draws)
     return found | {"share": share, "p": float(mannwhitneyu(value[has], value[~has], alternative="greater").pvalue)}
 
 

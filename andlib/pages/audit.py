@@ -21,7 +21,7 @@ CLOSE = 1e-5  # the cosine of equal names differs by less, added up in another o
 _WORDS = ("Figs 3, 9", "Fig. 4", "Fig. 5")  # what is read off summaries
 _CLIPS = ("Figs 6, 11–13",)  # what is read off the highest clips' captions
 _NO_CONCEPT = "no closed concept enters"
-_CUBED = f"block units are labelled by {stages.FUNCTION}"
+_CUBED = f"block units are labelled by {concepts.FUNCTION}"
 # switch, exhibits, networks, why it changes nothing there: facts about the code's path, tested against the numbers
 NO_EFFECT = (
     ("db_one_unit_at_a_time", ("Table 4", "Table 6"), MODELS, f"{_CUBED}, which compares a unit with no other"),

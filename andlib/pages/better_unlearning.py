@@ -1,22 +1,22 @@
 """Better unlearning: units chosen by selectivity, other ways to silence, against OCP with as many units in every layer.
 
-`python -m andlib.pages.better_unlearning` (`make unlearning`) writes what the page reads.
+`make unlearning` computes what the page reads.
 """
 
-import time
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from andlib import ablation, concepts, kept, stages
+from andlib import ablation, concepts, descriptions, kept, stages
 from andlib.ablation import Effects, UnitSet
-from andlib.pages import section_4_3
 from andlib.profiles import LEARNT
+from andlib.responses import unit_activations
 from andlib.run import Run
-from andlib.statistics import holm
+from andlib.statistics import holm, interval
+from andlib.store import Stage
 from andlib.targets import Layer, Target
+from andlib.unlearning import Bench, bench, drawn_changes, unit_sets
 
 RULES = {  # who chooses -> by what, on clips of folds 2-5
     "OCP": "the nouns of the unit's open concepts name the class (the paper)",
@@ -27,14 +27,15 @@ RULES = {  # who chooses -> by what, on clips of folds 2-5
 }
 WAYS = ("zero", "mean", "resample")
 DRAWS, SEED, NEAREST = 10_000, 0, 3  # as many draws, or no p could be small enough for all rows together
-NAME, VERSION = "ways_to_unlearn", 1  # of the kept file; of what is stored
+NAME = "ways_to_unlearn"  # of the kept file
+REPLACED = Stage("replaced", "arrays", ablation.VERSION)
 
 
 def choices(run: Run, model: str) -> dict[str, list[UnitSet]]:
     """For each of RULES, a set of units a class, as many in every layer as OCP takes for that class."""
-    budget = section_4_3.unit_sets(run, model, LEARNT, "OCP")
+    budget = unit_sets(run, model, LEARNT, "OCP")
     where = np.isin(run.probing_set.folds, LEARNT)
-    u = {name: values[where] for name, values in stages.unit_activations(run, model).items()}
+    u = {name: values[where] for name, values in unit_activations(run, model).items()}
     named = [run.concepts.index(name) for name in run.probing_set.classes]  # columns of P
     member = run.probing_set.labels[where][:, None] == np.arange(len(named))
     scores: dict[str, Callable[[np.ndarray], np.ndarray]] = {
@@ -42,7 +43,10 @@ def choices(run: Run, model: str) -> dict[str, list[UnitSet]]:
         "sounds": lambda values: concepts.score("cos_cubed", values, p["TAB"])[:, named],
         "labels": lambda values: selectivity(values, member),
     }
-    p = {"DB": stages.concept_similarity(run)[where], "TAB": stages.sound_similarity(run)[where]}
+    p = {
+        "DB": stages.concept_similarity(run, descriptions.clip_descriptions(run))[where],
+        "TAB": stages.sound_similarity(run)[where],
+    }
     ranking = {rule: {la: np.argsort(-score(u[la]), 0, kind="stable") for la in u} for rule, score in scores.items()}
     sets = {
         rule: [{la: np.sort(order[la][: len(i), c]) for la, i in units.items()} for c, units in enumerate(budget)]
@@ -69,39 +73,30 @@ def selectivity(activations: np.ndarray, member: np.ndarray) -> np.ndarray:
 def effects(run: Run, model: str) -> dict[tuple[str, str], Effects]:
     """What silencing did on fold 1, by rule and way: zero, each unit's mean over clips of folds 2-5, or resample, its
     outputs on a clip of another class from those folds."""
-    sets, found = choices(run, model), {}
-    zero = section_4_3.unlearning(run, model, sets)
-    network, tested, position, features = section_4_3.bench(run, model)
-    for way in WAYS:
-        for rule, effect in zero.items():
-            if way != "zero":
-                after = _replaced(run, network, way, sets[rule], features)[:, :, position]
-                effect = Effects(effect.before, after, tested.labels, tested.sources, effect.sizes)
-            found[rule, way] = effect
-    return found
+    measured, changed = bench(run, model), {}
+    for rule, sets in choices(run, model).items():
+        changed[rule, "zero"] = measured.effects(sets)
+        for way in WAYS[1:]:
+            changed[rule, way] = measured.effects_of(_replaced(measured, way, sets), sets)
+    return {(rule, way): changed[rule, way] for way in WAYS for rule in RULES}
 
 
-def _replaced(run: Run, network: Target, way: str, sets: Sequence[UnitSet], features: Callable[[], Any]) -> np.ndarray:
-    """Logits of fold 1's clips with each set replaced in turn; float32 [sets, clips, outputs]."""
+def _replaced(measured: Bench, way: str, sets: Sequence[UnitSet]) -> np.ndarray:
+    """Logits of fold 1's clips with each set replaced in turn; float32 [sets, clips, classes]."""
     import torch
     from tqdm import tqdm
 
-    key = {
-        "target": network.fingerprint,
-        "clips": run.probing_set.fingerprint,
-        "way": way,
-        "sets": section_4_3.sets_digest(sets),
-        "version": (VERSION, ablation.VERSION),
-    }
+    run, network = measured.run, measured.network
 
     def make():
         given = means(run, network) if way == "mean" else None
-        inputs = features() if way == "mean" else torch.cat([features(), _donors(run, network)])
-        clips = len(features())
+        inputs, clips = measured.features, len(measured.features)
+        inputs = inputs if way == "mean" else torch.cat([inputs, _donors(run, network)])
         bar = tqdm(sets, desc=f"{way}, {network.name}", unit="set", leave=False)
         return {"logits": np.stack([_with(network, inputs, clips, units, given) for units in bar])}
 
-    return run.store.get("replaced", key, make, "arrays")["logits"]
+    logits = run.store.get(REPLACED, [network, run.probing_set, way, sets], make)["logits"]
+    return logits[:, :, list(measured.position)]
 
 
 def _with(network: Target, inputs, clips: int, units: UnitSet, given: dict[str, np.ndarray] | None) -> np.ndarray:
@@ -130,7 +125,7 @@ def means(run: Run, network: Target) -> dict[str, np.ndarray]:
     """Mean output of every unit over all positions and the clips of folds 2-5; layer -> float32 [units]."""
     spread = network.read(layers=[layer.name for layer in network.layers if len(layer.axes) > 2], pooling="mean")
     where = np.isin(run.probing_set.folds, LEARNT)
-    return {name: u[where].mean(0) for name, u in stages.unit_activations(run, spread).items()}
+    return {name: u[where].mean(0) for name, u in unit_activations(run, spread).items()}
 
 
 def _donors(run: Run, network: Target):
@@ -166,22 +161,17 @@ def table(found: dict[tuple[str, str], Effects], nearness: np.ndarray) -> pd.Dat
                 "gap": r - a,
                 "margin_gap": margins[1] - margins[0],
             }
-            | dict(zip(("gap_low", "gap_high"), ablation.interval(drawn), strict=True))
+            | dict(zip(("gap_low", "gap_high"), interval(drawn), strict=True))
             | {"forgotten": forgotten, "remaining": remaining, "wider": (r - a) - (ocp_r - ocp_a)}
-            | dict(zip(("wider_low", "wider_high"), ablation.interval(wider), strict=True))
+            | dict(zip(("wider_low", "wider_high"), interval(wider), strict=True))
             | {"p": np.nan if rule == "OCP" else min(1.0, 2 * tail), "spill": spill(own, nearness)}
         )
     return pd.DataFrame(rows)
 
 
-def _ends(name: str, drawn: np.ndarray) -> dict[str, float]:
-    return dict(zip((f"{name}_low", f"{name}_high"), ablation.interval(drawn), strict=True))
-
-
 def _gaps(effect: Effects) -> np.ndarray:
     """Table 4's gap in each draw of source recordings; float [draws]."""
-    weights = ablation.bootstrap_weights(effect.labels, effect.sources, DRAWS, np.random.default_rng(SEED))
-    both = np.array([ablation.ablated_and_remaining(effect.by_class(effect.own, w)) for w in weights])
+    both = drawn_changes(effect, DRAWS, np.random.default_rng(SEED))
     return both[:, 1] - both[:, 0]
 
 
@@ -206,19 +196,3 @@ def compared(run: Run) -> pd.DataFrame:
     held = kept.read(run.profile.name, NAME, f"make unlearning PROFILE={run.profile.name}")
     rows = pd.DataFrame(held["rows"])
     return rows.assign(p_holm=holm(rows["p"].astype(float)), made_by=held["made_by"])
-
-
-def main() -> None:
-    """The command line; see the module's docstring."""
-    run, given = kept.asked("Compares ways to unlearn and keeps the result in results/<profile>/.")
-    names = stages.embeddings(run, run.probing_set.classes, run.encoder)
-    begun = time.monotonic()
-    tables = [table(effects(run, model), names @ names.T).assign(model=model) for model in run.models]
-    rows = pd.concat(tables).astype(object)
-    held = {"made_by": run.made_by(*stages.caption_parts(run)), "seconds": round(time.monotonic() - begun)}
-    rows = rows.where(rows.notna(), None).to_dict("records")
-    print(kept.write(given.profile, NAME, held | {"rows": rows}))
-
-
-if __name__ == "__main__":
-    main()

@@ -6,24 +6,23 @@ u of a unit is what is true of each clip, plus noise; `planted.toml` says which 
 
 import tomllib
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 from functools import lru_cache
 from itertools import combinations
 
 import numpy as np
 import pandas as pd
 
-from andlib import asking as answers
-from andlib import concepts, encoders, language, paths, stages
+from andlib import asking, concepts, language, paths, stages
 from andlib.activations import dead_units, highest
+from andlib.descriptions import clip_descriptions
 from andlib.llms import prompts
 from andlib.pages.truth import HOLDS, truths
 from andlib.run import Run
 from andlib.similarity import FUNCTIONS
-from andlib.store import digest
+from andlib.store import Stage
 from andlib.tagging import tag
 
-VERSION = 1
+PLANTED = Stage("planted", "frame", 2)
 ATTRIBUTES = tomllib.loads((paths.PACKAGE / "planted.toml").read_text(encoding="utf-8"))
 NOISES = (0.0, 0.5, 1.0, 2.0, 4.0, 8.0, np.inf)  # deviation of the noise, in deviations of the truth
 SEEDS, PAIRS = 3, 10  # layers at each noise; conjunctions and pairs in each
@@ -61,13 +60,11 @@ def activations(signals: np.ndarray, noise: float, seed: int) -> np.ndarray:
 
 def with_concepts(run: Run) -> Run:
     """The same run with ESC-50's names and every attribute's concept for its concept set."""
-    other = replace(run)
-    vars(other)["probing_set"] = run.probing_set
-    vars(other)["concepts"] = (*concepts.ESC50, *(attribute["concept"] for attribute in ATTRIBUTES.values()))
-    return other
+    attributes = tuple(attribute["concept"] for attribute in ATTRIBUTES.values())
+    return run.using(concepts=(*concepts.ESC50, *attributes))
 
 
-def neurons(run: Run) -> pd.DataFrame:
+def planted_neurons(run: Run) -> pd.DataFrame:
     """Every planted neuron, described as `stages.neurons` describes a network's; one row a unit.
 
     Columns: noise, seed, kind, truths, dead; for each closed method, similarity function and concept set (`own`, for
@@ -75,24 +72,21 @@ def neurons(run: Run) -> pd.DataFrame:
     adjectives, nouns; ICL's where a language model answered for all. A dead unit's explanations are empty.
     """
     run = with_concepts(run)
-    texts = stages.clip_descriptions(run)
-    key = {
-        "clips": run.probing_set.fingerprint,
-        "texts": digest(texts),
-        "encoders": [encoders.fingerprint(run.profile.encoder), encoders.fingerprint(run.encoder)],
-        "audio_encoder": encoders.audio_text(run.audio_encoder).fingerprint,
-        "tagger": run.profile.tagger,
-        "llm": [run.answerer, getattr(run.language_model, "revision", run.completions.kept)],
-        "plan": [ATTRIBUTES, NOISES, SEEDS, PAIRS, TIES, HOLDS, run.k, sorted(run.faults), VERSION],
-    }
-    return run.store.get("planted", key, lambda: described(run, truths(run), texts, NOISES, SEEDS), "frame")
+    texts = clip_descriptions(run)
+    plan = [ATTRIBUTES, NOISES, SEEDS, PAIRS, TIES, HOLDS]
+    answers = [run.answerer, getattr(run.language_model, "revision", run.completions.kept)]
+
+    def make() -> pd.DataFrame:
+        return described(run, truths(run), texts, NOISES, SEEDS)
+
+    return run.store.get(PLANTED, [run.probing_set, run.profile.seconds, texts, run.method, answers, plan], make)
 
 
 def described(run: Run, true: pd.DataFrame, texts: Sequence[str], noises: Sequence[float], seeds: int) -> pd.DataFrame:
-    """`neurons` for truths [clips, truths] of clips that these texts describe, at these noises, in so many seeds."""
+    """`planted_neurons` for truths [clips, truths] of clips with these texts, at these noises, in so many seeds."""
     from andlib.mini.consensus import Consensus
 
-    p = {"TAB": stages.sound_similarity(run), "DB": stages.concept_similarity(run)}
+    p = {"TAB": stages.sound_similarity(run), "DB": stages.concept_similarity(run, texts)}
     summariser, layers = Consensus(texts), []
     for noise, seed in ((noise, seed) for noise in noises for seed in range(seeds)):
         kinds, named, signals = zip(*detectors(true, seed), strict=True)
@@ -125,7 +119,7 @@ def _best(run: Run, method: str, function: str, u: np.ndarray, p: np.ndarray, pa
 def _chosen(run: Run, table: pd.DataFrame) -> pd.DataFrame:
     """Adds ICL's concepts where every question has an answer; a run without a language model reads kept ones."""
     chats = [prompts.choice(run.concepts, points, 1) for points in table["calibrated"]]
-    given = answers.ask(run, chats, prompts.CHOICE_SAMPLING, "choices")
+    given = asking.ask(run, chats, prompts.CHOICE_SAMPLING, "choices")
     ranked = {} if None in given else {"ICL/1-shot/joint": [prompts.ranked(a.text, run.concepts)[:3] for a in given]}
     return table.assign(**ranked)
 
@@ -174,7 +168,7 @@ def states(text: str, truth: str) -> bool:
 def captioned(run: Run) -> pd.DataFrame:
     """How often captions say a truth of the clips it holds for, and of the others; one row a truth: kind, truth, clips,
     said, elsewhere."""
-    true, texts, rows = truths(run), stages.clip_descriptions(run), []
+    true, texts, rows = truths(run), clip_descriptions(run), []
     for kind, [name], signal in (unit for unit in detectors(true, 0) if len(unit[1]) == 1):
         said, holds = np.array([states(text, name) for text in texts]), signal == 1
         of = {"kind": kind, "truth": name, "clips": int(holds.sum())}

@@ -14,17 +14,19 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float
 
-from andlib import ablation, encoders, stages
+from andlib import encoders, stages
+from andlib.descriptions import clip_descriptions
 from andlib.errors import InputError, check_choice
 from andlib.pages import measures
 from andlib.profiles import LEARNT, TEST
 from andlib.records import ProbingSet
+from andlib.responses import unit_activations
 from andlib.run import Run
-from andlib.statistics import holm
-from andlib.store import digest
+from andlib.statistics import bootstrap_weights, holm, interval
+from andlib.store import Stage
 from andlib.targets import Target
 
-VERSION = 1  # enters the keys of stored scores
+SCORES, RELIABILITY = Stage("scores", "arrays", 2), Stage("reliability", "frame", 2)
 SHARE = 0.1  # of the clips that a unit is scored on: the highest count as active
 DRAWS, SEED = 1000, 0
 METHODS = ("DB", "TAB", "summary", "open concepts")
@@ -93,7 +95,7 @@ def scorecard(run: Run, model: str | Target, clips: str = "held out", methods: S
             row |= {"units": inside.shape[2], "explained": known}
             for suffix, side in zip(("", "_low", "_high"), sides, strict=True):
                 row |= {f"{name}{suffix}": value for name, value in zip(names, side, strict=True)}
-            row["pearson_low"], row["pearson_high"] = ablation.interval(drawn[case])
+            row["pearson_low"], row["pearson_high"] = interval(drawn[case])
             rows.append(row | {"p": np.nan if case[2] else _two_sided(drawn[case] - drawn[*case[:2], "shuffled"])})
     card = pd.DataFrame(rows)
     return card.assign(p_holm=card.groupby("layer", sort=False)["p"].transform(holm))
@@ -123,15 +125,14 @@ def reliability(run: Run, model: str | Target) -> pd.DataFrame:
     TAB, how often the concept is the same); chance: the same for two units at random.
     """
     tables = [described(run, model, "held out", METHODS), *(stages.neurons(run, model, h) for h in HALVES)]
-    return run.store.get(
-        "reliability", _key(run, model, tables, "held out", METHODS), lambda: _reliability(run, model, tables), "frame"
-    )
+    made_from = _made_from(run, model, tables, "held out", METHODS)
+    return run.store.get(RELIABILITY, made_from, lambda: _reliability(run, model, tables))
 
 
 def _reliability(run: Run, model: str | Target, tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
     among = scored_clips(run.probing_set, tables[0], "held out")
     _, source = np.unique(np.where(among[0], run.probing_set.sources, ""), return_inverse=True)
-    u = np.concatenate(list(stages.unit_activations(run, model).values()), axis=1).T
+    u = np.concatenate(list(unit_activations(run, model).values()), axis=1).T
     match = dict(matches(run, tables, METHODS, ("",)))
 
     def rho(*described_from: int) -> float:
@@ -235,7 +236,7 @@ def matches(
 
 def _cosines(run: Run, phrases: list[str]) -> dict[str, Float[np.ndarray, "phrases clips"]]:
     """Cosine of every phrase with every clip by each of MATCHERS."""
-    captions = stages.embeddings(run, stages.clip_descriptions(run), run.profile.encoder)
+    captions = stages.embeddings(run, clip_descriptions(run), run.profile.encoder)
     written = stages.embeddings(run, phrases, run.profile.encoder)
     embedded = run.audio_encoder == "embedded"  # its texts are the embedded sentence encoder's, stored by now
     texts = encoders.audio_text(run.audio_encoder).texts
@@ -258,7 +259,7 @@ class _Layer:
 def _layers(run: Run, model: str | Target, among: np.ndarray, kept: np.ndarray) -> Iterator[_Layer]:
     heard, first = stages.sound_vectors(run)[kept], 0
     alike = heard @ heard.T
-    for values in stages.unit_activations(run, model).values():
+    for values in unit_activations(run, model).values():
         units = slice(first, first := first + values.shape[1])
         u, counts = values[kept].T, among[units][:, kept]
         active = measures.most(u, counts, np.round(SHARE * counts.sum(1)).astype(int))
@@ -270,21 +271,17 @@ def _stored(run: Run, model: str | Target, clips: str, methods: Sequence[str]) -
     (MEASURES, BOUNDS, index into REASONS) of every unit, [measures, units]; under ".../draws", mean r in every
     bootstrap draw, over all units and by layer, [1 + layers, draws]."""
     table = described(run, model, clips, methods)
-    key = _key(run, model, [table], clips, methods)
-    return run.store.get("scores", key, lambda: _score(run, model, table, clips, methods), "arrays")
+    made_from = _made_from(run, model, [table], clips, methods)
+    return run.store.get(SCORES, made_from, lambda: _score(run, model, table, clips, methods))
 
 
-def _key(run: Run, model: str | Target, tables: Sequence[pd.DataFrame], clips: str, methods: Sequence[str]) -> dict:
-    network = stages.probed(run, model)
-    return {
-        "target": [network.name, network.fingerprint, digest(network.reading)],
-        "set": [run.probing_set.fingerprint, run.profile.seconds, clips],
-        "texts": digest(stages.clip_descriptions(run)),
-        "explanations": digest([{method: explanations(table, method) for method in methods} for table in tables]),
-        "exemplars": digest([np.stack(table[side]).tolist() for table in tables for side in ("highest", "lowest")]),
-        "encoders": [encoders.fingerprint(run.profile.encoder), encoders.audio_text(run.audio_encoder).fingerprint],
-        "version": [VERSION, SHARE, DRAWS, SEED],
-    }
+def _made_from(
+    run: Run, model: str | Target, tables: Sequence[pd.DataFrame], clips: str, methods: Sequence[str]
+) -> list:
+    spoken = [{method: explanations(table, method) for method in methods} for table in tables]
+    exemplars = [np.stack(table[side]) for table in tables for side in ("highest", "lowest")]
+    records = [run.probed(model), run.probing_set, run.profile.seconds, clips, clip_descriptions(run), run.method]
+    return [*records, spoken, exemplars, SHARE, DRAWS, SEED]
 
 
 def _score(run: Run, model: str | Target, table: pd.DataFrame, clips: str, methods: Sequence[str]) -> dict:
@@ -292,7 +289,7 @@ def _score(run: Run, model: str | Target, table: pd.DataFrame, clips: str, metho
     kept = np.flatnonzero(among.any(0))
     layers = list(_layers(run, model, among, kept))
     labels, sources = run.probing_set.labels[kept], run.probing_set.sources[kept]
-    weights = ablation.bootstrap_weights(labels, sources, DRAWS, np.random.default_rng(SEED))
+    weights = bootstrap_weights(labels, sources, DRAWS, np.random.default_rng(SEED))
     _, one, groups = np.unique(np.char.add(labels.astype(str), sources), return_index=True, return_inverse=True)
     sums = measures.resampled(weights[:, one], groups)
     stored = {

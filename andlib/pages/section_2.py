@@ -5,13 +5,14 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from andlib import ablation, language, stages
+from andlib import ablation, descriptions, language, responses, statistics
 from andlib.profiles import LEARNT, TEST
 from andlib.records import ProbingSet
 from andlib.run import Run
+from andlib.store import Stage
 from andlib.targets import Target
 
-DRAWS, SEED = 1000, 0
+DIFFICULTY = Stage("difficulty", "lines", 2)
 SECOND_SEED = 1  # of SynthESC: never looked at while its recipes were tuned
 
 
@@ -19,7 +20,7 @@ def captioner_accuracy(run: Run) -> pd.DataFrame:
     """How often a description's own words name the clip's class, by origin: what no method built on them can exceed
     by much. One row an origin and class; columns clips, named (share)."""
     label = {clip.name: clip.label for clip in run.probing_set.clips}
-    frame = stages.clip_captions(run)
+    frame = descriptions.clip_captions(run)
     named = [language.mentions(text, label[clip]) for clip, text in zip(frame["clip"], frame["text"], strict=True)]
     frame = frame.assign(label=frame["clip"].map(label), named=named)
     return frame.groupby(["origin", "label"])["named"].agg(clips="size", named="mean").reset_index()
@@ -33,12 +34,11 @@ def target_accuracy(run: Run, models: Sequence[str] = ()) -> pd.DataFrame:
     """
     rows = []
     for model in models or run.models:
-        logits = stages.unit_activations(run, model)["classifier"]
-        right = _right(stages.target(run, model), logits, run.probing_set)
+        logits = responses.unit_activations(run, model)["classifier"]
+        right = _right(run.target(model), logits, run.probing_set)
         for name, folds in (("fold 1", TEST), ("folds 2-5", LEARNT)):
-            rows.append(
-                {"model": model, "clips": name, **_share(run.probing_set, right, np.isin(run.probing_set.folds, folds))}
-            )
+            inside = np.isin(run.probing_set.folds, folds)
+            rows.append({"model": model, "clips": name, **statistics.accuracy(right, run.probing_set, inside)})
     return pd.DataFrame(rows)
 
 
@@ -46,15 +46,6 @@ def with_floor(run: Run) -> tuple[str, ...]:
     """The run's models and, where the profile has one, the untrained network with a linear classifier."""
     floor = ("beats_untrained",) if "beats_untrained" in run.profile.networks and not run.weights else ()
     return tuple(dict.fromkeys((*run.models, *floor)))
-
-
-def _share(probing_set: ProbingSet, right: np.ndarray, inside: np.ndarray) -> dict:
-    if not inside.any():
-        return {"accuracy": np.nan, "low": np.nan, "high": np.nan, "n": 0}
-    rng = np.random.default_rng(SEED)
-    weights = ablation.bootstrap_weights(probing_set.labels[inside], probing_set.sources[inside], DRAWS, rng)
-    low, high = ablation.interval(weights @ right[inside] / weights.sum(1))
-    return {"accuracy": float(right[inside].mean()), "low": low, "high": high, "n": int(inside.sum())}
 
 
 def difficulty(run: Run) -> pd.DataFrame:
@@ -76,22 +67,17 @@ def _seeds(run: Run) -> list[ProbingSet]:
 
 
 def _difficulty_rows(run: Run, probing_set: ProbingSet):
-    key = {
-        "clips": probing_set.fingerprint,
-        "seconds": run.profile.seconds,
-        "targets": [stages.target(run, model).fingerprint for model in run.models],
-        "version": 1,
-    }
+    targets = [run.target(model) for model in run.models]
 
     def make():
         waveforms = probing_set.waveforms(16_000, run.profile.seconds)
         test = np.isin(probing_set.folds, TEST)
         values = {"log-mel statistics + linear": band_statistics_accuracy(waveforms, probing_set.labels, test)}
-        for model in run.models:
-            values[model] = _accuracy(stages.target(run, model), probing_set.in_folds(TEST))
+        for target in targets:
+            values[target.name] = _accuracy(target, probing_set.in_folds(TEST))
         return [values]
 
-    [values] = run.store.get("difficulty", key, make, "lines")
+    [values] = run.store.get(DIFFICULTY, [probing_set, run.profile.seconds, targets], make)
     values["chance"] = 1 / len(probing_set.classes)
     for method, accuracy in values.items():
         yield {"set": probing_set.name, "method": method, "accuracy": accuracy}

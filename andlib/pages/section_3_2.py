@@ -6,11 +6,10 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from andlib import asking as answers
-from andlib import language, paths, stages
-from andlib.ablation import interval
+from andlib import asking, descriptions, language, paths, stages
 from andlib.llms import prompts
 from andlib.run import Run
+from andlib.statistics import interval
 
 DRAWS = 1000
 SETS, SEED = 30, 0
@@ -26,10 +25,10 @@ def points(run: Run) -> pd.DataFrame:
     shared (claims that at least half of the K captions make), some (that one of them makes, at least).
     Only neurons that the language model was asked about and answered.
     """
-    texts = stages.clip_descriptions(run)
+    texts = descriptions.clip_descriptions(run)
     rows = []
     for model in run.models:
-        by_llm = answers.neurons(run, model)
+        by_llm = stages.neurons_by_language_model(run, model)
         by_rules = stages.neurons(run, model).set_index("unit").loc[by_llm["unit"]]
         for unit, clips, ours, theirs in zip(
             by_llm["unit"], by_llm["highest"], by_rules["high"], by_llm["high"], strict=True
@@ -88,16 +87,16 @@ def real_captions(run: Run) -> pd.DataFrame:
     from andlib.mini.consensus import summarise
 
     columns = ["set", "clips", "summariser", "point", "judged"]
-    if "file" not in stages.caption_parts(run):
+    if "file" not in run.caption_parts:
         return pd.DataFrame(columns=columns)
     names = [clip.name for clip in run.probing_set.clips]
-    captions, _ = stages.caption_file(run)
-    table = answers.sampled(stages.neurons(run, "ast"))
+    captions, _ = descriptions.caption_file(run)
+    table = asking.sampled(stages.neurons(run, "ast"))
     distinct = sorted({tuple(sorted(clips)) for clips in table.loc[table["layer"] != "classifier", "highest"]})
     order = np.random.default_rng(SEED).permutation(len(distinct))[:SETS]
     sets = [[names[i] for i in distinct[at]] for at in sorted(order)]
     read = [[captions[name] for name in clips] for clips in sets]
-    given = answers.ask(run, [prompts.summary(texts) for texts in read], prompts.SUMMARY_SAMPLING, "summaries")
+    given = asking.ask(run, [prompts.summary(texts) for texts in read], prompts.SUMMARY_SAMPLING, "summaries")
     rows = []
     for number, (clips, texts, answer) in enumerate(zip(sets, read, given, strict=True), 1):
         by_rules = [point.partition(" ")[2] for point in summarise(texts)]
@@ -147,15 +146,15 @@ def adjective_filters(run: Run) -> pd.DataFrame:
     words, undecided (of the language model: neither yes nor no), agreement (share of those decided), yes_one,
     yes_other (shares they call acoustic).
     """
-    by_hand_labels = answers.labelled_adjectives()
-    said = answers.verdicts(run, by_hand_labels)
+    by_hand_labels = asking.labelled_adjectives()
+    said = asking.verdicts(run, by_hand_labels)
     told = {
         word
         for model in run.models
-        for summary in set(answers.neurons(run, model)["calibrated"])
+        for summary in set(stages.neurons_by_language_model(run, model)["calibrated"])
         for word in language.open_concepts(summary, acoustic=bool).adjectives
     }
-    of_summaries = answers.verdicts(run, told)
+    of_summaries = asking.verdicts(run, told)
     by_list = {word: language.is_acoustic(word) for word in (*by_hand_labels, *told)}
     cases = [
         ("our list", by_list, "by hand", by_hand_labels, by_hand_labels),
@@ -184,7 +183,7 @@ def calibration_by_encoder(run: Run, others: Sequence[str]) -> pd.DataFrame:
         table = stages.neurons(run, model)
         usual = list(map(list, table["calibrated"]))
         for encoder in (run.profile.encoder, *others):
-            other = replace(run, profile=replace(run.profile, encoder=encoder))
+            other = run.using(profile=replace(run.profile, encoder=encoder))
             kept = (
                 usual
                 if encoder == run.profile.encoder

@@ -7,16 +7,18 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
-from andlib import ablation, concepts, language, stages
-from andlib import asking as answers
+from andlib import asking, concepts, language, stages
 from andlib.activations import highest
+from andlib.descriptions import CONTROLS, clip_descriptions
 from andlib.errors import InputError
 from andlib.pages import cross_fitting
 from andlib.profiles import LEARNT, TEST
 from andlib.records import Unit
 from andlib.report.tables import best_function
+from andlib.responses import unit_activations
 from andlib.run import Run
 from andlib.similarity import FUNCTIONS
+from andlib.statistics import interval
 from andlib.targets import Layer, Target
 
 METHODS, MEASURED = ("DB", "TAB", "ICL"), ("top1", "top5", "cos")
@@ -46,10 +48,13 @@ def intervals(run: Run, results: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for model in run.models:
         truth, cosine = _truth(run, model), _name_cosines(run)
-        ours, u = results[results["model"] == model], stages.unit_activations(run, model)["classifier"]
+        ours, u = results[results["model"] == model], unit_activations(run, model)["classifier"]
         best = {method: best_function(ours, method) for method in METHODS}
         found = {}
-        for method, p in {"DB": stages.concept_similarity(run), "TAB": stages.sound_similarity(run)}.items():
+        for method, p in {
+            "DB": stages.concept_similarity(run, clip_descriptions(run)),
+            "TAB": stages.sound_similarity(run),
+        }.items():
             scores = stages.closed_scores(run, method, best[method], u, p)
             found[method] = concepts.identification(concepts.ranked(scores, 5), truth, cosine)
         found["ICL"] = _answered(run, model, int(best["ICL"][0]), truth, cosine)
@@ -80,8 +85,16 @@ def _resampled(name: str, values: np.ndarray) -> dict[str, float]:
     if not len(kept):
         return dict.fromkeys((name, f"{name}_low", f"{name}_high"), np.nan)
     drawn = np.random.default_rng(SEED).multinomial(len(kept), np.full(len(kept), 1 / len(kept)), DRAWS)
-    low, high = ablation.interval(drawn @ kept / len(kept))
+    low, high = interval(drawn @ kept / len(kept))
     return {name: float(kept.mean()), f"{name}_low": low, f"{name}_high": high}
+
+
+def similarities(run: Run) -> dict[str, np.ndarray]:
+    """P of DB and of TAB: similarity of every clip and concept; float32 [clips, concepts]."""
+    return {
+        "DB": stages.concept_similarity(run, clip_descriptions(run)),
+        "TAB": stages.sound_similarity(run),
+    }
 
 
 def _truth(run: Run, model: str) -> list[int]:
@@ -97,9 +110,9 @@ def _name_cosines(run: Run) -> np.ndarray:
 
 def _last_layer_rows(run: Run, model: str):
     truth, cosine = _truth(run, model), _name_cosines(run)
-    trained = stages.unit_activations(run, model)["classifier"]
-    untrained = stages.unit_activations(run, model, untrained=True)["classifier"]
-    p = {"TAB": stages.sound_similarity(run), "DB": stages.concept_similarity(run)}
+    trained = unit_activations(run, model)["classifier"]
+    untrained = unit_activations(run, model, untrained=True)["classifier"]
+    p = {"TAB": stages.sound_similarity(run), "DB": stages.concept_similarity(run, clip_descriptions(run))}
     test = np.isin(run.probing_set.folds, TEST)
     cases = {
         (method, condition): case
@@ -112,7 +125,10 @@ def _last_layer_rows(run: Run, model: str):
     }
     held_out = cross_fitting.logits(run, model)
     cases |= {(method, "cross-fitted"): (held_out, p[method]) for method in p if held_out is not None}
-    cases |= {("DB", control): (trained, stages.concept_similarity(run, control)) for control in stages.CONTROLS}
+    cases |= {
+        ("DB", control): (trained, stages.concept_similarity(run, clip_descriptions(run, control)))
+        for control in CONTROLS
+    }
     yield from _asked(run, model, truth, cosine)
     for (method, condition), (u, similarities) in cases.items():
         if not len(u):
@@ -127,7 +143,7 @@ def _last_layer_rows(run: Run, model: str):
 
 def _asked(run: Run, model: str, truth: Sequence[int], cosine: np.ndarray):
     """ICL's rows, one for each number of worked examples."""
-    for shots in answers.SHOTS:
+    for shots in asking.SHOTS:
         found = _answered(run, model, shots, truth, cosine)
         yield _identified(model, "ICL", f"{shots}-shot", "all clips", found) | {"none": int(np.nansum(found["none"]))}
 
@@ -138,7 +154,7 @@ def _answered(run: Run, model: str, shots: int, truth: Sequence[int], cosine: np
     One ranked list a unit, so that its first five hold its first; naming none is a wrong answer.
     """
     found = {column: np.full(len(truth), np.nan) for column in (*MEASURED, "none")}
-    for unit, (named, true) in enumerate(zip(answers.choices(run, model, shots), truth, strict=True)):
+    for unit, (named, true) in enumerate(zip(icl(run, model, shots), truth, strict=True)):
         if named is not None:
             ranking = [run.concepts.index(name) for name in named]
             found["top1"][unit], found["top5"][unit] = ranking[:1] == [true], true in ranking[:5]
@@ -147,12 +163,22 @@ def _answered(run: Run, model: str, shots: int, truth: Sequence[int], cosine: np
     return found
 
 
+def icl(run: Run, model: str, shots: int) -> list[tuple[str, ...] | None]:
+    """The concepts that the language model names for each classifier unit, best first (Section 3.3); None where there
+    is no answer. It reads the calibrated summary; under `icl_uncalibrated` the uncalibrated one."""
+    table = stages.neurons_by_language_model(run, model)
+    table = table[table["layer"] == "classifier"].set_index("index")
+    read = table["high" if "icl_uncalibrated" in run.faults else "calibrated"]
+    named = dict(zip(read.index, asking.choices(run, read, shots), strict=True))
+    return [named.get(unit) for unit in range(len(run.target(model).classes))]
+
+
 def named_units(run: Run, model: str, function: str) -> pd.DataFrame:
     """What DB calls each classifier unit, on all clips: one row a unit; columns model, class, first, second,
     right."""
     classes = _known_classes(run, model)
-    u = stages.unit_activations(run, model)["classifier"]
-    scores = stages.closed_scores(run, "DB", function, u, stages.concept_similarity(run))
+    u = unit_activations(run, model)["classifier"]
+    scores = stages.closed_scores(run, "DB", function, u, stages.concept_similarity(run, clip_descriptions(run)))
     first, second = (np.array(run.concepts)[column] for column in concepts.ranked(scores, 2).T)
     right = np.where(first == np.array(classes), "yes", "no")
     return pd.DataFrame({"model": model, "class": classes, "first": first, "second": second, "right": right})
@@ -167,13 +193,13 @@ def _identified(model: str, method: str, function: str, condition: str, found: M
 
 def _string_match(run: Run, u: np.ndarray) -> np.ndarray:
     """The control without any encoder: how many of a unit's K highest clips have a description naming each concept."""
-    texts = stages.clip_descriptions(run)
+    texts = clip_descriptions(run)
     named = np.array([[language.mentions(text, name) for name in run.concepts] for text in texts], float)
     return named[highest(u, run.k)].sum(0)
 
 
 def _known_classes(run: Run, model: str) -> tuple[str, ...]:
-    classes = stages.target(run, model).classes
+    classes = run.target(model).classes
     strangers = [name for name in classes if name not in run.concepts]
     if strangers:
         raise InputError(f"Classes {strangers[:3]} of {model} are not in the concept set, so no answer could be right.")
@@ -187,13 +213,16 @@ def readings(run: Run) -> pd.DataFrame:
     function that is best for the default reading), function, moved (share of units whose first concept differs from
     the default's).
     """
-    names, p = stages.embeddings(run, run.concepts, run.profile.encoder), stages.concept_similarity(run)
+    names, p = (
+        stages.embeddings(run, run.concepts, run.profile.encoder),
+        stages.concept_similarity(run, clip_descriptions(run)),
+    )
     rows = []
     for model in run.models:
         truth = [run.concepts.index(name) for name in _known_classes(run, model)]
-        layers = _readings(run, stages.target(run, model))
-        network = replace(stages.target(run, model), layers=tuple(layers.values()))  # all are read in one pass
-        u = stages.unit_activations(run, network).values()
+        layers = _readings(run, run.target(model))
+        network = replace(run.target(model), layers=tuple(layers.values()))  # all are read in one pass
+        u = unit_activations(run, network).values()
         ranked = [{f: concepts.ranked(stages.closed_scores(run, "DB", f, x, p), 5) for f in FUNCTIONS} for x in u]
         found = [{f: concepts.identification(r[f], truth, names @ names.T) for f in FUNCTIONS} for r in ranked]
         best = max(FUNCTIONS, key=lambda f: (found[0][f]["top1"].mean(), found[0][f]["top5"].mean()))  # noqa: B023
@@ -211,7 +240,7 @@ def _readings(run: Run, network: Target) -> dict[tuple[str, str], Layer]:
     the last block that mean classes."""
     last, classifier = network.layers[-2], network.layers[-1]
     weights = network.module.get_submodule(classifier.module).weight.detach().numpy().T
-    means = _class_means(run, stages.unit_activations(run, network)[last.name], network.classes)
+    means = _class_means(run, unit_activations(run, network)[last.name], network.classes)
     poolings = ("max", "first") if classifier.pooling != "none" else ()
     readings = {
         ("default", f"classifier, {classifier.pooling}"): classifier,
@@ -239,12 +268,15 @@ def closed_concepts(run: Run, unit: Unit, network: Target | None = None) -> list
 
     network: the target, where it is not one of the profile's.
     """
-    network = network or stages.target(run, unit.model)
+    network = network or run.target(unit.model)
     network.check(unit)
-    u = stages.unit_activations(run, network)[unit.layer]
+    u = unit_activations(run, network)[unit.layer]
     hidden = network.layer(unit.layer).hidden
     rows = []
-    for method, p in {"TAB": stages.sound_similarity(run), "DB": stages.concept_similarity(run)}.items():
+    for method, p in {
+        "TAB": stages.sound_similarity(run),
+        "DB": stages.concept_similarity(run, clip_descriptions(run)),
+    }.items():
         for function in FUNCTIONS:
             scores = stages.closed_scores(run, method, function, u, p, hidden=hidden)
             best = concepts.ranked(scores[unit.index : unit.index + 1], 3)[0]

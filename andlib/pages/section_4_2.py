@@ -8,12 +8,12 @@ import numpy as np
 import pandas as pd
 
 from andlib import encoders, paths, stages
-from andlib.ablation import interval
 from andlib.errors import InputError, check_choice, optional
 from andlib.probing import reading, table_rows
 from andlib.records import Unit
 from andlib.report.cards import PLAYER_RATE, player
 from andlib.run import Run
+from andlib.statistics import interval
 from andlib.store import digest, write_atomically
 
 QUESTION = "Does the given description accurately describe most of these audio clips?"  # the paper's, Section 4.2
@@ -30,7 +30,7 @@ def sampled_neurons(run: Run, model: str, per_block: int = 10, seed: int = SEED,
     Raises InputError for a unit that the model has not, and if per_block is negative or no unit is asked for.
     """
     table = stages.neurons(run, model).set_index("unit", drop=False)
-    network = stages.target(run, model)
+    network = run.target(model)
     named = list(dict.fromkeys(network.check(Unit.parse(name, model)).id for name in units.split(",") if name.strip()))
     if per_block < 0 or (not per_block and not named):
         raise InputError(f"{per_block} neurons a block were asked for; expected 1 or more, or units by name.")

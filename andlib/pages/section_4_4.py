@@ -5,13 +5,13 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 import pandas as pd
-from scipy.stats import rankdata
 
 from andlib import ablation, language, paper, stages, tagging
 from andlib.ablation import UnitSet
-from andlib.pages.section_4_3 import bench, silenced_logits
 from andlib.profiles import LEARNT, TEST
 from andlib.run import Run
+from andlib.statistics import bootstrap_weights, interval, spearmanr, verdict
+from andlib.unlearning import bench, block_units, by_layer, leading_rows
 
 _SETUP = paper.numbers()["figures"]["4_feature_importance"]
 PERCENT, SEEDS, BASIC = (tuple(_SETUP[name]) for name in ("ablated_percent", "seeds", "basic_adjectives"))
@@ -61,10 +61,8 @@ def chosen(neurons: pd.DataFrame, attribute: str, percent: int, seed: int, fault
     held = amount(neurons, attribute)[order]
     ranked = order[np.argsort(-held, kind="stable")][: round(share * len(neurons))]
     rows = neurons.iloc[np.sort(ranked[: held.sum()] if attribute in BASIC else ranked)]
-    units = {layer: part["index"].to_numpy() for layer, part in rows.groupby("layer", sort=False)}
-    if "ablate_leading_rows" in faults:  # released code: close_neuron_milan.py:142-188, row r of the mask meets unit r
-        return {layer: np.arange(len(indices)) for layer, indices in units.items()}
-    return units
+    units = by_layer(rows)
+    return leading_rows(units) if "ablate_leading_rows" in faults else units
 
 
 def ties(run: Run, model: str) -> pd.DataFrame:
@@ -73,16 +71,12 @@ def ties(run: Run, model: str) -> pd.DataFrame:
     Columns attribute, held by (block units), least chosen (how much the last unit chosen at MATCHED_AT % holds), tied
     (how many units hold exactly that).
     """
-    neurons, rows = _blocks(stages.neurons(run, model, LEARNT)), []
+    neurons, rows = block_units(stages.neurons(run, model, LEARNT)), []
     for attribute in ATTRIBUTES[1:]:
         held = amount(neurons, attribute)
         last = max(np.sort(held)[-round(MATCHED_AT / 100 * len(held))], int(attribute in BASIC))
         rows.append((attribute, (held > 0).sum(), last, (held == last).sum()))
     return pd.DataFrame(rows, columns=["attribute", "held by", "least chosen", "tied"])
-
-
-def _blocks(neurons: pd.DataFrame) -> pd.DataFrame:
-    return neurons[neurons["layer"] != "classifier"]
 
 
 def importance(run: Run, model: str) -> pd.DataFrame:
@@ -93,21 +87,17 @@ def importance(run: Run, model: str) -> pd.DataFrame:
     units (silenced), correct (bool [clips of fold 1]). A row of attribute "none" silences no unit.
     Raises InputError where the probing set has no fold 1, or the network no output for one of its classes.
     """
-    network, tested, position, features = bench(run, model)
-    rows = []
+    measured, rows = bench(run, model), []
     for attribute, cases in _cases(run, model).items():
-        keys = [tuple((layer, *map(int, indices)) for layer, indices in units.items()) for *_, units in cases]
-        distinct = dict(zip(keys, (units for *_, units in cases), strict=True))  # leading rows, say, recur
-        logits = silenced_logits(run, network, tested, list(distinct.values()), features)[:, :, position]
-        correct = dict(zip(distinct, logits.argmax(-1) == tested.labels, strict=True))
-        for key, (percent, seed, kind, units) in zip(keys, cases, strict=True):
-            rows.append((attribute, percent, seed, kind, ablation.size(units), correct[key]))
+        correct = measured.logits([units for *_, units in cases]).argmax(-1) == measured.tested.labels
+        for (percent, seed, kind, units), right in zip(cases, correct, strict=True):
+            rows.append((attribute, percent, seed, kind, ablation.size(units), right))
     return pd.DataFrame(rows, columns=["attribute", "percent", "seed", "set", "units", "correct"])
 
 
 def _cases(run: Run, model: str) -> dict[str, list[tuple[int, int, str, UnitSet]]]:
     """For each attribute, the sets of units to silence: percent, seed, kind of set, units."""
-    neurons = _blocks(stages.neurons(run, model, LEARNT))
+    neurons = block_units(stages.neurons(run, model, LEARNT))
     widths = neurons["layer"].value_counts(sort=False).to_dict()
     cases = {"none": [(0, SEED, "chosen", {})]}
     for attribute in ATTRIBUTES:
@@ -181,7 +171,7 @@ def _weights(run: Run) -> np.ndarray:
     """How much each clip of fold 1 counts in each draw of source recordings; float [draws, clips], rows of sum 1."""
     tested = run.probing_set.in_folds(TEST)
     rng = np.random.default_rng(SEED)
-    drawn = ablation.bootstrap_weights(tested.labels, tested.sources, DRAWS, rng)
+    drawn = bootstrap_weights(tested.labels, tested.sources, DRAWS, rng)
     return drawn / drawn.sum(1, keepdims=True)
 
 
@@ -190,26 +180,7 @@ def _ends(by_seed: np.ndarray, weights: np.ndarray, spread: float = 0.0) -> tupl
     that spread with them."""
     rng, count = np.random.default_rng(SEED), len(by_seed)
     seeds = rng.multinomial(count, np.full(count, 1 / count), size=len(weights)) / count
-    return ablation.interval(((seeds @ by_seed) * weights).sum(1) + rng.normal(0, spread, len(weights)))
-
-
-def verdict(low: float, high: float, margin: float = 0.0) -> str:
-    """What an interval says of the claim that a difference exceeds a margin.
-
-    "holds" where all of it lies above, "fails" where none of it does, else "undecided"; "cannot be tested" where there
-    is no interval (NaN).
-    """
-    if np.isnan(low + high):
-        return "cannot be tested"
-    return "holds" if low > margin else "fails" if high <= margin else "undecided"
-
-
-def together(verdicts: Iterable[str]) -> str:
-    """The verdict on a claim of several parts: fails if one fails, holds if all that can be tested hold."""
-    said = set(verdicts) - {"cannot be tested"}
-    if not said:
-        return "cannot be tested"
-    return "fails" if "fails" in said else "holds" if said == {"holds"} else "undecided"
+    return interval(((seeds @ by_seed) * weights).sum(1) + rng.normal(0, spread, len(weights)))
 
 
 def adjectives_by_block(run: Run, models: Sequence[str]) -> pd.DataFrame:
@@ -217,7 +188,7 @@ def adjectives_by_block(run: Run, models: Sequence[str]) -> pd.DataFrame:
     block (from 1), adjectives."""
     tables = []
     for model in models:
-        table = _blocks(stages.neurons(run, model))
+        table = block_units(stages.neurons(run, model))
         block = table["layer"].str.extract(r"(\d+)", expand=False).astype(int) + 1
         counts = table["adjectives"].map(lambda words: len(set(words)))
         tables.append(pd.DataFrame({"model": model, "unit": table["unit"], "block": block, "adjectives": counts}))
@@ -237,17 +208,9 @@ def depth_trends(by_block: pd.DataFrame) -> pd.DataFrame:
         drawn = pairs[rng.integers(0, len(pairs), (DRAWS, len(pairs)))]
         rhos = spearmanr(drawn[..., 0], drawn[..., 1])
         rho = spearmanr(*pairs.T)
-        means = ablation.interval(drawn[..., 1].mean(1))
-        rows.append((model, pairs[:, 1].mean(), *means, float(rho), *ablation.interval(rhos)))
+        means = interval(drawn[..., 1].mean(1))
+        rows.append((model, pairs[:, 1].mean(), *means, float(rho), *interval(rhos)))
     return pd.DataFrame(rows, columns=["model", "mean", "mean_low", "mean_high", "rho", "low", "high"])
-
-
-def spearmanr(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """Spearman's rho along the last axis; 0 where one side is constant."""
-    a, b = (rankdata(side, axis=-1) for side in (one, other))
-    a, b = (side - side.mean(-1, keepdims=True) for side in (a, b))
-    scale = np.sqrt((a**2).sum(-1) * (b**2).sum(-1))
-    return (a * b).sum(-1) / np.maximum(scale, 1e-12)
 
 
 def narrowing(trends: pd.DataFrame) -> pd.DataFrame:

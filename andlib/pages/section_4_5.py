@@ -10,14 +10,15 @@ import pandas as pd
 from jaxtyping import Int
 from scipy import stats
 
-from andlib import encoders, paper, stages
+from andlib import descriptions, encoders, paper, responses, stages
 from andlib.activations import dead_units, highest
 from andlib.errors import InputError
 from andlib.run import Run
 from andlib.statistics import holm, rank_correlation
-from andlib.store import digest
+from andlib.store import Stage
 
 CONTROLS = ("beats_supervised", "beats_untrained")  # further lines, where the profile has them
+CLUSTERS = Stage("clusters", "arrays", 3)
 SEED, DRAWS, RESAMPLED = 0, 50_000, 19_999
 STARTS = 50  # of K-means, the best of which is kept; with 5, last digits of the vectors decided the clusters
 ELBOW = range(2, 21)  # numbers of clusters tried
@@ -50,7 +51,7 @@ def clips_of(run: Run, classes: int = 0) -> np.ndarray:
 
 def _said(run: Run, where: np.ndarray) -> tuple[list[str], np.ndarray, np.ndarray]:
     """Distinct sentences of the descriptions of the clips `where`, their vectors, and [clips, sentences] counts."""
-    by_clip = [sentences(text) for text in stages.clip_descriptions(run)]
+    by_clip = [sentences(text) for text in descriptions.clip_descriptions(run)]
     everything = sorted({sentence for told in by_clip for sentence in told})
     row = {sentence: i for i, sentence in enumerate(everything)}
     times = np.zeros((len(where), len(everything)), np.int16)
@@ -74,8 +75,8 @@ def _nearest(run: Run, said: Sequence[str], vectors: np.ndarray, weights: np.nda
         largest = np.argsort(-np.bincount(found.labels_, weights, clusters), kind="stable")
         return {"centres": found.cluster_centers_[largest]}
 
-    key = {"encoder": encoders.fingerprint(run.profile.encoder), "said": digest([said, weights.tolist()])}
-    centres = run.store.get("clusters", key | {"clusters": clusters, "version": 2}, make, "arrays")["centres"]
+    made_from = [encoders.fingerprint(run.profile.encoder), said, weights, clusters, STARTS, SEED]
+    centres = run.store.get(CLUSTERS, made_from, make)["centres"]
     distance = np.linalg.norm(vectors[:, None] - centres, axis=2)
     return distance.argmin(1), distance.min(1)
 
@@ -204,8 +205,8 @@ def lines(run: Run) -> tuple[str, ...]:
 def _blocks(run: Run, model: str, where: np.ndarray, k: int):
     """Of each block: its number, the k highest clips (rows of `where`) of its units that react, and how many do not."""
     by_block: dict[str, list[np.ndarray]] = {}
-    activations = stages.unit_activations(run, model)
-    for layer in stages.target(run, model).layers:
+    activations = responses.unit_activations(run, model)
+    for layer in run.target(model).layers:
         if layer.hidden:
             by_block.setdefault(layer.name.split(".")[0], []).append(activations[layer.name][where])
     for number, layers in enumerate(by_block.values(), 1):

@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from andlib import kept, paths, stages
+from andlib import kept, paths, stages, unlearning
 from andlib.pages import section_2 as baselines
-from andlib.pages import section_4_1, section_4_3
+from andlib.pages import section_4_1
 from andlib.profiles import MEASURES, STRATEGIES
 from andlib.report.tables import best_function
 from andlib.run import Run
@@ -80,10 +80,10 @@ def measure(run: Run, strategy: str, seed: int) -> dict:
     named = section_4_1.last_layer(run)
     named = named[named["method"] == "DB"]
     top1 = named[named["function"] == best_function(named, "DB")].set_index("condition")["top1"]
-    sets = section_4_3.unlearning_sets(run, strategy)
+    sets = unlearning.table4_sets(run, strategy)
     chosen = {name: of for name, of in sets.items() if name != "random"}
-    effects = section_4_3.unlearning(run, strategy, sets | section_4_3.random_sets(run, strategy, chosen))
-    gaps = {name: section_4_3.unlearnt(effect)["gap"] for name, effect in effects.items()}
+    effects = unlearning.unlearning(run, strategy, sets | unlearning.random_sets(run, strategy, chosen))
+    gaps = {name: unlearning.unlearnt(effect)["gap"] for name, effect in effects.items()}
     described = stages.neurons(run, strategy)
     described = described[described["layer"] != "classifier"]
     return {

@@ -4,11 +4,12 @@ import numpy as np
 import pandas as pd
 from scipy.stats import rankdata
 
+from andlib.descriptions import HEARING_RATE
 from andlib.mini.measurements import FAST, HIGH_PITCH, LOW_PITCH, SLOW, measure
 from andlib.run import Run
-from andlib.stages import HEARING_RATE
+from andlib.store import Stage
 
-TRUTH_VERSION = 1
+KNOWN = Stage("known", "frame", 2)
 HOLDS = 0.9  # of a graded truth: it is said to hold for the tenth of the clips it is truest of
 AUDIBLE_PITCH, FUSED = 30.0, 20.0  # Hz: slower pulses have no pitch; faster ones no pace
 
@@ -16,7 +17,6 @@ AUDIBLE_PITCH, FUSED = 30.0, 20.0  # Hz: slower pulses have no pitch; faster one
 def known(run: Run) -> pd.DataFrame:
     """What is known of each clip, one row a clip: its recipe's attributes (see `synthesis.synthesc`), or measurements
     of a recording under the same names; late_seconds, the centre of its energy in time."""
-    key = {"clips": run.probing_set.fingerprint, "seconds": run.profile.seconds, "version": TRUTH_VERSION}
     rate = HEARING_RATE
 
     def make():
@@ -25,7 +25,7 @@ def known(run: Run) -> pd.DataFrame:
         told = ((c.attributes if "level_db" in c.attributes else _measured(x, rate), x) for c, x in pairs)
         return pd.DataFrame([{**attributes, "late_seconds": _centre(x, rate)} for attributes, x in told])
 
-    return run.store.get("known", key, make, "frame")
+    return run.store.get(KNOWN, [run.probing_set, run.profile.seconds], make)
 
 
 def _measured(samples: np.ndarray, rate: int) -> dict[str, float | None]:

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from andlib import activations, paths, stages
+from andlib import activations, concepts, descriptions, paths, stages, unlearning
 from andlib.errors import InputError
-from andlib.pages import section_4_3
 from andlib.profiles import TEST
+from andlib.responses import unit_activations
 from andlib.run import Run
 from andlib.store import KINDS, file_digest, read_object, write_atomically
 
@@ -34,17 +34,20 @@ def export(run: Run, folder: str | Path) -> Path:
     Raises InputError if all activations together exceed activations.BUDGET: export fewer models.
     """
     folder = paths.named(folder)
-    networks = [stages.probed(run, model) for model in run.models]
+    networks = [run.probed(model) for model in run.models]
     needed = sum(activations.size(network, len(run.probing_set)) for network in networks)
     if needed > activations.BUDGET:
         raise InputError(
             f"Activations of {', '.join(run.models)} take {needed / 2**30:.1f} GiB together; the budget is "
             f"{activations.BUDGET / 2**30:.1f} GiB. Export one model, or raise andlib.activations.BUDGET."
         )
-    arrays = {"similarity/DB": stages.concept_similarity(run), "similarity/TAB": stages.sound_similarity(run)}
+    arrays = {
+        "similarity/DB": stages.concept_similarity(run, descriptions.clip_descriptions(run)),
+        "similarity/TAB": stages.sound_similarity(run),
+    }
     silent = {}
     for model in run.models:
-        arrays |= {f"activation/{model}/{layer}": u for layer, u in stages.unit_activations(run, model).items()}
+        arrays |= {f"activation/{model}/{layer}": u for layer, u in unit_activations(run, model).items()}
         try:
             arrays |= _unlearnt(run, model)
         except InputError as error:  # no fold to measure on, or other classes than the network's
@@ -61,7 +64,7 @@ def export(run: Run, folder: str | Path) -> Path:
 
 def _unlearnt(run: Run, model: str) -> dict:
     arrays = {}
-    for strategy, effects in section_4_3.unlearning(run, model).items():
+    for strategy, effects in unlearning.unlearning(run, model, unlearning.table4_sets(run, model)).items():
         arrays[f"before/{model}"] = effects.before
         arrays |= {f"after/{model}/{strategy}": effects.after, f"silenced/{model}/{strategy}": effects.sizes}
     return arrays
@@ -74,9 +77,9 @@ def _meta(run: Run, networks: list) -> dict:
         "profile": run.profile.name,
         "mode": run.mode,
         "k": run.k,
-        "function": stages.FUNCTION,
+        "function": concepts.FUNCTION,
         "rests_on": run.rests_on,
-        "captions": list(stages.caption_parts(run)),
+        "captions": list(run.caption_parts),
         "clips": clips.to_dict("records"),
         "concepts": list(run.concepts),
         "classes": list(run.probing_set.classes),

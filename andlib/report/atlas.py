@@ -12,15 +12,17 @@ import numpy as np
 import pandas as pd
 
 from andlib import stages
+from andlib.descriptions import clip_descriptions
 from andlib.profiles import LEARNT, TEST
 from andlib.records import Clip, Unit
 from andlib.report.cards import PLAYER_RATE, WITHHOLD_AUDIO
 from andlib.run import Run
-from andlib.store import write_atomically
+from andlib.store import Stage, write_atomically
 
 METHODS = ("summary", "open concepts", "DB", "TAB")  # in the order of a card's scores
 MATCHER = "captions"  # of the scores shown
 MEASURES = ("pearson", "pearson_low", "pearson_high", "auprc")  # of each method, in hundredths
+SOUNDS = Stage("atlas_sounds", "arrays")
 NO_SOUND = "This copy of the book has no sounds in its atlas: make book writes them."
 WITHHELD = "Recordings of others are not published; make book adds their sounds where the recordings are."
 
@@ -40,9 +42,9 @@ def write(run: Run, folder: Path, *, sounds: bool = True) -> Path:
     tables = {model: stages.neurons(run, model, folds) for model in run.models}
     scores = _scores(run) if held_out else None
     sounds = sounds and not os.environ.get(WITHHOLD_AUDIO)
-    about = run.made_by(*stages.caption_parts(run))
+    about = run.made_by(*run.caption_parts)
     silent = "" if sounds else NO_SOUND if run.profile.probing == "synthesc" else WITHHELD
-    atlas = data(tables, run.probing_set.clips, stages.clip_descriptions(run), scores, about=about, silent=silent)
+    atlas = data(tables, run.probing_set.clips, clip_descriptions(run), scores, about=about, silent=silent)
     for i, sound in _sounds(run, tables.values()).items() if sounds else ():
         write_atomically(folder / run.profile.name / f"{i}.mp3", lambda path, sound=sound: path.write_bytes(sound))
     path = folder / f"{run.profile.name}.mjs"
@@ -122,13 +124,15 @@ def _sounds(run: Run, tables: Iterable[pd.DataFrame]) -> dict[int, bytes]:
         {int(i) for table in tables for side in ("highest", "lowest") for clips in table[side] for i in clips}
     )
     length = round(run.profile.seconds * PLAYER_RATE)
-    key = {"clips": run.probing_set.fingerprint, "named": named, "rate": PLAYER_RATE, "samples": length}
 
     def make():
         clips = run.probing_set.clips
         return {str(i): _mp3(run.probing_set.read(clips[i], PLAYER_RATE)[:length]) for i in named}
 
-    return {int(i): sound.tobytes() for i, sound in run.store.get("atlas_sounds", key, make, "arrays").items()}
+    return {
+        int(i): sound.tobytes()
+        for i, sound in run.store.get(SOUNDS, [run.probing_set, named, PLAYER_RATE, length], make).items()
+    }
 
 
 def _mp3(samples: np.ndarray) -> np.ndarray:

@@ -10,8 +10,7 @@ from html import escape
 import numpy as np
 import pandas as pd
 
-from andlib import asking as answers
-from andlib import firing, stages
+from andlib import asking, descriptions, firing, responses, stages
 from andlib.errors import InputError
 from andlib.firing import Firing
 from andlib.llms import prompts
@@ -83,20 +82,20 @@ def show(
     >>> al.show(run, "ast/block0.output/17")
     """
     unit = unit if isinstance(unit, Unit) else Unit.parse(unit, network.name if network else run.models[0])
-    network = stages.probed(run, network or unit.model)
+    network = run.probed(network or unit.model)
     network.check(unit)
     neuron = stages.neurons(run, network, layers=(unit.layer,)).iloc[unit.index]
     chosen = [*neuron["highest"], *neuron["lowest"]]
     rest = np.setdiff1d(np.arange(len(run.probing_set)), chosen)
     others = np.random.default_rng(unit.index).choice(rest, min(OTHERS, len(rest)), replace=False)
-    captions = stages.clip_captions(run).groupby("clip")
+    captions = descriptions.clip_captions(run).groupby("clip")
     told = {name: dict(zip(rows["origin"], rows["text"], strict=True)) for name, rows in captions}
     fired = _or_reason(firing.fired, run, network, unit, [*dict.fromkeys([*chosen, *others])])
     placeless = network.layer(unit.layer).pooling in OVER_TOKENS and not isinstance(fired, str)
     return neuron_card(
         neuron,
         run.probing_set,
-        stages.unit_activations(run, network)[unit.layer][:, unit.index],
+        responses.unit_activations(run, network)[unit.layer][:, unit.index],
         [told.get(clip.name, {}) for clip in run.probing_set.clips],
         run.profile.seconds,
         others=others,
@@ -119,12 +118,12 @@ def _or_reason(function, *arguments):
 
 def _named_by_language_model(run: Run, neuron: pd.Series) -> tuple[str, ...]:
     """ICL's concepts (Section 3.3), best first; empty where the language model was not asked of this neuron."""
-    table = answers.summarised(run, neuron.to_frame().T, stages.clip_descriptions(run))
-    if not table["answered"].all():
+    described = stages.rewritten(run, neuron.to_frame().T, descriptions.clip_descriptions(run))
+    if described.empty:
         return ()
-    read = stages.concluded(run, table, language_model=True)["calibrated"].iloc[0]
-    chat = prompts.choice(run.concepts, read, answers.SHOTS[0])
-    [given] = answers.ask(run, [chat], prompts.CHOICE_SAMPLING, "choices")
+    read = described["calibrated"].iloc[0]
+    chat = prompts.choice(run.concepts, read, asking.SHOTS[0])
+    [given] = asking.ask(run, [chat], prompts.CHOICE_SAMPLING, "choices")
     return prompts.ranked(given.text, run.concepts) if given else ()
 
 

@@ -26,15 +26,14 @@ os.environ |= {"OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}  # a f
 import psutil  # noqa: E402
 from conftest import tiny_run  # noqa: E402
 
-from andlib import stages  # noqa: E402
-from andlib.pages import section_4_3  # noqa: E402
+from andlib import stages, unlearning  # noqa: E402
 
 
 def whole_run(folder: Path) -> None:
     """From clips through activations, captions, embeddings and sounds to described neurons and Table 4's numbers."""
     run = tiny_run(folder)
     stages.neurons(run, "ast")
-    section_4_3.unlearning(run, "ast")
+    unlearning.unlearning(run, "ast", unlearning.table4_sets(run, "ast"))
 
 
 def begun(folder: Path, log: Path, before: Callable[[], None] = lambda: None) -> int:

@@ -28,7 +28,7 @@ from test_publish import SOURCE, project, published  # noqa: F401  fixtures
 
 import committed
 import publish
-from andlib import downloads, encoders, paths, scale, stages
+from andlib import descriptions, downloads, encoders, paths, responses, scale, stages
 from andlib.errors import InputError, MissingExtra
 from andlib.llms import clients, llm
 from andlib.pages import section_4_2 as human_evaluation
@@ -294,8 +294,8 @@ def test_what_is_stored_for_other_parameters_or_weights_is_not_taken(cache, tmp_
     network = shutil.copytree(tiny_folder(), tmp_path / "network")
     weights = load_file(network / "model.safetensors")
     save_file({name: 1.5 * value for name, value in weights.items()}, network / "model.safetensors", {"format": "pt"})
-    other = stages.unit_activations(tiny_run(cache, weights=str(network)), "ast")
-    before = stages.unit_activations(tiny_run(cache), "ast")
+    other = responses.unit_activations(tiny_run(cache, weights=str(network)), "ast")
+    before = responses.unit_activations(tiny_run(cache), "ast")
     assert not any(np.array_equal(other[layer], before[layer]) for layer in before)
     pd.testing.assert_frame_equal(stages.neurons(tiny_run(cache), "ast"), first)
 
@@ -467,7 +467,7 @@ def test_duplicate_clips_are_ties_that_the_order_of_clips_breaks(described):
     whole = tiny_set()
     twice = replace(whole, clips=tuple(clip for clip in whole.clips[:6] for _ in "ab"), fingerprint="twice")
     run, neurons = described(twice)
-    u = stages.unit_activations(run, "ast")["block0.output"]
+    u = responses.unit_activations(run, "ast")["block0.output"]
     np.testing.assert_allclose(u[::2], u[1::2], rtol=1e-5, atol=1e-6)
     assert neurons["highest"].map(len).eq(3).all() and neurons["highest"].map(lambda row: len(set(row))).eq(3).all()
     again = described(twice)[1]
@@ -478,9 +478,11 @@ def test_constant_captions_are_calibrated_away_and_give_finite_scores(described)
     run, neurons = described(tiny_set(), ["A loud dog barks."] * len(tiny_set()))
     assert neurons["calibrated"].map(len).eq(0).all() and neurons["adjectives"].map(len).eq(0).all()
     assert neurons["db"].map(len).eq(3).all()
-    u = stages.unit_activations(run, "ast")["block0.output"]
+    u = responses.unit_activations(run, "ast")["block0.output"]
     for function in FUNCTIONS:
-        scores = stages.closed_scores(run, "DB", function, u, stages.concept_similarity(run))
+        scores = stages.closed_scores(
+            run, "DB", function, u, stages.concept_similarity(run, descriptions.clip_descriptions(run))
+        )
         assert np.isfinite(scores).all(), function
 
 

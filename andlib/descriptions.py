@@ -1,0 +1,66 @@
+"""Descriptions D_d of a run's clips: captions of every origin, joined, and the same under a control."""
+
+import numpy as np
+import pandas as pd
+
+from andlib import language
+from andlib.captions import CaptionReport, compose, descriptions, find_captions, read_captions
+from andlib.paths import WEIGHTS
+from andlib.run import Run
+from andlib.store import Stage, file_digest
+
+HEARING_RATE = 16_000  # Hz, at which the ear hears
+CAPTIONS = Stage("captions", "lines", 2)
+SHUFFLED, STRUCK = CONTROLS = "shuffled captions", "class words struck"
+SHUFFLE_SEED = 0
+
+
+def clip_captions(run: Run) -> pd.DataFrame:
+    """D_d by origin, one row a clip and origin: columns clip, origin, text."""
+    names = [clip.name for clip in run.probing_set.clips]
+    texts = {}
+    if "file" in run.caption_parts:
+        texts["file"], _ = caption_file(run)
+    heard = tuple(part for part in run.caption_parts if part != "file")
+    if heard:
+        texts |= _heard(run, names, heard)
+    return compose(texts, names, order=run.caption_parts)
+
+
+def caption_file(run: Run) -> tuple[dict[str, str], CaptionReport]:
+    """Captions read from the page's file, or the one in `data_dir`, and what had to be ignored or repaired."""
+    return read_captions(run.captions or find_captions(run.data_dir), [clip.name for clip in run.probing_set.clips])
+
+
+def caption_notes(run: Run) -> str:
+    """One sentence on where the descriptions come from and what had to be repaired in them."""
+    if "file" in run.caption_parts:
+        return f"Read from {caption_file(run)[1]}."
+    return "No caption file was read: the ear heard every clip."
+
+
+def _heard(run: Run, names: list[str], parts: tuple[str, ...]) -> dict[str, dict[str, str]]:
+    from andlib.mini.ear import EAR_VERSION, hear
+
+    def make():
+        batches = run.probing_set.batches(HEARING_RATE, run.profile.seconds)
+        return [hear((clip for batch in batches for clip in batch), HEARING_RATE, names, parts)]
+
+    ear = (EAR_VERSION, file_digest(WEIGHTS / "ear.safetensors"))
+    [texts] = run.store.get(CAPTIONS, [run.probing_set, run.profile.seconds, parts, ear], make)
+    return {part: dict(zip(names, texts[part], strict=True)) for part in parts}
+
+
+def clip_descriptions(run: Run, control: str = "") -> list[str]:
+    """The description d_i of every clip; under a control, one that cannot or should not carry its class.
+
+    control: "shuffled captions" gives every clip another's; "class words struck" removes every word that names one of
+    the probing set's classes.
+    """
+    texts = descriptions(clip_captions(run), [clip.name for clip in run.probing_set.clips])
+    if control == SHUFFLED:
+        order = np.random.default_rng(SHUFFLE_SEED).permutation(len(texts))
+        return [texts[i] for i in order]
+    if control == STRUCK:
+        return [language.strike_class_words(text, run.probing_set.classes) for text in texts]
+    return texts

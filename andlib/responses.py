@@ -1,0 +1,72 @@
+"""What a run's networks do on its clips: activations of every unit, stored, and the clips of the highest and lowest."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+
+from andlib.activations import BUDGET, VERSION, highest, record, record_extremes, size
+from andlib.errors import InputError
+from andlib.records import ProbingSet
+from andlib.run import Run
+from andlib.store import Stage
+from andlib.targets import Target
+
+ACTIVATIONS, EXTREMES = Stage("activations", "arrays", VERSION), Stage("extremes", "arrays", VERSION)
+SHARD = 256  # clips whose activations are stored at a time
+
+Extremes = dict[str, tuple[np.ndarray, np.ndarray, np.ndarray | None]]  # layer -> highest, lowest, u
+
+
+def unit_activations(run: Run, model: str | Target, *, untrained: bool = False) -> dict[str, np.ndarray]:
+    """u of every unit on every clip: layer -> float32 [clips, units].
+
+    Raises InputError if these matrices exceed activations.BUDGET.
+    """
+    network = run.probed(model, untrained=untrained)
+    if too_large(run, network):
+        raise InputError(
+            f"Activations of {len(run.probing_set)} clips take {size(network, len(run.probing_set)) / 2**30:.1f} GiB; "
+            f"the budget is {BUDGET / 2**30:.1f} GiB. Probe with fewer clips, or raise andlib.activations.BUDGET."
+        )
+    stored = [
+        run.store.get(ACTIVATIONS, made_from, lambda clips=clips: recorded(network, clips))
+        for made_from, clips in shards(run, network)
+    ]
+    return {layer.name: np.concatenate([shard[layer.name] for shard in stored]) for layer in network.layers}
+
+
+def shards(run: Run, network: Target) -> Iterator[tuple[list, ProbingSet]]:
+    """What every SHARD clips are made from, and these clips, stored by themselves: a killed run resumes behind the
+    last."""
+    for first in range(0, len(run.probing_set), SHARD):
+        clips = replace(run.probing_set, clips=run.probing_set.clips[first : first + SHARD])
+        yield [network, run.probing_set, first, len(clips)], clips
+
+
+def recorded(network: Target, clips: ProbingSet) -> dict[str, np.ndarray]:
+    """u of every unit on these clips alone: layer -> float32 [clips, units]."""
+    return record(network, clips.batches(network.sample_rate, network.seconds), len(clips))
+
+
+def highest_and_lowest(run: Run, network: Target, where: np.ndarray) -> Extremes:
+    """For each layer, every unit's K highest and lowest clips among `where` (indices into it), int [k, units], and u.
+
+    u, float32 [clips, units], is None where the full matrices exceed the memory budget: the extremes are then
+    streamed, and what needs every clip's activation (DB) is left out.
+    """
+    if not too_large(run, network):
+        full = {name: u[where] for name, u in unit_activations(run, network).items()}
+        return {name: (highest(u, run.k), highest(-u, run.k), u) for name, u in full.items()}
+    chosen = replace(run.probing_set, clips=tuple(run.probing_set.clips[i] for i in where))
+
+    def make():
+        return record_extremes(network, chosen.batches(network.sample_rate, network.seconds), len(chosen), run.k)
+
+    stored = run.store.get(EXTREMES, [network, run.probing_set, where, run.k], make)
+    return {layer.name: (*stored[f"{layer.name}/clips"].astype(int), None) for layer in network.layers}
+
+
+def too_large(run: Run, network: Target) -> bool:
+    """Whether the full matrices exceed the memory budget."""
+    return size(network, len(run.probing_set)) > BUDGET

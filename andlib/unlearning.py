@@ -1,0 +1,220 @@
+"""Section 4.3: which units are labelled with a class, and what silencing them does to every class on fold 1."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from andlib import ablation, language, stages
+from andlib.ablation import Effects, UnitSet
+from andlib.descriptions import SHUFFLED
+from andlib.errors import InputError
+from andlib.profiles import LEARNT, TEST
+from andlib.records import ProbingSet
+from andlib.replay import sweep
+from andlib.run import Run
+from andlib.stages import EVERY
+from andlib.statistics import bootstrap_weights, interval, permutation_p
+from andlib.store import Stage, digest
+from andlib.targets import Target
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+LOGITS = Stage("silenced", "arrays", ablation.VERSION)
+STRATEGIES = ("TAB", "DB", "OCP")
+RANDOM_SHARE = 3000 / 55_296  # Table 4's random baseline, as a share of AST's block units
+DRAWS, PERMUTATIONS, SEED = 1000, 10_000, 0
+
+
+# Which units
+
+
+def unit_sets(run: Run, model: str, folds: Sequence[int], strategy: str, control: str = "") -> list[UnitSet]:
+    """For each of the probing set's classes, the block units that a strategy labels with it (Section 4.3).
+
+    strategy: "DB" and "TAB" take units with the class among their three best concepts, "OCP" those whose open
+    concepts' nouns name it. folds: clips that described the units. control: as for `clip_descriptions`.
+    """
+    table = block_units(stages.neurons(run, model, folds, control=control))
+    if strategy in ("DB", "TAB"):
+        labelled = [[name in best for best in table[strategy.lower()]] for name in run.probing_set.classes]
+    else:
+        released = "ocp_substring" in run.faults
+        nouns = [tuple(words) for words in table["raw_nouns" if released else "nouns"]]
+        labelled = [_naming(nouns, name, released) for name in run.probing_set.classes]
+    sets = [by_layer(table[np.array(chosen, bool)]) for chosen in labelled]
+    return [leading_rows(units) for units in sets] if "ablate_leading_rows" in run.faults else sets
+
+
+def _naming(nouns: Sequence[tuple[str, ...]], name: str, released: bool) -> list[bool]:
+    """Which of the units' nouns name a class."""
+    named = {words: language.names_class(words, name, released=released) for words in set(nouns)}
+    return [named[words] for words in nouns]
+
+
+def block_units(neurons: pd.DataFrame) -> pd.DataFrame:
+    """The candidates for ablation: all neurons but the classifier's."""
+    return neurons[neurons["layer"] != "classifier"]
+
+
+def by_layer(neurons: pd.DataFrame) -> UnitSet:
+    """Neurons as a set of units."""
+    return {layer: rows["index"].to_numpy() for layer, rows in neurons.groupby("layer", sort=False)}
+
+
+def leading_rows(units: UnitSet) -> UnitSet:
+    """As many leading units of each layer (fault `ablate_leading_rows`).
+
+    # released code: close_neuron_class.py:115-127, close_neuron_milan.py:142-188 append one mask row a chosen unit and
+    apply row r to unit r.
+    """
+    return {layer: np.arange(len(indices)) for layer, indices in units.items()}
+
+
+def table4_sets(run: Run, model: str) -> dict[str, list[UnitSet]]:
+    """Table 4's strategies, name -> a set of units a class: random, TAB, DB and OCP."""
+    chosen = {strategy: unit_sets(run, model, LEARNT, strategy) for strategy in STRATEGIES}
+    return {"random": random_sets(run, model, chosen)["random"], **chosen}
+
+
+def control_sets(run: Run, model: str) -> dict[str, list[UnitSet]]:
+    """The sets that a strategy chooses when every clip is described by another's caption, and from all clips."""
+    shuffled = {
+        f"{strategy}, {SHUFFLED}": unit_sets(run, model, LEARNT, strategy, SHUFFLED)
+        for strategy in STRATEGIES
+        if strategy != "TAB"  # it reads no caption
+    }
+    return shuffled | {f"{strategy} (all clips)": unit_sets(run, model, EVERY, strategy) for strategy in STRATEGIES}
+
+
+def random_sets(
+    run: Run, model: str, chosen: Mapping[str, Sequence[UnitSet]], seed: int = SEED
+) -> dict[str, list[UnitSet]]:
+    """Sets drawn at random: "random", RANDOM_SHARE of all block units for each class, and for each strategy of `chosen`
+    "random as ...", as many units in every layer as it took there."""
+    rng = np.random.default_rng(seed)
+    widths = {layer.name: layer.units for layer in run.target(model).layers if layer.hidden}
+    count = round(RANDOM_SHARE * sum(widths.values()))
+    classes = range(len(run.probing_set.classes))
+    drawn = [ablation.random_units(count, widths, rng) for _ in classes]
+    if "ablate_leading_rows" in run.faults:  # released code: close_neuron_class.py:42-45, one draw for all classes
+        drawn = [leading_rows(drawn[0]) for _ in classes]
+    matched = {f"random as {s}": [ablation.matched_random(u, widths, rng) for u in sets] for s, sets in chosen.items()}
+    return {"random": drawn, **matched}
+
+
+# What silencing them does
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What ablation is measured on: a network and the clips of fold 1, which no unit was chosen by.
+
+    position: which of the network's outputs is each of the clips' classes.
+    """
+
+    run: Run
+    network: Target
+    tested: ProbingSet
+    position: tuple[int, ...]
+
+    @cached_property
+    def features(self) -> "Tensor":
+        """The network's inputs for the tested clips, made when they are first needed."""
+        waveforms = self.tested.waveforms(self.network.sample_rate, self.network.seconds)
+        return ablation.features_of(self.network, waveforms)
+
+    def logits(self, sets: Sequence[UnitSet], factor: float = 0.0) -> np.ndarray:
+        """Scores of the tested clips' classes with the outputs of each set of units multiplied by `factor`, by default
+        silenced; float32 [sets, clips, classes].
+
+        Equal sets are silenced once. All of them are stored together, so that a killed run loses one call at most.
+        """
+        from tqdm import tqdm
+
+        keys = [digest(units) for units in sets]
+        distinct = dict(zip(keys, sets, strict=True))
+        instead = (lambda layer, outputs: factor * outputs) if factor else None
+
+        def make():
+            logits = sweep(self.network, self.features, list(distinct.values()), instead)
+            return {"logits": np.stack(list(tqdm(logits, "silencing", len(distinct), unit="set", leave=False)))}
+
+        made_from = [self.network, self.tested, list(distinct.values()), factor]
+        stored = self.run.store.get(LOGITS, made_from, make)["logits"]
+        place = {key: row for row, key in enumerate(distinct)}
+        return stored[[place[key] for key in keys]][:, :, list(self.position)]
+
+    def effects(self, sets: Sequence[UnitSet]) -> Effects:
+        """What silencing each class's set of units did to every class."""
+        return self.effects_of(self.logits(sets), sets)
+
+    def effects_of(self, after: np.ndarray, sets: Sequence[UnitSet]) -> Effects:
+        """The same, of logits that replacing the sets' outputs gave, [ablated, clips, classes]."""
+        sizes = np.array([ablation.size(units) for units in sets])
+        return Effects(self.logits([{}])[0], after, self.tested.labels, self.tested.sources, sizes)
+
+
+def bench(run: Run, model: str | Target) -> Bench:
+    """The bench of a model; raises InputError where the probing set has no fold 1, or the network no output for one of
+    its classes."""
+    if not set(TEST) <= set(run.probing_set.folds):
+        raise InputError(f"{run.profile.title} has no fold 1 to measure on; silencing units needs folds.")
+    network, tested = run.target(model), run.probing_set.in_folds(TEST)
+    strangers = sorted(set(tested.classes) - set(network.classes))
+    if strangers:
+        raise InputError(
+            f"{network.name} has no output for {', '.join(strangers[:3])}: nothing to unlearn. Use another network."
+        )
+    return Bench(run, network, tested, tuple(network.classes.index(name) for name in tested.classes))
+
+
+def unlearning(run: Run, model: str, sets: Mapping[str, Sequence[UnitSet]]) -> dict[str, Effects]:
+    """Section 4.3: for each strategy, what silencing each class's units did to every class, on fold 1.
+
+    sets: name -> a set of units a class. Raises InputError as `bench`.
+    """
+    measured = bench(run, model)
+    return {strategy: measured.effects(chosen) for strategy, chosen in sets.items()}
+
+
+def unlearnt(effects: Effects) -> dict[str, float]:
+    """One row of `section_4_3.unlearning_table`, less its model, strategy and what compares rows."""
+    rng = np.random.default_rng(SEED)
+    own, margin = effects.by_class(effects.own), effects.by_class(effects.margin)
+    a, r = ablation.ablated_and_remaining(own)
+    margin_a, margin_r = ablation.ablated_and_remaining(margin)
+    filled = effects.sizes > 0
+    filled_a, filled_r = ablation.ablated_and_remaining(own, filled)
+    drawn = drawn_changes(effects, DRAWS, rng)
+    ends = {"dA": interval(drawn[:, 0]), "gap": interval(drawn[:, 1] - drawn[:, 0])}
+    forgotten, remaining = ablation.ablated_and_remaining(effects.by_class(effects.correct))
+    return {
+        "units": float(effects.sizes.mean()),
+        "empty": int((~filled).sum()),
+        "dA": float(a),
+        "dR": float(r),
+        "gap": float(r - a),
+        **{f"{name}_{end}": value for name in ends for end, value in zip(("low", "high"), ends[name], strict=True)},
+        "p": permutation_p(own, PERMUTATIONS, rng),
+        "next": float(np.roll(own, -1, 1).diagonal().mean()),
+        "dA_filled": float(filled_a),
+        "gap_filled": float(filled_r - filled_a),
+        "margin_dA": float(margin_a),
+        "margin_dR": float(margin_r),
+        "margin_gap": float(margin_r - margin_a),
+        "margin_p": permutation_p(margin, PERMUTATIONS, rng),
+        "accuracy_before": float(effects.correct_before.mean()),
+        "accuracy_forgotten": float(forgotten),
+        "accuracy_remaining": float(remaining),
+    }
+
+
+def drawn_changes(effects: Effects, draws: int, rng: np.random.Generator) -> np.ndarray:
+    """dA and dR when source recordings are drawn anew within each class; float [draws, 2]."""
+    weights = bootstrap_weights(effects.labels, effects.sources, draws, rng)
+    return np.array([ablation.ablated_and_remaining(effects.by_class(effects.own, w)) for w in weights])
