@@ -68,18 +68,18 @@ def test_streaming_extremes_are_those_of_the_full_matrix(waves):
     batches = [waves[i : i + 3] for i in range(0, 8, 3)]
     full = activations.record(target, batches, 8)
     kept = activations.record_extremes(target, iter(batches), 8, k=2)
-    for name, (most, least) in kept.items():
-        np.testing.assert_array_equal(most, activations.highest(full[name], 2))
-        np.testing.assert_array_equal(least, activations.highest(-full[name], 2))
+    for name, u in full.items():
+        np.testing.assert_array_equal(kept[f"{name}/clips"][0], activations.highest(u, 2))
+        np.testing.assert_array_equal(kept[f"{name}/clips"][1], activations.highest(-u, 2))
 
 
 def test_streaming_keeps_ties_as_the_full_matrix_does():
     u = np.random.default_rng(1).integers(0, 4, (50, 20)).astype(np.float32)
-    most = activations.Highest(3, 20)
-    for first in range(0, 50, 7):
-        most.add(u[first : first + 7], first)
-        assert len(most.values) <= 3
-    np.testing.assert_array_equal(most.clips, activations.highest(u, 3))
+    kept = activations.extremes(3, {"layer": u[:7]})
+    for first in range(7, 50, 7):
+        kept = activations.merged(3, kept, activations.extremes(3, {"layer": u[first : first + 7]}, first))
+        assert kept["layer/values"].shape[1] <= 3
+    np.testing.assert_array_equal(kept["layer/clips"][0], activations.highest(u, 3))
 
 
 def test_values_that_are_not_finite_name_the_layer(waves):

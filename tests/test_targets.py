@@ -125,8 +125,8 @@ def test_a_reading_that_does_not_fit_the_axes_is_refused(pooling, axes, message)
 def test_another_reading_keeps_the_network_and_changes_the_keys():
     target = tiny_target()
     other = target.read(layers=["block0.output"], pooling="max", nonlinearity="relu")
-    assert other.module is target.module and other.fingerprint == target.fingerprint
-    changed = [a["name"] for a, b in zip(target.reading, other.reading, strict=True) if a != b]
+    assert other.module is target.module and other.fingerprint != target.fingerprint
+    changed = [a.name for a, b in zip(target.layers, other.layers, strict=True) if a.fingerprint != b.fingerprint]
     assert changed == ["block0.output"]
     assert {layer.pooling for layer in target.read(pooling="first").layers} == {"first", "none"}
     with pytest.raises(InputError, match="no layer 'block0.outputs'"):
