@@ -121,9 +121,9 @@ def placed(kind, source: str, **options):
 
     gpu = torch.cuda.is_available()
     dtype = "auto" if gpu else torch.float32
-    network, found = kind.from_pretrained(source, dtype=dtype, output_loading_info=True, **options)
-    if found["missing_keys"]:
-        raise ValueError(f"it has no weights for {min(found['missing_keys'])}")
+    network, report = kind.from_pretrained(source, dtype=dtype, output_loading_info=True, **options)
+    if report["missing_keys"]:
+        raise ValueError(f"it has no weights for {min(report['missing_keys'])}")
     return network.to("cuda" if gpu else "cpu").eval()
 
 

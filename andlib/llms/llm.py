@@ -77,12 +77,10 @@ class Completions:
         try:
             row = json.loads(line)
             key = question(row["model"], row["prompt"], row["sampling"])
-            said = [row[part] for part in ("text", "finish", "error", "revision")]
+            whole = all(isinstance(row[part], str) for part in ("text", "finish", "error", "revision"))
         except (ValueError, KeyError, TypeError, RecursionError):
             return
-        if not all(isinstance(part, str) for part in said):
-            return
-        if not row["error"] or self.rows.get(key, row)["error"]:  # a failure takes no answer away
+        if whole and (not row["error"] or self.rows.get(key, row)["error"]):  # a failure takes no answer away
             self.rows[key] = row
 
     def ask(

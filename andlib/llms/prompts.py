@@ -75,12 +75,13 @@ def choice(concepts: Sequence[str], points: Sequence[str], shots: int) -> Chat:
     points: of S_h^c. shots: how many of the paper's two worked examples come before, as turns of the talk.
     """
     opening = "\n".join([INSTRUCTION[0], ", ".join(concepts), INSTRUCTION[1], RANKED])
-    asked = [text for text, *_ in EXAMPLES[:shots]] + [" ".join(points) or "Nothing is known of these clips."]
-    told = [f"Response: {response}\nAnswer: {answer}" for _, response, answer in EXAMPLES[:shots]]
-    turns = [{"role": "user", "content": f"Description: {_data(text)}"} for text in asked]
-    turns[0]["content"] = f"{opening}\n{turns[0]['content']}"
-    replies = [{"role": "assistant", "content": reply} for reply in told]
-    return [turn for pair in zip(turns, replies, strict=False) for turn in pair] + turns[len(replies) :]
+    turns = []
+    for text, response, answer in EXAMPLES[:shots]:
+        turns.append({"role": "user", "content": f"Description: {_data(text)}"})
+        turns.append({"role": "assistant", "content": f"Response: {response}\nAnswer: {answer}"})
+    text = " ".join(points) or "Nothing is known of these clips."
+    first, *others = [*turns, {"role": "user", "content": f"Description: {_data(text)}"}]
+    return [{**first, "content": f"{opening}\n{first['content']}"}, *others]
 
 
 def _ask(text: str) -> Chat:

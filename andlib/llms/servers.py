@@ -101,8 +101,8 @@ class OpenAILLM:
             )
         if status < 400:
             return f"the server sends elsewhere ({status}), which is not followed: set OPENAI_BASE_URL to where it is"
-        said = body.get("message") or body.get("detail") if isinstance(body, Mapping) else body
-        return f"the server answered {status}: {self._quoted(said or 'no reason')}"
+        reason = body.get("message") or body.get("detail") if isinstance(body, Mapping) else body
+        return f"the server answered {status}: {self._quoted(reason or 'no reason')}"
 
     def _read(self, body: bytes) -> tuple[Answer, str]:
         try:
@@ -120,8 +120,8 @@ class OpenAILLM:
         whole = str(text or "").encode("utf-8", "replace").decode()  # JSON can hold halves of a character, no file can
         return checked(whole, finish), self._quoted(f"{named[1]} {reply.get('system_fingerprint') or ''}".strip("@:- "))
 
-    def _quoted(self, said: object) -> str:
-        text = str(said).replace(self._key, "***")[:QUOTED]
+    def _quoted(self, words: object) -> str:
+        text = str(words).replace(self._key, "***")[:QUOTED]
         return "".join(c if c.isprintable() else " " for c in text)
 
 

@@ -74,7 +74,7 @@ def _read_file(path: Path) -> tuple[dict, dict[str, "Tensor"]]:
         metadata, weights = _read_safetensors(path)
         return _object(metadata.get("config", "{}"), path), weights
     try:
-        held = torch.load(path, map_location="cpu", weights_only=True)
+        content = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise InputError(f"{path} does not exist; expected a BEATs checkpoint.") from None
     except Exception as error:  # torch raises whatever the damage provokes
@@ -83,8 +83,8 @@ def _read_file(path: Path) -> tuple[dict, dict[str, "Tensor"]]:
         raise InputError(
             f"{path} {reason}, so it is refused. Expected a torch checkpoint of tensors; fetch the file anew."
         ) from None
-    both = isinstance(held, dict) and {"cfg", "model"} <= held.keys()
-    settings, weights = (held["cfg"], held["model"]) if both else ({}, held)
+    both = isinstance(content, dict) and {"cfg", "model"} <= content.keys()
+    settings, weights = (content["cfg"], content["model"]) if both else ({}, content)
     if not isinstance(settings, dict) or not isinstance(weights, dict):
         raise InputError(f"{path} is no BEATs checkpoint: expected a dictionary with 'cfg' and 'model', or of weights.")
     return settings, weights
@@ -127,13 +127,13 @@ def _is_weight(value: Any) -> bool:
     return plain and value.is_floating_point() and value.is_cpu
 
 
-def _renamed(held: Mapping[str, Any]) -> dict[str, Any]:
-    if any(name.startswith("fc.") for name in held):  # fine-tuned
-        return dict(held)
+def _renamed(values: Mapping[str, Any]) -> dict[str, Any]:
+    if any(name.startswith("fc.") for name in values):  # fine-tuned
+        return dict(values)
     # a pre-trained network, or one with the public checkpoints' own classifier
-    held = {name.replace("predictor.", "fc."): value for name, value in held.items()}
-    prefix = "beats." if "fc.weight" in held else ""
-    return {name if name.startswith("fc.") else prefix + name: value for name, value in held.items()}
+    values = {name.replace("predictor.", "fc."): value for name, value in values.items()}
+    prefix = "beats." if "fc.weight" in values else ""
+    return {name if name.startswith("fc.") else prefix + name: value for name, value in values.items()}
 
 
 def _check(weights: dict[str, "Tensor"], config: Config, path: Path) -> None:
@@ -142,14 +142,14 @@ def _check(weights: dict[str, "Tensor"], config: Config, path: Path) -> None:
 
     from andlib.networks.beats import make
 
-    found = shapes_of(weights)
+    shapes = shapes_of(weights)
     with torch.device("meta"):
-        expected = shapes_of(make(config, outputs_of(found)).state_dict())
+        expected = shapes_of(make(config, outputs_of(shapes)).state_dict())
     faults = {
-        "lacks": [name for name in expected if name not in found],
-        "has weights that BEATs has not:": [name for name in found if name not in expected],
+        "lacks": [name for name in expected if name not in shapes],
+        "has weights that BEATs has not:": [name for name in shapes if name not in expected],
         "has other shapes than its configuration says:": [
-            f"{name} {found[name]} for {shape}" for name, shape in expected.items() if found.get(name, shape) != shape
+            f"{name} {shapes[name]} for {shape}" for name, shape in expected.items() if shapes.get(name, shape) != shape
         ],
         "has values that are not finite in": [name for name, value in weights.items() if not value.isfinite().all()],
     }

@@ -104,8 +104,8 @@ def device(model: "nn.Module", name: str) -> "torch.device":
 
     places = {tensor.device for tensor in (*model.parameters(), *model.buffers())} or {torch.device("cpu")}
     if len(places) > 1 or torch.device("meta") in places:
-        found = ", ".join(sorted(map(str, places)))
-        raise InputError(f"{name} lies on {found}; expected weights with values on one device; move it with .to().")
+        devices = ", ".join(sorted(map(str, places)))
+        raise InputError(f"{name} lies on {devices}; expected weights with values on one device; move it with .to().")
     return places.pop()
 
 
@@ -122,8 +122,8 @@ def _declared(
         if not any(_matches(module, pattern) for module in names):
             nearest = ", ".join(get_close_matches(pattern, names, 5, 0.0)) or "none, it has no submodules"
             raise InputError(f"{name} has no module {pattern!r}. The nearest of its {len(names)} are: {nearest}.")
-    chosen = {module: [layers[p] for p in layers if _matches(module, p)] for module in names}
-    return {module: tuple(found[0]) for module, found in chosen.items() if found}
+    chosen = {module: next((layers[p] for p in layers if _matches(module, p)), None) for module in names}
+    return {module: tuple(own) for module, own in chosen.items() if own is not None}
 
 
 def _matches(module: str, pattern: str) -> bool:

@@ -54,8 +54,8 @@ MUTANTS = {
     ),
     "a download's sha256 is not compared": (
         "andlib/downloads.py",
-        "if found != archive.sha256:",
-        "if not found:",
+        "if digest != archive.sha256:",
+        "if not digest:",
         "tests/test_downloads.py",
     ),
     "cells of tables are not escaped": (
@@ -78,8 +78,8 @@ MUTANTS = {
     ),
     "the key is repeated in errors": (
         "andlib/llms/servers.py",
-        'text = str(said).replace(self._key, "***")[:QUOTED]',
-        "text = str(said)[:QUOTED]",
+        'text = str(words).replace(self._key, "***")[:QUOTED]',
+        "text = str(words)[:QUOTED]",
         "tests/test_servers.py",
     ),
 }

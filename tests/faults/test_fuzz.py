@@ -49,7 +49,7 @@ JUNK = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(m
 
 READERS = {  # module -> those of its functions that read what others wrote; all of them where none is named
     recordings: (),
-    probing: ("open_folder", "_layout", "_listed", "_is_true", "reading", "table_rows", "_csv_lines", "_json_lines")
+    probing: ("open_folder", "_layout", "_listed", "reading", "table_rows", "_csv_lines", "_json_lines")
     + ("json_pairs", "_clip", "_words", "_classes", "_check_unique", "_refuse", "_fingerprint"),
     captions: ("read_captions", "clean", "_entries", "_batches", "_match", "_named", "_cut_loop", "_check_texts"),
     concepts: ("concept_set", "_concepts_in"),
