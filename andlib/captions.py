@@ -38,10 +38,8 @@ class CaptionReport:
     cleaned: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        counts = (
-            f"{len(self.extra)} naming no clip (ignored), {len(self.looping)} looping (cut), {len(self.cleaned)} tidied"
-        )
-        return f"{self.path.name}: {self.read} captions; {counts}"
+        repaired = f"{len(self.looping)} looping (cut), {len(self.cleaned)} tidied"
+        return f"{self.path.name}: {self.read} captions; {len(self.extra)} naming no clip (ignored), {repaired}"
 
 
 def find_captions(data_dir: str | Path) -> Path:

@@ -10,6 +10,7 @@ import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor, as_completed
+from dataclasses import asdict
 from urllib.parse import urlsplit
 
 from andlib.errors import InputError, explained, optional
@@ -71,13 +72,9 @@ class OpenAILLM:
         import httpx2
         import openai
 
-        drawn = {"max_tokens": sampling.max_tokens, "temperature": sampling.temperature, "seed": sampling.seed}
+        ask = client.chat.completions.with_raw_response.create
         try:
-            return self._read(
-                client.chat.completions.with_raw_response.create(
-                    model=self.model, messages=list(chat), top_p=1.0, n=1, **drawn
-                ).content
-            )
+            return self._read(ask(model=self.model, messages=list(chat), top_p=1.0, n=1, **asdict(sampling)).content)
         except openai.APIStatusError as error:
             failure = self._refused(error.status_code, error.body)
         except openai.APIConnectionError as error:
@@ -215,9 +212,9 @@ class VLLM:
     def _chunk(self, chats: list[list], sampling: Sampling) -> list[Answer]:
         from vllm import SamplingParams
 
-        drawn = {"max_tokens": sampling.max_tokens, "temperature": sampling.temperature, "seed": sampling.seed}
+        drawn = SamplingParams(top_p=1.0, top_k=0, **asdict(sampling))
         try:
-            replies = self.engine.chat(chats, SamplingParams(top_p=1.0, top_k=0, **drawn), use_tqdm=False)
+            replies = self.engine.chat(chats, drawn, use_tqdm=False)
         except ValueError as error:  # one chat is too long for the model: the others are asked without it
             if len(chats) == 1:
                 return [Answer("", error=str(error)[:QUOTED])]
