@@ -116,7 +116,7 @@ def test_readouts_are_the_directions_they_say(beats_run):
 
 def test_a_model_that_the_profile_lacks_is_asked_for(beats_run):
     with pytest.raises(InputError, match="no network beats_supervised.*-p weights"):
-        stages.target(beats_run(), "beats_supervised")
+        beats_run().target("beats_supervised")
 
 
 def test_weights_belong_to_one_model():
