@@ -18,7 +18,6 @@ def random_network(name: str, folder: Path, seconds: float = SECONDS, **sizes: i
 
     from andlib import concepts
     from andlib.networks import beats, beats_files
-    from andlib.networks.beats_config import Config
     from andlib.networks.checkpoints import load_target
 
     torch.manual_seed(0)
@@ -27,7 +26,7 @@ def random_network(name: str, folder: Path, seconds: float = SECONDS, **sizes: i
         config = ASTConfig(id2label=dict(enumerate(concepts.ESC50)), **sizes)
         ASTForAudioClassification(config).save_pretrained(folder)
     else:
-        config = Config()
+        config = beats_files.Config()
         weights = beats.make(config, len(concepts.ESC50)).state_dict()
         beats_files.save(folder, config, weights, concepts.ESC50)
     return load_target(folder, name=name, seconds=seconds)

@@ -18,8 +18,7 @@ from torch.nn.functional import cross_entropy, one_hot
 from tqdm import trange
 
 from andlib.networks import beats
-from andlib.networks.beats_config import Config
-from andlib.networks.beats_files import read_checkpoint, save
+from andlib.networks.beats_files import Config, read_checkpoint, save
 from andlib.networks.checkpoints import load_target
 from andlib.networks.families import ast_features
 from andlib.paths import cache

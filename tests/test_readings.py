@@ -10,8 +10,7 @@ from conftest import CLASSES, tiny_run, tiny_set
 from andlib import responses, stages
 from andlib.errors import InputError
 from andlib.networks import beats
-from andlib.networks.beats_config import Config
-from andlib.networks.beats_files import save
+from andlib.networks.beats_files import Config, save
 from andlib.pages import section_4_1
 from andlib.run import open_run
 

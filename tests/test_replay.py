@@ -11,8 +11,7 @@ from torch import nn
 from andlib import ablation, replay
 from andlib.errors import InputError
 from andlib.networks import beats
-from andlib.networks.beats_config import Config
-from andlib.networks.beats_files import save
+from andlib.networks.beats_files import Config, save
 from andlib.networks.checkpoints import load_target
 from andlib.replay import sweep
 from andlib.targets import Layer, Target

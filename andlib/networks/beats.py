@@ -1,12 +1,16 @@
 """BEATs (Chen et al. 2023): the network and its input. Checkpoints: `beats_files`."""
 
+from typing import TYPE_CHECKING
+
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn.functional import conv1d, gelu, scaled_dot_product_attention
 
 from andlib import frontend
-from andlib.networks.beats_config import Config
+
+if TYPE_CHECKING:
+    from andlib.networks.beats_files import Config
 
 
 class PositionConvolution(nn.Module):
@@ -30,7 +34,7 @@ class PositionConvolution(nn.Module):
 class Attention(nn.Module):
     """Self-attention with a bias by relative position, gated by the query."""
 
-    def __init__(self, config: Config, first: bool):
+    def __init__(self, config: "Config", first: bool):
         super().__init__()
         width, self.heads = config.encoder_embed_dim, config.encoder_attention_heads
         self.k_proj, self.v_proj = nn.Linear(width, width), nn.Linear(width, width)
@@ -52,7 +56,7 @@ class Attention(nn.Module):
 class Block(nn.Module):
     """Attention and two linear layers, each added to a scaled residual and normalised after."""
 
-    def __init__(self, config: Config, first: bool):
+    def __init__(self, config: "Config", first: bool):
         super().__init__()
         width, inner = config.encoder_embed_dim, config.encoder_ffn_embed_dim
         self.alpha = (2 * config.encoder_layers) ** 0.25
@@ -68,7 +72,7 @@ class Block(nn.Module):
 class Encoder(nn.Module):
     """Position convolution and the blocks."""
 
-    def __init__(self, config: Config):
+    def __init__(self, config: "Config"):
         super().__init__()
         self.config = config
         self.pos_conv = nn.Sequential(
@@ -107,7 +111,7 @@ def bucket(distance: Int[Tensor, "queries keys"], buckets: int, farthest: int) -
 class BEATs(nn.Module):
     """BEATs without a classifier: normalised log-mel in, tokens out. Parameter names are the public checkpoints'."""
 
-    def __init__(self, config: Config):
+    def __init__(self, config: "Config"):
         super().__init__()
         self.config = config
         size, width = config.input_patch_size, config.encoder_embed_dim
@@ -128,7 +132,7 @@ class BEATs(nn.Module):
 class Classifier(nn.Module):
     """BEATs and a linear layer that reads every token; a clip's logits are their mean (the fine-tuned form)."""
 
-    def __init__(self, config: Config, classes: int):
+    def __init__(self, config: "Config", classes: int):
         super().__init__()
         self.beats = BEATs(config)
         self.fc = nn.Linear(config.encoder_embed_dim, classes)
@@ -142,7 +146,7 @@ def features(waveforms: Float[Tensor, "clips samples"]) -> Float[Tensor, "clips 
     return (frontend.log_mel(waveforms, frontend.BEATS) - frontend.BEATS.mean) / (2 * frontend.BEATS.deviation)
 
 
-def make(config: Config, outputs: int, seed: int = 0) -> nn.Module:
+def make(config: "Config", outputs: int, seed: int = 0) -> nn.Module:
     """A network with random weights: `Classifier`, or `BEATs` alone where there are no outputs."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)

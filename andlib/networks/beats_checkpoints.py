@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING
 
 from andlib import paths
 from andlib.errors import InputError
-from andlib.networks.beats_config import Config, outputs_of, shapes_of
-from andlib.networks.beats_files import WEIGHTS, read_checkpoint, read_header, save
+from andlib.networks.beats_files import WEIGHTS, Config, outputs_of, read_checkpoint, read_header, save, shapes_of
 from andlib.records import Grid
 from andlib.store import digest, file_digest
 from andlib.targets import Layer, Target

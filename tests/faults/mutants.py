@@ -71,7 +71,7 @@ MUTANTS = {
         "tests/test_beats.py",
     ),
     "a configuration's sizes are believed": (
-        "andlib/networks/beats_config.py",
+        "andlib/networks/beats_files.py",
         "if wrong := _unlike(settings, sizes):",
         "if wrong := {}:",
         "tests/test_beats.py",

@@ -28,7 +28,7 @@ from safetensors.numpy import save
 from andlib import captions, concepts, kept, paths, probing, recordings, store
 from andlib.errors import InputError
 from andlib.llms import llm, prompts, servers
-from andlib.networks import beats_checkpoints, beats_config, beats_files, checkpoints, families
+from andlib.networks import beats_checkpoints, beats_files, checkpoints, families
 from andlib.pages import claims
 from andlib.pages import section_4_2 as human_evaluation
 from andlib.report import artefact
@@ -60,9 +60,8 @@ READERS = {  # module -> those of its functions that read what others wrote; all
     checkpoints: ("load_target", "_target", "_layers", "_classes", "_settings", "_json"),
     families: ("_blocks", "_clap_blocks", "_clap_settings", "_whisper_settings"),
     beats_checkpoints: ("layers", "load_beats"),
-    beats_config: ("config_from", "_unlike", "_sizes"),
-    beats_files: ("read_checkpoint", "read_header", "_folder_settings", "_object", "_class_names", "_read_file")
-    + ("_read_safetensors", "_opened", "_named", "_renamed", "_check"),
+    beats_files: ("config_from", "_unlike", "_sizes", "read_checkpoint", "read_header", "_folder_settings", "_object")
+    + ("_class_names", "_read_file", "_read_safetensors", "_opened", "_named", "_renamed", "_check"),
     artefact: ("check_export", "_wrong_arrays", "_wrong_neurons"),
     human_evaluation: ("read_ratings", "_rating"),
     kept: ("read",),
@@ -378,7 +377,7 @@ def test_networks(folder, config, inputs, weights):
         assert target.sample_rate > 0
 
 
-BEATS = beats_config.Config(16, 8, 1, 8, 8, 2, 4, 2, 8, 20)
+BEATS = beats_files.Config(16, 8, 1, 8, 8, 2, 4, 2, 8, 20)
 
 
 @pytest.fixture(scope="module")
@@ -391,8 +390,8 @@ def beats():
     return weights, save({name: value.numpy() for name, value in weights.items()}), file.getvalue()
 
 
-TABLE = f"beats.{beats_config.SHARED.replace('layers.0', 'layers.1')}"
-SETTINGS = {"model_type": "beats", **asdict(BEATS), **beats_config.FIXED, "classes": list(CLASSES)}
+TABLE = f"beats.{beats_files.SHARED.replace('layers.0', 'layers.1')}"
+SETTINGS = {"model_type": "beats", **asdict(BEATS), **beats_files.FIXED, "classes": list(CLASSES)}
 
 
 @fuzzed
