@@ -106,11 +106,8 @@ def points(answer: str) -> tuple[str, ...]:
     numbered = [line for line in lines if _NUMBER.match(line)]
     parts = numbered or [part for line in lines for part in re.split(r"(?<=[.!?])\s+", line)]
     texts = dict.fromkeys(" ".join(re.sub(r"[*_#`]+", "", _NUMBER.sub("", part)).split()) for part in parts)
-    return tuple(text for text in texts if re.search(r"\w", text) and not _is_talk(text))
-
-
-def _is_talk(text: str) -> bool:
-    return text.endswith(":") or language.is_boilerplate(text)
+    talk = {text for text in texts if text.endswith(":") or language.is_boilerplate(text)}
+    return tuple(text for text in texts if re.search(r"\w", text) and text not in talk)
 
 
 def acoustic(answer: str) -> bool | None:

@@ -54,7 +54,7 @@ READERS = {  # module -> those of its functions that read what others wrote; all
     captions: ("read_captions", "clean", "_entries", "_batches", "_match", "_named", "_cut_loop", "_check_texts"),
     concepts: ("concept_set", "_concepts_in"),
     servers: ("OpenAILLM._read", "OpenAILLM._quoted"),
-    prompts: ("points", "_is_talk", "acoustic", "ranked"),
+    prompts: ("points", "acoustic", "ranked"),
     llm: ("Completions.__post_init__", "Completions._take", "Completions.ask", "Completions._answer"),
     store: ("Store", "_load_arrays", "_load_lines", "file_digest", "read_object"),
     checkpoints: ("load_target", "_target", "_layers", "_classes", "_settings", "_json"),
