@@ -21,8 +21,9 @@ from pathlib import Path
 from typing import Any
 
 from andlib import asking, responses, stages
-from andlib.errors import InputError, MissingExtra, check_choice
-from andlib.llms.llm import LLM, Answer, Chat, Completions, Sampling, open_llm
+from andlib.errors import InputError, check_choice, optional
+from andlib.llms.clients import open_llm
+from andlib.llms.llm import LLM, Answer, Chat, Completions, Sampling
 from andlib.pages import section_3_2, section_4_1
 from andlib.run import Run, open_run
 from andlib.stages import EVERY
@@ -31,7 +32,7 @@ from andlib.targets import Target
 
 RESTARTS = 4  # of a worker; tasks have no limit, for each call while a lost machine is not known as lost counts
 PATIENCE = 60  # seconds without any result until an idle worker makes room for one that lost its machine
-QUESTIONS = 32  # in a shard: a batch of llm.TransformersLLM
+QUESTIONS = 32  # in a shard: a batch of clients.TransformersLLM
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,7 @@ def workers(engine: Engine, hold: Callable[[], Any]) -> Iterator[Callable]:
     """Gives `each(function, jobs)`: a job's number and `function(hold(), job)`, in any order, as soon as it is there.
 
     A lost worker starts again elsewhere and does its job again. Raises what a job raises; InputError where a worker is
-    lost more than RESTARTS times; MissingExtra without Ray.
+    lost more than RESTARTS times; optional without Ray.
     """
     if engine.engine == "serial":
         model = hold()
@@ -120,11 +121,8 @@ def _each(ray, most: int, actors: list, another: Callable, function: Callable, j
 
 def _ray():
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # it would report to its makers
-    try:
+    with optional("ray", extra="scale"):
         import ray.util
-    except (ImportError, OSError) as error:
-        install = "Install it: pip install -c constraints.txt -e '.[scale]'"
-        raise MissingExtra(f"The engine ray needs Ray, which cannot be imported ({error}). {install}") from None
     return ray
 
 

@@ -126,6 +126,7 @@ def test_another_reading_keeps_the_network_and_changes_the_keys():
     target = tiny_target()
     other = target.read(layers=["block0.output"], pooling="max", nonlinearity="relu")
     assert other.module is target.module and other.content == target.content
+    assert other.module is target.module and other.fingerprint != target.fingerprint
     changed = [a.name for a, b in zip(target.layers, other.layers, strict=True) if a.fingerprint != b.fingerprint]
     assert changed == ["block0.output"]
     assert {layer.pooling for layer in target.read(pooling="first").layers} == {"first", "none"}

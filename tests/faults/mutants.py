@@ -54,8 +54,8 @@ MUTANTS = {
     ),
     "a download's sha256 is not compared": (
         "andlib/downloads.py",
-        "if found != archive.sha256:",
-        "if not found:",
+        "if digest != archive.sha256:",
+        "if not digest:",
         "tests/test_downloads.py",
     ),
     "cells of tables are not escaped": (
@@ -65,21 +65,21 @@ MUTANTS = {
         "tests/test_tables.py",
     ),
     "pickles may run": (
-        "andlib/networks/beats_checkpoints.py",
+        "andlib/networks/beats_files.py",
         'torch.load(path, map_location="cpu", weights_only=True)',
         'torch.load(path, map_location="cpu", weights_only=False)',
         "tests/test_beats.py",
     ),
     "a configuration's sizes are believed": (
-        "andlib/networks/beats_checkpoints.py",
+        "andlib/networks/beats_files.py",
         "if wrong := _unlike(settings, sizes):",
         "if wrong := {}:",
         "tests/test_beats.py",
     ),
     "the key is repeated in errors": (
         "andlib/llms/servers.py",
-        'text = str(said).replace(self._key, "***")[:QUOTED]',
-        "text = str(said)[:QUOTED]",
+        'text = str(words).replace(self._key, "***")[:QUOTED]',
+        "text = str(words)[:QUOTED]",
         "tests/test_servers.py",
     ),
 }

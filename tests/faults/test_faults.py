@@ -29,7 +29,7 @@ import committed
 import publish
 from andlib import descriptions, downloads, encoders, paths, responses, scale, stages
 from andlib.errors import InputError, MissingExtra
-from andlib.llms import llm
+from andlib.llms import clients, llm
 from andlib.pages import section_4_2 as human_evaluation
 from andlib.similarity import FUNCTIONS
 from andlib.store import KINDS, Stage, Store, digest
@@ -410,8 +410,8 @@ class Broken(MetaPathFinder, Loader):
 
 
 OPTIONAL = {
-    "openai": lambda: llm.open_llm.__wrapped__("openai:small"),
-    "vllm": lambda: llm.open_llm.__wrapped__("vllm:small"),
+    "openai": lambda: clients.open_llm.__wrapped__("openai:small"),
+    "vllm": lambda: clients.open_llm.__wrapped__("vllm:small"),
     "laion_clap": lambda: encoders._laion_clap.__wrapped__("laion"),
     "bert_score": lambda: human_evaluation._bert_score(["a"], ["b"]),
     "ray": scale._ray,
