@@ -59,7 +59,7 @@ MUTANTS = {
         "tests/test_downloads.py",
     ),
     "cells of tables are not escaped": (
-        "andlib/report/tables.py",
+        "andlib/report/shown.py",
         'else f"<td>{escape(text)}</td>"',
         'else f"<td>{text}</td>"',
         "tests/test_tables.py",

@@ -475,7 +475,9 @@ def asked():
     shown = [{"method": method, "text": f"what {method} says"} for method in human_evaluation.METHODS]
     neurons = [{"neuron": f"ast/block0.output/{i}", "descriptions": shown} for i in range(2)]
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(human_evaluation, "_asked", lambda run, rows: {"neurons": neurons, "page": "0123456789abcdef"})
+        patched.setattr(
+            human_evaluation, "questionnaire", lambda run, rows: {"neurons": neurons, "page": "0123456789abcdef"}
+        )
         yield {(row["neuron"], method) for row in neurons for method in human_evaluation.METHODS}
 
 
