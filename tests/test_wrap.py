@@ -10,11 +10,7 @@ from andlib import frontend
 from andlib.ablation import ablate, logits_of
 from andlib.activations import record
 from andlib.errors import InputError
-<<<<<<< HEAD
-from andlib.pages import section_4_1
-=======
 from andlib.pages.section_4_1 import closed_concepts
->>>>>>> h-b
 from andlib.targets import chosen_unit, content_digest
 
 IMAGE, SEQUENCE = ("clips", "channels", "time", "mels"), ("clips", "time", "channels")
@@ -70,11 +66,7 @@ def test_a_convolutional_network_is_dissected_to_described_units(run):
     assert list(neurons["unit"])[:2] == ["cnn/conv1/0", "cnn/conv1/1"] and len(neurons) == 13
     assert neurons["high"].map(len).all() and neurons["db"].map(len).eq(3).all()
     assert chosen_unit(target, "").id == "cnn/conv1/3"
-<<<<<<< HEAD
     assert len(closed_concepts(run, chosen_unit(target, "conv2/5"), target)) == 2 * 5
-=======
-    assert len(closed_concepts(run, chosen_unit(target, "conv2/5"), target)) == 2 * 5
->>>>>>> h-b
     u = al.unit_activations(run, target)
     waves = torch.from_numpy(run.probing_set.waveforms(16_000, 0.5))
     with torch.no_grad():
@@ -193,8 +185,6 @@ def test_nonlinearity_comes_before_pooling_and_readout_before_both(waves):
         assert target.module is plain.module
         np.testing.assert_allclose(record(target, [waves], 8)["conv1"], expected, atol=1e-5)
     assert len({target.fingerprint for target, _ in cases}) == len(cases)
-<<<<<<< HEAD
-=======
 
 
 def test_units_of_another_readout_are_counted_without_running_the_network():
@@ -204,7 +194,6 @@ def test_units_of_another_readout_are_counted_without_running_the_network():
     assert two.layer("conv1").units == 2 and two.read(layers=["conv1"], readout=None).layer("conv1").units == 4
     with pytest.raises(InputError, match="readout of layer conv1 does not fit"):
         plain.read(layers=["conv1"], readout=np.ones(9))
->>>>>>> h-b
 
 
 def test_latents_of_an_sae_are_units_too(run, waves):

@@ -112,7 +112,7 @@ def main(names: list[str]) -> int:
     with tempfile.TemporaryDirectory() as folder:
         project = Path(folder, "project")
         dropped = shutil.ignore_patterns("pages", "_build", "__pycache__", "_static", ".*")
-        for part in ("andlib", "tests", "book"):
+        for part in ("andlib", "making", "tests", "book"):
             shutil.copytree(ROOT / part, project / part, ignore=dropped)
         shutil.copy(ROOT / "pyproject.toml", project)
         for name in names or MUTANTS:
