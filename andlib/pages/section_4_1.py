@@ -259,10 +259,8 @@ def _readings(run: Run, network: Target) -> dict[tuple[str, str], Layer]:
         ("default", f"classifier, {classifier.pooling}"): classifier,
         **{("pooling", name): classifier.read(pooling=name) for name in poolings},
         **{("nonlinearity", name): classifier.read(nonlinearity=name) for name in ("relu", "gelu")},
-        ("readout", f"{last.name}, classifier's weights"): replace(
-            last.read(readout=weights), units=len(network.classes)
-        ),
-        ("readout", f"{last.name}, class means"): replace(last.read(readout=means), units=len(network.classes)),
+        ("readout", f"{last.name}, classifier's weights"): last.read(readout=weights),
+        ("readout", f"{last.name}, class means"): last.read(readout=means),
     }
     return {key: replace(layer, name=": ".join(key)) for key, layer in readings.items()}
 

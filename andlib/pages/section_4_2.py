@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from andlib import encoders, paper, paths, stages
-from andlib.errors import InputError, MissingExtra, check_choice
+from andlib.errors import InputError, check_choice, optional
 from andlib.probing import reading, table_rows
 from andlib.records import Unit
 from andlib.run import Run
@@ -227,11 +227,8 @@ def token_f1(texts: Sequence[str], others: Sequence[str]) -> np.ndarray:
 
 
 def _bert_score(texts: Sequence[str], others: Sequence[str]) -> np.ndarray:
-    try:
+    with optional("bert-score", extra="paper"):
         import bert_score
-    except (ImportError, OSError) as error:
-        install = 'pip install -c constraints.txt -e ".[paper]"'
-        raise MissingExtra(f"The package bert-score is missing or broken ({error}). Install it: {install}") from None
     # rescaled: as it comes, roberta-large gives unrelated texts about 0.8, and the paper prints 0.42 to 0.46
     name, rescaled = BERTSCORES["roberta-large"], {"lang": "en", "rescale_with_baseline": True}
     return bert_score.score(list(others), list(texts), model_type=name, **rescaled)[2].numpy()

@@ -17,7 +17,7 @@ from andlib.errors import InputError
 from andlib.profiles import TEST
 from andlib.responses import unit_activations
 from andlib.run import Run
-from andlib.store import KINDS, file_digest, write_atomically
+from andlib.store import KINDS, file_digest, read_object, write_atomically
 
 FILES = {"neurons.parquet": "frame", "activations.safetensors": "arrays"}
 
@@ -95,10 +95,10 @@ def check_export(folder: str | Path) -> list[str]:
     """What is wrong with an exported folder, a sentence each; empty if it is whole and fits its own meta.json."""
     folder = paths.named(folder)
     try:
-        meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        return [f"{folder / 'meta.json'} cannot be read ({error}); export again."]
-    if not isinstance(meta, dict) or meta.get("schema") != schema():
+        meta = read_object(folder / "meta.json", str(folder / "meta.json"), "Export again.")
+    except InputError as error:
+        return [str(error)]
+    if meta.get("schema") != schema():
         return [f"meta.json has not the schema that this version of andlib reads, {schema()['version']}."]
     if missing := [field for field in schema()["fields"] if field not in meta]:
         return [f"meta.json lacks {', '.join(missing)}."]
