@@ -37,7 +37,7 @@ llm: str = ""  # the summariser's language model: smollm2 | transformers:MODEL |
 # %%
 import andlib as al
 from andlib import firing
-from andlib.pages import probe_one_neuron, section_4_1
+from andlib.pages import probe_one_neuron, section_4_1, wording
 
 run = al.open_run(globals())
 made = run.made_by(*run.caption_parts)
@@ -116,7 +116,8 @@ al.cards.own_sound(target, address, samples, u)
 
 # %% tags=["hide-input"]
 title = f"Neurons of {target.name} nearest to “{words or probe_one_neuron.EXAMPLE}”"
-al.tables.plain(probe_one_neuron.in_words(nearest), title, made, {"similarity": ".2f"})
+shown = wording.described(nearest, "similarity")
+al.tables.plain(shown, title, made, {"similarity": ".2f"})
 
 # %% [markdown]
 # All of them are named by layer and number:

@@ -16,17 +16,9 @@ def words(run: Run, neurons: pd.DataFrame, described: pd.DataFrame) -> dict[str,
     """The numbers of the page's prose. described: `neuron_descriptions` of the neurons."""
     classes = described["labels"].str.split(", ").map(set).map(len)
     before, after = neurons["high"].map(len), neurons["calibrated"].map(len)
-    return {
-        "drawn": len(neurons),
-        "per_block": run.extra["per_block"],
-        "concepts": len(run.concepts),
-        "classes": float(classes.mean()),
-        "k": run.k,
-        "one_class": int((classes == 1).sum()),
-        "before": float(before.mean()),
-        "removed": float(1 - after.sum() / before.sum()),
-        "silent": int((after == 0).sum()),
-        "sources": float(neurons["kinds"].explode().value_counts(normalize=True).get("source", 0)),
-        "same": int((described["TAB"] == described["DB"]).sum()),
-        "title": run.profile.title,
-    }
+    spoken = {"drawn": len(neurons), "per_block": run.extra["per_block"], "concepts": len(run.concepts), "k": run.k}
+    spoken |= {"classes": float(classes.mean()), "one_class": int((classes == 1).sum()), "title": run.profile.title}
+    spoken |= {"before": float(before.mean()), "removed": float(1 - after.sum() / before.sum())}
+    spoken |= {"silent": int((after == 0).sum()), "same": int((described["TAB"] == described["DB"]).sum())}
+    kinds = neurons["kinds"].explode().value_counts(normalize=True)
+    return spoken | {"sources": float(kinds.get("source", 0))}

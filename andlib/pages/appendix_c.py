@@ -15,15 +15,8 @@ WORDS = {"loud": "amplitude", "high-pitched": "median frequency"}  # adjective -
 ACOUSTICS = Stage("acoustics", "frame")
 DRAWS, SEED = 1000, 0
 CONTRAST = ("difference", "low", "high", "source_low", "source_high", "share", "share_low", "share_high", "p")
-HEADS = {
-    "mean_with": "mean with",
-    "mean_without": "mean without",
-    "low": "95 % (neurons) from",
-    "high": "to",
-    "source_low": "95 % (sources) from",
-    "source_high": " to",
-    "verdict": "larger with the word",
-}
+HEADS = {"mean_with": "mean with", "mean_without": "mean without", "low": "95 % (neurons) from", "high": "to"}
+HEADS |= {"source_low": "95 % (sources) from", "source_high": " to", "verdict": "larger with the word"}
 FORMATS = dict.fromkeys([*list(HEADS.values())[:-1], "difference"], ".3g") | {"share": ".0%", "p": ".2g"}
 
 
@@ -138,24 +131,13 @@ def words(run: Run, table: pd.DataFrame) -> dict[str, object]:
     (loud, loud_bare), (high, high_bare) = (first[first["word"] == word].to_dict("records") for word in WORDS)
     # whether "loud" sets neurons apart more than "high-pitched" does, by intervals that do not meet
     less = verdict(loud["share_low"] - high["share_high"], loud["share_high"] - high["share_low"])
-    return {
-        "paper_loud": printed["loud_neurons"],
-        "paper_all": printed["loud_neurons"] + printed["not_loud_neurons"],
-        "k": run.k,
-        "title": run.profile.title,
-        "network": run.models[0],
-        "loud": loud["with"],
-        "high": high["with"],
-        "all": loud["with"] + loud["without"],
-        "f8a_loud": loud["verdict"],
-        "high_larger": high["verdict"],
-        "high_less": less,
-        "f8b_high_pitched": together([high["verdict"], less]),
-        "loud_bare": _unmeasured(loud_bare),
-        "high_bare": _unmeasured(high_bare),
-        "loud_share": f"{loud['share']:.0%}",
-        "high_share": f"{high['share']:.0%}",
-    }
+    neurons = printed["loud_neurons"] + printed["not_loud_neurons"]
+    spoken = {"k": run.k, "title": run.profile.title, "network": run.models[0], "paper_all": neurons}
+    spoken |= {"paper_loud": printed["loud_neurons"], "loud": loud["with"], "high": high["with"]}
+    spoken |= {"all": loud["with"] + loud["without"], "f8a_loud": loud["verdict"], "high_larger": high["verdict"]}
+    spoken |= {"high_less": less, "f8b_high_pitched": together([high["verdict"], less])}
+    spoken |= {"loud_share": f"{loud['share']:.0%}", "high_share": f"{high['share']:.0%}"}
+    return spoken | {"loud_bare": _unmeasured(loud_bare), "high_bare": _unmeasured(high_bare)}
 
 
 def _unmeasured(row: dict) -> str:

@@ -79,12 +79,6 @@ def own_sound(target: Target, wav: str) -> np.ndarray:
     return (0.3 * np.sin(2 * np.pi * LOWEST / rise * np.expm1(rise * time))).astype(np.float32)
 
 
-def in_words(found: pd.DataFrame) -> pd.DataFrame:
-    """What is said of the neurons that were found: unit, similarity, DB and calibrated summary."""
-    summary = found["calibrated"].map(wording.summary)
-    return found[["unit", "similarity"]].assign(**{"DB": found["db"].str[0], "calibrated summary": summary})
-
-
 def layers(target: Target) -> pd.DataFrame:
     """The target's layers: layer, units, one number a clip (the pooling)."""
     rows = [(layer.name, layer.units, layer.pooling) for layer in target.layers]
@@ -101,16 +95,9 @@ def frames(run: Run) -> dict[str, pd.DataFrame]:
 
 def words(run: Run, target: Target, unit: Unit, otherwise: pd.DataFrame) -> dict[str, object]:
     """The numbers of the page's prose. otherwise: `compared`, whose last row has another pooling."""
-    asked = run.extra
+    asked, pooling = run.extra, targets.POOLINGS[target.layer(unit.layer).pooling]
     tone = f"No file was given, so a tone that rises evenly from {LOWEST} Hz to {HIGHEST // 1000} kHz is played."
-    return {
-        "unit": unit.id,
-        "pooled": targets.POOLINGS[target.layer(unit.layer).pooling],
-        "k": run.k,
-        "shared_pooling": otherwise["shared"].iloc[-1],
-        "pooling": asked["pooling"],
-        "factor": asked["factor"],
-        "units": sum(layer.units for layer in target.layers),
-        "heard": f"This is {Path(asked['wav']).name}." if asked["wav"] else tone,
-        "words": asked["words"] or EXAMPLE,
-    }
+    spoken = {"unit": unit.id, "pooled": pooling, "k": run.k, "units": sum(layer.units for layer in target.layers)}
+    spoken |= {"pooling": asked["pooling"], "factor": asked["factor"], "words": asked["words"] or EXAMPLE}
+    spoken |= {"heard": f"This is {Path(asked['wav']).name}." if asked["wav"] else tone}
+    return spoken | {"shared_pooling": otherwise["shared"].iloc[-1]}

@@ -15,18 +15,8 @@ from jaxtyping import Float
 
 from andlib import stages
 from andlib.descriptions import clip_descriptions
-from andlib.pages import measures, wording
-from andlib.pages.explanations import (
-    MATCHERS,
-    METHODS,
-    NULLS,
-    described,
-    in_words,
-    matches,
-    phrases,
-    scored_clips,
-    shared,
-)
+from andlib.pages import explanations, measures, wording
+from andlib.pages.explanations import MATCHERS, METHODS, NULLS, described, phrases
 from andlib.responses import unit_activations
 from andlib.run import Run
 from andlib.statistics import bootstrap_weights, holm, interval
@@ -69,7 +59,7 @@ def score_neurons(
         scores["reason"] = [REASONS[int(code)] for code in scores["reason"]]
         scores["base_rate"] = counted["active"] / counted["clips"]
         scores["lift"] = scores["auprc"] / scores["base_rate"]
-        names = {"method": method, "matcher": matcher, "explanation": in_words(phrases(table, method))}
+        names = {"method": method, "matcher": matcher, "explanation": explanations.in_words(phrases(table, method))}
         frames.append(pd.concat([common.assign(**names), counted.astype(int), scores, shape], axis=1))
     return pd.concat(frames, ignore_index=True)
 
@@ -132,10 +122,10 @@ def reliability(run: Run, model: str | Target) -> pd.DataFrame:
 
 
 def _reliability(run: Run, model: str | Target, tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    among = scored_clips(run.probing_set, tables[0], "held out")
+    among = explanations.scored_clips(run.probing_set, tables[0], "held out")
     _, source = np.unique(np.where(among[0], run.probing_set.sources, ""), return_inverse=True)
     u = np.concatenate(list(unit_activations(run, model).values()), axis=1).T
-    match = dict(matches(run, tables, METHODS, ("",)))
+    match = dict(explanations.matches(run, tables, METHODS, ("",)))
 
     def rho(*described_from: int) -> float:
         scores = [
@@ -150,7 +140,7 @@ def _reliability(run: Run, model: str | Target, tables: Sequence[pd.DataFrame]) 
         first, second = (phrases(table, method) for table in tables[1:])
         other = [second[i] for i in np.random.default_rng(SEED).permutation(len(second))]
         row = {"method": method, "matcher": matcher, "halves": rho(0, 0), "retest": rho(1, 2)}
-        rows.append(row | {"same": shared(first, second), "chance": shared(first, other)})
+        rows.append(row | {"same": explanations.shared(first, second), "chance": explanations.shared(first, other)})
     return pd.DataFrame(rows)
 
 
@@ -191,24 +181,17 @@ def words(run: Run, tests: pd.DataFrame, cards: pd.DataFrame, scores: pd.DataFra
     named = {model: f"{row.name[1]} by {row.name[2]} ({row['pearson']:.2f})" for model, row in best.items()}
     means = {model: own.loc[model]["pearson"].groupby("method", sort=False).mean() for model in run.models}
     places = {model: f"{mean.rank(ascending=False)['summary']:.0f} of {len(mean)}" for model, mean in means.items()}
-    heard = scores[scores["matcher"] == "sound"]
-    above = heard["pearson_low"].gt(0).groupby([heard["model"], heard["method"]], sort=False).mean()
+    by_sound = scores[scores["matcher"] == "sound"]
+    above = by_sound["pearson_low"].gt(0).groupby([by_sound["model"], by_sound["method"]], sort=False).mean()
     passes = {answer: rows["measure"].str.replace("_", " ") for answer, rows in tests.groupby("passes")}
-    return {
-        "scored": wording.by_model(scores.groupby("model", sort=False)["unit"].nunique(), ","),
-        "share": SHARE,
-        "draws": measures.DRAWS,
-        "frequencies": ", ".join(map(str, measures.FREQUENCIES)),
-        "passing": ", ".join(passes.get("yes", ())),
-        "failing": ", ".join(passes.get("no", ())),
-        "best": wording.by_model(named, ""),
-        "summaries": wording.by_model(places, ""),
-        "hard": wording.by_model({model: row["hard_balanced_accuracy"] for model, row in best.items()}, ".0%"),
-        "easy": wording.by_model({model: row["balanced_accuracy"] for model, row in best.items()}, ".0%"),
-        "above": "; ".join(f"{model}: {wording.by_model(above.loc[model], '.0%')}" for model in run.models),
-        "shown": run.models[0],
-        "k": run.k,
-    }
+    spoken = {"share": SHARE, "draws": measures.DRAWS, "frequencies": ", ".join(map(str, measures.FREQUENCIES))}
+    spoken |= {"passing": ", ".join(passes.get("yes", ())), "failing": ", ".join(passes.get("no", ()))}
+    spoken |= {"best": wording.by_model(named, ""), "summaries": wording.by_model(places, "")}
+    for name, measure in {"hard": "hard_balanced_accuracy", "easy": "balanced_accuracy"}.items():
+        spoken[name] = wording.by_model({model: row[measure] for model, row in best.items()})
+    spoken |= {"above": "; ".join(f"{model}: {wording.by_model(above.loc[model])}" for model in run.models)}
+    spoken |= {"scored": wording.by_model(scores.groupby("model", sort=False)["unit"].nunique(), ",")}
+    return spoken | {"shown": run.models[0], "k": run.k}
 
 
 @dataclass(frozen=True)
@@ -224,8 +207,8 @@ class _Layer:
 
 
 def _layers(run: Run, model: str | Target, among: np.ndarray, kept: np.ndarray) -> Iterator[_Layer]:
-    heard, first = stages.sound_vectors(run)[kept], 0
-    alike = heard @ heard.T
+    sounds, first = stages.sound_vectors(run)[kept], 0
+    alike = sounds @ sounds.T
     for values in unit_activations(run, model).values():
         units = slice(first, first := first + values.shape[1])
         u, counts = values[kept].T, among[units][:, kept]
@@ -252,7 +235,7 @@ def _made_from(
 
 
 def _score(run: Run, model: str | Target, table: pd.DataFrame, clips: str, methods: Sequence[str]) -> dict:
-    among = scored_clips(run.probing_set, table, clips)
+    among = explanations.scored_clips(run.probing_set, table, clips)
     kept = np.flatnonzero(among.any(0))
     layers = list(_layers(run, model, among, kept))
     labels, sources = run.probing_set.labels[kept], run.probing_set.sources[kept]
@@ -263,10 +246,10 @@ def _score(run: Run, model: str | Target, table: pd.DataFrame, clips: str, metho
         "shape": np.concatenate([_shape(run, table.iloc[layer.units]) for layer in layers], axis=1),
         "counted": np.concatenate([[layer.among.sum(1), layer.active.sum(1)] for layer in layers], axis=1),
     }
-    for case, [match] in matches(run, [table], methods):
-        found = [_of_layer(layer, match[layer.units][:, kept], sums, case.endswith("/")) for layer in layers]
-        stored[case] = np.concatenate([values for values, _ in found], axis=1)
-        drawn = [np.where(np.isfinite(r), r, 0).sum(1) for _, r in found], [np.isfinite(r).sum(1) for _, r in found]
+    for case, [match] in explanations.matches(run, [table], methods):
+        scored = [_of_layer(layer, match[layer.units][:, kept], sums, case.endswith("/")) for layer in layers]
+        stored[case] = np.concatenate([values for values, _ in scored], axis=1)
+        drawn = [np.where(np.isfinite(r), r, 0).sum(1) for _, r in scored], [np.isfinite(r).sum(1) for _, r in scored]
         totals, counts = (np.vstack([np.sum(parts, 0), *parts]) for parts in drawn)
         stored[f"{case}/draws"] = totals / np.where(counts, counts, np.nan)
     return stored
@@ -278,18 +261,18 @@ def _of_layer(layer: _Layer, match: np.ndarray, sums, bounded: bool) -> tuple[np
     bounded: whether bounds are asked for, of every unit.
     """
     u, among, active = layer.activation, layer.among, layer.active
-    found = measures.agreement(u, match, active, among)
-    undefined = np.isnan(found["pearson"])
+    values = measures.agreement(u, match, active, among)
+    undefined = np.isnan(values["pearson"])
     hard = measures.ranking(match, active, active | layer.hard)["balanced_accuracy"]
-    found["hard_balanced_accuracy"] = np.where(undefined, np.nan, hard)
+    values["hard_balanced_accuracy"] = np.where(undefined, np.nan, hard)
     drawn = measures.resampled_pearson(sums, u, match, among)
     bounds = np.full((4, len(u)), np.nan)
     if bounded:
-        accuracy = measures.resampled_accuracy(sums, match >= found["threshold"][:, None], active, among)
+        accuracy = measures.resampled_accuracy(sums, match >= values["threshold"][:, None], active, among)
         bounds = np.where(undefined, np.nan, [*measures.bounds(drawn), *measures.bounds(accuracy)])
     varies = np.isfinite(measures.centred(u, among)).any(1)
     reason = np.select([~undefined, np.isnan(match).any(1), ~varies], [0, 1, 2], 3)
-    return np.vstack([*(found[name] for name in MEASURES), bounds, reason]), drawn
+    return np.vstack([*(values[name] for name in MEASURES), bounds, reason]), drawn
 
 
 def _shape(run: Run, table: pd.DataFrame) -> np.ndarray:

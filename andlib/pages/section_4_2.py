@@ -140,22 +140,17 @@ def words(run: Run, neurons: pd.DataFrame, described: pd.DataFrame, scores: pd.D
     printed, mean = paper.numbers()["table3_human_evaluation"], scores.set_index("method")["rating"]
     same = "the same" if mean["SUM"] > mean["DB"] > mean["TAB"] else "another"
     order = f"can be read from Table 3: the order of the three ratings is {same}"
-    return {
-        "paper_design": printed["design"],
-        **{f"paper_{method.lower()}": printed[method][0] for method in METHODS},
-        "state": "cannot be said until people have rated" if mean.isna().any() else order,
-        "raters": int(scores["raters"].max()),
-        "drawn": len(neurons),
-        "per_block": run.extra["per_block"],
-        "concepts": len(run.concepts),
-        "question": QUESTION,
-        **{f"distinct_{method.lower()}": described[method].nunique() for method in ("TAB", "DB")},
+    spoken = {f"paper_{method.lower()}": printed[method][0] for method in METHODS}
+    spoken |= {"paper_design": printed["design"], "question": QUESTION, "raters": int(scores["raters"].max())}
+    spoken |= {"state": "cannot be said until people have rated" if mean.isna().any() else order}
+    spoken |= {"drawn": len(neurons), "per_block": run.extra["per_block"], "concepts": len(run.concepts)}
+    spoken |= {f"distinct_{method.lower()}": described[method].nunique() for method in ("TAB", "DB")}
+    spoken |= {
         "same": float((described["TAB"] == described["DB"]).mean()),
         "silent": int((described["SUM"] == "").sum()),
-        "points": float(neurons["calibrated"].map(len).mean()),
-        "encoder": run.profile.encoder,
-        "title": run.profile.title,
     }
+    spoken |= {"points": float(neurons["calibrated"].map(len).mean())}
+    return spoken | {"encoder": run.profile.encoder, "title": run.profile.title}
 
 
 def _likeness(written: pd.DataFrame, bertscore: str, encoder: str) -> pd.DataFrame:

@@ -13,3 +13,9 @@ def by_model(values: Mapping | pd.Series, spec: str = ".0%") -> str:
 def summary(points: Sequence[str]) -> str:
     """The points of a summary on one line."""
     return " ".join(points) or "nothing is left"
+
+
+def described(neurons: pd.DataFrame, *columns: str) -> pd.DataFrame:
+    """What is said of neurons, for a table: unit, some of their own columns, DB's first concept, calibrated summary."""
+    summaries = neurons["calibrated"].map(summary)
+    return neurons[["unit", *columns]].assign(DB=neurons["db"].str[0], **{"calibrated summary": summaries})

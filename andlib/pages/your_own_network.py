@@ -14,13 +14,8 @@ from andlib.stages import neurons
 from andlib.targets import Target
 
 LAST = "embedding"
-READING = {
-    "layers": ["block?.relu?", LAST],
-    "axes": ("clips", "channels", "frames", "mels"),
-    "pooling": "max",
-    "sample_rate": aisfx.SAMPLE_RATE,
-    "features": aisfx.log_mel,
-}  # as on the page
+READING = {"layers": ["block?.relu?", LAST], "axes": ("clips", "channels", "frames", "mels"), "pooling": "max"}
+READING |= {"sample_rate": aisfx.SAMPLE_RATE, "features": aisfx.log_mel}  # as on the page
 SHARES = ["with adjective", "with noun", "borne out", "shuffled captions", "untrained", "any name"]
 
 
@@ -76,9 +71,8 @@ def ranked(units: pd.DataFrame) -> pd.DataFrame:
 def in_words(run: Run, units: pd.DataFrame) -> pd.DataFrame:
     """What is said of units: unit, DB, borne out, classes of its highest clips, calibrated summary."""
     classes = [", ".join(_classes(run, highest)) for highest in units["highest"]]
-    summary = units["calibrated"].map(wording.summary)
-    columns = {"classes of its highest clips": classes, "calibrated summary": summary}
-    return units[["unit"]].assign(DB=units["db"].str[0], **{"borne out": units["borne out"], **columns})
+    shown = wording.described(units, "borne out").assign(**{"classes of its highest clips": classes})
+    return shown[["unit", "DB", "borne out", "classes of its highest clips", "calibrated summary"]]
 
 
 def listed(targets: Sequence[Target]) -> pd.DataFrame:
@@ -103,18 +97,11 @@ def words(run: Run, units: pd.DataFrame, shuffled: pd.DataFrame, layers: pd.Data
     """The numbers of the page's prose, most of them of the last layer. units: `borne_out`. layers: `by_layer`."""
     known, last = run.probing_set.classes, units[units["layer"] == LAST]
     named, by_chance = (table.loc[last.index, "db"].str[0] for table in (units, shuffled))
-    return {
-        "title": run.profile.title,
-        "clips": len(run.probing_set),
-        "units": len(units),
-        "probed_folds": run.extra["folds"],
-        "dead": int(units["dead"].sum()),
-        **{name.replace(" ", "_"): float(last[name].mean()) for name in SHARES},
-        "in_set": float(named.isin(known).mean()),
-        "in_set_shuffled": float(by_chance.isin(known).mean()),
-        "earliest": layers["borne out"].iloc[0],
-        "earliest_untrained": layers["untrained"].iloc[0],
-        "classes": len(known),
-        "covered": named[named.isin(known)].nunique(),
-        "covered_shuffled": by_chance[by_chance.isin(known)].nunique(),
-    }
+    spoken = {"title": run.profile.title, "clips": len(run.probing_set), "probed_folds": run.extra["folds"]}
+    spoken |= {"units": len(units), "dead": int(units["dead"].sum()), "classes": len(known)}
+    spoken |= {name.replace(" ", "_"): float(last[name].mean()) for name in SHARES}
+    spoken |= {"earliest": layers["borne out"].iloc[0], "earliest_untrained": layers["untrained"].iloc[0]}
+    for suffix, names in {"": named, "_shuffled": by_chance}.items():
+        known_names = names[names.isin(known)]
+        spoken |= {f"in_set{suffix}": float(names.isin(known).mean()), f"covered{suffix}": known_names.nunique()}
+    return spoken
