@@ -5,8 +5,9 @@ import hashlib
 import json
 import re
 from ast import literal_eval
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import jupytext
@@ -230,11 +231,15 @@ def _files(folder: Path) -> list[Path]:
     return sorted(path for path in folder.rglob("*") if path.is_file())
 
 
-def signed(page: str) -> str:
-    """An executed page, given as text, with the sha256 of all else that it holds: an edit by hand breaks it."""
+def signed(page: str, frames: Mapping[str, str] = MappingProxyType({})) -> str:
+    """An executed page, given as text, with the sha256 of all else that it holds: an edit by hand breaks it.
+
+    frames: the digests of the page's kept frames, which it then holds, too.
+    """
     notebook = json.loads(page)
     about = notebook["metadata"].setdefault("andlib", {})
     about.pop("sha256", None)
+    about |= {"frames": dict(frames)} if frames else {}
     about["sha256"] = _sha256(as_text(notebook).encode())
     return as_text(notebook)
 
