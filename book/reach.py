@@ -76,7 +76,7 @@ def reached(code: Code) -> dict[Path, Code]:
         met.add(taken)
         if module == "andlib" and name in names and not _file("andlib", name):
             module, name = names[name]
-        more = {(module.rpartition(".")[0], "")}  # a room's __init__ runs before its modules
+        more = {(module, ""), (module.rpartition(".")[0], "")}  # a room's __init__ runs before its modules
         file = _file(module, name) or _file(module, "")
         if file and file != public and file not in found:
             found[file] = read(file.read_text(encoding="utf-8"))

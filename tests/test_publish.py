@@ -26,13 +26,14 @@ profile: str = "mini"  # what is probed
 data_dir: str = ""  # folder with the recordings
 # %%
 import andlib as al
-print(al.stage, model, profile, data_dir)
+al.neurons
+print(model, profile, data_dir)
 """
-PUBLIC = "from andlib.stage import stage\nfrom andlib.other import other\n"
+PUBLIC = "from andlib.stage import neurons\nfrom andlib.other import other\n"
 STAGE = '''"""A module."""
 from pathlib import Path
 
-def stage():  # what it does
+def neurons():  # what it does
     """What it gives."""
     from andlib.rooms import deep
     return deep.deep(), Path("words.toml"), "model.safetensors", "kept", "by_hand.csv"
@@ -296,7 +297,7 @@ def test_what_does_not_decide_a_page_leaves_it_fresh(project, changed, text):
 
 
 def test_what_a_public_name_stands_for_decides_the_pages_that_use_it(project):
-    (project / "andlib/__init__.py").write_text("from andlib.rooms.deep import stage\n")
+    (project / "andlib/__init__.py").write_text("from andlib.rooms.deep import neurons\n")
     reached = [path for path in committed.made_from("one", "mini") if path.startswith("andlib/")]
     assert reached == ["andlib/rooms/deep.py", "andlib/rooms/__init__.py"]
 
