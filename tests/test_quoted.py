@@ -39,6 +39,11 @@ def test_what_a_page_quotes_resolves(page):
     assert not [problem for kind, text, _ in cells if kind == "markdown" for problem in wrong(text, known)]
 
 
+def test_what_the_makefile_runs_is_there():
+    commands = re.findall(r"\$\(RUN\) -m ([\w.]+)", (paths.root() / "Makefile").read_text(encoding="utf-8"))
+    assert "making.audit" in commands and not [problem for name in commands for problem in wrong_python(["-m", name])]
+
+
 @pytest.mark.parametrize(
     "quoted",
     [
