@@ -12,7 +12,7 @@ from functools import lru_cache
 import numpy as np
 
 from andlib.errors import InputError, check_choice
-from andlib.frontend import hertz, mel, triangles
+from andlib.frontend import triangles
 from andlib.mini.measurements import HOP, RATE, frames, hearable, measure
 from andlib.mini.naming import naming_sentence
 from andlib.mini.phrases import measured_sentences
@@ -86,7 +86,9 @@ def statistics(samples: np.ndarray, sample_rate: int) -> np.ndarray | None:
 @lru_cache(maxsize=1)
 def mel_bands() -> np.ndarray:
     """Triangular bands, evenly spaced in mel from 50 to 8000 Hz; [frequencies, bands]."""
-    return triangles(np.fft.rfftfreq(WINDOW, 1 / RATE), hertz(np.linspace(*mel([50, 8000]), BANDS + 2)))
+    # `frontend.mel` in its decimal form, which differs in the last bit: the weights were fitted to these very bands
+    edges = 700 * (10 ** (np.linspace(*2595 * np.log10(1 + np.array([50, 8000]) / 700), BANDS + 2) / 2595) - 1)
+    return triangles(np.fft.rfftfreq(WINDOW, 1 / RATE), edges)
 
 
 @lru_cache(maxsize=1)
