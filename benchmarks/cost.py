@@ -9,7 +9,7 @@ import json
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -131,7 +131,7 @@ def _with_units(setting: Setting, told: list[str], table, run: Run) -> Iterator[
 
 def _concluded(run: Run, table) -> None:
     with tempfile.TemporaryDirectory() as folder:  # so that nothing stored is read
-        stages.concluded(replace(run, store=Store(Path(folder))), table[["high", "low"]])
+        stages.concluded(run.using(store=Store(Path(folder))), table[["high", "low"]])
 
 
 def settings(run: Run, folder: Path) -> Iterator[tuple[Setting, Target]]:

@@ -11,7 +11,6 @@ from andlib import kept, stages, unlearning
 from andlib.pages import section_2, section_4_1
 from andlib.pages.training_strategies import NAME
 from andlib.profiles import STRATEGIES
-from andlib.report.tables import best_function
 from andlib.run import Run
 from making.command import asked, trained
 from making.training import train_strategies
@@ -29,7 +28,7 @@ def measure(run: Run, strategy: str, seed: int) -> dict:
     accuracy = section_2.target_accuracy(run).set_index("clips").loc["fold 1", "accuracy"]
     named = section_4_1.last_layer(run)
     named = named[named["method"] == "DB"]
-    top1 = named[named["function"] == best_function(named, "DB")].set_index("condition")["top1"]
+    top1 = named[named["function"] == section_4_1.best_function(named, "DB")].set_index("condition")["top1"]
     sets = unlearning.table4_sets(run, strategy)
     chosen = {name: units for name, units in sets.items() if name != "random"}
     effects = unlearning.unlearning(run, strategy, sets | unlearning.random_sets(run, strategy, chosen))

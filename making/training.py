@@ -49,14 +49,8 @@ AST = {"mini": Recipe(2.0, 198, 120, dropout=0.0, mixup=0.2), "esc10": Recipe(5.
 # BEATs from labels, whether pre-trained or from scratch: one recipe for both, so that only the start differs
 LABELLED = {"mini": Recipe(2.0, 198, 40, rate=2e-3, mixup=0.2), "esc10": Recipe(5.0, 498, 40, rate=2e-3)}
 PRETRAINED = {"mini": Pretraining(), "esc10": Pretraining(steps=800)}
-BEATS = Config(
-    embed_dim=96,
-    encoder_layers=4,
-    encoder_embed_dim=96,
-    encoder_ffn_embed_dim=384,
-    encoder_attention_heads=4,
-    conv_pos=32,
-)
+WIDTHS = {"embed_dim": 96, "encoder_embed_dim": 96, "encoder_ffn_embed_dim": 384}
+BEATS = Config(encoder_layers=4, encoder_attention_heads=4, conv_pos=32, **WIDTHS)
 
 
 def make_ast(recipe: Recipe, classes: tuple[str, ...]):
@@ -230,9 +224,11 @@ def train_frozen(lesson: Lesson, recipe: Pretraining, out: Path) -> None:
 
 def train_untrained(lesson: Lesson, seed: int, out: Path) -> None:
     """beats_untrained: random weights and a linear classifier on their frozen tokens, the floor of pre-training."""
-    make_beats(
-        lesson, "untrained", {"seed": seed}, out, lambda _: (with_linear(beats.make(BEATS, 0, seed), lesson), [])
-    )
+
+    def learn(_: Path):
+        return with_linear(beats.make(BEATS, 0, seed), lesson), []
+
+    make_beats(lesson, "untrained", {"seed": seed}, out, learn)
 
 
 def train_labelled(lesson: Lesson, recipe: Recipe, out: Path, *, pretrained: bool) -> None:

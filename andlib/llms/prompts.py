@@ -84,6 +84,18 @@ def choice(concepts: Sequence[str], points: Sequence[str], shots: int) -> Chat:
     return [{**first, "content": f"{opening}\n{first['content']}"}, *others]
 
 
+def lines(chat: Chat) -> list[dict[str, str]]:
+    """Table 5: what `choice` asks, line by line; the turn of each, and whether it is quoted from the paper or ours."""
+    quoted = {*INSTRUCTION, *(text for *texts, _ in EXAMPLES for text in texts)}
+    rows = []
+    for number, turn in enumerate(chat, 1):
+        for line in turn["content"].split("\n"):
+            source = "the paper" if line.partition(": ")[2] in quoted or line in quoted else "ours"
+            rows.append({"turn": f"{number}. {turn['role']}", "from": source, "text": line})
+    rows[1]["from"], rows[-1]["from"] = "the concept set", "the neuron's summary"
+    return rows
+
+
 def _ask(text: str) -> Chat:
     return [{"role": "user", "content": _data(text)}]
 

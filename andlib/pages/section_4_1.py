@@ -14,7 +14,6 @@ from andlib.errors import InputError
 from andlib.pages import cross_fitting
 from andlib.profiles import LEARNT, TEST
 from andlib.records import Unit
-from andlib.report.tables import best_function
 from andlib.responses import unit_activations
 from andlib.run import Run
 from andlib.similarity import FUNCTIONS
@@ -36,6 +35,20 @@ def last_layer(run: Run) -> pd.DataFrame:
     """
     rows = [row for model in run.models for row in _last_layer_rows(run, model)]
     return pd.DataFrame(rows)
+
+
+def best_function(results: pd.DataFrame, method: str = "DB") -> str:
+    """The similarity function with the highest top-1 on all clips (ties: top-5, then cosine), as Table 2 takes it."""
+    scored = results[(results["method"] == method) & (results["condition"] == "all clips")]
+    return scored.sort_values(["top1", "top5", "cos"], ascending=False, kind="stable").iloc[0]["function"]
+
+
+def at_best(results: pd.DataFrame) -> pd.DataFrame:
+    """Rows of `last_layer` that Table 2 takes: each model's TAB and DB by their best functions; all of the others."""
+    return pd.concat(
+        ours[ours["function"] == best_function(ours, method)] if method in ("TAB", "DB") else ours
+        for (_, method), ours in results.groupby(["model", "method"], sort=False)
+    )
 
 
 def intervals(run: Run, results: pd.DataFrame) -> pd.DataFrame:

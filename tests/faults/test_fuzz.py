@@ -32,7 +32,7 @@ from andlib.networks import beats_checkpoints, beats_files, checkpoints, familie
 from andlib.pages import claims
 from andlib.pages import section_4_2 as human_evaluation
 from andlib.report import artefact
-from andlib.store import KINDS, Store
+from andlib.store import KINDS, Stage, Store
 
 FULL = bool(os.environ.get("ANDLIB_FAULTS"))
 PROMISED, TESTS, LONGEST = 20_000, 12, 30  # inputs in all; tests below; seconds an input may take, on a busy machine
@@ -308,7 +308,7 @@ VALUES = {
 
 
 def stored(folder, kind):
-    return Store(folder).get("stage", {"kind": kind}, lambda: VALUES[kind], kind)
+    return Store(folder).get(Stage("stage", kind), [kind], lambda: VALUES[kind])
 
 
 @pytest.fixture(scope="module")
@@ -475,7 +475,9 @@ def asked():
     shown = [{"method": method, "text": f"what {method} says"} for method in human_evaluation.METHODS]
     neurons = [{"neuron": f"ast/block0.output/{i}", "descriptions": shown} for i in range(2)]
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(human_evaluation, "_asked", lambda run, rows: {"neurons": neurons, "page": "0123456789abcdef"})
+        patched.setattr(
+            human_evaluation, "questionnaire", lambda run, rows: {"neurons": neurons, "page": "0123456789abcdef"}
+        )
         yield {(row["neuron"], method) for row in neurons for method in human_evaluation.METHODS}
 
 
