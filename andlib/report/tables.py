@@ -10,6 +10,7 @@ import pandas as pd
 from andlib import paper
 from andlib.llms import prompts
 from andlib.llms.llm import Chat
+from andlib.pages.section_4_1 import best_function
 from andlib.profiles import MEASURES
 
 Format = Mapping[str, str]  # column -> format specification
@@ -170,12 +171,6 @@ def named(units: pd.DataFrame, made_by: str) -> Table:
     wide = units.assign(cell=cells).pivot(index="class", columns="model", values="cell")
     wide = wide[list(units["model"].unique())].reset_index()
     return Table(wide, "Classifier units that DB names rightly (✓), or what it calls them", made_by, {})
-
-
-def best_function(results: pd.DataFrame, method: str = "DB") -> str:
-    """The similarity function with the highest top-1 on all clips (ties: top-5, then cosine), as Table 2 takes it."""
-    scored = results[(results["method"] == method) & (results["condition"] == "all clips")]
-    return scored.sort_values(["top1", "top5", "cos"], ascending=False, kind="stable").iloc[0]["function"]
 
 
 def table7(results: pd.DataFrame, made_by: str, rests_on: Mapping[str, str]) -> Table:
