@@ -32,6 +32,7 @@ llm: str = ""  # language model to ask: smollm2 | transformers:MODEL | openai:MO
 
 # %%
 import andlib as al
+from andlib.llms import prompts
 from andlib.pages import section_3, section_4_1
 
 run = al.open_run(globals())
@@ -132,7 +133,7 @@ al.tables.plain(closed, f"Closed concepts of {address.id}", made)
 # %% tags=["hide-input"]
 asked = section_3.class_unit(run)
 chats = section_3.questions(run, asked)
-al.tables.table5(chats[2], made)
+al.tables.table5(prompts.lines(chats[2]), made)
 
 # %% tags=["hide-input"]
 al.tables.plain(section_3.answers(run, chats), f"What {run.answerer} answers for {asked.id}", made)

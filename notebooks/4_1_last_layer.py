@@ -52,18 +52,19 @@ made = run.made_by(*run.caption_parts)
 # %% tags=["hide-input"]
 conditions = {name: section_4_1.conditions_of(run, name) for name in run.models}
 results = section_4_1.last_layer(run, conditions)
-al.tables.table2(results, made, run.rests_on)
+best = section_4_1.at_best(results)
+al.tables.table2(best, made, run.rests_on)
 
 # %% tags=["hide-input"]
 sure = section_4_1.intervals(run, results)
 al.tables.intervals(sure, made, run.rests_on["cosine"])
 
 # %% tags=["hide-input"]
-al.tables.controls(results, made)
+al.tables.controls(best, made)
 
 # %% tags=["remove-cell"]
 accuracy = section_2.target_accuracy(run)
-al.tables.keep(**section_4_1_words.words(run, results, sure, accuracy))
+al.tables.keep(**section_4_1_words.words(run, best, sure, accuracy))
 
 # %% [markdown]
 # On {glue:text}`title`, DB's best function puts the right class first for these shares of the {glue:text}`units` classifier units: {glue:text}`top1`.

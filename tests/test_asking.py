@@ -13,7 +13,8 @@ import andlib.run
 from andlib import asking, descriptions, paths, stages
 from andlib.errors import InputError
 from andlib.llms import prompts
-from andlib.llms.llm import SMOLLM2, Answer, Completions, checked
+from andlib.llms.clients import SMOLLM2
+from andlib.llms.llm import Answer, Completions, checked
 from andlib.pages import section_3_2, section_4_1
 from making import answers, command
 

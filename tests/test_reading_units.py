@@ -10,7 +10,7 @@ from conftest import CLASSES, tiny_run, tiny_set
 from andlib import responses, stages
 from andlib.errors import InputError
 from andlib.networks import beats
-from andlib.networks.beats_checkpoints import Config, save
+from andlib.networks.beats_files import Config, save
 from andlib.pages import reading_units, section_4_1
 from andlib.run import open_run
 

@@ -27,10 +27,9 @@ def readings_of(run: Run, network: Target) -> Readings:
         ("default", f"classifier, {classifier.pooling}"): classifier,
         **{("pooling", name): classifier.read(pooling=name) for name in poolings},
         **{("nonlinearity", name): classifier.read(nonlinearity=name) for name in ("relu", "gelu")},
+        ("readout", f"{last.name}, classifier's weights"): last.read(readout=weights),
+        ("readout", f"{last.name}, class means"): last.read(readout=means),
     }
-    for name, directions in (("classifier's weights", weights), ("class means", means)):
-        layer = last.read(readout=directions)
-        readings["readout", f"{last.name}, {name}"] = replace(layer, units=len(network.classes))
     return {key: replace(layer, name=": ".join(key)) for key, layer in readings.items()}
 
 

@@ -31,6 +31,14 @@ def best_function(results: pd.DataFrame, method: str = "DB") -> str:
     return scored.sort_values(["top1", "top5", "cos"], ascending=False, kind="stable").iloc[0]["function"]
 
 
+def at_best(results: pd.DataFrame) -> pd.DataFrame:
+    """Rows of `last_layer` that Table 2 takes: each model's TAB and DB by their best functions; all of the others."""
+    return pd.concat(
+        ours[ours["function"] == best_function(ours, method)] if method in ("TAB", "DB") else ours
+        for (_, method), ours in results.groupby(["model", "method"], sort=False)
+    )
+
+
 def similarities(run: Run) -> dict[str, np.ndarray]:
     """P of TAB and of DB: similarity of every clip and concept; float32 [clips, concepts]."""
     return {"TAB": stages.sound_similarity(run), "DB": stages.concept_similarity(run, clip_descriptions(run))}
