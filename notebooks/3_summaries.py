@@ -27,7 +27,9 @@ captions: str = ""  # caption file (CSV or JSON); empty takes the profile's
 weights: str = ""  # folder or hub id of the network; empty takes the profile's
 mode: str = "corrected"  # corrected | released | names of released faults
 k: int = 5  # highest / lowest activated clips per neuron
-llm: str = ""  # language model to ask: smollm2 | transformers:MODEL | openai:MODEL | vllm:MODEL; empty reads kept answers
+llm: str = (
+    ""  # language model to ask: smollm2 | transformers:MODEL | openai:MODEL | vllm:MODEL; empty reads kept answers
+)
 compare_encoder: str = ""  # another sentence encoder for calibration, like all-MiniLM-L12-v2
 
 # %%
@@ -61,9 +63,11 @@ al.tables.plain(section_3_2.questions(run), caption, made)
 # %% tags=["hide-input"]
 counted = section_3_2.supported(run)
 heads = {"points": "points a neuron", "claims": "claims a neuron", "shared": "claims shared", "some": "held by one"}
-shown = counted.drop(columns="silent").rename(columns=heads)
-formats = dict.fromkeys(shown.columns[3:5], ".1f") | dict.fromkeys(shown.columns[5:], ".0%")
-al.tables.plain(shown, "Support of claims by the captions they were made from", made, formats)
+formats = dict.fromkeys(["points a neuron", "claims a neuron"], ".1f") | dict.fromkeys(
+    ["claims shared", "held by one"], ".0%"
+)
+caption = "Support of claims by the captions they were made from"
+al.tables.plain(counted.drop(columns="silent"), caption, made, formats, heads)
 
 # %% [markdown]
 # ## By hand
@@ -96,12 +100,12 @@ al.tables.plain(section_3_2.three_neurons(run), "S_h by rules and by the languag
 
 # %% tags=["hide-input"]
 filters = section_3_2.adjective_filters(run)
-shown = filters.rename(columns={"yes_one": "one says yes", "yes_other": "other says yes"})
-al.tables.plain(shown, "Agreement of filters of adjectives", run.made_by(), dict.fromkeys(shown.columns[4:], ".0%"))
+heads = {"yes_one": "one says yes", "yes_other": "other says yes"}
+formats = dict.fromkeys(["agreement", *heads.values()], ".0%")
+al.tables.plain(filters, "Agreement of filters of adjectives", run.made_by(), formats, heads)
 
 # %% mystnb={"figure": {"name": "adjectives", "caption": "Adjectives of the calibrated summaries, by who wrote and filtered them: the same neurons, all networks."}, "image": {"alt": "Two word clouds: adjectives of summaries by rules, and by the language model"}} tags=["hide-input"]
-al.figures.word_clouds(section_3_2.adjectives(run));
-
+al.figures.word_clouds(section_3_2.adjectives(run))
 # %% [markdown]
 # ## The encoder of calibration
 #

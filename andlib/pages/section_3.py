@@ -54,30 +54,20 @@ def described(run: Run, unit: Unit) -> Described:
 
 def points(neurons: Described) -> pd.DataFrame:
     """Every point of S_h and of S_l, by who wrote it."""
-    rows = [
-        (writer, summary, point)
-        for writer, row in neurons.items()
-        for summary, side in (("S_h", "high"), ("S_l", "low"))
-        for point in row[side]
-    ]
+    sides = [(writer, *side, row) for writer, row in neurons.items() for side in (("S_h", "high"), ("S_l", "low"))]
+    rows = [(writer, summary, point) for writer, summary, side, row in sides for point in row[side]]
     return pd.DataFrame(rows, columns=["written by", "summary", "point"])
 
 
 def calibration(neurons: Described) -> pd.DataFrame:
     """Figure 7: what module B does with each point of S_h, and the closest point of S_l."""
-    rows = [
-        (
-            writer,
-            "kept" if point in set(row["calibrated"]) else "removed",
-            cosine if like else np.nan,
-            point,
-            shorten(like, 100, placeholder=" …") or "–",
-        )
-        for writer, row in neurons.items()
-        for point, like, cosine in zip(row["high"], row["like"], row["cosine"], strict=True)
-    ]
-    columns = ["written by", "module B", "cosine", "point of S_h", "closest point of S_l"]
-    return pd.DataFrame(rows, columns=columns)
+    rows = []
+    for writer, row in neurons.items():
+        for point, like, cosine in zip(row["high"], row["like"], row["cosine"], strict=True):
+            fate = "kept" if point in set(row["calibrated"]) else "removed"
+            closest = shorten(like, 100, placeholder=" …") or "–"
+            rows.append((writer, fate, cosine if like else np.nan, point, closest))
+    return pd.DataFrame(rows, columns=["written by", "module B", "cosine", "point of S_h", "closest point of S_l"])
 
 
 def words_kept(run: Run, neurons: Described) -> pd.DataFrame:
@@ -100,8 +90,7 @@ def _distinct(words: Iterable[str]) -> str:
 
 
 def questions(run: Run, unit: Unit) -> dict[int, Chat]:
-    """Table 5: ICL's question by number of worked examples. It shows the language model's summary where there is
-    one."""
+    """Table 5: ICL's question by number of worked examples, with the language model's summary where there is one."""
     *_, row = described(run, unit).values()
     read = row["high" if "icl_uncalibrated" in run.faults else "calibrated"]
     return {shots: prompts.choice(run.concepts, read, shots) for shots in asking.SHOTS}

@@ -1,7 +1,7 @@
 """Sections 3.2 and 3.5: our rules and a language model side by side, as summarisers and as filters of adjectives."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -32,18 +32,21 @@ def asked(run: Run) -> pd.DataFrame:
 
 
 def questions(run: Run) -> pd.DataFrame:
-    """How many questions all neurons of each network would need: columns model and those of
-    `asking.questions_saved`."""
-    saved = {model: asking.questions_saved(stages.neurons(run, model)) for model in run.models}
-    return pd.DataFrame(saved).T.rename_axis("model").reset_index()
+    """How many questions all neurons of each network would need, as `asking.questions_saved` counts them."""
+    return pd.DataFrame({"model": m, **asking.questions_saved(stages.neurons(run, m))} for m in run.models)
 
 
-def both(run: Run, model: str) -> Iterator[tuple[pd.Series, pd.Series]]:
-    """Each neuron that the language model has described: its row by the rules, and its row by the language model."""
-    by_llm = stages.neurons_by_language_model(run, model)
-    by_rules = stages.neurons(run, model).set_index("unit", drop=False).loc[by_llm["unit"]]
-    for (_, ours), (_, theirs) in zip(by_rules.iterrows(), by_llm.iterrows(), strict=True):
-        yield ours, theirs
+def summaries(run: Run) -> pd.DataFrame:
+    """The neurons that the language model has described, two rows each, by our rules and by the language model: columns
+    of `stages.neurons`, model and summariser."""
+    tables = []
+    for model in run.models:
+        by_llm = stages.neurons_by_language_model(run, model)
+        by_rules = stages.neurons(run, model).set_index("unit", drop=False).loc[by_llm["unit"]].reset_index(drop=True)
+        pairs = zip(SUMMARISERS, (by_rules, by_llm), strict=True)
+        table = pd.concat([rows.assign(model=model, summariser=name) for name, rows in pairs])
+        tables.append(table.sort_index(kind="stable"))
+    return pd.concat(tables, ignore_index=True)
 
 
 def points(run: Run) -> pd.DataFrame:
@@ -54,12 +57,10 @@ def points(run: Run) -> pd.DataFrame:
     Only neurons that the language model was asked about and answered.
     """
     texts, rows = descriptions.clip_descriptions(run), []
-    pairs = [(model, *pair) for model in run.models for pair in both(run, model)]
-    for model, ours, theirs in pairs:
-        captions = [texts[i] for i in theirs["highest"]]
-        for summariser, neuron in zip(SUMMARISERS, (ours, theirs), strict=True):
-            keys = {"model": model, "unit": neuron["unit"], "summariser": summariser}
-            rows += [{**keys, "point": point, **support(point, captions)} for point in neuron["high"]]
+    for neuron in summaries(run).to_dict("records"):
+        captions = [texts[i] for i in neuron["highest"]]
+        keys = {name: neuron[name] for name in ("model", "unit", "summariser")}
+        rows += [{**keys, "point": point, **support(point, captions)} for point in neuron["high"]]
     columns = ["model", "unit", "summariser", "point", "claims", "shared", "some"]
     return pd.DataFrame(rows, columns=columns)
 
@@ -145,10 +146,8 @@ def labelled(points_by_hand: pd.DataFrame) -> pd.DataFrame:
         drawn = by_set[rng.integers(0, len(by_set), (DRAWS, len(by_set)))].sum(1)
         low, high = interval(drawn[:, 0] / drawn[:, 1])
         shares = {label: float((group["label"] == label).mean()) for label in LABELS}
-        agreement = float((group["label"] == group["judged"]).mean())
-        rows.append(
-            {"summariser": summariser, "points": len(group), **shares, "low": low, "high": high, "agreement": agreement}
-        )
+        counts = {"summariser": summariser, "points": len(group), **shares, "low": low, "high": high}
+        rows.append({**counts, "agreement": float((group["label"] == group["judged"]).mean())})
     return pd.DataFrame(rows)
 
 
@@ -160,23 +159,19 @@ def label_table(read: pd.DataFrame) -> pd.DataFrame:
 
 def three_neurons(run: Run) -> pd.DataFrame:
     """S_h of one classifier neuron of each network, by either summariser: columns neuron, by, S_h."""
-    rows = []
-    for model in run.models:
-        pairs = [(ours, theirs) for ours, theirs in both(run, model) if ours["layer"] == "classifier"]
-        for ours, theirs in pairs[:1]:
-            title = f"{ours['unit']} ({run.target(model).classes[ours['index']]})"
-            rows.append((title, "rules", " ".join(ours["high"])))
-            rows.append((title, "language model", " / ".join(theirs["high"])))
+    table, rows = summaries(run), []
+    for neuron in table[table["layer"] == "classifier"].groupby("model", sort=False).head(2).to_dict("records"):
+        title = f"{neuron['unit']} ({run.target(neuron['model']).classes[neuron['index']]})"
+        by, separator = ("rules", " ") if neuron["summariser"] == "rules" else ("language model", " / ")
+        rows.append((title, by, separator.join(neuron["high"])))
     return pd.DataFrame(rows, columns=["neuron", "by", "S_h"])
 
 
 def adjectives(run: Run) -> dict[str, Counter]:
     """Adjectives of the calibrated summaries by who wrote and filtered them, of the same neurons."""
-    pairs = [pair for model in run.models for pair in both(run, model)]
-    return {
-        writer: Counter(word for pair in pairs for word in pair[place]["adjectives"])
-        for place, writer in enumerate(("rules", "language model"))
-    }
+    table, names = summaries(run), zip(SUMMARISERS, ("rules", "language model"), strict=True)
+    by_writer = {title: table.loc[table["summariser"] == name, "adjectives"] for name, title in names}
+    return {title: Counter(word for words in lists for word in words) for title, lists in by_writer.items()}
 
 
 def adjective_filters(run: Run) -> pd.DataFrame:

@@ -12,6 +12,12 @@ from andlib.run import Run
 FILTERS = ("stop word", "negated", "not acoustic", "kept")
 MOST = 20  # commonest adjectives of a network that Figure 9 draws
 ANSWERS = {True: "yes", False: "no", None: "no answer is kept"}
+SIDES = {  # whether our list keeps an adjective, and whether the language model does
+    (True, True): "both keep",
+    (True, False): "our list alone",
+    (False, True): "language model alone",
+    (False, False): "neither",
+}
 
 
 def common_adjectives(run: Run, model: str) -> pd.Series:
@@ -28,31 +34,25 @@ def common(run: Run, counts: Mapping[str, pd.Series]) -> pd.DataFrame:
     """
     shown = list(dict.fromkeys(word for neurons in counts.values() for word in neurons.index[:MOST]))
     answers = asking.verdicts(run, shown)
-    by_model = {model: neurons.reindex(shown, fill_value=0).to_numpy() for model, neurons in counts.items()}
+    table = pd.DataFrame({model: neurons.reindex(shown, fill_value=0) for model, neurons in counts.items()})
     by_list = [tagging.ACOUSTIC.get(word, "no") for word in shown]
-    by_llm = [ANSWERS[answers[word]] for word in shown]
-    return pd.DataFrame({"adjective": shown, **by_model, "our list": by_list, run.answerer: by_llm})
+    table = table.assign(**{"our list": by_list, run.answerer: [ANSWERS[answers[word]] for word in shown]})
+    return table.rename_axis("adjective").reset_index()
 
 
 def texts(run: Run) -> dict[str, list[str]]:
-    """What the filters read: the summaries of all neurons, those that the language model wrote of some, and the
-    descriptions of clips."""
+    """What the filters read, by name: the summaries of all neurons, those that the language model wrote of some, and
+    the descriptions of clips."""
     writer = "rules" if run.summariser == "rules" else run.answerer
-    every = [stages.neurons(run, model)["calibrated"] for model in run.models]
-    asked = [stages.neurons_by_language_model(run, model)["calibrated"] for model in run.models]
-    return {
-        f"summaries by {writer}": _points(every),
-        _sampled(run): _points(asked),
-        "descriptions of clips": clip_descriptions(run),
+    tables = {
+        f"summaries by {writer}": [stages.neurons(run, model) for model in run.models],
+        _sampled(run): [stages.neurons_by_language_model(run, model) for model in run.models],
     }
-
-
-def _points(summaries: Iterable[Iterable]) -> list[str]:
-    return [point for by_unit in summaries for points in by_unit for point in points]
+    points = {name: [p for t in some for points in t["calibrated"] for p in points] for name, some in tables.items()}
+    return {**points, "descriptions of clips": clip_descriptions(run)}
 
 
 def _sampled(run: Run) -> str:
-    """The name of the language model's summaries among `texts`."""
     return f"summaries by {run.answerer}, sampled neurons"
 
 
@@ -97,18 +97,9 @@ def sides(run: Run, fates: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     table = fates[_sampled(run)]
     judged = table[table["filter"].isin(["kept", "not acoustic"])].groupby("adjective")["times"].sum()
     words = judged.sort_values(ascending=False, kind="stable").index
-    answers = asking.verdicts(run, words)
-    keepers = {
-        "both keep": (True, True),
-        "our list alone": (True, False),
-        "language model alone": (False, True),
-        "neither": (False, False),
-    }
-    by_side = {
-        side: [word for word in words if (word in tagging.ACOUSTIC, answers[word]) == pair]
-        for side, pair in keepers.items()
-    }
-    by_side["no verdict"] = [word for word in words if answers[word] is None]
+    answers, by_side = asking.verdicts(run, words), {side: [] for side in [*SIDES.values(), "no verdict"]}
+    for word in words:
+        by_side[SIDES.get((word in tagging.ACOUSTIC, answers[word]), "no verdict")].append(word)
     rows = [(side, len(kept), ", ".join(kept[:12]) or "none") for side, kept in by_side.items()]
     return pd.DataFrame(rows, columns=["kept by", "adjectives", "commonest"])
 
