@@ -27,9 +27,7 @@ captions: str = ""  # caption file (CSV or JSON); empty takes the profile's
 weights: str = ""  # folder or hub id of the network; empty takes the profile's
 mode: str = "corrected"  # corrected | released | names of released faults
 k: int = 5  # highest / lowest activated clips per neuron
-llm: str = (
-    ""  # language model to ask: smollm2 | transformers:MODEL | openai:MODEL | vllm:MODEL; empty reads kept answers
-)
+llm: str = ""  # language model to ask: smollm2 | transformers:MODEL | openai:MODEL | vllm:MODEL; empty reads kept answers
 compare_encoder: str = ""  # another sentence encoder for calibration, like all-MiniLM-L12-v2
 
 # %%
@@ -63,9 +61,7 @@ al.tables.plain(section_3_2.questions(run), caption, made)
 # %% tags=["hide-input"]
 counted = section_3_2.supported(run)
 heads = {"points": "points a neuron", "claims": "claims a neuron", "shared": "claims shared", "some": "held by one"}
-formats = dict.fromkeys(["points a neuron", "claims a neuron"], ".1f") | dict.fromkeys(
-    ["claims shared", "held by one"], ".0%"
-)
+formats = {heads[name]: ".1f" for name in ("points", "claims")} | {heads[name]: ".0%" for name in ("shared", "some")}
 caption = "Support of claims by the captions they were made from"
 al.tables.plain(counted.drop(columns="silent"), caption, made, formats, heads)
 
@@ -105,7 +101,8 @@ formats = dict.fromkeys(["agreement", *heads.values()], ".0%")
 al.tables.plain(filters, "Agreement of filters of adjectives", run.made_by(), formats, heads)
 
 # %% mystnb={"figure": {"name": "adjectives", "caption": "Adjectives of the calibrated summaries, by who wrote and filtered them: the same neurons, all networks."}, "image": {"alt": "Two word clouds: adjectives of summaries by rules, and by the language model"}} tags=["hide-input"]
-al.figures.word_clouds(section_3_2.adjectives(run))
+al.figures.word_clouds(section_3_2.adjectives(run));
+
 # %% [markdown]
 # ## The encoder of calibration
 #
