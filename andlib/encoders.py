@@ -3,6 +3,7 @@
 import pickle
 import re
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -122,20 +123,15 @@ def _parts(text: str, encoder: _Texts) -> list[str]:
 
 def _check(name: str, known: Sequence[str]) -> None:
     if "/" not in name and not Path(name).is_dir():
-        raise InputError(
-            f"Encoder {name!r} is neither known nor a folder or hub id (owner/name). {suggest(name, known)}"
-        )
+        unknown = f"Encoder {name!r} is neither known nor a folder or hub id (owner/name)."
+        raise InputError(f"{unknown} {suggest(name, known)}")
 
 
 def _reading(name: str):
-    """Says in a sentence why an encoder could not be had: the hub, torch and transformers raise whatever they meet."""
-    return explained(
-        lambda error: (
-            f"Encoder {name!r} is neither here nor in the hub's cache, or cannot be read "
-            f"({type(error).__name__}: {str(error).strip().partition(chr(10))[0][:160]}). "
-            "Go online once, or name a folder or file that holds it."
-        )
-    )
+    """Says why an encoder could not be had: the hub, torch and transformers raise whatever they meet."""
+    absent = f"Encoder {name!r} is neither here nor in the hub's cache, or cannot be read"
+    remedy = "Go online once, or name a folder or file that holds it."
+    return explained(lambda e: f"{absent} ({type(e).__name__}: {str(e).strip().partition(chr(10))[0][:160]}). {remedy}")
 
 
 @lru_cache
@@ -186,11 +182,10 @@ def _projected(kind, location: str, first: int = 0) -> tuple[Any, _Texts]:
 
 def _open_clip():
     """The package, or None where it is missing or broken, as with a torchvision made for another torch."""
-    try:
+    with suppress(ImportError, OSError, RuntimeError):
         import open_clip
-    except (ImportError, OSError, RuntimeError):
-        return None
-    return open_clip
+
+        return open_clip
 
 
 def _open_clip_texts(open_clip) -> _Texts:
@@ -203,7 +198,6 @@ def _open_clip_texts(open_clip) -> _Texts:
 
 @lru_cache
 def _transformers_clap(location: str) -> tuple[Callable, _Texts]:
-    """How transformers' CLAP hears a batch, and its text encoder."""
     import torch
     from transformers import ClapFeatureExtractor, ClapModel
 
@@ -224,7 +218,6 @@ def _transformers_clap(location: str) -> tuple[Callable, _Texts]:
 
 @lru_cache
 def _laion_clap(name: str) -> tuple[Callable, _Texts]:
-    """How laion_clap hears a batch, and its text encoder."""
     with optional("laion_clap", extra="paper"):
         import laion_clap
     with _reading(name):
@@ -244,9 +237,8 @@ def _laion_weights(name: str) -> dict:
     from huggingface_hub import hf_hub_download
 
     file = hf_hub_download("lukewys/laion_clap", "630k-audioset-best.pt") if name == LAION_CLAP else name
-    one = np.float64(0)  # its records of the training are numpy's scalars
-    scalar = one.__reduce__()[0]
-    allowed = [scalar, (scalar, "numpy.core.multiarray.scalar"), np.dtype, type(one.dtype)]
+    scalar, dtype = np.float64(0).__reduce__()[0], type(np.dtype(np.float64))  # of its records of the training
+    allowed = [scalar, (scalar, "numpy.core.multiarray.scalar"), np.dtype, dtype]
     try:
         with torch.serialization.safe_globals(allowed):
             content = torch.load(file, map_location="cpu", weights_only=True)
@@ -257,7 +249,7 @@ def _laion_weights(name: str) -> dict:
     return weights
 
 
-def _embedded_pair(name: str) -> tuple[Callable, _Texts]:
+def _embedded_pair(_: str) -> tuple[Callable, _Texts]:
     from andlib.mini.encoder import encode_audio
 
     return lambda batch: encode_audio([batch], 16_000), _load(EMBEDDED)

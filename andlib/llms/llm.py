@@ -120,14 +120,8 @@ class Completions:
         bar = tqdm(total=len(chats), desc=what, unit="answer")
         with writing(self.log.parent), self.log.open("a", encoding="utf-8") as log, bar:
             for index, answer in llm.answers(chats, sampling):
-                row = {
-                    "model": llm.model,
-                    "revision": llm.revision,
-                    "prompt": digest(chats[index]),
-                    "sampling": asdict(sampling),
-                    "date": datetime.now(UTC).date().isoformat(),
-                    **asdict(answer),
-                }
+                row = {"model": llm.model, "revision": llm.revision, "prompt": digest(chats[index])}
+                row |= {"sampling": asdict(sampling), "date": datetime.now(UTC).date().isoformat(), **asdict(answer)}
                 line = json.dumps(row, ensure_ascii=False)
                 log.write(f"\n{line}")  # behind a line that a kill cut, a new one begins
                 log.flush()
@@ -136,9 +130,8 @@ class Completions:
                 failed += [answer.error] if answer.error else []
                 bar.update()
             if failed:
-                bar.write(
-                    f"{len(failed)} of {len(chats)} {what} failed and will be asked again; the first: {failed[0]}"
-                )
+                wrong = f"{len(failed)} of {len(chats)} {what} failed"
+                bar.write(f"{wrong} and will be asked again; the first: {failed[0]}")
 
 
 def question(model: str, prompt: str, sampling: Mapping[str, object]) -> str:

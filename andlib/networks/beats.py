@@ -75,10 +75,9 @@ class Encoder(nn.Module):
     def __init__(self, config: "Config"):
         super().__init__()
         self.config = config
-        self.pos_conv = nn.Sequential(
-            PositionConvolution(config.encoder_embed_dim, config.conv_pos, config.conv_pos_groups)
-        )
-        self.layer_norm = nn.LayerNorm(config.encoder_embed_dim)
+        width = config.encoder_embed_dim
+        self.pos_conv = nn.Sequential(PositionConvolution(width, config.conv_pos, config.conv_pos_groups))
+        self.layer_norm = nn.LayerNorm(width)
         self.layers = nn.ModuleList(Block(config, first=i == 0) for i in range(config.encoder_layers))
 
     def forward(self, x: Tensor) -> Tensor:
@@ -100,8 +99,7 @@ class Encoder(nn.Module):
 def bucket(distance: Int[Tensor, "queries keys"], buckets: int, farthest: int) -> Int[Tensor, "queries keys"]:
     """Which entry of the table of relative positions serves key j minus query i: half of them for j > i; in each half
     exact for near tokens, logarithmic for others, the last for all beyond `farthest`."""
-    half = buckets // 2
-    exact = half // 2
+    half, exact = buckets // 2, buckets // 4
     size = distance.abs()
     ratio = size.clamp_min(1).float().div(exact).log() / torch.tensor(farthest / exact).log()
     far = (exact + (ratio * (half - exact)).long()).clamp_max(half - 1)

@@ -201,7 +201,6 @@ def _folder(location: str | Path) -> Path:
 
 
 def _settings(folder: Path) -> dict:
-    """How the model states that its input is made; empty where it does not."""
     own, shared = (_json(folder / name) if (folder / name).is_file() else {} for name in SETTINGS)
     return shared.get("feature_extractor") or own
 

@@ -17,17 +17,16 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
 
-Axes = Sequence[str]
 SCORES = ("clips", "channels")
 
 
 def wrap(
     model: "nn.Module",
     *,
-    layers: Sequence[str] | Mapping[str, Axes],
+    layers: Sequence[str] | Mapping[str, Sequence[str]],
     sample_rate: int | None = None,
     seconds: float | None = None,
-    axes: Axes | None = None,
+    axes: Sequence[str] | None = None,
     pooling: str = "mean",
     nonlinearity: str = "none",
     readout: Any = None,
@@ -109,9 +108,7 @@ def device(model: "nn.Module", name: str) -> "torch.device":
     return places.pop()
 
 
-def _declared(
-    model: "nn.Module", layers: Sequence[str] | Mapping[str, Axes], axes: Axes | None, name: str
-) -> dict[str, tuple[str, ...]]:
+def _declared(model: "nn.Module", layers, axes: Sequence[str] | None, name: str) -> dict[str, tuple[str, ...]]:
     """Axes of every module that a pattern names, in the network's order; the first pattern that names it decides."""
     if not isinstance(layers, Mapping):
         if axes is None:
