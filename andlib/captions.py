@@ -43,18 +43,13 @@ class CaptionReport:
 
 
 def find_captions(data_dir: str | Path) -> Path:
-    """The one file `captions*.csv` or `captions*.json` in a folder.
-
-    Raises InputError, listing what there is, if there is none or several.
-    """
+    """The one file `captions*.csv` or `captions*.json` in a folder; raises InputError if there is none or several."""
     folder = paths.named(data_dir)
     files = sorted(path for path in folder.glob("captions*") if path.suffix.lower() in (".csv", ".json"))
     if len(files) != 1:
         names = ", ".join(path.name for path in files) or "none"
-        raise InputError(
-            f"{str(folder)!r} holds {len(files)} caption files captions*.csv or captions*.json ({names}). "
-            "Name the one to use with the parameter `captions`."
-        )
+        several = f"{str(folder)!r} holds {len(files)} caption files captions*.csv or captions*.json ({names})"
+        raise InputError(f"{several}. Name the one to use with the parameter `captions`.")
     return files[0]
 
 
@@ -174,7 +169,6 @@ def _check_texts(what: str, texts: Mapping[str, str], names: Sequence[str]) -> N
     wrong = [name for name in names if not clean(texts.get(name, ""))]
     if wrong:
         more = f" and {len(wrong) - 5} more" if len(wrong) > 5 else ""
-        raise InputError(
-            f"{what} leave {len(wrong)} of {len(names)} clips without a text: {', '.join(map(repr, wrong[:5]))}{more}. "
-            "Add a description for each, or take those clips out."
-        )
+        without = f"{what} leave {len(wrong)} of {len(names)} clips without a text"
+        remedy = "Add a description for each, or take those clips out."
+        raise InputError(f"{without}: {', '.join(map(repr, wrong[:5]))}{more}. {remedy}")

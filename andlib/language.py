@@ -83,13 +83,9 @@ def open_concepts(
 @lru_cache(maxsize=1 << 16)
 def _concepts_of(point: str, released: bool) -> tuple[tuple[str, ...], ...]:
     tokens = tag(point)
-    adjectives = (
-        _released_adjectives(tokens)
-        if released
-        else (word for word, token, _ in adjectives_of(tokens) if not token.negated)
-    )
+    adjectives = (word for word, token, _ in adjectives_of(tokens) if not token.negated)
     return (
-        tuple(adjectives),
+        tuple(_released_adjectives(tokens) if released else adjectives),
         tuple(noun for noun in nouns_of([t for t in tokens if not t.negated]) if noun not in IGNORED["nouns"]),
         tuple(t.lemma for t in tokens if t.pos == "verb" and t.lemma not in IGNORED["verbs"]),
         tuple(t.lemma for t in tokens if t.pos == "preposition"),
@@ -99,10 +95,7 @@ def _concepts_of(point: str, released: bool) -> tuple[tuple[str, ...], ...]:
 
 
 def adjectives_of(tokens: Sequence[Token]) -> Iterator[tuple[str, Token, str]]:
-    """Adjectives that are no stop words, each with its token and the noun it stands before, or "".
-
-    A "high frequency" or "high pitch" is high-pitched.
-    """
+    """Adjectives that are no stop words, each with its token and the noun it stands before, or ""."""
     for token, following in zip_longest(tokens, tokens[1:]):
         word = token.word.lower() if token.word.lower() in ACOUSTIC else token.lemma
         if token.pos == "adjective" and word not in IGNORED["adjectives"]:

@@ -30,7 +30,6 @@ EVENTS = frozenset(WORDS["events"]["verbs"].split())
 
 _NEGATIONS = {"no", "not", "n't", "without"}
 NEGATION_REACH = 4
-_LONGEST_WORD = 40  # longer ones are no words, and cost the tagger time that grows with the square of their length
 
 
 @lru_cache(maxsize=1)
@@ -66,10 +65,10 @@ def _sentences(text: str) -> list[str]:
 def _tag_sentence(sentence: str) -> tuple[Token, ...]:
     from nltk.tokenize import NLTKWordTokenizer
 
-    words = [word for word in NLTKWordTokenizer().tokenize(sentence) if len(word) <= _LONGEST_WORD]
-    tagged = [
-        (word, *rest) for word, (_, *rest) in zip(words, _tagger().tag_sent([w.lower() for w in words]), strict=True)
-    ]
+    # longer ones are no words, and cost the tagger time that grows with the square of their length
+    words = [word for word in NLTKWordTokenizer().tokenize(sentence) if len(word) <= 40]
+    codes = _tagger().tag_sent([word.lower() for word in words])
+    tagged = [(word, lemma, code) for word, (_, lemma, code) in zip(words, codes, strict=True)]
     tokens: list[Tagged] = []
     for i, (word, lemma, code) in enumerate(tagged):
         following = tagged[i + 1][2][:2] if i + 1 < len(tagged) else ""
@@ -140,10 +139,8 @@ def _head(before: list[Tagged]) -> str:
 
 
 def _after_copula(before: list[Tagged]) -> bool:
-    return bool(before) and (_head(before) == "VB" or before[-1][1] in _LINKING)
-
-
-_LINKING = {"remain", "stay", "sound", "seem", "become"}
+    linking = ("remain", "stay", "sound", "seem", "become")
+    return bool(before) and (_head(before) == "VB" or before[-1][1] in linking)
 
 
 def _joins(before: list[Tagged], head: str) -> bool:
