@@ -105,7 +105,6 @@ def descriptions(frame: pd.DataFrame, names: Sequence[str]) -> list[str]:
 
 
 def _entries(path: Path) -> list[tuple[str, str]]:
-    """(name, text) as they stand in the file."""
     expected = "a file `captions` of CSV with the columns filename,description, or of JSON {filename: text}"
     with reading(path, expected) as text:
         if path.suffix.lower() != ".json":
@@ -129,7 +128,6 @@ def _batches(text: str) -> list[tuple[str, Any]]:
 
 
 def _match(path: Path, entries: list[tuple[str, str]], names: Sequence[str]) -> tuple[dict[str, str], list[str]]:
-    """Text of each clip that an entry names, and the entries that name none."""
     by_stem: dict[str, list[str]] = defaultdict(list)
     for name in names:
         by_stem[PurePosixPath(name).stem].append(name)
@@ -144,8 +142,6 @@ def _match(path: Path, entries: list[tuple[str, str]], names: Sequence[str]) -> 
 
 
 def _named(key: PurePosixPath, by_stem: Mapping[str, Sequence[str]]) -> str | None:
-    """The one clip that a key means, by the end of its path without its extension; None if there is none or several."""
-
     def same_folders(name: str) -> bool:  # as far as both tell
         return all(map(eq, reversed(key.parent.parts), reversed(PurePosixPath(name).parent.parts)))
 

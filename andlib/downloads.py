@@ -45,11 +45,8 @@ _WANTED = re.compile(r"[^/]+/(audio/[\w-]+\.wav|meta/[\w-]+\.csv|LICENSE)", re.A
 def fetch_esc50(folder: str | Path, archive: Archive = ESC50) -> Path:
     """The folder `ESC-50` inside `folder`, ready for `open_folder`; fetches it (646 MB) where it is not there yet.
 
-    A broken download goes on where it stopped if the server can. Nothing is unpacked before the checksum is right, and
-    the folder appears only when it is whole. Prints the licence.
-
-    Raises InputError if the machine is offline, the disk is full, the server answers with something else, or the
-    archive is not the known one.
+    A broken download goes on where it stopped if the server can; the folder appears only when it is whole. Prints the
+    licence. Raises InputError if the machine is offline, the disk is full, or the archive is not the known one.
     """
     target = paths.named(folder) / "ESC-50"
     print(archive.licence)

@@ -28,11 +28,9 @@ ENDS = (r"(?<=[.!?])\s+", r"\s+", "")  # of sentences, of words, of letters wher
 
 
 class _Texts(NamedTuple):
-    """A text encoder: how many tokens texts have, how many it takes, and unit vectors of texts that are not longer."""
-
-    count: Callable[[list[str]], list[int]]
-    limit: int
-    vectors: Callable[[list[str]], np.ndarray]
+    count: Callable[[list[str]], list[int]]  # of tokens
+    limit: int  # of tokens that it takes
+    vectors: Callable[[list[str]], np.ndarray]  # of length 1
 
 
 def encode(texts: Sequence[str], encoder: str = EMBEDDED) -> Float[np.ndarray, "texts dimensions"]:
@@ -101,7 +99,7 @@ def _encode(texts: Sequence[str], encoder: _Texts) -> np.ndarray:
     distinct = sorted(set(texts), key=lambda text: (len(text), text))  # like lengths share a batch
     if not distinct:
         return encoder.vectors([""])[:0]
-    fits = dict(zip(distinct, (count <= encoder.limit for count in encoder.count(distinct)), strict=True))
+    fits = {text: count <= encoder.limit for text, count in zip(distinct, encoder.count(distinct), strict=True)}
     parts = {text: [text] if fits[text] else _parts(text, encoder) for text in distinct}
     pieces = sorted({part for own in parts.values() for part in own}, key=lambda text: (len(text), text))
     vector = dict(zip(pieces, encoder.vectors(pieces), strict=True))
@@ -232,7 +230,6 @@ def _laion_clap(name: str) -> tuple[Callable, _Texts]:
 
 
 def _laion_weights(name: str) -> dict:
-    """The checkpoint's weights, read as weights alone: `load_ckpt` would run whatever the file holds."""
     import torch
     from huggingface_hub import hf_hub_download
 
@@ -240,7 +237,7 @@ def _laion_weights(name: str) -> dict:
     scalar, dtype = np.float64(0).__reduce__()[0], type(np.dtype(np.float64))  # of its records of the training
     allowed = [scalar, (scalar, "numpy.core.multiarray.scalar"), np.dtype, dtype]
     try:
-        with torch.serialization.safe_globals(allowed):
+        with torch.serialization.safe_globals(allowed):  # `load_ckpt` would run whatever the file holds
             content = torch.load(file, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError:  # torch's own message advises to run it
         raise InputError(f"{file} is no checkpoint of weights alone, so it was not read. Fetch it anew.") from None

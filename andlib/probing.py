@@ -78,16 +78,12 @@ def check_recordings(probing_set: ProbingSet) -> None:
 
 
 def sources_in_several_folds(probing_set: ProbingSet) -> list[str]:
-    """Source recordings with clips in more than one fold, sorted: a network tested on one fold has heard them.
-
-    ESC-50 has four (131943, 134049, 209698, 234879), ESC-10 none.
-    """
+    """Source recordings with clips in more than one fold, sorted: four in ESC-50 (131943, ...), none in ESC-10."""
     fold: dict[str, int] = {}
     return sorted({c.source for c in probing_set.clips if fold.setdefault(c.source, c.fold) != c.fold})
 
 
 def _layout(folder: Path, subset: str) -> tuple[str, Path, list[_Row]]:
-    """The set's name, the folder its recordings lie in, and one row a clip."""
     tables = sorted(folder.glob("meta/*.csv")) or [*folder.glob("metadata.csv"), *folder.glob("metadata.jsonl")]
     if len(tables) > 1:
         names = ", ".join(str(table.relative_to(folder)) for table in tables)
@@ -131,10 +127,7 @@ def _class_folders(folder: Path) -> list[_Row]:
 
 @contextmanager
 def reading(path: Path, expected: str) -> Iterator[str]:
-    """The text of a file; what goes wrong in reading it becomes an InputError that says what was expected.
-
-    A byte-order mark is skipped. expected: the file's form, as in "Give ... in UTF-8".
-    """
+    """The text of a file without its byte-order mark; raises InputError, which says "Give `expected`, in UTF-8"."""
     kinds = (OSError, ValueError, csv.Error, RecursionError)
     with explained(lambda error: f"{str(path)!r} cannot be read ({error}). Give {expected}, in UTF-8.", *kinds):
         yield path.read_text(encoding="utf-8-sig")

@@ -70,7 +70,6 @@ class Worker:
         return self.hold()
 
     def do(self, number: int, function: Callable, job: Any) -> tuple[int, Any]:
-        """`function(model, job)`, with the job's number."""
         return number, function(self.held, job)
 
 
@@ -175,7 +174,6 @@ class Spread:
 def language_model(
     specification: str, engine: Engine, opened: Callable[[str], LLM] = open_llm, shard: int = QUESTIONS
 ) -> Iterator[Spread]:
-    """The language model of that specification on every worker; `opened` opens it there."""
     here = opened(specification)  # for its name: the weights are loaded when it is first asked
     with workers(engine, partial(opened, specification)) as each:
         yield Spread(here.model, here.revision, each, shard)

@@ -10,16 +10,12 @@ from andlib import paths
 
 @dataclass(frozen=True)
 class Token:
-    """One word of a text.
-
-    word: as written. lemma: its dictionary form, lower case. negated: "no", "not" or "without" comes within the
-    four words before it. pos: "adjective", "noun", "verb", "preposition" or "other".
-    """
+    """One word of a text, as written; its lemma is lower case."""
 
     word: str
     lemma: str
-    pos: str
-    negated: bool = False
+    pos: str  # "adjective", "noun", "verb", "preposition" or "other"
+    negated: bool = False  # "no", "not" or "without" comes within the four words before it
 
 
 WORDS = tomllib.loads((paths.PACKAGE / "words.toml").read_text(encoding="utf-8"))
@@ -144,8 +140,7 @@ def _after_copula(before: list[Tagged]) -> bool:
 
 
 def _joins(before: list[Tagged], head: str) -> bool:
-    """Whether the last word is an "and" or comma after a word of that tag."""
-    return len(before) > 1 and before[-1][2][:2] in ("CJ", "PU") and before[-2][2][:2] == head
+    return len(before) > 1 and _head(before) in ("CJ", "PU") and before[-2][2][:2] == head
 
 
 def _speaks_of_sound(before: list[Tagged]) -> bool:

@@ -53,10 +53,9 @@ def caption(
 ) -> dict[str, Answer]:
     """The description d_i of every clip of D_p, by name in the order of the set; those kept are not asked again.
 
-    seconds: how much of each clip's beginning is played, as much as the networks hear; 0 plays all of it.
-    at_once: clips in memory.
-    Raises InputError, naming the first, where clips are left without one. Their errors are kept and reported, the
-    other answers stay, and the next call asks for what is missing. It stops early where as many clips in a row fail.
+    seconds: how much of each clip's beginning is played; 0 plays all of it. at_once: clips in memory.
+    Raises InputError, naming the first, where clips are left without one; the next call asks for those. It stops early
+    where as many clips in a row fail as are in memory.
     """
     clips, answers, samples = probing_set.clips, {}, round(seconds * SAMPLE_RATE) or None
     for first in range(0, len(clips), at_once):
@@ -89,7 +88,6 @@ class AudioLLM(TransformersLLM):
 
     @cached_property
     def loaded(self):
-        """Processor and network."""
         with self._reading():
             from transformers import AutoModelForMultimodalLM, AutoProcessor
 

@@ -41,7 +41,6 @@ class LLM(Protocol):
 
     def answers(self, chats: Sequence[Chat], sampling: Sampling) -> Iterator[tuple[int, Answer]]:
         """The answer to each chat with its index, in any order, as soon as it is there; a failure is an answer."""
-        ...
 
 
 def checked(text: str, finish: str = "stop") -> Answer:
@@ -86,10 +85,9 @@ class Completions:
     def ask(
         self, chats: Sequence[Chat], sampling: Sampling, model: str, llm: LLM | None = None, what: str = "answers"
     ) -> list[Answer | None]:
-        """The answer to each chat in order, kept or asked for now; None where there is none.
+        """The answer to each chat in order, kept or asked for now; None where there is none. Equal chats are one.
 
-        model: whose answers are wanted. llm: asks it for those that are missing; without it none is asked.
-        Equal chats are one question.
+        model: whose answers are wanted. llm: is asked for those that are missing.
         """
         keys = [question(model, digest(chat), asdict(sampling)) for chat in chats]
         self.wanted.update(keys)

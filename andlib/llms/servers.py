@@ -88,10 +88,8 @@ class OpenAILLM:
         if status in (401, 403):
             raise InputError(f"{self.server} refuses the key ({status}): set OPENAI_API_KEY to one that it takes.")
         if status == 404:
-            raise InputError(
-                f"{self.server} has no model {self.model!r}, or answers no chats (404). Check the model's name, and"
-                " OPENAI_BASE_URL, which mostly ends in /v1."
-            )
+            remedy = "Check the model's name, and OPENAI_BASE_URL, which mostly ends in /v1."
+            raise InputError(f"{self.server} has no model {self.model!r}, or answers no chats (404). {remedy}")
         if status < 400:
             return f"the server sends elsewhere ({status}), which is not followed: set OPENAI_BASE_URL to where it is"
         reason = body.get("message") or body.get("detail") if isinstance(body, Mapping) else body
@@ -184,10 +182,7 @@ def _bound(seconds: float) -> Callable:
 
 
 class VLLM:
-    """A model in vLLM in this process; chats that begin alike share the work on their beginning.
-
-    model: a folder or hub id. options: further arguments of vllm.LLM, like max_model_len.
-    """
+    """A model (folder or hub id) in vLLM in this process. options: further arguments of vllm.LLM."""
 
     def __init__(self, model: str, **options: object):
         with optional("vllm", install="On a machine with a GPU: pip install -e '.[vllm]'."):

@@ -70,10 +70,9 @@ def checkpoint() -> Path:
 def _weights(path: Path) -> dict[str, Tensor]:
     digest = file_digest(path)
     if digest != SHA256:
-        raise InputError(
-            f"{path} is not the checkpoint of aisfx 0.1.2 (its sha256 begins {digest[:12]}, expected {SHA256[:12]}). "
-            "Install the package again: pip install --no-deps --force-reinstall aisfx==0.1.2"
-        )
+        other = f"{path} is not the checkpoint of aisfx 0.1.2 (its sha256 begins {digest[:12]}, expected {SHA256[:12]})"
+        install = "Install the package again: pip install --no-deps --force-reinstall aisfx==0.1.2"
+        raise InputError(f"{other}. {install}")
     tensors, prefix = read_checkpoint(path), "embedding_net.conv_"
     return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
 

@@ -70,8 +70,6 @@ class Block(nn.Module):
 
 
 class Encoder(nn.Module):
-    """Position convolution and the blocks."""
-
     def __init__(self, config: "Config"):
         super().__init__()
         self.config = config
@@ -88,7 +86,6 @@ class Encoder(nn.Module):
         return self.layer_norm(x + self.pos_conv(x))
 
     def blocks(self, x: Tensor, position: Int[Tensor, "tokens"]) -> Tensor:
-        """All blocks in turn, on tokens at those positions of the sequence."""
         distance = bucket(position - position[:, None], self.config.num_buckets, self.config.max_distance)
         bias = self.layers[0].self_attn.relative_attention_bias(distance).permute(2, 0, 1)
         for layer in self.layers:

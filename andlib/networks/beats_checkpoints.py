@@ -34,9 +34,8 @@ def load_beats(
     """BEATs as a target: units of each block's fc1 and fc2, and the classifier's, means over tokens.
 
     location: as for `read_checkpoint`. classes: names of the outputs, for checkpoints that do not hold them.
-    untrained_seed: if given, the same architecture with random weights (a control).
-    Raises InputError where the checkpoint does not fit, or `classes` does not fit its classifier; for a folder, whose
-    configuration says all that a target declares, weights are read and checked when the network is first used.
+    untrained_seed: if given, random weights instead (a control).
+    Raises InputError where the checkpoint or `classes` does not fit; a folder's weights are read at their first use.
     """
     path = paths.named(location)
     read = lru_cache(lambda: read_checkpoint(path))

@@ -45,8 +45,7 @@ def read_checkpoint(path: Path) -> tuple[Config, dict[str, "Tensor"], tuple[str,
     """Configuration, weights under the names of `Classifier`, and class names (where known) of a checkpoint.
 
     path: a folder with config.json and model.safetensors; a safetensors file whose metadata holds `config`; or a torch
-    checkpoint, {"cfg", "model"} or weights alone, which is read without running any code in it. A pre-trained network
-    without classifier gives none of `fc.*`.
+    checkpoint, {"cfg", "model"} or weights alone. Without a classifier there is none of `fc.*`.
     Raises InputError for anything else, and where weights are missing, extra, mis-shaped or not finite.
     """
     path = paths.named(path)
@@ -126,7 +125,6 @@ def _opened(path: Path, framework: str) -> Iterator[Any]:
 
 
 def _named(weights: Mapping[str, "Tensor"], path: Path) -> dict[str, "Tensor"]:
-    """Weights under the names of `beats.Classifier` or `beats.BEATs`, whatever form the checkpoint has."""
     import torch
 
     for name, value in weights.items():
@@ -204,13 +202,11 @@ def config_from(settings: Mapping, shapes: Mapping[str, tuple[int, ...]], path: 
 
 
 def _unlike(settings: Mapping, expected: Mapping) -> dict:
-    """Those of the expected values that the settings state otherwise."""
     plain = {name: settings[name] for name in expected if isinstance(settings.get(name), int | float | str)}
     return {n: value for n, value in expected.items() if n in settings and (n not in plain or plain[n] != value)}
 
 
 def _sizes(shapes: Mapping[str, tuple[int, ...]], path: Path) -> dict[str, int]:
-    """Sizes that the shapes of weights tell: all but the farthest distance of relative positions."""
     shapes = {name.removeprefix("beats."): shape for name, shape in shapes.items()}
     where = {  # size -> a weight that has it, and the axis
         "input_patch_size": ("patch_embedding.weight", 2),
