@@ -59,8 +59,6 @@ def read_captions(path: str | Path, names: Sequence[str]) -> tuple[dict[str, str
     The file is CSV with the columns `filename,description`, or JSON: `{filename: text}`, which the released code reads
     as `salmon_esc50.json`, or what SALMONN's own decoding writes (`eval_test_epoch_best.json`). An entry may name its
     clip with folders before it, or with another extension or none, where only one clip fits.
-
-    names: the clips of the probing set.
     Raises InputError if the file cannot be read, has two texts for one clip, or leaves a clip without a text.
     """
     path = paths.named(path)
@@ -162,8 +160,7 @@ def _cut_loop(text: str) -> str:
 
 
 def _check_texts(what: str, texts: Mapping[str, str], names: Sequence[str]) -> None:
-    wrong = [name for name in names if not clean(texts.get(name, ""))]
-    if wrong:
+    if wrong := [name for name in names if not clean(texts.get(name, ""))]:
         more = f" and {len(wrong) - 5} more" if len(wrong) > 5 else ""
         without = f"{what} leave {len(wrong)} of {len(names)} clips without a text"
         remedy = "Add a description for each, or take those clips out."

@@ -36,8 +36,7 @@ class _Texts(NamedTuple):
 def encode(texts: Sequence[str], encoder: str = EMBEDDED) -> Float[np.ndarray, "texts dimensions"]:
     """The encoder's vector of each text, of length 1, so that dot products are cosines.
 
-    Each distinct text is encoded once; nothing but the text decides its vector, so order does not matter. A text
-    longer than the encoder takes is the mean of its parts' vectors, weighted by their tokens.
+    A text longer than the encoder takes is the mean of its parts' vectors, weighted by their tokens.
     # released code: cuts a caption after 77 tokens.
     encoder: `all-MiniLM-L6-v2` (embedded), `all-MiniLM-L12-v2`, `clip-vit-b-32`, or a folder or hub id of a sentence
     encoder or of CLIP. Raises InputError if it is unknown or cannot be had.

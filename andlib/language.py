@@ -15,16 +15,14 @@ class OpenConcepts:
     """Output of module C for one neuron: words of its calibrated summary, each with its number of occurrences.
 
     A mapping's keys are the set the paper speaks of, in order of appearance; its sum is what Fig. 4 counts.
-    raw_nouns: nouns as written and unfiltered, which the released code matches with class names.
-    length: words in the summary.
     """
 
     adjectives: dict[str, int]
     nouns: dict[str, int]
     verbs: dict[str, int]
     prepositions: dict[str, int]
-    raw_nouns: dict[str, int]
-    length: int
+    raw_nouns: dict[str, int]  # as written and unfiltered, which the released code matches with class names
+    length: int  # words in the summary
 
 
 def _phrases(text: str) -> tuple[str, ...]:

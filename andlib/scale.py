@@ -77,8 +77,7 @@ class Worker:
 def workers(engine: Engine, hold: Callable[[], Any]) -> Iterator[Callable]:
     """Gives `each(function, jobs)`: a job's number and `function(hold(), job)`, in any order, as soon as it is there.
 
-    A lost worker starts again elsewhere and does its job again. Raises what a job raises; InputError where a worker is
-    lost more than RESTARTS times; optional without Ray.
+    A lost worker starts again elsewhere and does its job again; raises InputError where that is over RESTARTS times.
     """
     if engine.engine == "serial":
         model = hold()

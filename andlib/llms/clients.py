@@ -43,10 +43,7 @@ def open_llm(specification: str) -> LLM:
 
 
 class TransformersLLM:
-    """A causal language model in this process, answering in batches; on a GPU where there is one.
-
-    location: folder, hub id or a GGUF file. name: how it is called beside its answers; its location by default.
-    """
+    """A causal language model in this process, on a GPU where there is one. location: folder, hub id or GGUF file."""
 
     def __init__(self, location: str, name: str = ""):
         self.location, self.model, self.revision = location, name or Path(location).name, _revision(location)

@@ -55,10 +55,9 @@ def checked(text: str, finish: str = "stop") -> Answer:
 
 @dataclass
 class Completions:
-    """Answers of language models as data: JSON lines, read from several files, new ones added to the first.
+    """Answers of language models as data: JSON lines, read from several files, new ones added to `log`.
 
-    A line holds model, revision, prompt (sha256 of the chat), sampling, date, text, finish and error. A line that was
-    cut by a kill is passed over; of an error the question is asked again.
+    A line that a kill cut is passed over; of an error the question is asked again.
     """
 
     log: Path
@@ -98,7 +97,6 @@ class Completions:
 
     @property
     def kept(self) -> str:
-        """What tells the committed answers from others: sha256 of their files."""
         return digest([file_digest(path) for path in self.committed if path.is_file()])
 
     def used(self) -> list[dict]:

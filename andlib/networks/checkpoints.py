@@ -33,8 +33,7 @@ def load_target(
     """A published network as a target: units of each block's three linear layers and, if it has one, its classifier's.
 
     Takes AST, wav2vec2, HuBERT, WavLM (encoders and classifiers), Whisper's encoder, CLAP's audio tower, and BEATs.
-    Sampling rate and normalisation are those of the model's own preprocessor_config.json; without one, those of its
-    architecture's feature extractor. Whisper's padding is not pooled.
+    Sampling rate and normalisation are those of its own preprocessor_config.json, else of its architecture.
 
     location: folder made by `save_pretrained`, id of a model on the Hugging Face hub, or a BEATs checkpoint (.pt,
     .safetensors). name: by default the location's last part. classes: names of outputs, where it has none of its own.
@@ -61,7 +60,9 @@ def load_target(
 
 
 def _target(folder: Path, name: str, seconds: float | None, classes: tuple[str, ...], seed: int | None) -> Target:
-    config, own = _json(folder / CONFIG), _settings(folder)
+    config = _json(folder / CONFIG)
+    stated, shared = (_json(folder / name) if (folder / name).is_file() else {} for name in SETTINGS)
+    own = shared.get("feature_extractor") or stated
     if not isinstance(config.get("model_type"), str) or config["model_type"] not in FAMILIES:
         known = f"{folder} holds a {config.get('model_type')!r} network; known are {', '.join([*FAMILIES, 'beats'])}"
         raise InputError(f"{known}. Load it with its own package and give it to andlib.wrap.")
@@ -194,11 +195,6 @@ def _folder(location: str | Path) -> Path:
     with explained(lambda e: f"{damaged} ({e}). Fetch it anew.", SafetensorError, OSError):
         safe_open(folder / WEIGHTS, "np")
     return folder
-
-
-def _settings(folder: Path) -> dict:
-    own, shared = (_json(folder / name) if (folder / name).is_file() else {} for name in SETTINGS)
-    return shared.get("feature_extractor") or own
 
 
 def _json(path: Path) -> dict:
