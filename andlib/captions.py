@@ -18,7 +18,7 @@ from andlib import paths
 from andlib.errors import InputError, check_choice
 from andlib.probing import json_pairs, reading, table_rows
 
-ORIGINS = ("file", "source", "measured")
+ORIGINS = ("file", "source", "measured")  # an audio LLM's text; the name of the sound; made from the waveform
 LOOP = 8  # tokens: a stretch this long said again is an audio LLM going round in circles
 MARKS = re.compile(r"<s>|</s>.*", re.DOTALL)  # SALMONN decodes LLaMA's marks of beginning and end with its answers
 
@@ -81,8 +81,7 @@ def compose(
 ) -> pd.DataFrame:
     """Texts of every clip by origin, one row a clip and origin: columns clip, origin, text.
 
-    parts: origin -> clip -> text; "file" is an audio LLM's, "source" names the sound, "measured" comes from the
-    waveform. order: origins in the order in which a clip's texts are joined; those not in `parts` are left out.
+    parts: origin -> clip -> text. order: origins as a clip's texts are joined; those not in `parts` are left out.
     Raises InputError if an origin is unknown, or has no text for a clip.
     """
     for origin in (*parts, *order):

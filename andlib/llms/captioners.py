@@ -38,8 +38,7 @@ def open_captioner(specification: str) -> LLM:
 def question(samples: np.ndarray) -> Chat:
     """The paper's question about one clip, with its audio, as a chat that every client takes.
 
-    samples: float32 [samples] at 16 kHz in [-1, 1]; what lies beyond is clipped. They are written as 16-bit WAV into
-    the chat itself, so that an answer is kept for what was heard, wherever the file lay.
+    samples: float32 [samples] at 16 kHz in [-1, 1]; what lies beyond is clipped. The chat itself holds the WAV.
     """
     wav = io.BytesIO()
     soundfile.write(wav, samples, SAMPLE_RATE, format="WAV", subtype="PCM_16")

@@ -56,6 +56,7 @@ EXAMPLES = (
         "snoring, breathing, coughing, pig, sneezing",
     ),
 )
+_NUMBER = re.compile(r"^\s*(?:\d+[.)]|[-*•])\s+")
 SUMMARY_SAMPLING, CHOICE_SAMPLING, VERDICT_SAMPLING = Sampling(192), Sampling(128), Sampling(32)
 
 
@@ -103,9 +104,6 @@ def _ask(text: str) -> Chat:
 def _data(text: str) -> str:
     """The text without what a chat template takes for the border of a turn, like <|im_end|> or [INST]."""
     return re.sub(r"<\|(.*?)\|>|</?s>|\[/?INST\]|<</?SYS>>", r"\1", text)
-
-
-_NUMBER = re.compile(r"^\s*(?:\d+[.)]|[-*•])\s+")
 
 
 def points(answer: str) -> tuple[str, ...]:

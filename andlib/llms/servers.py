@@ -49,7 +49,8 @@ class OpenAILLM:
                     yield tasks[task], answer
             finally:
                 self.revision = ""
-                _cancel(tasks)
+                for task in tasks:
+                    task.cancel()
 
     def _client(self):
         import openai
@@ -143,16 +144,12 @@ def _finished(tasks: Iterable[Future]) -> Iterator[tuple[Future, tuple[Answer, s
             result = task.result()
         except (CancelledError, InputError) as error:
             stop = stop or error
-            _cancel(tasks)
+            for other in tasks:
+                other.cancel()
             continue
         yield task, result
     if stop:
         raise stop
-
-
-def _cancel(tasks: Iterable[Future]) -> None:
-    for task in tasks:
-        task.cancel()
 
 
 def _bound(seconds: float) -> Callable:
