@@ -25,17 +25,13 @@ MARKS = re.compile(r"<s>|</s>.*", re.DOTALL)  # SALMONN decodes LLaMA's marks of
 
 @dataclass(frozen=True)
 class CaptionReport:
-    """What reading a caption file found: how many clips got a text, and what was ignored or repaired.
-
-    extra: entries that name no clip of the set. looping: clips whose text repeated itself and was cut before the
-    repetition. cleaned: clips whose text had control characters, untidy white space or a tokenizer's marks.
-    """
+    """What reading a caption file found: how many clips got a text, and what was ignored or repaired."""
 
     path: Path
     read: int
-    extra: tuple[str, ...] = ()
-    looping: tuple[str, ...] = ()
-    cleaned: tuple[str, ...] = ()
+    extra: tuple[str, ...] = ()  # entries that name no clip of the set
+    looping: tuple[str, ...] = ()  # clips whose text repeated itself and was cut before the repetition
+    cleaned: tuple[str, ...] = ()  # clips whose text had control characters, untidy white space or a tokenizer's marks
 
     def __str__(self) -> str:
         repaired = f"{len(self.looping)} looping (cut), {len(self.cleaned)} tidied"

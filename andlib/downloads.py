@@ -11,6 +11,8 @@ from http.client import HTTPException
 from pathlib import Path
 from typing import BinaryIO
 
+from tqdm import tqdm
+
 from andlib import paths
 from andlib.errors import InputError
 
@@ -88,8 +90,6 @@ def _download(archive: Archive, part: Path) -> None:
 
 def _receive(archive: Archive, answer: BinaryIO, part: Path, position: int) -> None:
     """Write what is answered from `position` on; bytes already there are the same, so two runs at once do no harm."""
-    from tqdm import tqdm
-
     block = answer.read(_BLOCK)
     if position == 0 and not block.startswith(b"PK"):
         raise InputError(f"{archive.url} answers with something that is no zip archive: {block[:40]!r}. {BY_HAND}.")

@@ -49,8 +49,7 @@ def is_acoustic(adjective: str) -> bool:
 def is_boilerplate(point: str, *, released: bool = False) -> bool:
     """Whether a point of a summary is a greeting or other talk, no finding.
 
-    released: words count wherever their letters occur, as released (switch `word_lists_by_substring`), so that
-    "sure" drops every point on pressure.
+    released: words count wherever their letters occur (switch `word_lists_by_substring`): "sure" drops "pressure".
     """
     text, openings = point.lower(), WORDS["boilerplate"]["openings"].split()
     if any(phrase in text for phrase in WORDS["boilerplate"]["phrases"]):

@@ -4,9 +4,9 @@
     python -m andlib.scale --profile esc50 --data-dir FOLDER --llm transformers:MODEL --workers 8 --gpus 1
     python -m andlib.scale --profile esc50 --data-dir FOLDER --llm transformers:MODEL --captions captions.csv
 
-The first records the activations of a network, the second asks what the pages ask of a language model, the third
-captions. This process alone writes, a shard at a time and into the files that the pages read: run again after a kill,
-and only what is missing is made. Every machine needs andlib, and recordings and weights at the same path.
+The first records activations, the second asks what the pages ask of a language model, the third captions. This process
+alone writes, a shard at a time: run again after a kill, only what is missing is made. Every machine needs andlib, and
+recordings and weights at the same path.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
+
+from tqdm import tqdm
 
 from andlib import asking, responses, stages
 from andlib.errors import InputError, check_choice, explained, optional
@@ -135,10 +137,7 @@ def record(run: Run, model: str | Target, engine: Engine, folds: Sequence[int] =
 
 
 def _make(run: Run, network: Target, engine: Engine, stage: Stage, function: Callable, shards: Iterable) -> None:
-    from tqdm import tqdm
-
-    missing = [shard for shard in shards if not run.store.holds(stage, shard[0])]
-    if not missing:
+    if not (missing := [shard for shard in shards if not run.store.holds(stage, shard[0])]):
         return
     # replaced: without the weights, if they came from a file
     hold = partial(_on_gpu if engine.gpus else replace, replace(network))

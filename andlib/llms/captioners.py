@@ -1,7 +1,6 @@
 """Descriptions d_i asked of an audio LLM, clip by clip, and kept: the paper's way to D_d (Section 3.2, Appendix A.1).
 
-`transformers:Qwen/Qwen2-Audio-7B-Instruct` and its like answer in this process, `vllm:MODEL` too, `openai:MODEL` is a
-compatible server with audio input (OPENAI_BASE_URL, OPENAI_API_KEY). All hear the same 16-bit WAV at 16 kHz.
+Models are named as in `andlib.llms.clients`. All hear the same 16-bit WAV at 16 kHz.
 """
 
 import base64

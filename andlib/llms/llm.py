@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
+from tqdm import tqdm
+
 from andlib.store import digest, file_digest, writing
 
 Chat = Sequence[Mapping[str, object]]  # messages with role ("system", "user" or "assistant") and content
@@ -110,8 +112,6 @@ class Completions:
         return None if not row or row["error"] or other else Answer(row["text"], row["finish"])
 
     def _ask(self, missing: Mapping[str, Chat], sampling: Sampling, llm: LLM, what: str) -> None:
-        from tqdm import tqdm
-
         chats, failed = list(missing.values()), []
         bar = tqdm(total=len(chats), desc=what, unit="answer")
         with writing(self.log.parent), self.log.open("a", encoding="utf-8") as log, bar:

@@ -8,6 +8,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from safetensors import SafetensorError, safe_open
+
 from andlib import paths
 from andlib.errors import InputError, explained
 from andlib.store import read_object, write_atomically
@@ -117,8 +119,6 @@ def _read_safetensors(path: Path) -> tuple[dict[str, str], dict[str, "Tensor"]]:
 
 @contextmanager
 def _opened(path: Path, framework: str) -> Iterator[Any]:
-    from safetensors import SafetensorError, safe_open
-
     unread, kinds = f"{path} cannot be read as safetensors", (SafetensorError, OSError)
     with explained(lambda e: f"{unread} ({e}). Fetch or convert it anew.", *kinds), safe_open(path, framework) as file:
         yield file

@@ -5,7 +5,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from andlib import paths
+from safetensors import SafetensorError, safe_open
+
+from andlib import frontend, paths
 from andlib.errors import InputError, explained
 from andlib.networks.families import FAMILIES, LINEAR, Family, ast_features
 from andlib.records import Grid
@@ -105,8 +107,6 @@ def _grid(family: Family, config: dict, settings: dict, seconds: float) -> Calla
         return lambda: Grid((0.0, seconds), (0.0, settings["sampling_rate"] / 2), bands=1)
 
     def patches() -> Grid:
-        from andlib import frontend
-
         strides = config["time_stride"], config["frequency_stride"]
         return frontend.patches(config["max_length"], config["patch_size"], strides, prefix=2, time_first=True)
 
@@ -189,8 +189,6 @@ def _folder(location: str | Path) -> Path:
             lacks = f"{folder} lacks {name}; expected a folder made by save_pretrained. Pickles (pytorch_model.bin)"
             remedy = "load them with transformers where you trust them and save_pretrained there."
             raise InputError(f"{lacks} are not read: {remedy}")
-    from safetensors import SafetensorError, safe_open
-
     damaged = f"{folder / WEIGHTS} is damaged or no safetensors"
     with explained(lambda e: f"{damaged} ({e}). Fetch it anew.", SafetensorError, OSError):
         safe_open(folder / WEIGHTS, "np")
