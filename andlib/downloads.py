@@ -70,7 +70,6 @@ def fetch_esc50(folder: str | Path, archive: Archive = ESC50) -> Path:
 
 
 def _download(archive: Archive, part: Path) -> None:
-    """Bring `part` to the archive's size, going on from what is there if the server can, and check that it is it."""
     have = part.stat().st_size if part.is_file() else 0
     if have < archive.size:
         request = urllib.request.Request(archive.url, headers={"Range": f"bytes={have}-"} if have else {})

@@ -50,8 +50,7 @@ def fingerprint(encoder: str = EMBEDDED) -> str:
         return EMBEDDED_SHA256
     if encoder == CLIP:
         return "open_clip ViT-B-32 openai" if _open_clip() else f"transformers {HUB[CLIP]}"
-    folder = Path(encoder)
-    if folder.is_dir():
+    if (folder := Path(encoder)).is_dir():
         return digest({str(p.relative_to(folder)): file_digest(p) for p in folder.rglob("*") if p.is_file()})
     return HUB.get(encoder, encoder)
 

@@ -31,9 +31,7 @@ AUDIOFOLDER = ("file_name", "label", "fold", "source")
 
 
 class _Row(NamedTuple):
-    """What a layout says of one clip, as written; `where` is the place a message points to."""
-
-    where: str
+    where: str  # for messages
     file: str
     label: str
     fold: str | None = None

@@ -40,17 +40,13 @@ QUESTIONS = 32  # in a shard: a batch of clients.TransformersLLM
 
 @dataclass(frozen=True)
 class Engine:
-    """What does the jobs. engine: `serial`, this process; or `ray`, `workers` actors, each of which holds the model.
-
-    address: of a running cluster, "auto" for this machine's; empty makes one of this machine's cores for the while.
-    gpus, threads: of each worker.
-    """
+    """What does the jobs: this process (`serial`), or as many actors of `ray`, each of which holds the model."""
 
     engine: str = "ray"
     workers: int = 2
-    address: str = ""
-    gpus: float = 0.0
-    threads: int = 1
+    address: str = ""  # of a running cluster, "auto" for this machine's; empty makes one of this machine's cores
+    gpus: float = 0.0  # of each worker
+    threads: int = 1  # of each worker
 
     def __post_init__(self):
         check_choice("Engine", self.engine, ("serial", "ray"))

@@ -137,8 +137,7 @@ def generated(network, given: Mapping[str, object], sampling: Sampling, decoder)
 def _revision(location: str) -> str:
     """The weights' sha256 for files, the commit for a model of the hub that was fetched before, else ""."""
     path = Path(location)
-    files = [path] if path.is_file() else sorted(path.glob("*.safetensors"))
-    if files:
+    if files := [path] if path.is_file() else sorted(path.glob("*.safetensors")):
         return digest({file.name: file_digest(file) for file in files})[:16]
     from huggingface_hub import try_to_load_from_cache
 

@@ -68,8 +68,7 @@ def checkpoint() -> Path:
 
 
 def _weights(path: Path) -> dict[str, Tensor]:
-    digest = file_digest(path)
-    if digest != SHA256:
+    if (digest := file_digest(path)) != SHA256:
         other = f"{path} is not the checkpoint of aisfx 0.1.2 (its sha256 begins {digest[:12]}, expected {SHA256[:12]})"
         install = "Install the package again: pip install --no-deps --force-reinstall aisfx==0.1.2"
         raise InputError(f"{other}. {install}")

@@ -70,8 +70,7 @@ def read_header(path: Path) -> tuple[Config, int, tuple[str, ...]]:
 
 
 def _folder_settings(folder: Path) -> dict:
-    missing = [name for name in ("config.json", WEIGHTS) if not (folder / name).is_file()]
-    if missing:
+    if missing := [name for name in ("config.json", WEIGHTS) if not (folder / name).is_file()]:
         raise InputError(f"{folder} lacks {missing[0]}; expected a folder with config.json and {WEIGHTS}.")
     settings = _object(folder / "config.json", folder / "config.json")
     if settings.get("model_type") != "beats":

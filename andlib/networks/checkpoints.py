@@ -161,8 +161,7 @@ def _build(folder: Path, family: Family, classified: bool, seed: int | None) -> 
             folder, dtype=torch.float32, use_safetensors=True, output_loading_info=True, ignore_mismatched_sizes=True
         )
         wrong = {str(key) for fault in ("missing_keys", "mismatched_keys") for key in report[fault]}
-        wrong = sorted(key for key in wrong if "masked_spec_embed" not in key)  # serves training alone
-        if wrong:
+        if wrong := sorted(key for key in wrong if "masked_spec_embed" not in key):  # that serves training alone
             raise InputError(f"{folder} lacks weights of a {kind.__name__}, or has them in another shape: {wrong[:3]}.")
     network = network if classified or not family.part else network.get_submodule(family.part)
     if getattr(network.config, "enable_fusion", False):  # CLAP: no clip is longer than its window
