@@ -75,11 +75,11 @@ results: install sync answers controls ## refresh the committed pages and number
 sync: install ## write notebooks/*.ipynb from the .py beside them
 	@$(PAGES) sync >/dev/null
 
-test: lint ## lint, check the format and run the tests
+test: lint ## lint and run the tests
 	@$(RUN) -m pytest $(args)
 
-lint: install ## lint and check the format
-	@$(RUN) -m ruff check . && $(RUN) -m ruff format --check .
+lint: install ## lint, check the format and the order of imports
+	@$(RUN) -m ruff check . && $(RUN) -m ruff format --check . && "$(VENV)/bin/lint-imports" --no-logo --no-cache
 
 browser: book ## drive the report's tables and atlas in a real browser (chromium)
 	@ANDLIB_BOOK=_build/html $(RUN) -m pytest tests/test_atlas_browser.py tests/test_sortable_tables.py
