@@ -14,11 +14,9 @@ from andlib.run import Run
 
 def committed(profile: str) -> Frames:
     """Every frame that a profile's pages keep, as committed in results/<profile>/<page>/<name>.csv."""
-    files = sorted((paths.results() / profile).glob("*/*.csv"))
-    pages: dict[str, dict[str, pd.DataFrame]] = {file.parent.name: {} for file in files}
-    for file in files:
-        pages[file.parent.name][file.stem] = kept.frame(profile, file.parent.name, file.stem)
-    return pages
+    pages = sorted(path.name for path in (paths.results() / profile).glob("*/"))
+    names = {page: kept.frame_names(profile, page) for page in pages}
+    return {page: {name: kept.frame(profile, page, name) for name in names[page]} for page in pages if names[page]}
 
 
 def judge(claim: str, frames: Frames) -> tuple[str, str, str]:
@@ -74,10 +72,7 @@ def words(run: Run, ledger: pd.DataFrame, glance: pd.DataFrame) -> dict[str, obj
     return {
         "claims": ledger["id"].nunique(),
         "title": run.profile.title,
-        **{
-            name: int((ours["verdict"] == kind).sum())
-            for name, kind in zip(("holds", "fails", "untested"), kinds, strict=True)
-        },
+        **dict(zip(("holds", "fails", "untested"), verdicts.tolist(), strict=True)),
         "undecided": int((ours["decisive"] == "undecided").sum()),
         "counts": "; ".join(f"{name}: " + ", ".join(f"{kind} {n}" for kind, n in row.items()) for name, row in counts),
         "everywhere": ", ".join(holds.index[holds]) or "none",
