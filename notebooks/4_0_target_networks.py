@@ -78,7 +78,7 @@ rows = [
     }
     for network in networks
 ]
-al.tables.listing(rows, "Units of the target networks", run.made_by())
+al.tables.plain(rows, "Units of the target networks", run.made_by())
 
 # %% [markdown]
 # At full size AST has 55,346 units and BEATs 46,130; the code that counts them here counts those, too.

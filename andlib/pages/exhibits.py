@@ -7,8 +7,8 @@ import pandas as pd
 
 from andlib import paper
 from andlib.pages.rules import WATER, Frames, rows
+from andlib.pages.section_4_1 import best_function
 from andlib.profiles import MODELS
-from andlib.report.tables import best_function
 
 Page = Mapping[str, pd.DataFrame]  # name -> a frame that the page keeps
 ABSENT = "–"

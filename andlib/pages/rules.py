@@ -15,10 +15,10 @@ import pandas as pd
 from scipy.stats import mannwhitneyu
 
 from andlib import paths
+from andlib.pages.section_4_1 import best_function
 from andlib.pages.section_4_4 import narrowing
 from andlib.pages.section_4_5 import trends
 from andlib.profiles import MODELS
-from andlib.report.tables import best_function
 from andlib.statistics import verdict
 
 Frames = Mapping[str, Mapping[str, pd.DataFrame]]  # page -> name -> frame
