@@ -83,9 +83,9 @@ al.tables.plain(functions, caption, made, dict.fromkeys(functions.columns[2:], "
 # *Found by*: in more than half of the layers without noise.
 
 # %% tags=["hide-input"]
-sounds = planted.attributes_found(rows, in_captions).rename(columns={"by": "found by"})
+sounds = planted.attributes_found(rows, in_captions)
 caption = "Attributes planted, the words that say them, and who finds them"
-al.tables.plain(sounds, caption, made, dict.fromkeys(["said", "elsewhere"], ".0%"))
+al.tables.plain(sounds, caption, made, dict.fromkeys(["said", "elsewhere"], ".0%"), {"by": "found by"})
 
 # %% tags=["remove-cell"]
 al.tables.keep(**planted.words(run, table, rows, in_captions))
