@@ -244,7 +244,7 @@ def open_run(parameters: Mapping[str, Any]) -> Run:
     >>> run = open_run(globals())
     """
     types_of = {name: type(default) for name, default in DEFAULTS.items()}
-    declared = parameters.get("__annotations__") or types_of
+    declared = parameters.get("__annotations__") or ({} if "get_ipython" in parameters else types_of)
     given = {name: value for name, value in parameters.items() if _is_parameter(name, value)}
     again = any(isinstance(value, Run) for value in given.values())  # a reader runs the cell again, amid its results
     for name in given:

@@ -155,7 +155,9 @@ def _execute_page(page: str, profile: str, data_dir: str) -> tuple[Path, float]:
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # pages run side by side; one thread also gives equal bytes
     os.environ.setdefault("JUPYTER_PREFER_ENV_PATH", "1")  # not a kernel of another environment of the user
     started = time.monotonic()
-    parameters = {"profile": profile} | ({"data_dir": data_dir} if data_dir else {})
+    able = papermill.inspect_notebook(source(page, ".ipynb"))
+    given = {"profile": profile, "data_dir": data_dir}
+    parameters = {name: value for name, value in given.items() if value and name in able}
     note = {"profile": profile, "made_from": made_from(page, profile)}
     out = execute(source(page, ".ipynb"), _fresh(profile, page), parameters, note)
     return out, time.monotonic() - started
