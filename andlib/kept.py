@@ -57,7 +57,7 @@ def frame(profile: str, page: str, name: str) -> pd.DataFrame:
         return pd.read_csv(file, keep_default_na=False, na_values=[""])
     except (OSError, ValueError) as error:
         shown = file.relative_to(paths.results().parent).as_posix()
-        raise InputError(f"{shown} cannot be read ({error}): `git checkout {shown}` brings it back.") from None
+        raise InputError(f"{shown} cannot be read ({error}). `git checkout {shown}` brings it back.") from None
 
 
 def frame_names(profile: str, page: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""The committed costs of every stage, that what is projected is a count of the paper's, and what AudioSet would take."""
+"""The committed costs of every stage, that what is projected counts the paper's neurons, and what AudioSet takes."""
 
 import re
 from math import prod
