@@ -31,7 +31,7 @@ import publish
 from andlib import descriptions, downloads, encoders, paths, responses, scale, stages
 from andlib.errors import InputError, MissingExtra
 from andlib.llms import clients, llm
-from andlib.pages import section_4_2 as human_evaluation
+from andlib.pages import section_4_2
 from andlib.similarity import FUNCTIONS
 from andlib.store import KINDS, Stage, Store, digest
 
@@ -414,7 +414,7 @@ OPTIONAL = {
     "openai": lambda: clients.open_llm.__wrapped__("openai:small"),
     "vllm": lambda: clients.open_llm.__wrapped__("vllm:small"),
     "laion_clap": lambda: encoders._laion_clap.__wrapped__("laion"),
-    "bert_score": lambda: human_evaluation._bert_score(["a"], ["b"]),
+    "bert_score": lambda: section_4_2._bert_score(["a"], ["b"]),
     "ray": scale._ray,
 }
 
