@@ -145,5 +145,9 @@ def frames(run: Run) -> dict[str, pd.DataFrame]:
     unit = neuron_of_the_page(run)
     neurons, chats = described(run, unit), questions(run, class_unit(run))
     numbers = {"place": f"{unit.layer}/{unit.index}", "clips": len(run.probing_set), "concepts": len(run.concepts)}
-    frames = {"calibration": calibration(neurons), "words": words_kept(run, neurons), "answers": answers(run, chats)}
-    return frames | {"numbers": pd.DataFrame([numbers])}
+    return {
+        "calibration": calibration(neurons),
+        "words": words_kept(run, neurons),
+        "answers": answers(run, chats).astype({"worked examples": int}),
+        "numbers": pd.DataFrame([numbers]),
+    }
