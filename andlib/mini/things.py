@@ -141,19 +141,3 @@ def church_bells(source, take):
     scale = [1, bells if bells > 1.1 else 1.125]
     rings = [modes(2.0, strike * scale[i % 2] * partials, decays, 1 / (0.5 + partials)) for i in range(len(onsets))]
     return Sound(place(rings, onsets), strike, onsets)
-
-
-RECIPES = (
-    door_wood_knock,
-    mouse_click,
-    keyboard_typing,
-    clock_alarm,
-    clock_tick,
-    glass_breaking,
-    helicopter,
-    chainsaw,
-    siren,
-    car_horn,
-    engine,
-    church_bells,
-)
