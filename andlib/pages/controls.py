@@ -11,21 +11,22 @@ import numpy as np
 from andlib import ablation, kept, stages
 from andlib.ablation import UnitSet
 from andlib.descriptions import clip_descriptions
-from andlib.profiles import LEARNT
 from andlib.run import Run
 from andlib.statistics import interval
 from andlib.store import Stage, digest
-from andlib.unlearning import STRATEGIES, bench, control_sets, random_sets, unit_sets, unlearning, unlearnt
+from andlib.unlearning import bench, control_sets, random_sets, strategy_sets, unlearning, unlearnt
 
 DRAWS, PAGE_DRAWS = 199, 20  # of random sets: what is committed, and where a page's parameters have none committed
 BLOCK = 10  # draws that are stored together
 MATCHED = Stage("matched", "arrays", 2)
 
 
-def controls_of(run: Run, model: str) -> dict[str, Any]:
-    """The committed controls of a model if they belong to the sets of units that this run chooses; else computed, with
+def controls_of(run: Run, model: str, sets: Mapping[str, Sequence[UnitSet]]) -> dict[str, Any]:
+    """The committed controls of a model if they belong to these sets of units, name -> one a class; else computed, with
     PAGE_DRAWS draws. See `compute`."""
-    return committed(run, model) or compute(run, model, PAGE_DRAWS)
+    chosen = {name: units for name, units in sets.items() if name != "random"}
+    fitting = committed(run, model) if digest(chosen) == digest(strategy_sets(run, model)) else None
+    return fitting or compute(run, model, chosen, PAGE_DRAWS)
 
 
 def committed(run: Run, model: str) -> dict[str, Any] | None:
@@ -34,17 +35,16 @@ def committed(run: Run, model: str) -> dict[str, Any] | None:
     return controls if controls.get("key") == key(run, model) else None
 
 
-def compute(run: Run, model: str, draws: int) -> dict[str, Any]:
+def compute(run: Run, model: str, chosen: Mapping[str, Sequence[UnitSet]], draws: int) -> dict[str, Any]:
     """Controls beside the strategies of Table 4.
 
-    Gives key (what they belong to); rows, as `unlearnt`, for `control_sets`; drawn, strategy ->
-    dA and next (see `unlearning_table`) of each draw of random sets with as many units in every layer, [draws, 2].
+    chosen: strategy -> a set of units a class. Gives key (what they belong to); rows, as `unlearnt`, for `control_sets`;
+    drawn, strategy -> dA and next (see `section_4_3.table4`) of each draw of random sets with as many units in every
+    layer, [draws, 2].
     """
-    chosen = {strategy: unit_sets(run, model, LEARNT, strategy) for strategy in STRATEGIES}
     effects = unlearning(run, model, control_sets(run, model))
     rows = [{"strategy": strategy, **unlearnt(effect)} for strategy, effect in effects.items()]
-    seeds = [range(first, min(first + BLOCK, draws)) for first in range(0, draws, BLOCK)]
-    blocks = [_drawn(run, model, chosen, block) for block in seeds]
+    blocks = [_drawn(run, model, chosen, range(i, min(i + BLOCK, draws))) for i in range(0, draws, BLOCK)]
     drawn = {strategy: np.concatenate([block[strategy] for block in blocks]).tolist() for strategy in chosen}
     return {"key": key(run, model), "rows": rows, "drawn": drawn}
 
@@ -64,13 +64,8 @@ def _excess(row: dict[str, Any], drawn: Sequence[Sequence[float]] | None) -> dic
     ours, random = row["next"] - row["dA"], np.subtract(*np.transpose(drawn)[::-1])
     low, high = interval(ours - random)
     p = (1 + (random >= ours - 1e-12).sum()) / (len(random) + 1)  # the strategy's own sets are one more draw
-    return {
-        "excess": ours - random.mean(),
-        "excess_low": low,
-        "excess_high": high,
-        "p_excess": p,
-        "draws": len(random),
-    }
+    ends = {"excess": ours - random.mean(), "excess_low": low, "excess_high": high}
+    return {**ends, "p_excess": p, "draws": len(random)}
 
 
 def _drawn(

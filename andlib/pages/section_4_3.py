@@ -1,36 +1,62 @@
-"""Section 4.3, Table 4, Figure 10: unlearning a class by silencing the units that are labelled with it."""
+"""Section 4.3, Table 4, Figure 10: unlearning a class by silencing the units that are labelled with it.
 
-from collections.abc import Sequence
+labelled_units ─► silenced ─► table4 (with controls beside it), class_changes
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from andlib import stages
-from andlib.errors import InputError, suggest
+from andlib import paper, stages
+from andlib.ablation import Effects, UnitSet
+from andlib.errors import check_choice
 from andlib.pages.controls import beside, controls_of
+from andlib.pages.wording import by_model
 from andlib.run import Run
 from andlib.statistics import holm
 from andlib.unlearning import STRATEGIES, table4_sets, unlearning, unlearnt
 
+Units = dict[str, dict[str, Sequence[UnitSet]]]  # model -> strategy -> a set of units a class
+CHANGES = ["class", "before", "after", "change", "units"]  # columns of `class_changes`
 
-def unlearning_table(run: Run, *, controls: bool = True) -> pd.DataFrame:
+
+def labelled_units(run: Run) -> Units:
+    """The block units that each strategy (random, TAB, DB, OCP) gives to each class, by clips of folds 2-5."""
+    return {model: table4_sets(run, model) for model in run.models}
+
+
+def silenced(run: Run, units: Units) -> dict[str, dict[str, Effects]]:
+    """What silencing each class's units did to every class on fold 1: model -> strategy -> effects."""
+    return {model: unlearning(run, model, sets) for model, sets in units.items()}
+
+
+def controls(run: Run, units: Units) -> dict[str, dict[str, Any]]:
+    """Random sets with as many units in every layer as `units`, shuffled captions and all clips: model -> `compute`."""
+    return {model: controls_of(run, model, sets) for model, sets in units.items()}
+
+
+def table4(
+    effects: Mapping[str, Mapping[str, Effects]], controls: Mapping[str, dict[str, Any]] | None = None
+) -> pd.DataFrame:
     """Table 4, one row a model and strategy, with what the paper's logits hide.
 
-    Columns: units (mean a class), empty (classes without a unit, which count 0 in the averages as in the paper);
+    effects: `silenced`. Columns: units (mean a class), empty (classes without a unit, which count 0 in the averages as
+    in the paper);
     dA, dR, gap = dR - dA of the class's own logit, each with _low and _high (95 % bootstrap over source recordings),
     p (10,000 permutations of sets among classes); the same over classes with a unit (dA_filled, gap_filled);
     margin_dA, margin_dR, margin_gap, margin_p on own logit less the largest other; accuracy of forgotten and of
     remaining classes, before and after.
     next is dR of one class alone for each that is silenced, the one after it by name.
-    controls: adds the rows of `control_sets`, and for each strategy what it does beyond random sets with as many units
+    controls: adds their rows, and for each strategy what it does beyond random sets with as many units
     in every layer: excess, excess_low and excess_high (95 % over draws) of next - dA, p_excess and draws.
     p_holm and p_excess_holm are adjusted over all strategies and models (Holm).
     """
     rows = []
-    for model in run.models:
-        effects = unlearning(run, model, table4_sets(run, model))
-        ours = [{"model": model, "strategy": name, **unlearnt(effect)} for name, effect in effects.items()]
-        rows += beside(ours, controls_of(run, model)) if controls else ours
+    for model, strategies in effects.items():
+        ours = [{"model": model, "strategy": name, **unlearnt(effect)} for name, effect in strategies.items()]
+        rows += beside(ours, controls[model]) if controls else ours
     table = pd.DataFrame(rows)
     main = table["strategy"].isin(["random", *STRATEGIES])
     return table.assign(
@@ -38,18 +64,15 @@ def unlearning_table(run: Run, *, controls: bool = True) -> pd.DataFrame:
     )
 
 
-def class_changes(run: Run, model: str, strategy: str, target_class: str) -> pd.DataFrame:
+def class_changes(run: Run, effects: Effects, target_class: str) -> pd.DataFrame:
     """Figure 10: each class's mean own logit before and after `target_class`'s units are silenced, one row a class."""
     classes = run.probing_set.classes
-    if target_class not in classes:
-        raise InputError(f"Parameter target_class {target_class!r} is no class here. {suggest(target_class, classes)}")
-    effects = unlearning(run, model, {strategy: table4_sets(run, model)[strategy]})[strategy]
-    row = classes.index(target_class)
+    row = classes.index(check_choice("Parameter target_class", target_class, classes))
     clip = np.arange(len(effects.labels))
     before = effects.by_class(effects.before[clip, effects.labels][None])[0]
     change = effects.by_class(effects.own)[row]
-    frame = pd.DataFrame({"class": classes, "before": before, "after": before + change, "change": change})
-    return frame.assign(units=int(effects.sizes[row]))
+    columns = (classes, before, before + change, change, int(effects.sizes[row]))
+    return pd.DataFrame(dict(zip(CHANGES, columns, strict=True)))
 
 
 def described_layers(run: Run) -> pd.DataFrame:
@@ -63,21 +86,54 @@ def described_layers(run: Run) -> pd.DataFrame:
     for model in run.models:
         for layer, table in stages.neurons(run, model).groupby("layer", sort=False):
             before, after = table["high"].map(len).sum(), table["calibrated"].map(len).sum()
-            rows.append(
-                {
-                    "model": model,
-                    "layer": layer,
-                    "units": len(table),
-                    "dead": int(table["dead"].sum()),
-                    "points": before / len(table),
-                    "qualities or events": _count(table["kinds"], ("quality", "event")) / before,
-                    "removed": 1 - after / before,
-                    "with adjective": float(table["adjectives"].map(len).gt(0).mean()),
-                    "with noun": float(table["nouns"].map(len).gt(0).mean()),
-                }
-            )
+            row = {"model": model, "layer": layer, "units": len(table), "dead": int(table["dead"].sum())}
+            row["points"] = before / len(table)
+            row["qualities or events"] = table["kinds"].explode().isin(["quality", "event"]).sum() / before
+            row["removed"] = 1 - after / before
+            for part in ("adjective", "noun"):
+                row[f"with {part}"] = float(table[f"{part}s"].map(len).gt(0).mean())
+            rows.append(row)
     return pd.DataFrame(rows)
 
 
-def _count(rows: pd.Series, wanted: Sequence[str]) -> int:
-    return sum(kind in wanted for row in rows for kind in row)
+def words(run: Run, results: pd.DataFrame) -> dict[str, object]:
+    """The numbers of the page's sentences. results: `table4` with controls."""
+    printed = paper.table4("ast").set_index("strategy")["gap"]
+    rows = {name: ours.set_index("model") for name, ours in results.groupby("strategy", sort=False)}
+    gaps = pd.DataFrame({name: rows[name]["gap"] for name in ("random", "TAB", "DB", "OCP")})
+    largest, ocp, draws = gaps.idxmax(axis=1).loc[list(run.models)], rows["OCP"], results["draws"].min()
+    shuffled = {name: rows[f"{name}, shuffled captions"]["gap"] for name in ("OCP", "DB")}
+    return {
+        "title": run.profile.title,
+        "paper_ocp": printed["OCP"],
+        "paper_random": printed["random"],
+        "largest": ", ".join(f"{strategy} for {model}" for model, strategy in largest.items()),
+        "claim": "holds" if set(largest) == {"OCP"} else "does not hold for every network",
+        **{name.lower(): _beyond(rows[name]) for name in STRATEGIES},
+        **{f"{name.lower()}_shuffled": by_model(gap, "+.2f") for name, gap in shuffled.items()},
+        "draws": f"{draws:.0f}",
+        "smallest": f"{1 / (draws + 1):.3f}",
+        "empty": by_model(ocp["empty"], ".0f"),
+        "least": ocp["dA"].abs().idxmin(),
+        **{name: by_model(ocp[f"accuracy_{name}"], ".1%") for name in ("before", "forgotten", "remaining")},
+        "margins": by_model(ocp["margin_gap"], "+.2f"),
+    }
+
+
+def _beyond(rows: pd.DataFrame) -> str:
+    """What a strategy does beyond as many random units in the same layers, by model."""
+    clear = rows["p_excess_holm"].lt(0.05).map({True: "beyond them", False: "not clearly beyond them"})
+    return "; ".join(f"{model} {rows['excess'][model]:+.2f} ({clear[model]})" for model in rows.index)
+
+
+def frames(run: Run) -> dict[str, pd.DataFrame]:
+    """What claims and exhibits read of this page."""
+    units = labelled_units(run)
+    effects = silenced(run, units)
+    shown = effects["beats_finetuned" if "beats_finetuned" in effects else run.models[0]]["OCP"]
+    there = "water drops" in run.probing_set.classes
+    return {
+        "unlearning": table4(effects, controls(run, units)),
+        "water_drops": class_changes(run, shown, "water drops") if there else pd.DataFrame(columns=CHANGES),
+        "described": described_layers(run),
+    }
