@@ -38,7 +38,8 @@ def committed(run: Run, model: str) -> dict[str, Any] | None:
 def compute(run: Run, model: str, chosen: Mapping[str, Sequence[UnitSet]], draws: int) -> dict[str, Any]:
     """Controls beside the strategies of Table 4.
 
-    chosen: strategy -> a set of units a class. Gives key (what they belong to); rows, as `unlearnt`, for `control_sets`;
+    chosen: strategy -> a set of units a class.
+    Gives key (what they belong to); rows, as `unlearnt`, for `control_sets`;
     drawn, strategy -> dA and next (see `section_4_3.table4`) of each draw of random sets with as many units in every
     layer, [draws, 2].
     """

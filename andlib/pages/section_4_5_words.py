@@ -9,9 +9,7 @@ from andlib.profiles import MODELS
 from andlib.run import Run
 
 
-def words(
-    run: Run, groups: Clusters, bends: pd.DataFrame, rows: pd.DataFrame, ten: pd.DataFrame
-) -> dict[str, object]:
+def words(run: Run, groups: Clusters, bends: pd.DataFrame, rows: pd.DataFrame, ten: pd.DataFrame) -> dict[str, object]:
     """All of them. groups: `sentence_clusters`. bends: `elbow`. rows, ten: `interpretability` of all clips, and of the
     first ten classes'."""
     shown = rows[(rows["k"] == run.k) & (rows["tau"] == run.extra["tau"])]

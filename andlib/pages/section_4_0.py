@@ -1,0 +1,77 @@
+"""Section 4, Table 1: how well the target networks classify, and which units they have."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from andlib import paper, responses, statistics
+from andlib.pages.section_2 import classified_right, difficulty
+from andlib.pages.wording import by_model
+from andlib.profiles import LEARNT, TEST
+from andlib.run import Run
+
+
+def target_accuracy(run: Run, models: Sequence[str] = ()) -> pd.DataFrame:
+    """Table 1: share of clips that each model classifies right, on fold 1 (never trained on) and on folds 2-5.
+
+    models: the run's by default. One row a model and set of clips; columns accuracy, low, high (95 % interval over
+    source recordings), n.
+    """
+    rows = []
+    for model in models or run.models:
+        logits = responses.unit_activations(run, model)["classifier"]
+        right = classified_right(run.target(model), logits, run.probing_set)
+        for name, folds in (("fold 1", TEST), ("folds 2-5", LEARNT)):
+            inside = np.isin(run.probing_set.folds, folds)
+            rows.append({"model": model, "clips": name, **statistics.accuracy(right, run.probing_set, inside)})
+    return pd.DataFrame(rows)
+
+
+def with_floor(run: Run) -> tuple[str, ...]:
+    """The run's models and, where the profile has one, the untrained network with a linear classifier."""
+    floor = ("beats_untrained",) if "beats_untrained" in run.profile.networks and not run.weights else ()
+    return tuple(dict.fromkeys((*run.models, *floor)))
+
+
+def units(run: Run) -> pd.DataFrame:
+    """What each network has to be described, and how it is read; one row a model."""
+    networks = [run.target(name) for name in run.models]
+    rows = [
+        {
+            "model": network.name,
+            "layers": len(network.layers),
+            "units": sum(layer.units for layer in network.layers),
+            "that ablation may silence": sum(layer.units for layer in network.layers if layer.hidden),
+            "one number a clip": network.layers[0].pooling,
+            "sampling rate (Hz)": network.sample_rate,
+        }
+        for network in networks
+    ]
+    return pd.DataFrame(rows)
+
+
+def words(run: Run, accuracy: pd.DataFrame, floors: pd.DataFrame) -> dict[str, object]:
+    """The numbers of the page's sentences. accuracy: `target_accuracy`. floors: `difficulty` of the probing set."""
+    printed = paper.table1().set_index("model")["accuracy"]
+    tested = accuracy[accuracy["clips"] == "fold 1"].set_index("model")["accuracy"]
+    ours = tested.reindex([name for name in printed.index if name in tested])
+    order = "the paper's" if ours.is_unique else "the paper's but for a tie"
+    by_bands = floors.set_index("method")["accuracy"]["log-mel statistics + linear"]
+    frozen, untrained = (tested.get(name, np.nan) for name in ("beats_frozen", "beats_untrained"))
+    return {
+        "title": run.profile.title,
+        "paper_ast": printed["ast"],
+        "paper_finetuned": printed["beats_finetuned"],
+        "paper_frozen": printed["beats_frozen"],
+        "order": order if ours.is_monotonic_decreasing else "not the paper's",
+        "reading": by_model(ours, ".1%"),
+        "statistics": by_bands,
+        "gain": 100 * (frozen - untrained),
+        "frozen_against": "more" if frozen > by_bands else "no more",
+    }
+
+
+def frames(run: Run) -> dict[str, pd.DataFrame]:
+    """What claims and exhibits read of this page."""
+    return {"accuracy": target_accuracy(run, with_floor(run)), "floors": difficulty(run)}
