@@ -145,22 +145,6 @@ def counted(target: Target) -> Target:
     return replace(target, layers=tuple(replace(layer, units=units[layer.name]) for layer in target.layers))
 
 
-def record_extremes(target: Target, batches: Iterable[Float[np.ndarray, "_ samples"]], clips: int, k: int) -> Arrays:
-    """As `record`, keeping `extremes` alone, gathered batch by batch: memory does not grow with clips.
-
-    For probing sets whose full matrices exceed the memory budget; its clips equal `highest` on the full matrix.
-    """
-    gathered: Arrays = {}
-
-    def receive(layer: Layer, values: np.ndarray, first: int) -> None:
-        new = extremes(k, {layer.name: values}, first)
-        known = {name: gathered[name] for name in new if name in gathered}
-        gathered.update(merged(k, known, new) if known else new)
-
-    _pass(target, batches, clips, receive)
-    return gathered
-
-
 def extremes(k: int, u: Mapping[str, np.ndarray], first: int = 0) -> Arrays:
     """The k highest and lowest clips of every unit, and moments; u: layer -> [clips, units], numbered from `first`.
 

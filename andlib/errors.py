@@ -1,7 +1,8 @@
 """The one exception a user meets, and the suggestion that goes with a misspelt name."""
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 
 
 class InputError(ValueError):
@@ -17,6 +18,30 @@ class InputError(ValueError):
 
 class MissingExtra(InputError, ImportError):
     """An optional package is absent or broken; the message names the extra that brings it."""
+
+
+@contextmanager
+def optional(package: str, *, extra: str = "", install: str = "") -> Iterator[None]:
+    """What is imported in it needs not be installed: where that fails, MissingExtra says how to install the package.
+
+    extra: that brings it. install: a sentence, where that is not all to say.
+    """
+    try:
+        yield
+    except (ImportError, OSError, RuntimeError) as error:  # what is made for another torch raises any of these
+        install = install or f"Install it: pip install -c constraints.txt -e '.[{extra}]'."
+        raise MissingExtra(f"The package {package} is missing or broken ({error}). {install}") from None
+
+
+@contextmanager
+def explained(explain: Callable[[Exception], str], *kinds: type[Exception]) -> Iterator[None]:
+    """What is raised in it, of these kinds or any, becomes an InputError that `explain` words; an InputError stays."""
+    try:
+        yield
+    except Exception as error:
+        if isinstance(error, InputError) or not isinstance(error, kinds or Exception):
+            raise
+        raise InputError(explain(error)) from None
 
 
 def suggest(name: str, known: Iterable[str]) -> str:

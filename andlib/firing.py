@@ -9,10 +9,10 @@ import pandas as pd
 from jaxtyping import Float
 
 from andlib.errors import InputError
-from andlib.records import Unit
+from andlib.records import Grid, Unit
 from andlib.run import Run
 from andlib.store import Stage
-from andlib.targets import Grid, Layer, Target, at_positions, pool
+from andlib.targets import Layer, Target, at_positions, pool
 from andlib.unlearning import bench
 
 FIRING = Stage("firing", "arrays")

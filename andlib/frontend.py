@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float
 from torch import Tensor
 
-from andlib.targets import Grid
+from andlib.records import Grid
 
 SAMPLE_RATE = 16_000  # Hz; both networks
 FRAME, SHIFT, FFT = 400, 160, 512  # samples: 25 ms, 10 ms, next power of two
@@ -91,14 +91,16 @@ def _window(power: float) -> np.ndarray:
 @lru_cache
 def _filter_bank() -> np.ndarray:
     """Triangles equally spaced on Kaldi's mel scale, 1127 ln(1 + f / 700); float32 [257, 128]."""
-
-    edges = np.linspace(_mel(LOW), _mel(HIGH), MELS + 2)
-    points = _mel(np.arange(FFT // 2 + 1) * SAMPLE_RATE / FFT)[:, None]
-    rising = (points - edges[:-2]) / (edges[1:-1] - edges[:-2])
-    falling = (edges[2:] - points) / (edges[2:] - edges[1:-1])
-    bank = np.maximum(0, np.minimum(rising, falling))
+    bank = triangles(_mel(np.arange(FFT // 2 + 1) * SAMPLE_RATE / FFT), np.linspace(_mel(LOW), _mel(HIGH), MELS + 2))
     bank[-1] = 0  # Kaldi leaves out the Nyquist bin
     return bank.astype(np.float32)
+
+
+def triangles(points: Float[np.ndarray, "points"], edges: Float[np.ndarray, "edges"]) -> np.ndarray:
+    """Weights of points in bands that rise from an edge to the next and fall to the one behind; [points, edges - 2]."""
+    rising = (points[:, None] - edges[:-2]) / (edges[1:-1] - edges[:-2])
+    falling = (edges[2:] - points[:, None]) / (edges[2:] - edges[1:-1])
+    return np.maximum(0, np.minimum(rising, falling))
 
 
 def _mel(hertz: float | np.ndarray) -> float | np.ndarray:

@@ -7,7 +7,7 @@ from typing import Any
 
 from andlib import paths
 from andlib.errors import InputError
-from andlib.store import write_atomically
+from andlib.store import read_object, write_atomically
 
 
 def path_of(profile: str, name: str) -> Path:
@@ -22,21 +22,11 @@ def read(profile: str, name: str, command: str = "") -> dict[str, Any]:
     """
     file = path_of(profile, name)
     if file.is_file():
-        return _whole(file)
+        shown = file.relative_to(paths.results().parent).as_posix()
+        return read_object(file, shown, f"`git checkout {shown}` brings it back.")
     if command:
         raise InputError(f"Profile {profile} has no {file.name}: `{command}` computes it.")
     return {}
-
-
-def _whole(file: Path) -> dict[str, Any]:
-    try:
-        held = json.loads(file.read_text(encoding="utf-8"))
-        if not isinstance(held, dict):
-            raise ValueError("it holds no JSON object")
-    except (OSError, ValueError, RecursionError) as error:
-        shown = file.relative_to(paths.results().parent).as_posix()
-        raise InputError(f"{shown} cannot be read ({error}): `git checkout {shown}` brings it back.") from None
-    return held
 
 
 def write(profile: str, name: str, held: Mapping[str, Any]) -> Path:

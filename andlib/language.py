@@ -183,8 +183,8 @@ def _names(noun: str, class_name: str) -> bool:
 
 def _says_all(nouns: Iterable[str], class_name: str) -> bool:
     """Whether the words of a class without a table of synonyms are all among the nouns."""
-    words, said = class_name.split(), {form for noun in nouns for form in _forms(noun)}
-    return class_name not in CLASS_NOUNS and bool(words) and all(said.intersection(_forms(word)) for word in words)
+    words, forms = class_name.split(), {form for noun in nouns for form in _forms(noun)}
+    return class_name not in CLASS_NOUNS and bool(words) and all(forms.intersection(_forms(word)) for word in words)
 
 
 def canonical(noun: str) -> str:

@@ -1,5 +1,6 @@
 """The only file of the package that knows a folder."""
 
+import importlib.util
 import os
 from pathlib import Path
 
@@ -15,6 +16,14 @@ def root() -> Path:
 def named(path: str | os.PathLike[str]) -> Path:
     """The path that a user names: `~` is their home."""
     return Path(os.path.expanduser(path))  # Path.expanduser raises where there is no such user
+
+
+def installed(package: str) -> Path:
+    """Folder of another package, which is not imported; raises ImportError where it is not installed."""
+    spec = importlib.util.find_spec(package)
+    if spec is None:
+        raise ModuleNotFoundError(f"No module named {package!r}")
+    return Path(spec.submodule_search_locations[0])
 
 
 def cache() -> Path:

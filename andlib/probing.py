@@ -16,9 +16,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from andlib import paths
-from andlib.errors import InputError, check_choice
+from andlib.errors import InputError, check_choice, explained
 from andlib.recordings import REMEDY, SUFFIXES, damage, decode, read_recording
 from andlib.records import Clip, ProbingSet
+from andlib.store import file_digest
 
 LAYOUTS = (
     "meta/*.csv beside audio/ (ESC-50, ESC-10), metadata.csv or metadata.jsonl with file_name and label "
@@ -109,25 +110,22 @@ def _listed(table: Path, columns: Sequence[str], needed: Sequence[str], subset: 
     rows = []
     for line, cells in lines:
         where = f"{table.name}, line {line}"
-        if not subset or _is_true(f"{where}: {subset}", cells[subset]):
+        chosen = not subset or check_choice(f"{where}: {subset}", cells[subset].strip().lower(), ("true", "false"))
+        if chosen in (True, "true"):
             rows.append(_Row(where, *map(cells.get, columns)))
     if not rows:
         raise InputError(f"{str(table)!r} names no clip. Give a table with one row a recording.")
     return rows
 
 
-def _is_true(what: str, value: str) -> bool:
-    return check_choice(what, value.strip().lower(), ("true", "false")) == "true"
-
-
 def _class_folders(folder: Path) -> list[_Row]:
     files = sorted(path for path in folder.glob("[!.]*/[!.]*") if path.suffix.lower() in SUFFIXES)
     if len({path.parent for path in files}) < 2:
-        found = ", ".join(sorted(path.name for path in folder.iterdir())[:10]) or "nothing"
+        content = ", ".join(sorted(path.name for path in folder.iterdir())[:10]) or "nothing"
         inner = sorted(path.parent for path in (*folder.glob("*/meta"), *folder.glob("*/metadata.*")))
         inner += sorted({path.parents[1] for path in folder.glob("*/*/*") if path.suffix.lower() in SUFFIXES})
         hint = f" Did you mean {str(inner[0])!r}?" if inner else ""
-        raise InputError(f"{str(folder)!r} is no set of recordings: it holds {found}. Expected {LAYOUTS}.{hint}")
+        raise InputError(f"{str(folder)!r} is no set of recordings: it holds {content}. Expected {LAYOUTS}.{hint}")
     names = [path.relative_to(folder).as_posix() for path in files]
     return [_Row(repr(name), name, path.parent.name) for name, path in zip(names, files, strict=True)]
 
@@ -141,10 +139,9 @@ def reading(path: Path, expected: str) -> Iterator[str]:
 
     A byte-order mark is skipped. expected: the file's form, as in "Give ... in UTF-8".
     """
-    try:
+    kinds = (OSError, ValueError, csv.Error, RecursionError)
+    with explained(lambda error: f"{str(path)!r} cannot be read ({error}). Give {expected}, in UTF-8.", *kinds):
         yield path.read_text(encoding="utf-8-sig")
-    except (OSError, ValueError, csv.Error, RecursionError) as error:
-        raise InputError(f"{str(path)!r} cannot be read ({error}). Give {expected}, in UTF-8.") from None
 
 
 def table_rows(text: str, columns: Sequence[str], kind: str = ".csv") -> Iterator[tuple[int, dict[str, str]]]:
@@ -231,20 +228,17 @@ def _check_unique(rows: list[_Row], clips: Sequence[Clip]) -> None:
 
 
 def _refuse(clips: Sequence[Clip], faults: Iterable[str]) -> None:
-    found = [f"{clip.name!r} {fault}" for clip, fault in zip(clips, faults, strict=True) if fault]
-    if found:
-        more = f"; and {len(found) - 5} more" if len(found) > 5 else ""
-        raise InputError(
-            f"{len(found)} of {len(clips)} recordings cannot be used: {'; '.join(found[:5])}{more}. {REMEDY}."
-        )
+    bad = [f"{clip.name!r} {fault}" for clip, fault in zip(clips, faults, strict=True) if fault]
+    if bad:
+        more = f"; and {len(bad) - 5} more" if len(bad) > 5 else ""
+        raise InputError(f"{len(bad)} of {len(clips)} recordings cannot be used: {'; '.join(bad[:5])}{more}. {REMEDY}.")
 
 
 def _fingerprint(clips: Sequence[Clip], classes: Sequence[str]) -> str:
     digest = hashlib.sha256(json.dumps(classes).encode())
     for clip in clips:
-        with clip.path.open("rb") as file:
-            content = hashlib.file_digest(file, "sha256").hexdigest()
-        digest.update(json.dumps([clip.name, clip.label, clip.fold, clip.source, content]).encode())
+        row = [clip.name, clip.label, clip.fold, clip.source, file_digest(clip.path)]
+        digest.update(json.dumps(row).encode())
     return digest.hexdigest()
 
 

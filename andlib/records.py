@@ -131,3 +131,20 @@ class Unit:
         if len(parts) != 3 or not parts[2].isdigit():
             raise InputError(f"Unit {text!r} is not of the form model/layer/index, like ast/block0.intermediate/17.")
         return cls(parts[0], parts[1], int(parts[2]))
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Where the positions of a target's layers lie on the spectrogram, which they divide evenly.
+
+    seconds: start of the first position and end of the last. hertz: the same of the mel bands, even on the mel scale.
+    bands: how many tokens there are to each moment; 0 where the layers' own axes tell time from bands.
+    prefix: leading tokens that have no place (class and distillation token). time_first: whether tokens run over time
+    and then over bands (AST), or over bands first (BEATs).
+    """
+
+    seconds: tuple[float, float]
+    hertz: tuple[float, float]
+    bands: int = 0
+    prefix: int = 0
+    time_first: bool = False

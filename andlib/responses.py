@@ -2,14 +2,15 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial, reduce
 
 import numpy as np
 
-from andlib.activations import BUDGET, VERSION, highest, record, record_extremes, size
+from andlib.activations import BUDGET, VERSION, extremes, highest, merged, record, size
 from andlib.errors import InputError
 from andlib.records import ProbingSet
 from andlib.run import Run
-from andlib.store import Stage
+from andlib.store import Arrays, Stage
 from andlib.targets import Target
 
 ACTIVATIONS, EXTREMES = Stage("activations", "arrays", VERSION), Stage("extremes", "arrays", VERSION)
@@ -52,19 +53,31 @@ def recorded(network: Target, clips: ProbingSet) -> dict[str, np.ndarray]:
 def highest_and_lowest(run: Run, network: Target, where: np.ndarray) -> Extremes:
     """For each layer, every unit's K highest and lowest clips among `where` (indices into it), int [k, units], and u.
 
-    u, float32 [clips, units], is None where the full matrices exceed the memory budget: the extremes are then
-    streamed, and what needs every clip's activation (DB) is left out.
+    u, float32 [clips, units], is None where the full matrices exceed the memory budget: the extremes are then gathered
+    shard by shard, so that memory does not grow with clips, and what needs every clip's activation (DB) is left out.
     """
     if not too_large(run, network):
         full = {name: u[where] for name, u in unit_activations(run, network).items()}
         return {name: (highest(u, run.k), highest(-u, run.k), u) for name, u in full.items()}
-    chosen = replace(run.probing_set, clips=tuple(run.probing_set.clips[i] for i in where))
+    parts = (
+        run.store.get(EXTREMES, made_from, partial(extremes_of_shard, run.k, network, job))
+        for made_from, job in extreme_shards(run, network, where)
+    )
+    total = reduce(partial(merged, run.k), parts)
+    return {layer.name: (*total[f"{layer.name}/clips"].astype(int), None) for layer in network.layers}
 
-    def make():
-        return record_extremes(network, chosen.batches(network.sample_rate, network.seconds), len(chosen), run.k)
 
-    stored = run.store.get(EXTREMES, [network, run.probing_set, where, run.k], make)
-    return {layer.name: (*stored[f"{layer.name}/clips"].astype(int), None) for layer in network.layers}
+def extreme_shards(run: Run, network: Target, where: np.ndarray) -> Iterator[tuple[list, tuple[int, ProbingSet]]]:
+    """What the extremes of every SHARD clips of `where` are made from, and the number of the first with the clips."""
+    for first in range(0, len(where), SHARD):
+        clips = tuple(run.probing_set.clips[i] for i in where[first : first + SHARD])
+        yield [network, run.probing_set, where, run.k, first], (first, replace(run.probing_set, clips=clips))
+
+
+def extremes_of_shard(k: int, network: Target, job: tuple[int, ProbingSet]) -> Arrays:
+    """`activations.extremes` of a shard's clips."""
+    first, clips = job
+    return extremes(k, recorded(network, clips), first)
 
 
 def too_large(run: Run, network: Target) -> bool:

@@ -16,26 +16,23 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import cached_property, partial, reduce
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from andlib import activations, asking, responses, stages
-from andlib.errors import InputError, MissingExtra, check_choice
-from andlib.llms.llm import LLM, Answer, Chat, Completions, Sampling, open_llm
+from andlib import asking, responses, stages
+from andlib.errors import InputError, check_choice, optional
+from andlib.llms.clients import open_llm
+from andlib.llms.llm import LLM, Answer, Chat, Completions, Sampling
 from andlib.pages import section_3_2, section_4_1
-from andlib.records import ProbingSet
 from andlib.run import Run, open_run
 from andlib.stages import EVERY
-from andlib.store import Arrays, Stage
+from andlib.store import Stage
 from andlib.targets import Target
 
 RESTARTS = 4  # of a worker; tasks have no limit, for each call while a lost machine is not known as lost counts
 PATIENCE = 60  # seconds without any result until an idle worker makes room for one that lost its machine
-SHARDS = Stage("extremes_of_shards", "arrays")
-QUESTIONS = 32  # in a shard: a batch of llm.TransformersLLM
+QUESTIONS = 32  # in a shard: a batch of clients.TransformersLLM
 
 
 @dataclass(frozen=True)
@@ -82,7 +79,7 @@ def workers(engine: Engine, hold: Callable[[], Any]) -> Iterator[Callable]:
     """Gives `each(function, jobs)`: a job's number and `function(hold(), job)`, in any order, as soon as it is there.
 
     A lost worker starts again elsewhere and does its job again. Raises what a job raises; InputError where a worker is
-    lost more than RESTARTS times; MissingExtra without Ray.
+    lost more than RESTARTS times; optional without Ray.
     """
     if engine.engine == "serial":
         model = hold()
@@ -124,11 +121,8 @@ def _each(ray, most: int, actors: list, another: Callable, function: Callable, j
 
 def _ray():
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # it would report to its makers
-    try:
+    with optional("ray", extra="scale"):
         import ray.util
-    except (ImportError, OSError) as error:
-        install = "Install it: pip install -c constraints.txt -e '.[scale]'"
-        raise MissingExtra(f"The engine ray needs Ray, which cannot be imported ({error}). {install}") from None
     return ray
 
 
@@ -140,35 +134,11 @@ def record(run: Run, model: str | Target, engine: Engine, folds: Sequence[int] =
         _make(run, network, engine, responses.ACTIVATIONS, responses.recorded, list(responses.shards(run, network)))
         return
     where = run.probing_set.numbers_in(folds)
-    shards = list(_shards(run, network, where))
-    _make(run, network, engine, SHARDS, partial(_extremes_of_shard, run.k), shards)
-    _gather(run, network, where, shards)
+    shards = list(responses.extreme_shards(run, network, where))
+    _make(run, network, engine, responses.EXTREMES, partial(responses.extremes_of_shard, run.k), shards)
 
 
-Shard = tuple[list, tuple[int, ProbingSet]]  # what it is made from, and its clips with the number of the first
-
-
-def _shards(run: Run, network: Target, where: np.ndarray) -> Iterator[Shard]:
-    """The clips `where`, in the shards of `responses`."""
-    for first in range(0, len(where), responses.SHARD):
-        clips = tuple(run.probing_set.clips[i] for i in where[first : first + responses.SHARD])
-        yield [network, run.probing_set, where, run.k, first], (first, replace(run.probing_set, clips=clips))
-
-
-def _extremes_of_shard(k: int, network: Target, job: tuple[int, ProbingSet]) -> Arrays:
-    first, clips = job
-    return activations.extremes(k, responses.recorded(network, clips), first)
-
-
-def _gather(run: Run, network: Target, where: np.ndarray, shards: Sequence[Shard]) -> Arrays:
-    """Merges stored shards, in the order of clips, and stores what `highest_and_lowest` reads."""
-    make = partial(partial, _extremes_of_shard, run.k, network)
-    parts = (run.store.get(SHARDS, made_from, make(job)) for made_from, job in shards)
-    total = reduce(partial(activations.merged, run.k), parts)
-    return run.store.get(responses.EXTREMES, [network, run.probing_set, where, run.k], lambda: total)
-
-
-def _make(run: Run, network: Target, engine: Engine, stage: Stage, function: Callable, shards: Sequence[Shard]) -> None:
+def _make(run: Run, network: Target, engine: Engine, stage: Stage, function: Callable, shards: Sequence) -> None:
     from tqdm import tqdm
 
     missing = [shard for shard in shards if not run.store.holds(stage, shard[0])]

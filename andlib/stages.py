@@ -16,7 +16,7 @@ from andlib.concepts import FUNCTION
 from andlib.descriptions import clip_descriptions
 from andlib.errors import InputError
 from andlib.records import Unit
-from andlib.responses import Extremes, highest_and_lowest
+from andlib.responses import ACTIVATIONS, Extremes, highest_and_lowest
 from andlib.run import Run
 from andlib.store import Stage
 from andlib.targets import Target
@@ -55,7 +55,7 @@ def neurons(
         closed = closed_concepts(run, described, extremes, p, where)
         return concluded(run, pd.concat([units, written, closed], axis=1))
 
-    return run.store.get(NEURONS, [described, run.probing_set, where, texts, run.method], make)
+    return run.store.get(NEURONS, [described, run.probing_set, where, texts, run.method, ACTIVATIONS], make)
 
 
 def unit_table(network: Target, extremes: Extremes, where: np.ndarray) -> pd.DataFrame:

@@ -187,3 +187,17 @@ def file_digest(path: Path) -> str:
 
 def _manifest(path: Path) -> Path:
     return path.with_suffix(".json")
+
+
+def read_object(source: Path | str | bytes, name: str, remedy: str) -> dict[str, Any]:
+    """The JSON object that a file (a path), or a text itself, holds.
+
+    Raises InputError if it holds none: `name` cannot be read, why, and what to do.
+    """
+    try:
+        value = json.loads(source.read_text(encoding="utf-8") if isinstance(source, Path) else source)
+        if not isinstance(value, dict):
+            raise ValueError("it holds no JSON object")
+    except (OSError, ValueError, RecursionError) as error:
+        raise InputError(f"{name} cannot be read as JSON ({error}). {remedy}") from None
+    return value

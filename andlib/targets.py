@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from andlib.errors import InputError, check_choice, suggest
-from andlib.records import Unit
+from andlib.records import Grid, Unit
 from andlib.store import digest
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ class Layer:
     nonlinearity: a key of NONLINEARITIES. readout: None, where each channel is a unit; directions, an array or tensor
     [channels] or [channels, units]; or a module whose forward maps [..., channels] to [..., units] (an SAE's encoder).
     own: how many leading positions are the clip's own, those behind them being padding; 0: all.
+    channels: of the module's output; 0: as many as units.
     Raises InputError where these do not fit each other.
     """
 
@@ -49,6 +50,7 @@ class Layer:
     nonlinearity: str = "none"
     readout: Any = field(default=None, compare=False)
     own: int = 0
+    channels: int = 0
 
     def __post_init__(self):
         check_choice("Pooling", self.pooling, POOLINGS)
@@ -75,29 +77,17 @@ class Layer:
         return digest([*values, content_digest(self.readout)])
 
     def read(self, **changes: Any) -> "Layer":
-        """The layer with other pooling, nonlinearity or readout; a layer without positions stays unpooled."""
-        if len(self.axes) == 2:
+        """The layer with other pooling, nonlinearity or readout; a layer without positions stays unpooled.
+
+        Raises InputError where a readout does not fit the layer's channels.
+        """
+        channels, positions = self.channels or self.units, len(self.axes) - 2
+        if not positions:
             changes["pooling"] = "none"
+        layer = replace(self, **changes)
         if "readout" in changes:
-            changes["units"] = 0  # not counted yet
-        return replace(self, **changes)
-
-
-@dataclass(frozen=True)
-class Grid:
-    """Where the positions of a target's layers lie on the spectrogram, which they divide evenly.
-
-    seconds: start of the first position and end of the last. hertz: the same of the mel bands, even on the mel scale.
-    bands: how many tokens there are to each moment; 0 where the layers' own axes tell time from bands.
-    prefix: leading tokens that have no place (class and distillation token). time_first: whether tokens run over time
-    and then over bands (AST), or over bands first (BEATs).
-    """
-
-    seconds: tuple[float, float]
-    hertz: tuple[float, float]
-    bands: int = 0
-    prefix: int = 0
-    time_first: bool = False
+            layer = replace(layer, units=_width(layer, (2, *[1] * positions, channels)), channels=channels)
+        return layer
 
 
 @dataclass(frozen=True)
@@ -163,12 +153,7 @@ class Target:
         """
         chosen = {self.layer(name).name for name in layers} or {layer.name for layer in self.layers}
         changed = tuple(layer.read(**changes) if layer.name in chosen else layer for layer in self.layers)
-        target = replace(self, layers=changed, build=lambda: self.module)
-        if "readout" not in changes:
-            return target
-        from andlib.activations import counted
-
-        return counted(target)
+        return replace(self, layers=changed, build=lambda: self.module)
 
     def forward(self, features: "Tensor") -> Any:
         """What the network gives for inputs made by `features`; raises InputError if it is in training mode."""
@@ -265,6 +250,16 @@ def _read_out(x: "Float[Tensor, '... channels']", layer: Layer) -> "Float[Tensor
     )
 
 
+def _width(layer: Layer, shape: tuple[int, ...]) -> int:
+    """How many units the layer's readout makes of an output of that shape [clips, *positions, channels]."""
+    import torch
+
+    weights = layer.readout.parameters() if isinstance(layer.readout, torch.nn.Module) else ()
+    with torch.no_grad():
+        silence = next(iter(weights), torch.zeros(())).new_zeros(shape)
+        return shape[-1] if layer.readout is None else _read_out(silence, layer).shape[-1]
+
+
 def content_digest(content: Any) -> str:
     """sha256 of a network's class, structure, weights and buffers (not its code), or of an array; empty for None."""
     if content is None:
@@ -282,20 +277,3 @@ def content_digest(content: Any) -> str:
         if isinstance(value, torch.Tensor):
             total.update(value.detach().cpu().reshape(-1).contiguous().view(torch.uint8).numpy())
     return total.hexdigest()
-
-
-def ast_features(
-    waveforms: "Tensor", max_length: int, mean: float | None = None, deviation: float | None = None
-) -> "Float[Tensor, 'clips frames mels']":
-    """AST's input: normalised log-mel of waveforms [clips, samples] at 16 kHz, padded with zeros to `max_length`.
-
-    mean, deviation: of the log-mel that the network was trained on; AudioSet's by default.
-    """
-    from torch.nn.functional import pad
-
-    from andlib import frontend
-
-    bands = frontend.log_mel(waveforms, frontend.AST)[:, :max_length]
-    bands = pad(bands, (0, 0, 0, max_length - bands.shape[1]))  # before normalisation, as the checkpoints were trained
-    mean = frontend.AST.mean if mean is None else mean
-    return (bands - mean) / (2 * (deviation or frontend.AST.deviation))

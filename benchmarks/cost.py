@@ -9,13 +9,14 @@ import json
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 
 from andlib import ablation, activations, asking, concepts, descriptions, encoders, paths, stages
-from andlib.llms import llm, prompts
+from andlib.llms import prompts
+from andlib.llms.clients import open_llm
 from andlib.mini.consensus import Consensus
 from andlib.mini.ear import hear
 from andlib.profiles import TEST
@@ -81,7 +82,7 @@ def jobs(setting: Setting, target: Target, run: Run) -> Iterator[Job]:
     table = table.sample(UNITS, random_state=0)
     yield from _with_units(setting, told, table, run)
     chats = [prompts.summary([told[i] for i in clips]) for clips in table["highest"][:QUESTIONS]]
-    model = llm.open_llm("smollm2")
+    model = open_llm("smollm2")
     counted = f"2 × {setting.asked:,} units"
     ask = lambda: list(model.answers(chats, prompts.SUMMARY_SAMPLING))  # noqa: E731
     yield Job("summaries by a language model", ask, QUESTIONS, "question", 2 * setting.asked, counted, True)
@@ -130,7 +131,7 @@ def _with_units(setting: Setting, told: list[str], table, run: Run) -> Iterator[
 
 def _concluded(run: Run, table) -> None:
     with tempfile.TemporaryDirectory() as folder:  # so that nothing stored is read
-        stages.concluded(replace(run, store=Store(Path(folder))), table[["high", "low"]])
+        stages.concluded(run.using(store=Store(Path(folder))), table[["high", "low"]])
 
 
 def settings(run: Run, folder: Path) -> Iterator[tuple[Setting, Target]]:

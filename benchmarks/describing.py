@@ -58,21 +58,20 @@ def describe() -> tuple[dict[str, float], dict[str, int]]:
         taken[name] = taken.get(name, 0.0) + time.perf_counter() - start
 
     folder = paths.cache() / "benchmarks"
-    run = replace(open_run({}), store=Store(folder))
     clips = synthesc(sources_per_fold=5, variants=3)
-    vars(run)["probing_set"] = replace(clips, clips=clips.clips[:CLIPS], fingerprint=f"{clips.fingerprint}/{CLIPS}")
+    clips = replace(clips, clips=clips.clips[:CLIPS], fingerprint=f"{clips.fingerprint}/{CLIPS}")
+    run = open_run({}).using(store=Store(folder), probing_set=clips)
     network = random_network("ast", folder / "network", run.profile.seconds, max_length=FRAMES)
     where = np.arange(CLIPS)
-    stored = sum(run.store.holds("activations", key, "arrays") for key, _ in responses.shards(run, network))
+    stored = sum(run.store.holds(responses.ACTIVATIONS, made_from) for made_from, _ in responses.shards(run, network))
     with stage("recording"):
         responses.unit_activations(run, network)
     unknown = tempfile.TemporaryDirectory()  # a store that holds nothing yet
-    fresh = replace(run, store=Store(Path(unknown.name)))
-    vars(fresh)["probing_set"] = run.probing_set
+    fresh = run.using(store=Store(Path(unknown.name)))
     with stage("captions by the ear"):
         texts = descriptions.clip_descriptions(fresh)
     with stage("DB: encoding descriptions and concepts"):
-        p = stages.concept_similarity(fresh, descriptions.clip_descriptions(fresh))
+        p = stages.concept_similarity(fresh, texts)
     with stage("highest and lowest clips, with reading of activations"):
         extremes = responses.highest_and_lowest(run, network, where)
     with stage("DB: five similarity functions"):

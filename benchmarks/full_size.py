@@ -17,7 +17,7 @@ def random_network(name: str, folder: Path, seconds: float = SECONDS, **sizes: i
     from transformers.utils import logging
 
     from andlib import concepts
-    from andlib.networks import beats, beats_checkpoints
+    from andlib.networks import beats, beats_files
     from andlib.networks.checkpoints import load_target
 
     torch.manual_seed(0)
@@ -26,7 +26,7 @@ def random_network(name: str, folder: Path, seconds: float = SECONDS, **sizes: i
         config = ASTConfig(id2label=dict(enumerate(concepts.ESC50)), **sizes)
         ASTForAudioClassification(config).save_pretrained(folder)
     else:
-        config = beats_checkpoints.Config()
+        config = beats_files.Config()
         weights = beats.make(config, len(concepts.ESC50)).state_dict()
-        beats_checkpoints.save(folder, config, weights, concepts.ESC50)
+        beats_files.save(folder, config, weights, concepts.ESC50)
     return load_target(folder, name=name, seconds=seconds)

@@ -13,10 +13,10 @@ CHATS, SINGLE, TOKENS = 64, 4, 100
 def rows() -> Iterator[Row]:
     """Seconds for TOKENS tokens of answers, prompts included: batches of our making, and one chat at a time."""
     from andlib.errors import MissingExtra
-    from andlib.llms import llm, prompts
+    from andlib.llms import clients, llm, prompts
 
     try:
-        model = llm.open_llm("smollm2")
+        model = clients.open_llm("smollm2")
         tokenizer, _ = model.loaded
     except MissingExtra as error:
         print(f"No language model: {error}")
@@ -32,5 +32,5 @@ def rows() -> Iterator[Row]:
 
     taken(chats[:1])
     ours, reference = taken(chats), float(np.mean([taken([chat]) for chat in chats[:SINGLE]]))
-    what = f"{llm.SMOLLM2}, {TOKENS} tokens of {CHATS} summaries in batches"
+    what = f"{clients.SMOLLM2}, {TOKENS} tokens of {CHATS} summaries in batches"
     yield Row(what, ours, reference, "one chat at a time", note=f"{TOKENS / ours:.0f} tokens/s")

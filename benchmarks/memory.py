@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from functools import partial, reduce
 
 import numpy as np
 
@@ -39,5 +40,6 @@ def streamed(clips: int) -> float:
         for first in range(0, clips, BATCH)
     )
     start = time.perf_counter()
-    activations.record_extremes(target, batches, clips, K)
+    parts = (activations.extremes(K, activations.record(target, [batch], len(batch))) for batch in batches)
+    reduce(partial(activations.merged, K), parts)
     return time.perf_counter() - start

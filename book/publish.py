@@ -29,7 +29,7 @@ from tqdm import tqdm
 
 from andlib import paths
 from andlib.errors import InputError, check_choice, suggest
-from andlib.report.cards import WITHHOLD_AUDIO
+from andlib.report.sounds import WITHHOLD_AUDIO
 from committed import (
     ACROSS,
     ACROSS_PROFILE,

@@ -52,7 +52,7 @@ def networks(run: Run) -> dict[int, Path]:
     """The fold left out -> folder of the network; the embedded one where it is of this recipe, others are trained."""
     import torch
 
-    from andlib.targets import ast_features
+    from andlib.networks.families import ast_features
     from making.training import AST, Lesson, train_ast
 
     name, recipe = run.profile.name, AST[run.profile.name]

@@ -18,13 +18,13 @@ from torch.nn.functional import cross_entropy, one_hot
 from tqdm import trange
 
 from andlib.networks import beats
-from andlib.networks.beats_checkpoints import Config, read_checkpoint, save
+from andlib.networks.beats_files import Config, read_checkpoint, save
 from andlib.networks.checkpoints import load_target
+from andlib.networks.families import ast_features
 from andlib.paths import cache
 from andlib.records import ProbingSet
 from andlib.run import open_run
 from andlib.store import digest, write_atomically
-from andlib.targets import ast_features
 from making.pretraining import Pretraining, inputs, pretrain, synthesised
 from making.progress import Progress
 

@@ -31,7 +31,7 @@ import pandas as pd
 import andlib as al
 from andlib import asking, stages, tagging
 from andlib.pages import section_4_4
-from andlib.report.tables import keep, listing, plain
+from andlib.report.tables import keep, plain
 
 run = al.open_run(globals())
 origins = run.caption_parts
@@ -84,7 +84,7 @@ for name, found in fates.items():
         words = found[found["filter"] == kind]
         rows.append({"text": name, "filter": kind, "adjectives": len(words), "times": int(words["times"].sum()), "commonest": ", ".join(words["adjective"][:6]) or "none"})
 filtered = pd.DataFrame(rows)
-listing(rows, "What the filters make of every adjective", run.made_by(*origins))
+plain(rows, "What the filters make of every adjective", run.made_by(*origins))
 
 # %% [markdown]
 # ## The language model's verdicts
@@ -102,7 +102,7 @@ sides = {
     "neither": [word for word in judged.index if word not in tagging.ACOUSTIC and verdicts[word] is False],
     "no verdict": [word for word in judged.index if verdicts[word] is None],
 }
-listing([{"kept by": side, "adjectives": len(words), "commonest": ", ".join(words[:12]) or "none"} for side, words in sides.items()], f"Our list and {run.answerer}", run.made_by(*origins))
+plain([{"kept by": side, "adjectives": len(words), "commonest": ", ".join(words[:12]) or "none"} for side, words in sides.items()], f"Our list and {run.answerer}", run.made_by(*origins))
 
 # %% tags=["remove-cell"]
 heads = {name: list(held.index[:20]) for name, held in counts.items()}

@@ -40,7 +40,7 @@ import andlib as al
 from andlib import asking, language, stages, summaries
 from andlib.llms import prompts
 from andlib.records import Unit
-from andlib.report.tables import keep, listing, plain
+from andlib.report.tables import keep, plain
 from andlib.tagging import tag
 
 run = al.open_run(globals(), unit=str, class_unit=int)
@@ -114,7 +114,7 @@ def by_language_model(unit):
 
 described = {writer: row for writer, row in zip(("rules", run.answerer), (neuron, *by_language_model(address.id)), strict=False)}
 points = [{"written by": writer, "summary": name, "point": point} for writer, row in described.items() for name, side in (("S_h", "high"), ("S_l", "low")) for point in row[side]]
-listing(points, f"Summaries of {address.id}", run.made_by(*origins))
+plain(points, f"Summaries of {address.id}", run.made_by(*origins))
 
 # %% [markdown]
 # ## Module B: calibration
@@ -158,7 +158,7 @@ for writer, row in described.items():
     for part, column in PARTS.items():
         acoustic = words(row[column]) if part == "adjective" else "–"
         steps.append({"written by": writer, "part of speech": column, "in the summary": words(t.lemma for t in tokens if t.pos == part), "after rules": words(getattr(by_rules, column)), "after the acoustic filter": acoustic})
-listing(steps, f"Words of the calibrated summary of {address.id}", run.made_by(*origins))
+plain(steps, f"Words of the calibrated summary of {address.id}", run.made_by(*origins))
 
 # %% [markdown]
 # ## Module A: closed concepts by TAB and DB
@@ -169,7 +169,7 @@ listing(steps, f"Words of the calibrated summary of {address.id}", run.made_by(*
 
 # %% tags=["hide-input"]
 closed = al.closed_concepts(run, address)
-listing(closed, f"Closed concepts of {address.id}", run.made_by(*origins))
+plain(closed, f"Closed concepts of {address.id}", run.made_by(*origins))
 
 # %% [markdown]
 # {glue:text}`disagreement`
@@ -186,12 +186,12 @@ target.check(asked)
 last = [*by_language_model(asked.id), neurons.loc[asked.id]][0]
 read = last["high" if "icl_uncalibrated" in run.faults else "calibrated"]
 chats = {shots: prompts.choice(run.concepts, read, shots) for shots in asking.SHOTS}
-al.tables.table5(chats[max(asking.SHOTS)], run.made_by(*origins))
+al.tables.table5(prompts.lines(chats[max(asking.SHOTS)]), run.made_by(*origins))
 
 # %% tags=["hide-input"]
 given = dict(zip(chats, (asking.ask(run, [chat], prompts.CHOICE_SAMPLING, "choices")[0] for chat in chats.values()), strict=True))
 replies = [{"worked examples": str(shots), "answer": answer.text if answer else "none is kept", "read as": words(prompts.ranked(answer.text, run.concepts)) if answer else "–"} for shots, answer in given.items()]
-listing(replies, f"What {run.answerer} answers for {asked.id}", run.made_by(*origins))
+plain(replies, f"What {run.answerer} answers for {asked.id}", run.made_by(*origins))
 
 # %% tags=["remove-cell"]
 layer = target.layer(address.layer)

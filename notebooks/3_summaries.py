@@ -38,7 +38,7 @@ import pandas as pd
 import andlib as al
 from andlib import asking, stages
 from andlib.pages import section_3_2 as section_3
-from andlib.report.tables import keep, listing, plain
+from andlib.report.tables import keep, plain
 
 run = al.open_run(globals(), compare_encoder=str)
 origins = run.caption_parts
@@ -54,7 +54,7 @@ origins = run.caption_parts
 described = {name: stages.neurons_by_language_model(run, name) for name in run.models}
 saved = [{"model": name, **asking.questions_saved(al.neurons(run, name))} for name in run.models]
 asked = [{"model": name, "asked about": t.attrs["asked"], "questions": t.attrs["questions"], "answered": len(t), "cut by length": t.attrs["cut"]} for name, t in described.items()]
-listing(asked, f"Neurons that {run.answerer} was asked about", run.made_by(*origins))
+plain(asked, f"Neurons that {run.answerer} was asked about", run.made_by(*origins))
 
 # %% tags=["hide-input"]
 plain(pd.DataFrame(saved), "Questions that all neurons would need: one a distinct set of clips", run.made_by(*origins))
@@ -100,7 +100,7 @@ for name, table in described.items():
         by_llm = last.set_index("unit").loc[unit, "high"]
         title = f"{unit} ({run.target(name).classes[last['index'].iloc[0]]})"
         rows += [{"neuron": title, "by": "rules", "S_h": " ".join(by_rules)}, {"neuron": title, "by": "language model", "S_h": " / ".join(by_llm)}]
-listing(rows, "S_h by rules and by the language model", run.made_by(*origins))
+plain(rows, "S_h by rules and by the language model", run.made_by(*origins))
 
 # %% [markdown]
 # ## Which adjectives are acoustic

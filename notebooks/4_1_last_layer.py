@@ -34,7 +34,7 @@ import pandas as pd
 
 import andlib as al
 from andlib.pages import cross_fitting, section_4_1
-from andlib.report.tables import best_function, controls, cross_fitted, intervals, keep, named, plain, table2, table7
+from andlib.report.tables import controls, cross_fitted, intervals, keep, named, plain, table2, table7
 
 run = al.open_run(globals())
 al.figures.style()
@@ -55,14 +55,14 @@ al.figures.style()
 # %% tags=["hide-input"]
 results = al.last_layer(run)
 origins = run.caption_parts
-table2(results, run.made_by(*origins), run.rests_on)
+table2(section_4_1.at_best(results), run.made_by(*origins), run.rests_on)
 
 # %% tags=["hide-input"]
 sure = section_4_1.intervals(run, results)
 intervals(sure, run.made_by(*origins), run.rests_on["cosine"])
 
 # %% tags=["hide-input"]
-controls(results, run.made_by(*origins))
+controls(section_4_1.at_best(results), run.made_by(*origins))
 
 # %% tags=["remove-cell"]
 accuracy = al.target_accuracy(run)
@@ -70,7 +70,7 @@ printed = al.paper.table2("ast").set_index("method")["top1"]
 soft = al.paper.table7("ast").set_index("function").loc["soft_wpmi"]
 keep(paper_db=printed["DB"], paper_tab=printed["TAB"], paper_icl=printed["ICL"])
 keep(soft_top1=soft["top1"], soft_top5=soft["top5"], soft_cos=soft["cos"])
-best = {method: {name: best_function(results[results["model"] == name], method) for name in run.models} for method in ("TAB", "DB")}
+best = {method: {name: section_4_1.best_function(results[results["model"] == name], method) for name in run.models} for method in ("TAB", "DB")}
 string = results[results["method"] == "string match"].set_index("model")["top1"]
 asked = results[results["method"] == "ICL"].set_index(["model", "function"])
 tested = accuracy[accuracy["clips"] == "fold 1"].set_index("model")["accuracy"]

@@ -40,6 +40,7 @@ import pandas as pd
 import andlib as al
 from andlib import paths
 from andlib.pages import section_4_2 as human_evaluation
+from andlib.report import rating
 from andlib.report.tables import keep, plain, table3
 
 run = al.open_run(globals(), per_block=int, seed=int, ratings=str, bertscore=list(human_evaluation.BERTSCORES))
@@ -74,7 +75,7 @@ plain(said.iloc[[shown]].rename(columns={"labels": "classes of the highest clips
 # Nothing is sent anywhere; who rates sends you the file.
 
 # %% tags=["hide-input"]
-page = al.rating_page(run, neurons, paths.cache() / "rating_pages" / f"{run.profile.name}_{'_'.join(run.models)}.html")
+page = rating.rating_page(run, neurons, paths.cache() / "rating_pages" / f"{run.profile.name}_{'_'.join(run.models)}.html")
 made = {"file (in the cache folder)": f"rating_pages/{page.name}", "neurons": len(said), "descriptions": int((said[list(human_evaluation.METHODS)] != "").to_numpy().sum())}
 made |= {"clips": neurons["highest"].explode().nunique(), "MB": page.stat().st_size / 1e6}
 plain(pd.DataFrame([made]), "The rating page", run.made_by(*origins), {"MB": ".1f"})

@@ -72,7 +72,7 @@ al.show(run, address)
 # The five similarity functions often disagree on a unit of a block: it has no concept that anyone trained it for.
 
 # %% tags=["hide-input"]
-al.tables.listing(al.closed_concepts(run, address), f"The three best of {len(run.concepts)} concepts", run.made_by(*origins))
+al.tables.plain(al.closed_concepts(run, address), f"The three best of {len(run.concepts)} concepts", run.made_by(*origins))
 
 # %% [markdown]
 # ## What if we had looked otherwise?
@@ -156,7 +156,7 @@ plain(nearest, f"Neurons of {target.name} nearest to “{asked}”", run.made_by
 
 # %% tags=["hide-input"]
 layers = [{"layer": layer.name, "units": layer.units, "one number a clip": layer.pooling} for layer in target.layers]
-al.tables.listing(layers, f"Layers of {address.model}: {sum(layer.units for layer in target.layers)} units", run.made_by())
+al.tables.plain(layers, f"Layers of {address.model}: {sum(layer.units for layer in target.layers)} units", run.made_by())
 
 # %% [markdown]
 # ## Compared with the paper

@@ -205,7 +205,7 @@ published = al.load_target(location, seconds=run.profile.seconds, name="publishe
 # %% tags=["hide-input"]
 targets = [convolutional, recurrent, transformer, sparse, published]
 rows = [{"target": made.name, "layers": len(made.layers), "units": sum(layer.units for layer in made.layers), "last layer": made.layers[-1].name} for made in targets]
-al.tables.listing(rows, "Targets made above", run.made_by())
+al.tables.plain(rows, "Targets made above", run.made_by())
 
 # %% [markdown]
 # ## What differs from the paper, and why

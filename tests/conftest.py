@@ -78,8 +78,8 @@ def tiny_run(folder, **changes):
     from andlib.store import Store
 
     profile = replace(MINI, seconds=0.5, networks={"ast": str(tiny_folder())})
-    # three classes instead of 28
-    return Run(profile, ("ast",), store=Store(folder), given={"probing_set": tiny_set()}, **{"k": 3, **changes})
+    settings = {"k": 3, "given": {"probing_set": tiny_set()}, **changes}  # three classes instead of 28
+    return Run(profile, ("ast",), store=Store(folder), **settings)
 
 
 @pytest.fixture(scope="session")

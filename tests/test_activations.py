@@ -1,5 +1,7 @@
 """Recording, extremes and their edge cases."""
 
+from functools import partial, reduce
+
 import numpy as np
 import oracles
 import pytest
@@ -63,23 +65,24 @@ def test_ast_units_are_the_class_token_s(waves):
     np.testing.assert_array_equal(recorded["block1.intermediate"], seen["output"][:, 0].detach().numpy())
 
 
-def test_streaming_extremes_are_those_of_the_full_matrix(waves):
-    target = tiny_target()
-    batches = [waves[i : i + 3] for i in range(0, 8, 3)]
-    full = activations.record(target, batches, 8)
-    kept = activations.record_extremes(target, iter(batches), 8, k=2)
-    for name, (most, least) in kept.items():
-        np.testing.assert_array_equal(most, activations.highest(full[name], 2))
-        np.testing.assert_array_equal(least, activations.highest(-full[name], 2))
-
-
-def test_streaming_keeps_ties_as_the_full_matrix_does():
-    u = np.random.default_rng(1).integers(0, 4, (50, 20)).astype(np.float32)
-    most = activations.Highest(3, 20)
-    for first in range(0, 50, 7):
-        most.add(u[first : first + 7], first)
-        assert len(most.values) <= 3
-    np.testing.assert_array_equal(most.clips, activations.highest(u, 3))
+@pytest.mark.parametrize("cuts", [(1,), (7, 8, 20), (3, 6, 9, 12, 15, 18), (29,)])
+def test_summaries_of_shards_merge_to_that_of_all(cuts):
+    rng = np.random.default_rng(0)
+    u = {"a": rng.integers(0, 4, (30, 50)).astype(np.float32), "b": rng.standard_normal((30, 9)).astype(np.float32)}
+    firsts = [0, *cuts]
+    parts = [
+        activations.extremes(5, {name: full[first:end] for name, full in u.items()}, first)
+        for first, end in zip(firsts, [*cuts, 30], strict=True)
+    ]
+    merge = partial(activations.merged, 5)
+    from_left, from_right = reduce(merge, parts), reduce(lambda a, b: merge(b, a), reversed(parts))
+    for total in (from_left, from_right):
+        for name, full in u.items():
+            assert np.array_equal(total[f"{name}/clips"][0], activations.highest(full, 5))  # ties among them
+            assert np.array_equal(total[f"{name}/clips"][1], activations.highest(-full, 5))
+            assert total[f"{name}/count"] == 30
+            np.testing.assert_allclose(total[f"{name}/mean"], full.mean(0, dtype=float), atol=1e-12)
+            np.testing.assert_allclose(total[f"{name}/squares"] / 30, full.var(0, dtype=float), atol=1e-12)
 
 
 def test_values_that_are_not_finite_name_the_layer(waves):

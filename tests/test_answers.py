@@ -14,7 +14,8 @@ import andlib.run
 from andlib import descriptions, kept, paths, stages
 from andlib.errors import InputError
 from andlib.llms import prompts
-from andlib.llms.llm import SMOLLM2, Answer, Completions, checked
+from andlib.llms.clients import SMOLLM2
+from andlib.llms.llm import Answer, Completions, checked
 from andlib.pages import section_3_2 as section_3
 from andlib.pages import section_4_1
 

@@ -150,8 +150,7 @@ def test_what_exceeds_the_budget_is_refused_and_nothing_is_written(run, tmp_path
 
 
 def test_a_set_without_fold_1_has_no_logits_and_says_why(cache, tmp_path):
-    run = tiny_run(cache)
-    run.__dict__["probing_set"] = tiny_set().in_folds((2, 3, 4, 5))
+    run = tiny_run(cache, given={"probing_set": tiny_set().in_folds((2, 3, 4, 5))})
     folder = artefact.export(run, tmp_path / "part")
     meta = json.loads((folder / "meta.json").read_text())
     assert "no fold 1" in meta["unlearning"]["ast"] and meta["tested"] == []
@@ -164,7 +163,7 @@ def test_a_killed_export_leaves_no_meta_json(run, copy, monkeypatch):
         raise KeyboardInterrupt
 
     monkeypatch.setitem(artefact.KINDS, "arrays", (".safetensors", killed, killed))
-    monkeypatch.setattr(stages, "unit_activations", lambda *_: {})
+    monkeypatch.setattr(artefact, "unit_activations", lambda *_: {})
     monkeypatch.setattr(stages, "concept_similarity", lambda *_: np.zeros((1, 1)))
     monkeypatch.setattr(stages, "sound_similarity", lambda *_: np.zeros((1, 1)))
     monkeypatch.setattr(artefact, "_unlearnt", lambda *_: {})

@@ -12,7 +12,7 @@ from andlib.errors import InputError
 from andlib.profiles import PROFILES
 from andlib.records import Clip
 from andlib.report import atlas
-from andlib.report.cards import WITHHOLD_AUDIO
+from andlib.report.sounds import WITHHOLD_AUDIO
 
 COMMITTED = [p for p in (paths.root() / "book/_static/atlas").glob("*.mjs") if p.stem in PROFILES]
 CLIPS = [Clip(f"{i}.wav", "dog", 1, f"{i}") for i in range(4)]

@@ -13,7 +13,7 @@ from andlib import stages
 from andlib.errors import InputError
 from andlib.firing import Firing
 from andlib.records import Clip, ProbingSet, Unit
-from andlib.report import cards
+from andlib.report import cards, sounds
 
 HOSTILE = '<script>alert("x")</script>\'" onload="x'
 SECONDS, HERTZ = np.array([0.0, 0.25, 0.5]), np.array([0.0, 1000.0, 8000.0])
@@ -49,13 +49,17 @@ def probing_set() -> ProbingSet:
 
 
 @pytest.fixture
-def card(probing_set) -> Tags:
+def neuron() -> pd.Series:
     words = dict.fromkeys(("db", "tab", "adjectives", "nouns", "verbs"), [HOSTILE])
     points = {"high": [HOSTILE, "kept"], "low": [HOSTILE], "calibrated": ["kept"], "like": [HOSTILE] * 2}
-    neuron = pd.Series(
+    return pd.Series(
         {"unit": f"{HOSTILE.replace('/', '')}/a/1", "dead": True, "highest": [0], "lowest": [1]}
         | {"cosine": [0.9, 0.1], **points, **words}
     )
+
+
+@pytest.fixture
+def card(neuron, probing_set) -> Tags:
     made = cards.neuron_card(
         neuron,
         probing_set,
@@ -94,6 +98,14 @@ def test_players_and_buttons_are_named_for_who_cannot_see_them(card):
     )
 
 
+def test_a_card_of_the_least_is_escaped_too_and_has_the_same_bytes_again(neuron, probing_set):
+    make = lambda: cards.neuron_card(neuron, probing_set, np.arange(4.0), [HOSTILE] * 4, 0.5).html  # noqa: E731
+    html = make()
+    assert "<script>" not in html and html == make()
+    assert html.count("<audio") == 2 and html.count("<img alt=") == 2
+    assert "removed: cosine 0.90" in html and "<li>kept</li>" in html
+
+
 def test_it_says_what_calibration_removed_scores_with_intervals_and_that_a_unit_is_dead(card):
     assert "removed: cosine 0.90" in card.text and "0.50 [0.40, 0.60]" in card.text
     assert "gives every clip the same activation" in card.text
@@ -125,7 +137,7 @@ def test_the_card_of_a_neuron_gathers_what_is_known_of_it(run, shown):
 def test_a_card_without_pictures_is_small_and_one_without_sound_keeps_its_pictures(run, shown, monkeypatch):
     small = al.show(run, "ast/block0.intermediate/3", spectrograms=False).html
     assert not re.search("<img|<audio|<button", small) and len(small) < 10_000 < len(shown)
-    monkeypatch.setenv(cards.WITHHOLD_AUDIO, "1")
+    monkeypatch.setenv(sounds.WITHHOLD_AUDIO, "1")
     silent = Tags(al.show(run, "ast/block0.intermediate/3").html)
     assert not silent.all("audio") and not silent.all("button") and silent.all("img")
 

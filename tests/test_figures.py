@@ -6,11 +6,11 @@ import re
 import pytest
 
 from andlib import paths
-from andlib.report import figures
+from andlib.report import look
 from committed import committed_page, in_book
 
 OKABE_ITO = {"#000000", "#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7"}
-GREYS = {figures.MUTED}
+GREYS = {look.MUTED}
 
 
 @pytest.mark.parametrize(("profile", "page"), in_book(), ids="/".join)
@@ -26,7 +26,7 @@ def test_every_picture_of_a_page_has_alternative_text(profile, page):
 
 
 def test_colours_are_told_apart_in_every_colour_vision():
-    source = (paths.PACKAGE / "report/figures.py").read_text(encoding="utf-8")
+    source = "".join(path.read_text(encoding="utf-8") for path in (paths.PACKAGE / "report").glob("*.py"))
     assert set(re.findall(r"#[0-9A-Fa-f]{6}", source)) <= OKABE_ITO | GREYS
     maps = set(re.findall(r'(?:cmap|colormap)="(\w+)"', source))
     assert maps <= {"RdBu", "cividis", "magma", "viridis"} and maps

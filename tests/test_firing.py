@@ -13,8 +13,8 @@ from andlib import ablation, firing, profiles
 from andlib.activations import record
 from andlib.errors import InputError, MissingExtra
 from andlib.networks import aisfx
-from andlib.records import Unit
-from andlib.targets import Grid, Layer
+from andlib.records import Grid, Unit
+from andlib.targets import Layer
 
 RATE = 16_000
 

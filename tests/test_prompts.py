@@ -1,5 +1,7 @@
 """What a language model is asked, word for word, and how its answers are read."""
 
+from collections import Counter
+
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -97,6 +99,16 @@ def test_descriptions_are_only_data():
 def test_answers_are_greedy_and_bounded():
     samplings = (prompts.SUMMARY_SAMPLING, prompts.CHOICE_SAMPLING, prompts.VERDICT_SAMPLING)
     assert all(s == Sampling(s.max_tokens) and s.temperature == 0 for s in samplings)
+
+
+def test_table_5_holds_the_question_as_it_is_sent_and_says_what_is_quoted():
+    chat = prompts.choice(["dog", "cat"], ["Barks."], 2)
+    lines = prompts.lines(chat)
+    texts, sources = ([line[name] for line in lines] for name in ("text", "from"))
+    assert texts == [line for turn in chat for line in turn["content"].split("\n")] and texts[1] == "dog, cat"
+    assert Counter(sources) == {"the paper": 6, "ours": 3, "the concept set": 1, "the neuron's summary": 1}
+    quoted = {text for text, source in zip(texts, sources, strict=True) if source == "the paper"}
+    assert quoted >= set(prompts.INSTRUCTION)
 
 
 # ---- points of a summary

@@ -10,7 +10,7 @@ from conftest import CLASSES, tiny_run, tiny_set
 from andlib import responses, stages
 from andlib.errors import InputError
 from andlib.networks import beats
-from andlib.networks.beats_checkpoints import Config, save
+from andlib.networks.beats_files import Config, save
 from andlib.pages import section_4_1
 from andlib.run import open_run
 
@@ -115,7 +115,7 @@ def test_readouts_are_the_directions_they_say(beats_run):
 
 def test_a_model_that_the_profile_lacks_is_asked_for(beats_run):
     with pytest.raises(InputError, match="no network beats_supervised.*-p weights"):
-        stages.target(beats_run(), "beats_supervised")
+        beats_run().target("beats_supervised")
 
 
 def test_weights_belong_to_one_model():

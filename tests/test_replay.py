@@ -11,7 +11,7 @@ from torch import nn
 from andlib import ablation, replay
 from andlib.errors import InputError
 from andlib.networks import beats
-from andlib.networks.beats_checkpoints import Config, save
+from andlib.networks.beats_files import Config, save
 from andlib.networks.checkpoints import load_target
 from andlib.replay import sweep
 from andlib.targets import Layer, Target

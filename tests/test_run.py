@@ -2,12 +2,14 @@
 
 import subprocess
 import sys
+from dataclasses import fields, replace
 
 import pytest
 
 from andlib.errors import InputError
 from andlib.profiles import FAULTS, switches
 from andlib.run import open_run
+from andlib.store import digest
 
 
 def test_defaults_are_the_page_s():
@@ -42,10 +44,20 @@ def test_bad_parameters_say_what_is_wrong(parameters, message):
 
 
 def test_a_page_s_own_parameter_is_known_and_typed():
-    run = open_run({"target_class": "rain"}, target_class=str)
-    assert run.extra["target_class"] == "rain"
+    page = {"__annotations__": {"model": str, "target_class": str, "t": float}, "model": "ast", "t": 1}
+    run = open_run({**page, "target_class": "rain"})
+    assert run.extra == {"target_class": "rain", "t": 1.0}
     with pytest.raises(InputError, match="target_class is 3; expected text"):
-        open_run({"target_class": 3}, target_class=str)
+        open_run({**page, "target_class": 3})
+
+
+def test_a_parameter_that_has_no_effect_on_the_page_is_refused():
+    page = {"__annotations__": {"model": str, "tau": int}, "model": "ast", "tau": 4}
+    for name, value in {"weights": "a/network", "k": 7}.items():
+        with pytest.raises(InputError, match=f"Parameter '{name}' is unknown to this page"):
+            open_run({**page, name: value})
+    with pytest.raises(InputError, match="Did you mean 'tau'"):
+        open_run({**page, "tua": 4})
 
 
 def test_what_a_notebook_holds_is_no_parameter():
@@ -82,7 +94,7 @@ def test_a_result_names_what_made_it():
 def test_importing_andlib_loads_nothing_heavy():
     code = (
         "import sys, andlib as al\n"
-        "al.open_run({}); al.neurons; al.last_layer; al.unlearning_table; al.tables; al.figures; al.cards\n"
+        "al.open_run({}); al.neurons; al.tables; al.figures; al.cards\n"
         "heavy = {'torch', 'transformers', 'sentence_transformers', 'sklearn'} & set(sys.modules)\n"
         "sys.exit(f'loaded {heavy}' if heavy else 0)"
     )
@@ -91,6 +103,48 @@ def test_importing_andlib_loads_nothing_heavy():
 
 
 def test_a_run_in_folds_probes_their_clips_alone_and_leaves_the_first_as_it_was(run):
-    part = run.in_folds((1,))
+    part = run.using(probing_set=run.probing_set.in_folds((1,)))
     assert set(part.probing_set.folds) == {1} and len(run.probing_set) > len(part.probing_set)
     assert part.probing_set.fingerprint != run.probing_set.fingerprint and part.k == run.k
+
+
+def test_an_altered_copy_keeps_the_records_that_the_change_does_not_touch(run):
+    other = run.using(k=2, mode="released")
+    assert other.probing_set is run.probing_set and other.completions is run.completions
+    assert (other.k, len(other.faults), run.k) == (2, len(FAULTS), 3)
+    named = other.using(concepts=("dog", "rain"))
+    assert named.concepts == ("dog", "rain") and named.using(k=4).concepts == named.concepts
+    assert run.concepts != named.concepts
+
+
+def test_nothing_writes_into_a_run(run):
+    with pytest.raises(AttributeError):
+        run.k = 7
+
+
+def test_the_method_covers_every_setting_that_decides_a_description(run):
+    """Each setting in turn, and the method's key changes; what it leaves out is part of the clips, texts or network."""
+    changes = {
+        "mode": "calibration_loop",
+        "k": 2,
+        "concept_set": "acoustic",
+        "summariser": "llm",
+        "encoder": "clip-vit-b-32",
+        "audio_encoder": "laion_clap",
+        "profile": replace(run.profile, tagger="another", encoder="clip-vit-b-32"),
+    }
+    elsewhere = {"models", "data_dir", "captions", "weights", "llm", "extra", "store", "given"}
+    assert {field.name for field in fields(run)} == changes.keys() | elsewhere
+    keys = [digest(run.using(**{name: value}).method) for name, value in changes.items()]
+    assert len({digest(run.method), *keys}) == len(keys) + 1
+
+
+def test_every_field_of_a_method_is_part_of_its_key(run):
+    method = run.method
+    for field in fields(method):
+        value = getattr(method, field.name)
+        other = (
+            value + 1 if isinstance(value, int) else frozenset("x") if isinstance(value, frozenset) else value + value
+        )
+        changed = replace(method, **{field.name: other if other != value else ("x",)})
+        assert digest(changed) != digest(method), field.name

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from functools import partial, reduce
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 from conftest import tiny_run
 
-from andlib import activations, extremes, responses, scale, stages, store
+from andlib import activations, responses, scale, store
 from andlib.errors import InputError, MissingExtra
 from andlib.llms import llm
 from andlib.paths import root
@@ -38,7 +38,7 @@ def needs_ray():
 
 @pytest.fixture(autouse=True)
 def small_shards(monkeypatch):
-    monkeypatch.setattr(stages, "SHARD", SHARD)
+    monkeypatch.setattr(responses, "SHARD", SHARD)
 
 
 def content(folder: Path) -> dict[str, str]:
@@ -47,31 +47,11 @@ def content(folder: Path) -> dict[str, str]:
     return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
-# ---- extremes and moments
-
-
-@pytest.mark.parametrize("cuts", [(1,), (7, 8, 20), (3, 6, 9, 12, 15, 18), (29,)])
-def test_summaries_of_shards_merge_to_that_of_all(cuts):
-    rng = np.random.default_rng(0)
-    u = {"a": rng.integers(0, 4, (30, 50)).astype(np.float32), "b": rng.standard_normal((30, 9)).astype(np.float32)}
-    firsts = [0, *cuts]
-    parts = [
-        extremes.summary(5, {name: full[first:end] for name, full in u.items()}, first)
-        for first, end in zip(firsts, [*cuts, 30], strict=True)
-    ]
-    merge = partial(extremes.merged, 5)
-    from_left, from_right = reduce(merge, parts), reduce(lambda a, b: merge(b, a), reversed(parts))
-    for total in (from_left, from_right):
-        for name, full in u.items():
-            assert np.array_equal(total[f"{name}/clips"][0], activations.highest(full, 5))  # ties among them
-            assert np.array_equal(total[f"{name}/clips"][1], activations.highest(-full, 5))
-            assert total[f"{name}/count"] == 30
-            np.testing.assert_allclose(total[f"{name}/mean"], full.mean(0, dtype=float), atol=1e-12)
-            np.testing.assert_allclose(total[f"{name}/squares"] / 30, full.var(0, dtype=float), atol=1e-12)
+# ---- what shards leave for a serial pass
 
 
 def test_a_serial_pass_finds_what_shards_on_a_budget_stored(tmp_path, monkeypatch):
-    monkeypatch.setattr(stages, "BUDGET", 1)
+    monkeypatch.setattr(responses, "BUDGET", 1)
     plain, sharded = tiny_run(tmp_path / "plain"), tiny_run(tmp_path / "sharded")
     where = np.flatnonzero(np.isin(plain.probing_set.folds, (2, 3, 4, 5)))
     scale.record(sharded, "ast", SERIAL, folds=(2, 3, 4, 5))
@@ -86,10 +66,10 @@ def test_a_serial_pass_finds_what_shards_on_a_budget_stored(tmp_path, monkeypatc
 def test_the_stages_find_what_was_recorded(tmp_path, monkeypatch):
     plain, sharded = tiny_run(tmp_path / "plain"), tiny_run(tmp_path / "sharded")
     scale.record(sharded, "ast", SERIAL)
-    monkeypatch.setattr(stages, "recorded", None)  # nothing is left to record
+    monkeypatch.setattr(responses, "recorded", None)  # nothing is left to record
     responses.unit_activations(sharded, "ast")
     monkeypatch.undo()
-    monkeypatch.setattr(stages, "SHARD", SHARD)
+    monkeypatch.setattr(responses, "SHARD", SHARD)
     responses.unit_activations(plain, "ast")
     assert content(tmp_path / "plain") == content(tmp_path / "sharded")
 
@@ -179,16 +159,16 @@ def serial(tmp_path_factory):
     """What a serial run stores: activations, extremes, answers."""
     folder = tmp_path_factory.mktemp("serial")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(stages, "SHARD", SHARD)
+        patch.setattr(responses, "SHARD", SHARD)
         everything(folder, SERIAL, patch)
     return folder
 
 
 def everything(folder: Path, engine: scale.Engine, patch: pytest.MonkeyPatch) -> None:
     """Activations, extremes and answers of one engine."""
-    patch.setattr(stages, "BUDGET", 2**31)
+    patch.setattr(responses, "BUDGET", 2**31)
     scale.record(tiny_run(folder), "ast", engine)
-    patch.setattr(stages, "BUDGET", 1)
+    patch.setattr(responses, "BUDGET", 1)
     scale.record(tiny_run(folder), "ast", engine)
     asked(folder, engine)
 
@@ -200,7 +180,7 @@ def cluster(monkeypatch, tmp_path):
     from ray.cluster_utils import Cluster
 
     monkeypatch.setenv("RAY_worker_niceness", "0")
-    # workers find this file, and what it changes in `stages`
+    # workers find this file, and what it changes in `responses`
     monkeypatch.setenv("PYTHONPATH", f"{root()}:{Path(__file__).parent}")
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
     try:
@@ -213,7 +193,7 @@ def cluster(monkeypatch, tmp_path):
 
 
 def test_any_number_of_workers_gives_the_bytes_of_a_serial_run(serial, cluster, tmp_path, monkeypatch):
-    monkeypatch.setattr(stages, "recorded", late)
+    monkeypatch.setattr(responses, "recorded", late)
     for workers in (1, 2):
         everything(tmp_path / str(workers), scale.Engine(workers=workers), monkeypatch)
         assert same_but_order(tmp_path / str(workers), serial)
@@ -228,7 +208,7 @@ def same_but_order(folder: Path, expected: Path) -> bool:
 
 
 def test_a_node_lost_in_the_middle_costs_its_unfinished_shard(serial, cluster, tmp_path, monkeypatch):
-    monkeypatch.setattr(stages, "recorded", late)
+    monkeypatch.setattr(responses, "recorded", late)
     monkeypatch.setattr(scale, "PATIENCE", 5)
     stored, get, begun = [], store.Store.get, time.monotonic()
 
@@ -237,7 +217,7 @@ def test_a_node_lost_in_the_middle_costs_its_unfinished_shard(serial, cluster, t
 
     def count(self, stage, *rest):
         value = get(self, stage, *rest)
-        stored.append(stage)
+        stored.append(stage.name)
         log(f"shard {len(stored)} of {SHARDS} is stored")
         if len(stored) == 2:
             cluster.remove_node(cluster.second, allow_graceful=False)
@@ -253,7 +233,7 @@ def test_a_node_lost_in_the_middle_costs_its_unfinished_shard(serial, cluster, t
 
 def test_a_job_that_kills_its_workers_is_given_up(cluster, tmp_path, monkeypatch):
     monkeypatch.setattr(scale, "RESTARTS", 1)
-    monkeypatch.setattr(stages, "recorded", lambda network, clips: os.kill(os.getpid(), signal.SIGKILL))
+    monkeypatch.setattr(responses, "recorded", lambda network, clips: os.kill(os.getpid(), signal.SIGKILL))
     with pytest.raises(InputError, match="lost more than 1 times"):
         scale.record(tiny_run(tmp_path), "ast", scale.Engine(workers=1))
 
@@ -262,7 +242,7 @@ def test_what_a_job_raises_arrives_as_it_was(cluster, tmp_path, monkeypatch):
     def refuse(network, clips):
         raise InputError("Clip 3 is silent.")
 
-    monkeypatch.setattr(stages, "recorded", refuse)
+    monkeypatch.setattr(responses, "recorded", refuse)
     with pytest.raises(InputError, match=r"^Clip 3 is silent\.$"):
         scale.record(tiny_run(tmp_path), "ast", scale.Engine(workers=1))
 
@@ -272,7 +252,7 @@ import sys
 from pathlib import Path
 from conftest import tiny_run
 from test_scale import late
-from andlib import scale, stages
+from andlib import responses, scale
 responses.SHARD, responses.recorded = 4, late
 scale.record(tiny_run(Path(sys.argv[1])), "ast", scale.Engine(workers=1))
 """

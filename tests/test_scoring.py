@@ -133,7 +133,7 @@ def test_table_and_figure_show_every_method_and_matcher(run):
     own = card[(card["layer"] == "all") & (card["null"] == "")]
     assert list(table["r"]) == list(own["pearson"])
     axes = figures.scores_by_layer(card)
-    assert [ax.get_title() for ax in axes.flat] == ["ast, by captions", "ast, by sound"]
+    assert [ax.get_title("left") for ax in axes.flat] == ["ast, by captions", "ast, by sound"]
     assert axes[0, 1].get_legend_handles_labels()[1] == ["shuffled", *scoring.METHODS]
 
 

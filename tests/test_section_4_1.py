@@ -1,6 +1,7 @@
 """Naming the last layer, on a small set with a tiny network."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from conftest import tiny_run
 from scipy.stats import binom
@@ -103,9 +104,26 @@ def test_tables_show_points_with_intervals_and_the_readings_there_are(run):
     rows = tables.intervals(section_4_1.intervals(run, results), "", "").frame.set_index("method or pair")["top-1 %"]
     assert rows["ICL"] == "–" and rows["DB"].endswith(")") and rows["DB − TAB"][0] in "+-"
     crossed = results[results["condition"] == "fold 1"].assign(condition="cross-fitted")
-    for shown, columns in ((results, []), (section_4_1.pd.concat([results, crossed]), ["cross-fitted"])):
+    for shown, columns in ((results, []), (pd.concat([results, crossed]), ["cross-fitted"])):
         frame = tables.cross_fitted(shown, "", "").frame
         assert frame.columns.tolist() == ["method", "function", "all clips", "fold 1", *columns]
         assert frame["method"].tolist() == ["TAB"] * 5 + ["DB"] * 5
     assert (frame["cross-fitted"] == frame["fold 1"]).all()
     assert tables.cross_fitted(results[results["model"] != "ast"], "", "").frame.empty
+
+
+def test_best_function_is_the_paper_s_rule():
+    rows = [("wpmi", 0.9, 1.0, 0.9), ("cos", 0.9, 1.0, 0.95), ("cos_cubed", 0.8, 1.0, 1.0)]
+    results = pd.DataFrame(rows, columns=["function", "top1", "top5", "cos"]).assign(method="DB", condition="all clips")
+    assert section_4_1.best_function(results) == "cos"
+
+
+def test_rows_at_their_best_are_one_function_a_network_and_method(run):
+    results = section_4_1.last_layer(run)
+    kept = section_4_1.at_best(results).groupby("method")["function"].unique()
+    assert [list(kept[method]) for method in ("TAB", "DB")] == [
+        [section_4_1.best_function(results, method)] for method in ("TAB", "DB")
+    ]
+    assert len(kept["ICL"]) == 2 and list(kept["string match"]) == ["mentions"]
+    shown = tables.controls(section_4_1.at_best(results), "").frame
+    assert list(shown["method"]) == ["TAB", "DB", "string match"] and shown["all clips"].notna().all()

@@ -16,7 +16,8 @@ import pytest
 
 from andlib.errors import InputError, MissingExtra
 from andlib.llms import servers
-from andlib.llms.llm import Answer, Completions, Sampling, open_llm
+from andlib.llms.clients import open_llm
+from andlib.llms.llm import Answer, Completions, Sampling
 from andlib.paths import root
 
 pytest.importorskip("openai", reason="needs the extra llm: make llm")

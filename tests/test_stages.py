@@ -40,14 +40,14 @@ def test_a_second_run_gives_the_same_bytes(run, cache, tmp_path):
 
 def test_what_is_stored_is_read_and_not_made(run, monkeypatch):
     expected = stages.neurons(run, "ast")
-    monkeypatch.setattr(stages, "_describe", None)
-    monkeypatch.setattr(stages, "record", None)
+    monkeypatch.setattr(stages, "highest_and_lowest", None)
+    monkeypatch.setattr(responses, "record", None)
     assert stages.neurons(run, "ast").equals(expected)
 
 
 def test_beyond_the_memory_budget_the_same_clips_describe_a_neuron(run, tmp_path, monkeypatch):
     expected = stages.neurons(run, "ast")
-    monkeypatch.setattr(stages, "BUDGET", 100)
+    monkeypatch.setattr(responses, "BUDGET", 100)
     streamed = tiny_run(tmp_path)
     neurons = stages.neurons(streamed, "ast")
     for column in ("highest", "lowest", "high", "calibrated"):

@@ -4,13 +4,16 @@ import multiprocessing
 import os
 import signal
 import time
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from andlib.errors import InputError
-from andlib.store import Store, digest, write_atomically
+from andlib.store import Stage, Store, digest, fingerprint, write_atomically
+
+ARRAYS = Stage("stage", "arrays")
 
 
 def _arrays():
@@ -31,8 +34,8 @@ def _never():
 )
 def test_a_value_is_made_once_and_read_back(tmp_path, kind, value):
     store = Store(tmp_path)
-    first = store.get("stage", {"k": 5}, lambda: value, kind)
-    second = store.get("stage", {"k": 5}, _never, kind)
+    first = store.get(Stage("stage", kind), [5], lambda: value)
+    second = store.get(Stage("stage", kind), [5], _never)
     if kind == "frame":
         pd.testing.assert_frame_equal(first, second)
         assert [list(words) for words in second["words"]] == [["a", "b"], []]
@@ -42,24 +45,63 @@ def test_a_value_is_made_once_and_read_back(tmp_path, kind, value):
         assert second == value
 
 
-def test_every_parameter_is_part_of_the_key(tmp_path):
+def test_every_record_is_part_of_the_key(tmp_path):
     store, made = Store(tmp_path), []
-    for parameters in ({"k": 5}, {"k": 6}, {"k": 5, "t": 0.7}, {"k": 5}):
-        store.get("stage", parameters, lambda p=parameters: made.append(p) or [p], "lines")
-    assert made == [{"k": 5}, {"k": 6}, {"k": 5, "t": 0.7}]
+    for records in ([5], [6], [5, 0.7], [5], ["5"]):
+        store.get(Stage("stage", "lines"), records, lambda records=records: made.append(records) or [records])
+    assert made == [[5], [6], [5, 0.7], ["5"]]
     assert digest({"a": 1, "b": 2}) == digest({"b": 2, "a": 1})
+
+
+def test_stage_version_device_and_precision_are_part_of_the_key(tmp_path):
+    made = []
+    stores = Store(tmp_path), Store(tmp_path, device="cuda"), Store(tmp_path, precision="bfloat16")
+    cases = [(store, Stage("stage", "lines", version)) for store in stores for version in (1, 2)]
+    for store, stage in cases * 2:
+        store.get(stage, [5], lambda: made.append(1) or [1])
+    assert len(made) == len(cases)
+
+
+def test_a_key_covers_a_record_by_all_its_fields():
+    @dataclass(frozen=True)
+    class Record:
+        name: str
+        values: np.ndarray
+        parts: tuple = ()
+
+    class Known:
+        fingerprint = "known"
+
+    records = [
+        Record("a", np.arange(3)),
+        Record("b", np.arange(3)),
+        Record("a", np.arange(4)),
+        Record("a", np.arange(3.0)),
+        Record("a", np.arange(3), (Known(),)),
+        Record("a", np.arange(3), (frozenset("ab"),)),
+        Record("a", np.arange(3), (None,)),
+    ]
+    assert len({digest(record) for record in records}) == len(records)
+    assert digest(records[0]) == digest(Record("a", np.arange(3)))
+    assert fingerprint(np.int64(3)) == 3 and fingerprint({1: (2.5,)}) == {"1": [2.5]}
+
+
+@pytest.mark.parametrize("value", [lambda: 3, object(), pd.DataFrame({"a": [1]})])
+def test_what_no_key_can_cover_is_refused(value):
+    with pytest.raises(TypeError, match="No key can be made of"):
+        digest([value])
 
 
 def test_an_array_in_column_order_is_stored_as_it_is(tmp_path):
     turned = np.asfortranarray(np.arange(6.0).reshape(2, 3))  # safetensors ignores strides
-    stored = Store(tmp_path).get("stage", {}, lambda: {"a": turned}, "arrays")
+    stored = Store(tmp_path).get(ARRAYS, [], lambda: {"a": turned})
     np.testing.assert_array_equal(stored["a"], turned)
 
 
 @pytest.mark.parametrize("damage", ["truncate", "flip", "manifest", "no manifest"])
 def test_damage_is_reported_and_made_again(tmp_path, damage):
     store = Store(tmp_path)
-    store.get("stage", {}, _arrays, "arrays")
+    store.get(ARRAYS, [], _arrays)
     [value] = tmp_path.glob("stage/*.safetensors")
     [manifest] = tmp_path.glob("stage/*.json")
     content = value.read_bytes()
@@ -72,12 +114,12 @@ def test_damage_is_reported_and_made_again(tmp_path, damage):
     else:
         manifest.unlink()
     if damage == "no manifest":  # as a killed run leaves it: nothing to report
-        store.get("stage", {}, _arrays, "arrays")
+        store.get(ARRAYS, [], _arrays)
     else:
         with pytest.warns(UserWarning, match="damaged"):
-            store.get("stage", {}, _arrays, "arrays")
+            store.get(ARRAYS, [], _arrays)
     assert value.read_bytes() == content
-    store.get("stage", {}, _never, "arrays")
+    store.get(ARRAYS, [], _never)
 
 
 def test_a_failing_writer_leaves_nothing(tmp_path):
@@ -94,7 +136,7 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path):
     blocked = tmp_path / "file"
     blocked.write_text("not a folder")
     with pytest.raises(InputError, match=r"file.*could not be written.*ANDLIB_CACHE"):
-        Store(blocked).get("stage", {}, _arrays, "arrays")
+        Store(blocked).get(ARRAYS, [], _arrays)
 
 
 def _slow_writer(folder, ready):
@@ -120,7 +162,7 @@ def test_a_killed_writer_leaves_no_value(tmp_path):
 
 
 def _get(folder, results):
-    results.put(Store(folder).get("stage", {"k": 1}, _arrays, "arrays")["a"].sum())
+    results.put(Store(folder).get(ARRAYS, [1], _arrays)["a"].sum())
 
 
 def test_two_writers_of_one_value_do_no_harm(tmp_path):

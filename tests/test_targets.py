@@ -1,6 +1,6 @@
 """AST as a target: its units and its input; how outputs become one number a clip and unit."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
@@ -125,8 +125,9 @@ def test_a_reading_that_does_not_fit_the_axes_is_refused(pooling, axes, message)
 def test_another_reading_keeps_the_network_and_changes_the_keys():
     target = tiny_target()
     other = target.read(layers=["block0.output"], pooling="max", nonlinearity="relu")
-    assert other.module is target.module and other.fingerprint == target.fingerprint
-    changed = [a["name"] for a, b in zip(target.reading, other.reading, strict=True) if a != b]
+    assert other.module is target.module and other.content == target.content
+    assert other.module is target.module and other.fingerprint != target.fingerprint
+    changed = [a.name for a, b in zip(target.layers, other.layers, strict=True) if a.fingerprint != b.fingerprint]
     assert changed == ["block0.output"]
     assert {layer.pooling for layer in target.read(pooling="first").layers} == {"first", "none"}
     with pytest.raises(InputError, match="no layer 'block0.outputs'"):
@@ -153,3 +154,46 @@ def test_units_are_chosen_by_id_or_by_place():
     assert chosen_unit(target, "block1.intermediate/15") == Unit("ast", "block1.intermediate", 15)
     assert chosen_unit(target, "ast/classifier/2").id == "ast/classifier/2"
     assert chosen_unit(target, "").id == "ast/block0.output/7"
+
+
+def test_every_field_of_a_layer_is_part_of_its_key():
+    layer = Layer("a", "b", 4, "mean")
+    changes = {
+        "name": "c",
+        "module": "c",
+        "units": 5,
+        "pooling": "max",
+        "axes": ("clips", "time", "channels"),
+        "nonlinearity": "relu",
+        "readout": np.ones(4, np.float32),
+        "own": 3,
+    }
+    assert {field.name for field in fields(layer)} == changes.keys()
+    keys = [replace(layer, **{name: value}).fingerprint for name, value in changes.items()]
+    other = replace(layer, readout=np.zeros(4, np.float32)).fingerprint
+    assert len({layer.fingerprint, other, *keys}) == len(keys) + 2
+
+
+def test_every_field_of_a_target_that_decides_a_result_is_part_of_its_key():
+    target = tiny_target()
+    changes = {
+        "name": "other",
+        "layers": target.layers[:2],
+        "classes": ("a", "b", "c"),
+        "sample_rate": 48_000,
+        "seconds": 1.0,
+        "content": "other",
+    }
+    # functions: `content` covers what they do; the grid only names places
+    assert {field.name for field in fields(target)} == changes.keys() | {"features", "build", "grid"}
+    keys = [replace(target, **{name: value}).fingerprint for name, value in changes.items()]
+    assert len({target.fingerprint, *keys}) == len(keys) + 1
+
+
+def test_some_layers_of_a_target_are_named():
+    target = tiny_target()
+    part = target.only(["block1.output", "block0.output"])
+    assert [layer.name for layer in part.layers] == ["block1.output", "block0.output"]
+    assert target.only([]) is target
+    with pytest.raises(InputError, match="no layer 'block0.outputs'"):
+        target.only(["block0.outputs"])

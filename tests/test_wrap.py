@@ -10,7 +10,8 @@ from andlib import frontend
 from andlib.ablation import ablate, logits_of
 from andlib.activations import record
 from andlib.errors import InputError
-from andlib.targets import content_digest
+from andlib.pages.section_4_1 import closed_concepts
+from andlib.targets import chosen_unit, content_digest
 
 IMAGE, SEQUENCE = ("clips", "channels", "time", "mels"), ("clips", "time", "channels")
 DECLARED = {"sample_rate": 16_000, "seconds": 0.5}
@@ -64,8 +65,8 @@ def test_a_convolutional_network_is_dissected_to_described_units(run):
     neurons = al.neurons(run, target)
     assert list(neurons["unit"])[:2] == ["cnn/conv1/0", "cnn/conv1/1"] and len(neurons) == 13
     assert neurons["high"].map(len).all() and neurons["db"].map(len).eq(3).all()
-    assert al.chosen_unit(target, "").id == "cnn/conv1/3"
-    assert len(al.closed_concepts(run, al.chosen_unit(target, "conv2/5"), target)) == 2 * 5
+    assert chosen_unit(target, "").id == "cnn/conv1/3"
+    assert len(closed_concepts(run, chosen_unit(target, "conv2/5"), target)) == 2 * 5
     u = al.unit_activations(run, target)
     waves = torch.from_numpy(run.probing_set.waveforms(16_000, 0.5))
     with torch.no_grad():
@@ -183,7 +184,16 @@ def test_nonlinearity_comes_before_pooling_and_readout_before_both(waves):
     for target, expected in cases:
         assert target.module is plain.module
         np.testing.assert_allclose(record(target, [waves], 8)["conv1"], expected, atol=1e-5)
-    assert len({str(target.reading) for target, _ in cases}) == len(cases)
+    assert len({target.fingerprint for target, _ in cases}) == len(cases)
+
+
+def test_units_of_another_readout_are_counted_without_running_the_network():
+    plain = convolutional()
+    plain.module.register_forward_pre_hook(lambda *_: pytest.fail("the network ran"))
+    two = plain.read(layers=["conv1"], readout=np.ones((4, 2), np.float32))
+    assert two.layer("conv1").units == 2 and two.read(layers=["conv1"], readout=None).layer("conv1").units == 4
+    with pytest.raises(InputError, match="readout of layer conv1 does not fit"):
+        plain.read(layers=["conv1"], readout=np.ones(9))
 
 
 def test_latents_of_an_sae_are_units_too(run, waves):
@@ -196,10 +206,10 @@ def test_latents_of_an_sae_are_units_too(run, waves):
         expected = sae(output).mean(1)
     np.testing.assert_allclose(record(target, [waves], 8)["rnn"], expected, atol=1e-6)
     assert len(al.neurons(run, target)) == 7
-    before = target.reading
+    before = target.fingerprint
     with torch.no_grad():
         sae[0].bias += 1
-    assert target.reading != before
+    assert target.fingerprint != before
     units = {"rnn": np.array([0])}
     with pytest.raises(InputError, match="read out of its channels and cannot be silenced"), ablate(target, units):
         pass

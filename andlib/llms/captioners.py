@@ -1,13 +1,9 @@
 """Descriptions d_i asked of an audio LLM, clip by clip, and kept: the paper's way to D_d (Section 3.2, Appendix A.1).
 
-    python -m andlib.llms.captioners --profile esc50 --data-dir FOLDER --llm CLIENT:MODEL --out captions.csv
-
 `transformers:Qwen/Qwen2-Audio-7B-Instruct` and its like answer in this process, `vllm:MODEL` too, `openai:MODEL` is a
-compatible server with audio input (OPENAI_BASE_URL, OPENAI_API_KEY). All hear the same 16-bit WAV at 16 kHz. Answers
-are kept beside the captions (`captions.jsonl`): run again after a kill or a failure, and only the rest is asked.
+compatible server with audio input (OPENAI_BASE_URL, OPENAI_API_KEY). All hear the same 16-bit WAV at 16 kHz.
 """
 
-import argparse
 import base64
 import csv
 import io
@@ -18,13 +14,12 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from andlib.captions import clean, read_captions
+from andlib.captions import clean
 from andlib.errors import InputError, check_choice
-from andlib.llms.llm import LLM, Answer, Chat, Completions, Sampling, TransformersLLM, generated, open_llm, placed
+from andlib.llms.clients import TransformersLLM, generated, open_llm, placed
+from andlib.llms.llm import LLM, Answer, Chat, Completions, Sampling
 from andlib.llms.prompts import CAPTION
-from andlib.profiles import PROFILES
 from andlib.records import ProbingSet
-from andlib.run import open_run
 from andlib.store import write_atomically
 
 SAMPLE_RATE = 16_000
@@ -121,7 +116,7 @@ class AudioLLM(TransformersLLM):
 
     def _batch(self, chats: Sequence[Chat], sampling: Sampling) -> list[Answer]:
         processor, network = self.loaded
-        parts = [part for chat in chats for said in chat for part in said["content"]]
+        parts = [part for chat in chats for message in chat for part in message["content"]]
         waves = [_samples(part["input_audio"]) for part in parts if "input_audio" in part]
         prompts = [processor.apply_chat_template(_marked(chat), add_generation_prompt=True) for chat in chats]
         given = processor(
@@ -137,30 +132,4 @@ def _samples(audio: Mapping[str, str]) -> np.ndarray:
 def _marked(chat: Chat) -> Chat:
     """The chat as a processor's template takes it: a mark where there is audio."""
     mark = {"type": "audio"}
-    return [{**said, "content": [mark if "input_audio" in part else part for part in said["content"]]} for said in chat]
-
-
-def main(arguments: Sequence[str] | None = None) -> None:
-    """The command line; see the module's docstring."""
-    parser = argparse.ArgumentParser(description="Describes every clip of a probing set by an audio LLM.")
-    parser.add_argument("--profile", default="esc50", help=f"what is described: {', '.join(PROFILES)}")
-    parser.add_argument("--data-dir", default="", help="folder with the recordings, for profiles that need one")
-    parser.add_argument("--llm", required=True, help="transformers:MODEL, vllm:MODEL or openai:MODEL")
-    parser.add_argument("--out", type=Path, default=Path("captions.csv"), help="caption file to write")
-    given = parser.parse_args(arguments)
-    if given.out.suffix.lower() != ".csv":
-        parser.error(f"--out is {str(given.out)!r}; expected a name that ends in .csv.")
-    try:
-        run = open_run({"profile": given.profile, "data_dir": given.data_dir})
-        kept = Completions(given.out.with_suffix(".jsonl"))
-        answers = caption(run.probing_set, open_captioner(given.llm), kept, run.profile.seconds)
-        write_captions(given.out, answers)
-        print(read_captions(given.out, list(answers))[1])
-        cut = sum(answer.finish == "length" for answer in answers.values())
-        print(f"{cut} of {len(answers)} answers were cut at {SAMPLING.max_tokens} tokens")
-    except InputError as error:
-        parser.exit(2, f"{error}\n")
-
-
-if __name__ == "__main__":
-    main()
+    return [{**turn, "content": [mark if "input_audio" in part else part for part in turn["content"]]} for turn in chat]

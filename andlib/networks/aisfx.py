@@ -4,10 +4,9 @@ Of the package only the checkpoint is read; its Python is neither imported nor r
 written here from the parameter names and the settings that the package states.
 """
 
-import hashlib
 from collections import OrderedDict
 from functools import lru_cache
-from importlib.metadata import PackageNotFoundError, distribution
+from importlib.metadata import distribution
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +14,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from andlib.errors import InputError, MissingExtra
+from andlib.errors import InputError, optional
+from andlib.frontend import triangles
+from andlib.store import file_digest
 
 SHA256 = "499ea75909c932a2f94c35fa722fa4fabc5bcb7e84917209cc5f7402627b7eb5"  # aisfx 0.1.2
 SAMPLE_RATE = 44_100  # Hz
@@ -66,27 +67,21 @@ def _block(before: int, width: int) -> nn.Module:
 
 def checkpoint() -> Path:
     """The installed package's checkpoint file; raises MissingExtra if there is none."""
-    try:
-        path = Path(str(distribution("aisfx").locate_file("aisfx/models/checkpoint.pth")))
-    except PackageNotFoundError:
-        raise MissingExtra(
-            "The package aisfx is missing. Install it without its requirements, which are out of date and not needed: "
-            "pip install --no-deps aisfx==0.1.2 (make install does)."
-        ) from None
-    return path
+    install = "Install it without its requirements, which are out of date and not needed: pip install --no-deps "
+    with optional("aisfx", install=f"{install}aisfx==0.1.2 (make install does)."):
+        return Path(str(distribution("aisfx").locate_file("aisfx/models/checkpoint.pth")))
 
 
 def _weights(path: Path) -> dict[str, Tensor]:
     """The embedding network's weights under this module's names, from a file that must be the known one."""
-    content = path.read_bytes()
-    found = hashlib.sha256(content).hexdigest()
-    if found != SHA256:
+    digest = file_digest(path)
+    if digest != SHA256:
         raise InputError(
-            f"{path} is not the checkpoint of aisfx 0.1.2 (its sha256 begins {found[:12]}, expected {SHA256[:12]}). "
+            f"{path} is not the checkpoint of aisfx 0.1.2 (its sha256 begins {digest[:12]}, expected {SHA256[:12]}). "
             "Install the package again: pip install --no-deps --force-reinstall aisfx==0.1.2"
         )
-    held, prefix = read_checkpoint(path), "embedding_net.conv_"
-    return {name.removeprefix(prefix): value for name, value in held.items() if name.startswith(prefix)}
+    tensors, prefix = read_checkpoint(path), "embedding_net.conv_"
+    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
 
 
 def read_checkpoint(path: Path) -> dict[str, Tensor]:
@@ -126,9 +121,6 @@ def log_mel(waveforms: Float[Tensor, "_ samples"]) -> Float[Tensor, "_ frames me
 def _filter_bank() -> np.ndarray:
     """Triangles on HTK's mel scale up to half the sampling rate, each with weights that sum to 1; float32."""
     nyquist = SAMPLE_RATE / 2
-    points = np.log1p(np.linspace(0, nyquist, FRAME // 2 + 1) / 700)[:, None]
-    edges = np.linspace(0, np.log1p(nyquist / 700), MELS + 2)
-    rising = (points - edges[:-2]) / (edges[1:-1] - edges[:-2])
-    falling = (edges[2:] - points) / (edges[2:] - edges[1:-1])
-    bank = np.maximum(0, np.minimum(rising, falling))
+    points = np.log1p(np.linspace(0, nyquist, FRAME // 2 + 1) / 700)
+    bank = triangles(points, np.linspace(0, np.log1p(nyquist / 700), MELS + 2))
     return (bank / bank.sum(0)).astype(np.float32)

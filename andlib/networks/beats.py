@@ -1,12 +1,16 @@
-"""BEATs (Chen et al. 2023): the network and its input. Checkpoints: `beats_checkpoints`."""
+"""BEATs (Chen et al. 2023): the network and its input. Checkpoints: `beats_files`."""
+
+from typing import TYPE_CHECKING
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn.functional import conv1d, gelu, scaled_dot_product_attention
 
 from andlib import frontend
-from andlib.networks.beats_checkpoints import Config
+
+if TYPE_CHECKING:
+    from andlib.networks.beats_files import Config
 
 
 class PositionConvolution(nn.Module):
@@ -30,7 +34,7 @@ class PositionConvolution(nn.Module):
 class Attention(nn.Module):
     """Self-attention with a bias by relative position, gated by the query."""
 
-    def __init__(self, config: Config, first: bool):
+    def __init__(self, config: "Config", first: bool):
         super().__init__()
         width, self.heads = config.encoder_embed_dim, config.encoder_attention_heads
         self.k_proj, self.v_proj = nn.Linear(width, width), nn.Linear(width, width)
@@ -41,20 +45,18 @@ class Attention(nn.Module):
             self.relative_attention_bias = nn.Embedding(config.num_buckets, self.heads)
             nn.init.xavier_normal_(self.relative_attention_bias.weight)
 
-    def forward(self, x: Float[Tensor, "clips tokens width"], bias: Tensor, padding: Tensor | None) -> Tensor:
+    def forward(self, x: Float[Tensor, "clips tokens width"], bias: Tensor) -> Tensor:
         projections = (self.q_proj, self.k_proj, self.v_proj)
         q, k, v = (project(x).unflatten(-1, (self.heads, -1)).transpose(1, 2) for project in projections)
         a, b = self.grep_linear(q).unflatten(-1, (2, 4)).sum(-1).sigmoid().split(1, -1)
         bias = (a * (b * self.grep_a - 1) + 2) * bias  # [clips, heads, tokens, tokens]
-        if padding is not None:
-            bias = bias.masked_fill(padding[:, None, None], -torch.inf)
         return self.out_proj(scaled_dot_product_attention(q, k, v, attn_mask=bias).transpose(1, 2).flatten(2))
 
 
 class Block(nn.Module):
     """Attention and two linear layers, each added to a scaled residual and normalised after."""
 
-    def __init__(self, config: Config, first: bool):
+    def __init__(self, config: "Config", first: bool):
         super().__init__()
         width, inner = config.encoder_embed_dim, config.encoder_ffn_embed_dim
         self.alpha = (2 * config.encoder_layers) ** 0.25
@@ -62,15 +64,15 @@ class Block(nn.Module):
         self.fc1, self.fc2 = nn.Linear(width, inner), nn.Linear(inner, width)
         self.final_layer_norm = nn.LayerNorm(width)
 
-    def forward(self, x: Tensor, bias: Tensor, padding: Tensor | None) -> Tensor:
-        x = self.self_attn_layer_norm(self.alpha * x + self.self_attn(x, bias, padding))
+    def forward(self, x: Tensor, bias: Tensor) -> Tensor:
+        x = self.self_attn_layer_norm(self.alpha * x + self.self_attn(x, bias))
         return self.final_layer_norm(self.alpha * x + self.fc2(gelu(self.fc1(x))))
 
 
 class Encoder(nn.Module):
     """Position convolution and the blocks."""
 
-    def __init__(self, config: Config):
+    def __init__(self, config: "Config"):
         super().__init__()
         self.config = config
         self.pos_conv = nn.Sequential(
@@ -79,21 +81,19 @@ class Encoder(nn.Module):
         self.layer_norm = nn.LayerNorm(config.encoder_embed_dim)
         self.layers = nn.ModuleList(Block(config, first=i == 0) for i in range(config.encoder_layers))
 
-    def forward(self, x: Tensor, padding: Tensor | None = None) -> Tensor:
-        return self.blocks(self.place(x, padding), torch.arange(x.shape[1], device=x.device), padding)
+    def forward(self, x: Tensor) -> Tensor:
+        return self.blocks(self.place(x), torch.arange(x.shape[1], device=x.device))
 
-    def place(self, x: Tensor, padding: Tensor | None = None) -> Tensor:
+    def place(self, x: Tensor) -> Tensor:
         """Tokens that know their surroundings, and so their position."""
-        if padding is not None:
-            x = x.masked_fill(padding[..., None], 0.0)
         return self.layer_norm(x + self.pos_conv(x))
 
-    def blocks(self, x: Tensor, position: Int[Tensor, "tokens"], padding: Tensor | None = None) -> Tensor:
+    def blocks(self, x: Tensor, position: Int[Tensor, "tokens"]) -> Tensor:
         """All blocks in turn, on tokens at those positions of the sequence."""
         distance = bucket(position - position[:, None], self.config.num_buckets, self.config.max_distance)
         bias = self.layers[0].self_attn.relative_attention_bias(distance).permute(2, 0, 1)
         for layer in self.layers:
-            x = layer(x, bias, padding)
+            x = layer(x, bias)
         return x
 
 
@@ -111,7 +111,7 @@ def bucket(distance: Int[Tensor, "queries keys"], buckets: int, farthest: int) -
 class BEATs(nn.Module):
     """BEATs without a classifier: normalised log-mel in, tokens out. Parameter names are the public checkpoints'."""
 
-    def __init__(self, config: Config):
+    def __init__(self, config: "Config"):
         super().__init__()
         self.config = config
         size, width = config.input_patch_size, config.encoder_embed_dim
@@ -125,41 +125,20 @@ class BEATs(nn.Module):
         patches = self.patch_embedding(features[:, None]).flatten(2).transpose(1, 2)
         return self.post_extract_proj(self.layer_norm(patches))
 
-    def padding(
-        self, features: Float[Tensor, "clips frames mels"], frames: Int[Tensor, "clips"] | None
-    ) -> Bool[Tensor, "clips tokens"] | None:
-        """Which tokens lie beyond each clip's own frames: alone, the clip would not have them."""
-        if frames is None:
-            return None
-        size = self.config.input_patch_size
-        steps, bands = features.shape[1] // size, features.shape[2] // size
-        late = torch.arange(steps, device=features.device) >= (frames.to(features.device) // size)[:, None]
-        return late.repeat_interleave(bands, 1)
-
-    def forward(
-        self, features: Float[Tensor, "clips frames mels"], frames: Int[Tensor, "clips"] | None = None
-    ) -> Float[Tensor, "clips tokens width"]:
-        """Tokens of each clip. frames: how many frames are the clip's own where a batch is padded; None: all."""
-        return self.encoder(self.embed(features), self.padding(features, frames))
+    def forward(self, features: Float[Tensor, "clips frames mels"]) -> Float[Tensor, "clips tokens width"]:
+        return self.encoder(self.embed(features))
 
 
 class Classifier(nn.Module):
     """BEATs and a linear layer that reads every token; a clip's logits are their mean (the fine-tuned form)."""
 
-    def __init__(self, config: Config, classes: int):
+    def __init__(self, config: "Config", classes: int):
         super().__init__()
         self.beats = BEATs(config)
         self.fc = nn.Linear(config.encoder_embed_dim, classes)
 
-    def forward(
-        self, features: Float[Tensor, "clips frames mels"], frames: Int[Tensor, "clips"] | None = None
-    ) -> Float[Tensor, "clips classes"]:
-        """Class scores. frames: as for `BEATs`."""
-        scores = self.fc(self.beats(features, frames))
-        if frames is None:
-            return scores.mean(1)
-        kept = ~self.beats.padding(features, frames)[..., None]
-        return (scores * kept).sum(1) / kept.sum(1)
+    def forward(self, features: Float[Tensor, "clips frames mels"]) -> Float[Tensor, "clips classes"]:
+        return self.fc(self.beats(features)).mean(1)
 
 
 def features(waveforms: Float[Tensor, "clips samples"]) -> Float[Tensor, "clips frames mels"]:
@@ -167,7 +146,7 @@ def features(waveforms: Float[Tensor, "clips samples"]) -> Float[Tensor, "clips 
     return (frontend.log_mel(waveforms, frontend.BEATS) - frontend.BEATS.mean) / (2 * frontend.BEATS.deviation)
 
 
-def make(config: Config, outputs: int, seed: int = 0) -> nn.Module:
+def make(config: "Config", outputs: int, seed: int = 0) -> nn.Module:
     """A network with random weights: `Classifier`, or `BEATs` alone where there are no outputs."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)

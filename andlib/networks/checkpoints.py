@@ -1,114 +1,24 @@
 """Networks of Hugging Face as targets: classifiers and encoders for audio, from a folder or from the hub."""
 
-import json
 import math
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from andlib import paths
-from andlib.errors import InputError
-from andlib.store import digest, file_digest
-from andlib.targets import Grid, Layer, Target, ast_features
+from andlib.errors import InputError, explained
+from andlib.networks.families import FAMILIES, LINEAR, Family, ast_features
+from andlib.records import Grid
+from andlib.store import digest, file_digest, read_object
+from andlib.targets import Layer, Target
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-MOST_BLOCKS = 1000
 SECONDS = 10.0  # length of clips where neither the caller nor the network says one
 CHECKPOINT_FILES = (".pt", ".pth", ".safetensors")  # endings of BEATs' single-file checkpoints
-LINEAR = ("attention_output", "intermediate", "output")  # our names of a block's linear layers
 WEIGHTS, CONFIG = "model.safetensors", "config.json"
 SETTINGS = ("preprocessor_config.json", "processor_config.json")  # where a model states how its input is made
-
-
-@dataclass(frozen=True)
-class Family:
-    """Where transformers keeps what we need of an architecture.
-
-    encoder: class without classifier; part: path of the audio encoder in it. classifier: class with one; within: path
-    of the encoder in that; head: of its last linear layer. blocks: configuration -> path, width and inner width of the
-    encoder's blocks. linear: paths of LINEAR in a block. extractor: class that makes the input, "" for AST's; defaults:
-    configuration -> its settings where the model states none.
-    """
-
-    encoder: str
-    blocks: Callable[[dict], list[tuple[str, int, int]]]
-    linear: tuple[str, str, str]
-    extractor: str = "Wav2Vec2FeatureExtractor"
-    classifier: str = ""
-    within: str = ""
-    head: str = "classifier"
-    part: str = ""
-    pooling: str = "mean"
-    defaults: Callable[[dict], dict] = lambda config: {}
-
-
-def _alike(path: str, count: str = "num_hidden_layers", width: str = "hidden_size", inner: str = "intermediate_size"):
-    return lambda config: [(f"{path}.{i}", config[width], config[inner]) for i in _blocks(config[count])]
-
-
-def _blocks(count: int) -> range:
-    if not 0 < count <= MOST_BLOCKS:
-        raise ValueError(f"{count} blocks")
-    return range(count)
-
-
-def _clap_blocks(config: dict) -> list[tuple[str, int, int]]:
-    widths = [config["patch_embeds_hidden_size"] * 2**stage for stage in range(len(config["depths"]))]
-    return [
-        (f"audio_encoder.layers.{stage}.blocks.{i}", width, int(config["mlp_ratio"] * width))
-        for stage, width in enumerate(widths)
-        for i in _blocks(config["depths"][stage])
-    ]
-
-
-def _clap_settings(config: dict) -> dict:
-    kind = "fusion" if config.get("enable_fusion") else "rand_trunc"
-    return {"sampling_rate": 48_000, "feature_size": config["num_mel_bins"], "max_length_s": 10, "truncation": kind}
-
-
-def _whisper_settings(config: dict) -> dict:
-    return {"feature_size": config["num_mel_bins"], "chunk_length": config["max_source_positions"] * 320 // 16_000}
-
-
-def _speech(name: str, attention: str = "attention.out_proj") -> Family:
-    linear = (attention, "feed_forward.intermediate_dense", "feed_forward.output_dense")
-    classifier = f"{name}ForSequenceClassification"
-    return Family(f"{name}Model", _alike("encoder.layers"), linear, classifier=classifier, within=name.lower())
-
-
-# CLAP's attention itself gives windows, not clips; what follows it, drop_path, does nothing but bears whole clips
-CLAP = ("drop_path", "intermediate.dense", "output.dense"), "ClapFeatureExtractor"
-FAMILIES = {
-    "audio-spectrogram-transformer": Family(
-        "ASTModel",
-        _alike("layers"),
-        ("attention.o_proj", "mlp.fc1", "mlp.fc2"),
-        extractor="",
-        classifier="ASTForAudioClassification",
-        within="audio_spectrogram_transformer",
-        head="classifier.dense",
-        pooling="cls",
-    ),
-    "wav2vec2": _speech("Wav2Vec2"),
-    "hubert": _speech("Hubert"),
-    "wavlm": _speech("WavLM", "attention"),  # it applies out_proj's weights without calling out_proj
-    "whisper": Family(
-        "WhisperModel",
-        _alike("layers", "encoder_layers", "d_model", "encoder_ffn_dim"),
-        ("self_attn.out_proj", "fc1", "fc2"),
-        "WhisperFeatureExtractor",
-        classifier="WhisperForAudioClassification",
-        within="encoder",
-        part="encoder",
-        defaults=_whisper_settings,
-    ),
-    "clap": Family("ClapModel", _clap_blocks, *CLAP, part="audio_model", defaults=_clap_settings),
-    "clap_audio_model": Family("ClapAudioModel", _clap_blocks, *CLAP, defaults=_clap_settings),
-}
 
 
 def load_target(
@@ -138,7 +48,8 @@ def load_target(
     single = path.suffix in CHECKPOINT_FILES
     name = name or (path.stem if single else path.name)
     path = path if single else _folder(location)
-    with _understood(path):
+    odd = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)  # whatever is wrong with a description
+    with explained(lambda e: f"{path} describes no network that could be built ({e!r}). Fetch it anew.", *odd):
         if single or _json(path / CONFIG).get("model_type") == "beats":
             from andlib.networks.beats_checkpoints import load_beats
 
@@ -147,17 +58,6 @@ def load_target(
         else:
             target = _target(path, name, seconds, tuple(classes), untrained_seed)
     return target.read(pooling=pooling) if pooling else target
-
-
-@contextmanager
-def _understood(folder: Path) -> Iterator[None]:
-    """Says in a sentence that a network's description is none, whatever is wrong with it."""
-    try:
-        yield
-    except InputError:
-        raise
-    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
-        raise InputError(f"{folder} describes no network that could be built ({error!r}). Fetch it anew.") from None
 
 
 def _target(folder: Path, name: str, seconds: float | None, classes: tuple[str, ...], seed: int | None) -> Target:
@@ -282,13 +182,10 @@ def _folder(location: str | Path) -> Path:
     if not folder.is_dir():
         from huggingface_hub import snapshot_download
 
-        try:
+        remedy = "Go online, or name a folder with config.json and model.safetensors."
+        absent = f"{str(location)!r} is neither a local folder nor a model that the hub could give"
+        with explained(lambda e: f"{absent} ({type(e).__name__}). {remedy}"):
             folder = Path(snapshot_download(str(location), allow_patterns=[CONFIG, WEIGHTS, *SETTINGS]))
-        except Exception as error:
-            raise InputError(
-                f"{str(location)!r} is neither a local folder nor a model that the hub could give "
-                f"({type(error).__name__}). Go online, or name a folder with config.json and model.safetensors."
-            ) from None
     for name in (CONFIG, WEIGHTS):
         if not (folder / name).is_file():
             raise InputError(
@@ -297,11 +194,10 @@ def _folder(location: str | Path) -> Path:
             )
     from safetensors import SafetensorError, safe_open
 
-    try:
-        with safe_open(folder / WEIGHTS, "np"):
-            return folder
-    except (SafetensorError, OSError) as error:
-        raise InputError(f"{folder / WEIGHTS} is damaged or no safetensors ({error}). Fetch it anew.") from None
+    damaged = f"{folder / WEIGHTS} is damaged or no safetensors"
+    with explained(lambda e: f"{damaged} ({e}). Fetch it anew.", SafetensorError, OSError):
+        safe_open(folder / WEIGHTS, "np")
+    return folder
 
 
 def _settings(folder: Path) -> dict:
@@ -311,10 +207,4 @@ def _settings(folder: Path) -> dict:
 
 
 def _json(path: Path) -> dict:
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, OSError, RecursionError) as error:
-        raise InputError(f"{path} cannot be read as JSON ({error}). Fetch it anew.") from None
-    if not isinstance(value, dict):
-        raise InputError(f"{path} holds no JSON object. Fetch it anew.")
-    return value
+    return read_object(path, str(path), "Fetch it anew.")

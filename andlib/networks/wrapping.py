@@ -8,9 +8,10 @@ from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 from andlib.activations import counted
-from andlib.errors import InputError
+from andlib.errors import InputError, explained
+from andlib.records import Grid
 from andlib.store import digest
-from andlib.targets import Grid, Layer, Target, content_digest
+from andlib.targets import Layer, Target, content_digest
 
 if TYPE_CHECKING:
     import torch
@@ -58,22 +59,20 @@ def wrap(
     >>> neurons = al.neurons(run, target)
     """
     _check(model, name, sample_rate, seconds)
+    declared = _declared(model, layers, axes, name)
+    if classifier:
+        _declared(model, [classifier], SCORES, name)  # refuses one that does not exist
+        declared.pop(classifier, None)
 
     def inputs(waveforms: "Tensor") -> "Tensor":
         place = device(model, name)
         return (features(waveforms.to(place)) if features else waveforms).to(place)
 
-    found = [
-        Layer(module, module, 0, pooling if len(own) > 2 else "none", own, nonlinearity, readout)
-        for module, own in _declared(model, layers, axes, name).items()
-        if module != classifier
-    ]
-    if classifier:
-        _declared(model, [classifier], SCORES, name)  # refuses one that does not exist
-        found.append(Layer("classifier", classifier, 0, "none", SCORES))
+    units = [Layer(m, m, 0, pooling if len(own) > 2 else "none", own, nonlinearity) for m, own in declared.items()]
+    scores = [Layer("classifier", classifier, 0, "none", SCORES)] if classifier else []
     target = Target(
         name=name,
-        layers=tuple(found),
+        layers=(*units, *scores),
         classes=tuple(classes),
         sample_rate=int(sample_rate),
         seconds=float(seconds),
@@ -82,17 +81,12 @@ def wrap(
         content=digest([content_digest(model), sample_rate, seconds, _source(features), version]),
         grid=lambda: grid or Grid((0.0, float(seconds)), (0.0, sample_rate / 2)),
     )
-    try:
+    failed = f"{name} failed on two clips of {seconds} s at {sample_rate} Hz"
+    with explained(lambda error: f"{failed} ({error}). Check these and `features`."):  # whatever a network raises
         target = counted(target)
-    except InputError:
-        raise
-    except Exception as error:  # whatever a user's network raises
-        raise InputError(
-            f"{name} failed on two clips of {seconds} s at {sample_rate} Hz ({error}). Check these and `features`."
-        ) from error
     if classifier and len(classes) != target.layers[-1].units:
         raise InputError(f"{name} has {target.layers[-1].units} class scores, but `classes` names {len(classes)}.")
-    return target
+    return target.read(layers=list(declared), readout=readout) if declared and readout is not None else target
 
 
 def _check(model: "nn.Module", name: str, sample_rate: Any, seconds: Any) -> None:
@@ -110,8 +104,8 @@ def device(model: "nn.Module", name: str) -> "torch.device":
 
     places = {tensor.device for tensor in (*model.parameters(), *model.buffers())} or {torch.device("cpu")}
     if len(places) > 1 or torch.device("meta") in places:
-        found = ", ".join(sorted(map(str, places)))
-        raise InputError(f"{name} lies on {found}; expected weights with values on one device; move it with .to().")
+        devices = ", ".join(sorted(map(str, places)))
+        raise InputError(f"{name} lies on {devices}; expected weights with values on one device; move it with .to().")
     return places.pop()
 
 
@@ -128,8 +122,8 @@ def _declared(
         if not any(_matches(module, pattern) for module in names):
             nearest = ", ".join(get_close_matches(pattern, names, 5, 0.0)) or "none, it has no submodules"
             raise InputError(f"{name} has no module {pattern!r}. The nearest of its {len(names)} are: {nearest}.")
-    chosen = {module: [layers[p] for p in layers if _matches(module, p)] for module in names}
-    return {module: tuple(found[0]) for module, found in chosen.items() if found}
+    chosen = {module: next((layers[p] for p in layers if _matches(module, p)), None) for module in names}
+    return {module: tuple(own) for module, own in chosen.items() if own is not None}
 
 
 def _matches(module: str, pattern: str) -> bool:

@@ -13,10 +13,10 @@ import pandas as pd
 from scipy.stats import mannwhitneyu
 
 from andlib import kept, paper, paths
+from andlib.pages.section_4_1 import best_function
 from andlib.pages.section_4_4 import narrowing, verdict
 from andlib.pages.section_4_5 import trends
 from andlib.profiles import MODELS, PROFILES
-from andlib.report.tables import best_function
 
 Results = Mapping[str, Mapping[str, Any]]  # page -> name -> what the page glues
 Parts = Iterator[tuple[str, str]]

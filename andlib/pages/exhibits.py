@@ -7,8 +7,8 @@ import pandas as pd
 
 from andlib import paper
 from andlib.pages import claims
+from andlib.pages.section_4_1 import best_function
 from andlib.profiles import MODELS, PROFILES
-from andlib.report.tables import best_function
 
 Page = Mapping[str, Any]  # name -> what the page glues
 ABSENT = "–"

@@ -14,7 +14,6 @@ from andlib.errors import InputError
 from andlib.pages import cross_fitting
 from andlib.profiles import LEARNT, TEST
 from andlib.records import Unit
-from andlib.report.tables import best_function
 from andlib.responses import unit_activations
 from andlib.run import Run
 from andlib.similarity import FUNCTIONS
@@ -36,6 +35,20 @@ def last_layer(run: Run) -> pd.DataFrame:
     """
     rows = [row for model in run.models for row in _last_layer_rows(run, model)]
     return pd.DataFrame(rows)
+
+
+def best_function(results: pd.DataFrame, method: str = "DB") -> str:
+    """The similarity function with the highest top-1 on all clips (ties: top-5, then cosine), as Table 2 takes it."""
+    scored = results[(results["method"] == method) & (results["condition"] == "all clips")]
+    return scored.sort_values(["top1", "top5", "cos"], ascending=False, kind="stable").iloc[0]["function"]
+
+
+def at_best(results: pd.DataFrame) -> pd.DataFrame:
+    """Rows of `last_layer` that Table 2 takes: each model's TAB and DB by their best functions; all of the others."""
+    return pd.concat(
+        ours[ours["function"] == best_function(ours, method)] if method in ("TAB", "DB") else ours
+        for (_, method), ours in results.groupby(["model", "method"], sort=False)
+    )
 
 
 def intervals(run: Run, results: pd.DataFrame) -> pd.DataFrame:
@@ -246,10 +259,8 @@ def _readings(run: Run, network: Target) -> dict[tuple[str, str], Layer]:
         ("default", f"classifier, {classifier.pooling}"): classifier,
         **{("pooling", name): classifier.read(pooling=name) for name in poolings},
         **{("nonlinearity", name): classifier.read(nonlinearity=name) for name in ("relu", "gelu")},
-        ("readout", f"{last.name}, classifier's weights"): replace(
-            last.read(readout=weights), units=len(network.classes)
-        ),
-        ("readout", f"{last.name}, class means"): replace(last.read(readout=means), units=len(network.classes)),
+        ("readout", f"{last.name}, classifier's weights"): last.read(readout=weights),
+        ("readout", f"{last.name}, class means"): last.read(readout=means),
     }
     return {key: replace(layer, name=": ".join(key)) for key, layer in readings.items()}
 

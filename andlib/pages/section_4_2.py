@@ -1,6 +1,5 @@
-"""Section 4.2, Tables 3 and 6: descriptions of sampled neurons, a page on which people rate them, and its scores."""
+"""Section 4.2, Tables 3 and 6: descriptions of sampled neurons, what people are asked of them, and its scores."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -8,13 +7,12 @@ import numpy as np
 import pandas as pd
 
 from andlib import encoders, paths, stages
-from andlib.errors import InputError, MissingExtra, check_choice
+from andlib.errors import InputError, check_choice, optional
 from andlib.probing import reading, table_rows
 from andlib.records import Unit
-from andlib.report.cards import PLAYER_RATE, player
 from andlib.run import Run
 from andlib.statistics import interval
-from andlib.store import digest, write_atomically
+from andlib.store import digest
 
 QUESTION = "Does the given description accurately describe most of these audio clips?"  # the paper's, Section 4.2
 METHODS = ("TAB", "DB", "SUM")
@@ -51,36 +49,15 @@ def neuron_descriptions(run: Run, neurons: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame({"neuron": neurons["unit"], "labels": shared, **first, "SUM": summary})
 
 
-def _asked(run: Run, neurons: pd.DataFrame) -> dict:
+def questionnaire(run: Run, neurons: pd.DataFrame) -> dict:
     """What raters are asked: of each neuron its clips and its descriptions in random order; and the page's name, which
     tells these clips and descriptions from any others."""
     rng, rows = np.random.default_rng(SEED), []
-    for said, highest in zip(neuron_descriptions(run, neurons).to_dict("records"), neurons["highest"], strict=True):
-        shown = [{"method": method, "text": said[method]} for method in METHODS if said[method]]
+    for row, highest in zip(neuron_descriptions(run, neurons).to_dict("records"), neurons["highest"], strict=True):
+        shown = [{"method": method, "text": row[method]} for method in METHODS if row[method]]
         order = [shown[i] for i in rng.permutation(len(shown))]
-        rows.append({"neuron": said["neuron"], "clips": list(map(int, highest)), "descriptions": order})
+        rows.append({"neuron": row["neuron"], "clips": list(map(int, highest)), "descriptions": order})
     return {"question": QUESTION, "neurons": rows, "page": digest([rows, run.probing_set.fingerprint])[:16]}
-
-
-def rating_page(run: Run, neurons: pd.DataFrame, path: str | Path) -> Path:
-    """Writes one HTML file on which people hear each neuron's highest clips, write what they share, and then rate its
-    descriptions from 1 to 5, in random order and without their methods' names; returns its path.
-
-    It needs no other file and no connection, and saves a CSV that `score_ratings` reads.
-    neurons: rows of `sampled_neurons`.
-    """
-    asked, path = _asked(run, neurons), Path(path)
-    clips = sorted({i for row in asked["neurons"] for i in row["clips"]})
-    for row in asked["neurons"]:
-        row["clips"] = [clips.index(i) for i in row["clips"]]  # each clip is in the file once
-    samples = round(run.profile.seconds * PLAYER_RATE)
-    sounds = (run.probing_set.read(run.probing_set.clips[i], PLAYER_RATE)[:samples] for i in clips)
-    html = (paths.PACKAGE / "rating_page.html").read_text(encoding="utf-8")
-    html = html.replace("{{players}}", "".join(player(sound, PLAYER_RATE, "clip") for sound in sounds))
-    # last, so that no placeholder is sought in text of models; < could end the script that holds it
-    html = html.replace("{{data}}", json.dumps(asked, ensure_ascii=False).replace("<", "\\u003c"))
-    write_atomically(path, lambda temporary: temporary.write_text(html, encoding="utf-8"))
-    return path
 
 
 def read_ratings(run: Run, neurons: pd.DataFrame, folder: str | Path) -> pd.DataFrame:
@@ -96,17 +73,17 @@ def read_ratings(run: Run, neurons: pd.DataFrame, folder: str | Path) -> pd.Data
         raise InputError(
             f"{str(folder)!r} holds no ratings. Give a folder of the CSV files that the rating page saved."
         )
-    asked = _asked(run, neurons)
+    asked = questionnaire(run, neurons)
     texts = {(row["neuron"], d["method"]): d["text"] for row in asked["neurons"] for d in row["descriptions"]}
     rows, seen = [], {}
     for file in files:
         with reading(file, "the CSV that the rating page of this sample saved") as text:
-            found = [
+            given = [
                 _rating(line, cells, asked["page"], texts, seen, file.name) for line, cells in table_rows(text, COLUMNS)
             ]
-            if not found:
+            if not given:
                 raise ValueError("line 2: no rating, the file ends")
-        rows += found
+        rows += given
     return pd.DataFrame(rows)
 
 
@@ -211,11 +188,8 @@ def token_f1(texts: Sequence[str], others: Sequence[str]) -> np.ndarray:
 
 
 def _bert_score(texts: Sequence[str], others: Sequence[str]) -> np.ndarray:
-    try:
+    with optional("bert-score", extra="paper"):
         import bert_score
-    except (ImportError, OSError) as error:
-        install = 'pip install -c constraints.txt -e ".[paper]"'
-        raise MissingExtra(f"The package bert-score is missing or broken ({error}). Install it: {install}") from None
     # rescaled: as it comes, roberta-large gives unrelated texts about 0.8, and the paper prints 0.42 to 0.46
     name, rescaled = BERTSCORES["roberta-large"], {"lang": "en", "rescale_with_baseline": True}
     return bert_score.score(list(others), list(texts), model_type=name, **rescaled)[2].numpy()

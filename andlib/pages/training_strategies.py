@@ -16,7 +16,6 @@ from andlib import kept, paths, stages, unlearning
 from andlib.pages import section_2 as baselines
 from andlib.pages import section_4_1
 from andlib.profiles import MEASURES, STRATEGIES
-from andlib.report.tables import best_function
 from andlib.run import Run
 
 SEEDS = (0, 1, 2)
@@ -79,7 +78,7 @@ def measure(run: Run, strategy: str, seed: int) -> dict:
     accuracy = baselines.target_accuracy(run).set_index("clips").loc["fold 1", "accuracy"]
     named = section_4_1.last_layer(run)
     named = named[named["method"] == "DB"]
-    top1 = named[named["function"] == best_function(named, "DB")].set_index("condition")["top1"]
+    top1 = named[named["function"] == section_4_1.best_function(named, "DB")].set_index("condition")["top1"]
     sets = unlearning.table4_sets(run, strategy)
     chosen = {name: of for name, of in sets.items() if name != "random"}
     effects = unlearning.unlearning(run, strategy, sets | unlearning.random_sets(run, strategy, chosen))

@@ -17,7 +17,7 @@ from andlib.errors import InputError
 from andlib.profiles import TEST
 from andlib.responses import unit_activations
 from andlib.run import Run
-from andlib.store import KINDS, file_digest, write_atomically
+from andlib.store import KINDS, file_digest, read_object, write_atomically
 
 FILES = {"neurons.parquet": "frame", "activations.safetensors": "arrays"}
 
@@ -95,10 +95,10 @@ def check_export(folder: str | Path) -> list[str]:
     """What is wrong with an exported folder, a sentence each; empty if it is whole and fits its own meta.json."""
     folder = paths.named(folder)
     try:
-        meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        return [f"{folder / 'meta.json'} cannot be read ({error}); export again."]
-    if not isinstance(meta, dict) or meta.get("schema") != schema():
+        meta = read_object(folder / "meta.json", str(folder / "meta.json"), "Export again.")
+    except InputError as error:
+        return [str(error)]
+    if meta.get("schema") != schema():
         return [f"meta.json has not the schema that this version of andlib reads, {schema()['version']}."]
     if missing := [field for field in schema()["fields"] if field not in meta]:
         return [f"meta.json lacks {', '.join(missing)}."]
@@ -118,12 +118,12 @@ def _wrong_arrays(meta: dict, folder: Path) -> list[str]:
     from safetensors import safe_open
 
     sizes = {axis: len(meta[axis]) for axis in ("clips", "concepts", "classes", "tested")}
-    units = {f"activation/{m}/{la}": n for m, of in meta["models"].items() for la, n in of["layers"].items()}
+    units = {f"activation/{model}/{layer}": size for (model, layer), size in _layer_sizes(meta).items()}
     with safe_open(folder / "activations.safetensors", "numpy") as file:
-        found = {name: file.get_slice(name).get_shape() for name in file.keys()}  # noqa: SIM118  it is no dict
+        shapes = {name: file.get_slice(name).get_shape() for name in file.keys()}  # noqa: SIM118  it is no dict
     needed = [*units, "similarity/DB", *(f"before/{model}" for model in meta["models"].keys() - meta["unlearning"])]
-    wrong = [f"activations.safetensors lacks {name}." for name in sorted(needed) if name not in found]
-    for name, shape in found.items():
+    wrong = [f"activations.safetensors lacks {name}." for name in sorted(needed) if name not in shapes]
+    for name, shape in shapes.items():
         axes = meta["schema"]["arrays"].get(name.partition("/")[0], {}).get("axes", [])
         expected = [units.get(name) if axis == "units" else sizes[axis] for axis in axes]
         if shape != expected:
@@ -132,10 +132,12 @@ def _wrong_arrays(meta: dict, folder: Path) -> list[str]:
 
 
 def _wrong_neurons(meta: dict, neurons: pd.DataFrame) -> list[str]:
-    expected = {(m, layer): n for m, of in meta["models"].items() for layer, n in of["layers"].items()}
-    found = neurons.groupby(["model", "layer"]).size().to_dict()
-    if found != expected:
+    if neurons.groupby(["model", "layer"]).size().to_dict() != _layer_sizes(meta):
         return ["neurons.parquet has not a row for each unit of each layer in meta.json."]
     clips = [i for column in ("highest", "lowest") for row in neurons[column] for i in row]
     inside = min(clips) >= 0 and max(clips) < len(meta["clips"])
     return [] if inside else [f"neurons.parquet names clips beyond the {len(meta['clips'])} in meta.json."]
+
+
+def _layer_sizes(meta: dict) -> dict[tuple[str, str], int]:
+    return {(name, layer): size for name, model in meta["models"].items() for layer, size in model["layers"].items()}

@@ -1,7 +1,6 @@
 """The atlas: every described neuron as data for the static page that searches, opens and plays them (book/atlas.md)."""
 
 import hashlib
-import io
 import json
 import os
 from collections.abc import Iterable, Mapping
@@ -13,9 +12,10 @@ import pandas as pd
 
 from andlib import stages
 from andlib.descriptions import clip_descriptions
+from andlib.pages.scoring import score_neurons
 from andlib.profiles import LEARNT, TEST
 from andlib.records import Clip, Unit
-from andlib.report.cards import PLAYER_RATE, WITHHOLD_AUDIO
+from andlib.report.sounds import PLAYER_RATE, WITHHOLD_AUDIO, heard, mp3
 from andlib.run import Run
 from andlib.store import Stage, write_atomically
 
@@ -102,8 +102,6 @@ def script(profile: str, atlas: dict[str, Any]) -> str:
 
 
 def _scores(run: Run) -> pd.DataFrame:
-    from andlib.pages.scoring import score_neurons
-
     return pd.concat([score_neurons(run, model) for model in run.models], ignore_index=True)
 
 
@@ -120,24 +118,11 @@ def _hundredths(value: float) -> int | None:
 
 def _sounds(run: Run, tables: Iterable[pd.DataFrame]) -> dict[int, bytes]:
     """MP3 of every clip among the highest or lowest of a unit, stored: synthesising and encoding take a minute."""
-    named = sorted(
-        {int(i) for table in tables for side in ("highest", "lowest") for clips in table[side] for i in clips}
-    )
-    length = round(run.profile.seconds * PLAYER_RATE)
+    shown = sorted({int(i) for table in tables for side in ("highest", "lowest") for row in table[side] for i in row})
+    seconds, clips = run.profile.seconds, run.probing_set.clips
 
     def make():
-        clips = run.probing_set.clips
-        return {str(i): _mp3(run.probing_set.read(clips[i], PLAYER_RATE)[:length]) for i in named}
+        return {str(i): np.frombuffer(mp3(heard(run.probing_set, clips[i], seconds)), np.uint8) for i in shown}
 
-    return {
-        int(i): sound.tobytes()
-        for i, sound in run.store.get(SOUNDS, [run.probing_set, named, PLAYER_RATE, length], make).items()
-    }
-
-
-def _mp3(samples: np.ndarray) -> np.ndarray:
-    import soundfile
-
-    buffer = io.BytesIO()
-    soundfile.write(buffer, samples, PLAYER_RATE, format="MP3")
-    return np.frombuffer(buffer.getvalue(), np.uint8)
+    made_from = [run.probing_set, shown, PLAYER_RATE, round(seconds * PLAYER_RATE)]
+    return {int(i): sound.tobytes() for i, sound in run.store.get(SOUNDS, made_from, make).items()}

@@ -1,10 +1,6 @@
 """Cards: clips with sound and picture, and everything known of one neuron. Text from models is escaped here."""
 
-import base64
-import io
-import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from html import escape
 
 import numpy as np
@@ -15,15 +11,19 @@ from andlib.errors import InputError
 from andlib.firing import Firing
 from andlib.llms import prompts
 from andlib.records import Clip, ProbingSet, Unit
-from andlib.report.figures import MUTED, OURS, PAPER, spectrogram_image
+from andlib.report.look import MUTED, OURS, PAPER
+from andlib.report.shown import Card
+from andlib.report.sounds import PLAYER_RATE, common_scale, heard, sound_figure
 from andlib.run import Run
 from andlib.targets import OVER_TOKENS, Target
 
-PLAYER_RATE = 16_000  # Hz
-# set when pages with recordings of others are made for publication: a picture stands for the player
-WITHHOLD_AUDIO = "ANDLIB_WITHHOLD_AUDIO"
 OTHERS, CLASSES, PARTS = 3, 3, 6  # clips at random on a card; classes that gain and that lose most; parts of a sound
 COLOURS = {"highest": OURS, "lowest": PAPER, "at random": MUTED}
+HEADINGS = {
+    "highest": "Highest activated clips",
+    "lowest": "Lowest activated clips",
+    "at random": "Clips drawn at random",
+}
 FRAMES = (
     "A white frame is where the unit's values over the spectrogram peak, down to half of their height over the clip's "
     "median; the curve below is their maximum over bands, on one scale for all clips. "
@@ -31,34 +31,7 @@ FRAMES = (
 PLACELESS = (
     "The activation u itself is read from the class token, which has no place: the frames show its other tokens."
 )
-STYLE = """<style>
-.clips { display: grid; gap: 1rem .8rem; grid-template-columns: repeat(auto-fill, minmax(9rem, 1fr)); }
-.glance { columns: 19rem 2; column-gap: 2rem; }
-.glance > div { break-inside: avoid; overflow-x: auto; }
-.clip { margin: 0; min-width: 0; }
-.sound { position: relative; }
-.sound img { display: block; width: 100%; height: 5rem; }
-.sound svg { position: absolute; inset: 0; width: 100%; height: 100%; }
-.course { display: block; width: 100%; height: 1.4rem; }
-.clip audio { width: 100%; height: 2rem; margin-top: .3rem; }
-.clip button { font: inherit; font-size: .8rem; cursor: pointer; }
-.clip figcaption { margin-top: .3rem; font-size: .8rem; line-height: 1.35; text-align: left; }
-.neuron h3 { margin: .5rem 0; overflow-wrap: anywhere; }
-.neuron h4 { margin: 0 0 .3rem; padding-top: .9rem; }
-.neuron th, .neuron td { text-align: left; vertical-align: top; padding: .1rem .6rem .1rem 0; }
-.points { margin: 0; padding-left: 0; list-style: none; }
-.points del, .neuron small { opacity: .75; }
-</style>"""
-
-
-@dataclass(frozen=True)
-class Card:
-    """A piece of HTML that notebooks show."""
-
-    html: str
-
-    def _repr_html_(self) -> str:
-        return STYLE + self.html
+DEAD = "This unit gives every clip the same activation: its highest clips mean nothing."
 
 
 def show(
@@ -143,51 +116,43 @@ def neuron_card(
     spectrograms: bool = True,
 ) -> Card:
     """One neuron, drawn from what is given; see `show`.
-
     neuron: a row of `stages.neurons`. activations: u on every clip [clips]. texts: description of every clip, whole or
     by origin. others: clips for comparison. fired: where in each clip, or why that cannot be told; note: what to know
-    of it. icl: ICL's concepts. effect: `firing.effect`, or why there is none.
-    """
+    of it. icl: ICL's concepts. effect: `firing.effect`, or why there is none."""
     groups = {"highest": neuron["highest"], "lowest": neuron["lowest"], "at random": others}
     places = fired if isinstance(fired, Mapping) else {}
+    scale = common_scale(places.values())
+
+    def drawn(i: int) -> str:
+        clip = probing_set.clips[i]
+        samples = heard(probing_set, clip, seconds) if spectrograms else None
+        title = f"<b>{escape(clip.label)}</b>, u = {activations[i]:.2f}"
+        return sound_figure(samples, clip.name, title, _description(texts[i]), places.get(i), scale)
+
+    unit, dead = escape(neuron["unit"]), _note(DEAD * bool(neuron["dead"]))
     glance = {
         "Summary of the highest clips (S<sub>h</sub>), calibrated": _calibration(neuron),
         "Concepts": _concepts(neuron, icl),
         "Activation on every clip": _histogram(activations, groups),
         "Scores of its descriptions": "" if scores is None else _scores(scores),
         "What silencing it changes": _effect(effect) if isinstance(effect, pd.DataFrame) else _note(effect),
-        "Summary of the lowest clips (S<sub>l</sub>)": _points(neuron["low"]),
+        "Summary of the lowest clips (S<sub>l</sub>)": _points(map(escape, neuron["low"])),
     }
-    parts = [
-        f'<section class="neuron" id="{escape(neuron["unit"])}"><h3>{escape(neuron["unit"])}</h3>',
-        _note("This unit gives every clip the same activation: its highest clips mean nothing." * bool(neuron["dead"])),
-        '<div class="glance">',
-        *(f"<div><h4>{title}</h4>{html}</div>" for title, html in glance.items() if html),
-        "</div>",
-        _note(fired if isinstance(fired, str) else note),
-    ]
-    scale = _scale(places.values())
-
-    def drawn(i: int) -> str:
-        clip, place = probing_set.clips[i], places.get(i)
-        text = f"<b>{escape(clip.label)}</b>, u = {activations[i]:.2f}{_place(place)}{_told(texts[i])}"
-        samples = _samples(probing_set, clip, seconds) if spectrograms else None
-        return sound_figure(samples, clip.name, text, place, scale)
-
-    for title, clips in groups.items():
-        heading = "Clips drawn at random" if title == "at random" else f"{title.capitalize()} activated clips"
-        if len(clips):
-            parts.append(f'<h4>{heading}</h4><div class="clips">{"".join(map(drawn, clips))}</div>')
-    return Card("".join([*parts, "</section>"]))
+    columns = "".join(f"<div><h4>{title}</h4>{html}</div>" for title, html in glance.items() if html)
+    clips = [f"<h4>{HEADINGS[name]}</h4>{_side_by_side(map(drawn, i))}" for name, i in groups.items() if len(i)]
+    return Card(
+        f'<section class="neuron" id="{unit}"><h3>{unit}</h3>{dead}<div class="glance">{columns}</div>'
+        f"{_note(fired if isinstance(fired, str) else note)}{''.join(clips)}</section>"
+    )
 
 
 def gallery(probing_set: ProbingSet, clips: Iterable[Clip], texts: Iterable[str], seconds: float) -> Card:
     """Clips side by side, each with its class and a text."""
     figures = [
-        sound_figure(_samples(probing_set, clip, seconds), clip.name, f"<b>{escape(clip.label)}</b><br>{escape(text)}")
+        sound_figure(heard(probing_set, clip, seconds), clip.name, f"<b>{escape(clip.label)}</b>", _description(text))
         for clip, text in zip(clips, texts, strict=True)
     ]
-    return Card(f'<div class="clips">{"".join(figures)}</div>')
+    return Card(_side_by_side(figures))
 
 
 def own_sound(target: Target, unit: Unit, samples: np.ndarray, activations: np.ndarray) -> Card:
@@ -200,95 +165,27 @@ def own_sound(target: Target, unit: Unit, samples: np.ndarray, activations: np.n
     length = round(target.sample_rate * target.seconds)
     starts = range(0, max(1, len(samples) - target.sample_rate // 10), length)  # no rest below 0.1 s
     parts = [samples[start : start + length] for start in starts]
-    found = firing.where_it_fired(target, unit, parts)
-    ranked, scale = np.argsort([-fired.activation for fired in found], kind="stable"), _scale(found)
+    places = firing.where_it_fired(target, unit, parts)
+    ranked, scale = np.argsort([-fired.activation for fired in places], kind="stable"), common_scale(places)
     figures = []
-    for start, part, fired in [(starts[i], parts[i], found[i]) for i in ranked[:PARTS]]:
-        begin, beaten = start / target.sample_rate, (activations < fired.activation).mean()
+    for i in ranked[:PARTS]:
+        begin, fired = starts[i] / target.sample_rate, places[i]
         title = f"<b>{begin:.1f}–{begin + fired.heard:.1f} s</b>, u = {fired.activation:.2f}"
-        text = f"{title}{_place(fired)}<br>higher than on {beaten:.0%} of the probing set's clips"
-        heard = soxr.resample(part, target.sample_rate, PLAYER_RATE)
-        figures.append(sound_figure(heard, f"your sound from {begin:.1f} s", text, fired, scale))
-    return Card(f'<div class="clips">{"".join(figures)}</div>')
+        text = f"<br>higher than on {(activations < fired.activation).mean():.0%} of the probing set's clips"
+        samples = soxr.resample(parts[i], target.sample_rate, PLAYER_RATE)
+        figures.append(sound_figure(samples, f"your sound from {begin:.1f} s", title, text, fired, scale))
+    return Card(_side_by_side(figures))
 
 
-def sound_figure(
-    samples: np.ndarray | None,
-    name: str,
-    html: str,
-    fired: Firing | None = None,
-    scale: tuple[float, float] = (0.0, 1.0),
-) -> str:
-    """One sound: spectrogram with the place where a unit fires, its course below, player and a text of HTML.
-
-    samples: at PLAYER_RATE; None leaves picture and player out. scale: of the course, lowest and highest value.
-    """
-    if samples is None:
-        return f'<figure class="clip"><figcaption>{html}</figcaption></figure>'
-    length = len(samples) / PLAYER_RATE
-    picture = base64.b64encode(spectrogram_image(samples, PLAYER_RATE)).decode()
-    alt = f"Spectrogram of {escape(name)}, {length:.1f} s, 0 to 8 kHz"
-    frame, course, button = "", "", ""
-    if fired:
-        (start, end), band = fired.interval, np.log1p(np.divide(fired.band, 700)) / np.log1p(PLAYER_RATE / 1400)
-        low, high = np.clip(100 * band, 0, 100)
-        alt += f"; the unit fires from {start:.2f} to {end:.2f} s, {fired.band[0]:.0f} to {fired.band[1]:.0f} Hz"
-        box = f'x="{100 * start / length:.1f}" y="{100 - high:.1f}" width="{100 * (end - start) / length:.1f}"'
-        look = 'fill="none" stroke="#fff" stroke-width="2" vector-effect="non-scaling-stroke"'
-        rectangle = f'<rect {box} height="{high - low:.1f}" {look}/>'
-        frame = f'<svg viewBox="0 0 100 100" preserveAspectRatio="none" aria-hidden="true">{rectangle}</svg>'
-        course = _course(fired, length, scale)
-        play = f"let a=this.previousElementSibling;a.currentTime={start:.3f};a.play();clearTimeout(a.t);"
-        stop = f"a.t=setTimeout(function(){{a.pause()}},{1000 * (end - start):.0f})"
-        button = f'<button type="button" onclick="{play}{stop}">Play where it fires</button>'
-    sound = "" if os.environ.get(WITHHOLD_AUDIO) else player(samples, PLAYER_RATE, f"clip {name}") + button
-    image = f'<img alt="{alt}" src="data:image/jpeg;base64,{picture}">'
-    parts = f'<div class="sound">{image}{frame}</div>{course}{sound}<figcaption>{html}</figcaption>'
-    return f'<figure class="clip">{parts}</figure>'
+def _side_by_side(figures: Iterable[str]) -> str:
+    return f'<div class="clips">{"".join(figures)}</div>'
 
 
-def player(samples: np.ndarray, sample_rate: int, label: str) -> str:
-    """An audio element with the samples inside it (MP3, so that a page needs no other file)."""
-    import soundfile
-
-    buffer = io.BytesIO()
-    soundfile.write(buffer, samples, sample_rate, format="MP3")
-    data = base64.b64encode(buffer.getvalue()).decode()
-    return f'<audio controls preload="none" aria-label="{escape(label)}" src="data:audio/mpeg;base64,{data}"></audio>'
-
-
-def _samples(probing_set: ProbingSet, clip: Clip, seconds: float) -> np.ndarray:
-    return probing_set.read(clip, PLAYER_RATE)[: round(seconds * PLAYER_RATE)]
-
-
-def _scale(found: Iterable[Firing]) -> tuple[float, float]:
-    """Lowest and highest value of all courses, so that they can be compared."""
-    courses = [fired.map.max(1) for fired in found] or [np.array([0.0, 1.0])]
-    return min(map(np.min, courses)), max(map(np.max, courses))
-
-
-def _course(fired: Firing, length: float, scale: tuple[float, float]) -> str:
-    """The highest value over bands, moment by moment, as a filled curve."""
-    low, high = scale
-    heights = 20 * (fired.map.max(1) - low) / ((high - low) or 1)
-    times = np.clip(100 * fired.seconds / length, 0, 100)
-    steps = "".join(f"L{a:.1f} {20 - h:.1f}H{b:.1f}" for a, b, h in zip(times, times[1:], heights, strict=False))
-    path = f'<path d="M{times[0]:.1f} 20{steps}V20Z" fill="{OURS}"/>'
-    return f'<svg class="course" viewBox="0 0 100 20" preserveAspectRatio="none" aria-hidden="true">{path}</svg>'
-
-
-def _place(fired: Firing | None) -> str:
-    if not fired:
-        return ""
-    (start, end), (low, high) = fired.interval, np.divide(fired.band, 1000)
-    return f"<br><small>fires {start:.2f}–{end:.2f} s, {low:.1f}–{high:.1f} kHz</small>"
-
-
-def _told(text: str | Mapping[str, str]) -> str:
+def _description(text: str | Mapping[str, str]) -> str:
     """A description, sentence by sentence with its origin where that is known."""
     if isinstance(text, str):
         return f"<br>{escape(text)}"
-    return "".join(f"<br>{escape(said)} <small>({escape(origin)})</small>" for origin, said in text.items())
+    return "".join(f"<br>{escape(part)} <small>({escape(origin)})</small>" for origin, part in text.items())
 
 
 def _histogram(activations: np.ndarray, groups: Mapping[str, Sequence[int]]) -> str:
@@ -296,50 +193,39 @@ def _histogram(activations: np.ndarray, groups: Mapping[str, Sequence[int]]) -> 
     counts, edges = np.histogram(activations, bins=40)
     span = (edges[-1] - edges[0]) or 1
     at = lambda u: 200 * (u - edges[0]) / span  # noqa: E731
-    bars = "".join(
-        f"M{at(x):.0f} 60V{60 - 60 * n / counts.max():.1f}h5V60Z" for x, n in zip(edges, counts, strict=False) if n
-    )
+    heights = zip(edges, 60 - 60 * counts / counts.max(), strict=False)
+    bars = "".join(f"M{at(x):.0f} 60V{height:.1f}h5V60Z" for x, height in heights if height < 60)
     rows = [(name, clips) for name, clips in groups.items() if len(clips)]
     ticks = ""
     for row, (name, clips) in enumerate(rows):
         marks = "".join(f"M{at(activations[i]):.1f} {62 + 9 * row}v8" for i in clips)
         ticks += f'<path stroke="{COLOURS[name]}" stroke-width="2" d="{marks}"/>'
     legend = ", ".join(f'<span style="color:{COLOURS[name]}">▮</span> {name}' for name, _ in rows)
-    alt = (
-        f"Histogram of u on {len(activations)} clips, {edges[0]:.2f} to {edges[-1]:.2f}, with ticks at the clips shown"
-    )
-    drawn = f'<path fill="{MUTED}" d="{bars}"/>{ticks}'
+    ends = f"{edges[0]:.2f} to {edges[-1]:.2f}"
+    alt = f"Histogram of u on {len(activations)} clips, {ends}, with ticks at the clips shown"
     size = f'viewBox="-1 0 202 {62 + 9 * len(rows)}" style="width:100%;max-width:24rem"'
     return (
-        f'<svg role="img" aria-label="{alt}" {size}>{drawn}</svg>'
-        f"<br><small>u from {edges[0]:.2f} to {edges[-1]:.2f}; ticks: {legend}</small>"
+        f'<svg role="img" aria-label="{alt}" {size}><path fill="{MUTED}" d="{bars}"/>{ticks}</svg>'
+        f"<br><small>u from {ends}; ticks: {legend}</small>"
     )
 
 
 def _calibration(neuron: pd.Series) -> str:
-    kept = set(neuron["calibrated"])
-    rows = []
+    kept, items = set(neuron["calibrated"]), []
     for point, like, cosine in zip(neuron["high"], neuron["like"], neuron["cosine"], strict=True):
-        if point in kept:
-            rows.append(f"<li>{escape(point)}</li>")
-        else:
-            rows.append(
-                f"<li><del>{escape(point)}</del> <small>removed: cosine {cosine:.2f} with “{escape(like)}” of the "
-                "lowest clips</small></li>"
-            )
-    return f'<ul class="points">{"".join(rows)}</ul>'
+        why = f"removed: cosine {cosine:.2f} with “{escape(like)}” of the lowest clips"
+        items.append(escape(point) if point in kept else f"<del>{escape(point)}</del> <small>{why}</small>")
+    return _points(items)
 
 
-def _points(points: Sequence[str]) -> str:
-    return f'<ul class="points">{"".join(f"<li>{escape(point)}</li>" for point in points)}</ul>'
+def _points(items: Iterable[str]) -> str:
+    return f'<ul class="points">{"".join(f"<li>{item}</li>" for item in items)}</ul>'
 
 
 def _concepts(neuron: pd.Series, icl: Sequence[str]) -> str:
     rows = [(f"closed, {m}", neuron[m.lower()]) for m in ("DB", "TAB") if m.lower() in neuron]
     rows += [("closed, ICL", icl or ["not asked"])]
-    rows += [
-        (f"open, {part}", list(dict.fromkeys(neuron[part])) or ["none"]) for part in ("adjectives", "nouns", "verbs")
-    ]
+    rows += [(f"open, {part}", dict.fromkeys(neuron[part]) or ["none"]) for part in ("adjectives", "nouns", "verbs")]
     return _table([(name, ", ".join(words)) for name, words in rows])
 
 

@@ -4,7 +4,6 @@ import ctypes
 import errno
 import hashlib
 import io
-import json
 import multiprocessing
 import os
 import resource
@@ -30,11 +29,12 @@ import committed
 import publish
 from andlib import descriptions, downloads, encoders, paths, responses, scale, stages
 from andlib.errors import InputError, MissingExtra
-from andlib.llms import llm
+from andlib.llms import clients, llm
 from andlib.pages import section_4_2 as human_evaluation
 from andlib.similarity import FUNCTIONS
-from andlib.store import KINDS, Store
+from andlib.store import KINDS, Stage, Store, digest
 
+LINES = Stage("stage", "lines")
 FULL = bool(os.environ.get("ANDLIB_FAULTS"))
 VALUES = {
     "arrays": {"a": np.zeros(100_000)},
@@ -68,7 +68,7 @@ def make_at_once(folder, barrier, results):
         barrier.wait(60)
         return {"a": np.arange(1_000_000)}
 
-    results.put(int(Store(folder).get("stage", {"k": 1}, make, "arrays")["a"].sum()))
+    results.put(int(Store(folder).get(Stage("stage", "arrays"), [1], make)["a"].sum()))
 
 
 def test_two_processes_that_make_one_value_at_once(tmp_path):
@@ -81,7 +81,7 @@ def test_two_processes_that_make_one_value_at_once(tmp_path):
     for process in both:
         process.join()
     assert sorted(path.suffix for path in left_in(tmp_path)) == [".json", ".safetensors"]  # nothing temporary
-    assert Store(tmp_path).holds("stage", {"k": 1}, "arrays")
+    assert Store(tmp_path).holds(Stage("stage", "arrays"), [1])
 
 
 # Disks and folders
@@ -94,11 +94,11 @@ def test_disk_full_at_write(tmp_path, kind):
     resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
     try:
         with pytest.raises(InputError, match=r"stage could not be written.*(too large|space).*ANDLIB_CACHE"):
-            Store(tmp_path).get("stage", {}, lambda: VALUES[kind], kind)
+            Store(tmp_path).get(Stage("stage", kind), [], lambda: VALUES[kind])
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert left_in(tmp_path) == []
-    Store(tmp_path).get("stage", {}, lambda: VALUES[kind], kind)
+    Store(tmp_path).get(Stage("stage", kind), [], lambda: VALUES[kind])
 
 
 @pytest.fixture
@@ -115,9 +115,9 @@ def small_disk(tmp_path):
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_disk_that_is_really_full(small_disk, kind):
     with pytest.raises(InputError, match=r"No space left on device|StorageFull|os error 28"):
-        Store(small_disk).get("stage", {}, lambda: VALUES[kind], kind)
+        Store(small_disk).get(Stage("stage", kind), [], lambda: VALUES[kind])
     assert left_in(small_disk) == []
-    assert Store(small_disk).get("stage", {}, lambda: ["short"], "lines") == ["short"]
+    assert Store(small_disk).get(LINES, [], lambda: ["short"]) == ["short"]
 
 
 @pytest.mark.parametrize("number", [0, 1], ids=["value", "manifest"])
@@ -132,9 +132,9 @@ def test_disk_full_at_rename(tmp_path, monkeypatch, number):
     with monkeypatch.context() as patched:
         patched.setattr(Path, "replace", replace_)
         with pytest.raises(InputError, match="stage could not be written .No space left on device.*Free some space"):
-            Store(tmp_path).get("stage", {}, lambda: [1], "lines")
+            Store(tmp_path).get(LINES, [], lambda: [1])
     assert [path.suffix for path in left_in(tmp_path)] == [".jsonl"] * number  # without its manifest it does not exist
-    assert Store(tmp_path).get("stage", {}, lambda: [2], "lines") == [2]
+    assert Store(tmp_path).get(LINES, [], lambda: [2]) == [2]
 
 
 def test_disk_full_while_answers_are_kept(tmp_path):
@@ -174,28 +174,28 @@ def test_a_folder_that_may_only_be_read(tmp_path):
     folder = tmp_path / "cache"
     folder.mkdir(mode=0o500)
     with unprivileged(), pytest.raises(InputError, match="stage could not be written .Permission denied.*ANDLIB_CACHE"):
-        Store(folder).get("stage", {}, lambda: [1], "lines")
+        Store(folder).get(LINES, [], lambda: [1])
     assert left_in(folder) == []
 
 
 def test_a_missing_folder_is_made_and_one_without_permission_is_named(tmp_path, monkeypatch):
-    assert Store(tmp_path / "a" / "b c").get("stage", {}, lambda: [1], "lines") == [1]
+    assert Store(tmp_path / "a" / "b c").get(LINES, [], lambda: [1]) == [1]
 
     def refused_(*_, **__):
         raise PermissionError(errno.EACCES, "Permission denied")
 
     monkeypatch.setattr(Path, "is_file", refused_)
     with pytest.raises(InputError, match="stage could not be written .Permission denied"):
-        Store(tmp_path / "a" / "b c").get("stage", {}, lambda: [1], "lines")
+        Store(tmp_path / "a" / "b c").get(LINES, [], lambda: [1])
 
 
 def test_a_manifest_that_is_no_object_is_damage(tmp_path):
     for text in ("[]", "3", "null", "[" * 100_000, '{"sha256": 3}'):
-        Store(tmp_path).get("stage", {}, lambda: [1], "lines")
+        Store(tmp_path).get(LINES, [], lambda: [1])
         [manifest] = tmp_path.glob("stage/*.json")
         manifest.write_text(text)
         with pytest.warns(UserWarning, match="is damaged.*made again"):
-            assert Store(tmp_path).get("stage", {}, lambda: [1], "lines") == [1]
+            assert Store(tmp_path).get(LINES, [], lambda: [1]) == [1]
 
 
 # Archives and downloads
@@ -252,10 +252,10 @@ def neurons_key(monkeypatch, folder, **changes):
     class Asked(Exception):
         pass
 
-    def get(self, stage, parameters, make, kind):
-        if stage == "neurons":
-            raise Asked(json.dumps(parameters, sort_keys=True, default=str))
-        return stored(self, stage, parameters, make, kind)
+    def get(self, stage, made_from, make):
+        if stage.name == "neurons":
+            raise Asked(digest([stage, made_from]))
+        return stored(self, stage, made_from, make)
 
     stored = Store.get
     with monkeypatch.context() as patched:
@@ -280,9 +280,9 @@ def test_a_changed_parameter_or_weight_or_version_is_another_key(cache, monkeypa
     weights[-1] ^= 1
     (network / "model.safetensors").write_bytes(weights)
     keys.append(neurons_key(monkeypatch, cache, weights=str(network)))
-    for module, version in ((stages, "NEURONS_VERSION"), (stages, "ACTIVATIONS_VERSION")):
+    for stage in ("NEURONS", "ACTIVATIONS"):
         with monkeypatch.context() as patched:
-            patched.setattr(module, version, 99)
+            patched.setattr(stages, stage, replace(getattr(stages, stage), version=99))
             keys.append(neurons_key(patched, cache))
     assert len(set(keys)) == len(keys) == 9
 
@@ -410,8 +410,8 @@ class Broken(MetaPathFinder, Loader):
 
 
 OPTIONAL = {
-    "openai": lambda: llm.open_llm.__wrapped__("openai:small"),
-    "vllm": lambda: llm.open_llm.__wrapped__("vllm:small"),
+    "openai": lambda: clients.open_llm.__wrapped__("openai:small"),
+    "vllm": lambda: clients.open_llm.__wrapped__("vllm:small"),
     "laion_clap": lambda: encoders._laion_clap.__wrapped__("laion"),
     "bert_score": lambda: human_evaluation._bert_score(["a"], ["b"]),
     "ray": scale._ray,
@@ -454,8 +454,7 @@ def described(cache, monkeypatch, tmp_path):
     """Neurons of the tiny network on a changed set, and its descriptions where they are given."""
 
     def describe(changed, texts=None, **changes):
-        run = tiny_run(tmp_path, **changes)
-        run.__dict__["probing_set"] = changed
+        run = tiny_run(tmp_path, given={"probing_set": changed}, **changes)
         if texts is not None:
             monkeypatch.setattr(stages, "clip_descriptions", lambda run, control="": texts)
         return run, stages.neurons(run, "ast")

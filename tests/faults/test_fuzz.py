@@ -28,11 +28,11 @@ from safetensors.numpy import save
 from andlib import captions, concepts, kept, paths, probing, recordings, store
 from andlib.errors import InputError
 from andlib.llms import llm, prompts, servers
-from andlib.networks import beats_checkpoints, checkpoints
+from andlib.networks import beats_checkpoints, beats_files, checkpoints, families
 from andlib.pages import claims
 from andlib.pages import section_4_2 as human_evaluation
 from andlib.report import artefact
-from andlib.store import KINDS, Store
+from andlib.store import KINDS, Stage, Store
 
 FULL = bool(os.environ.get("ANDLIB_FAULTS"))
 PROMISED, TESTS, LONGEST = 20_000, 12, 30  # inputs in all; tests below; seconds an input may take, on a busy machine
@@ -49,21 +49,22 @@ JUNK = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(m
 
 READERS = {  # module -> those of its functions that read what others wrote; all of them where none is named
     recordings: (),
-    probing: ("open_folder", "_layout", "_listed", "_is_true", "reading", "table_rows", "_csv_lines", "_json_lines")
+    probing: ("open_folder", "_layout", "_listed", "reading", "table_rows", "_csv_lines", "_json_lines")
     + ("json_pairs", "_clip", "_words", "_classes", "_check_unique", "_refuse", "_fingerprint"),
     captions: ("read_captions", "clean", "_entries", "_batches", "_match", "_named", "_cut_loop", "_check_texts"),
     concepts: ("concept_set", "_concepts_in"),
     servers: ("OpenAILLM._read", "OpenAILLM._quoted"),
-    prompts: ("points", "_is_talk", "acoustic", "ranked"),
+    prompts: ("points", "acoustic", "ranked"),
     llm: ("Completions.__post_init__", "Completions._take", "Completions.ask", "Completions._answer"),
-    store: ("Store", "_load_arrays", "_load_lines", "file_digest"),
-    checkpoints: ("load_target", "_understood", "_target", "_layers", "_classes", "_settings", "_json", "_blocks")
-    + ("_clap_blocks", "_clap_settings", "_whisper_settings"),
-    beats_checkpoints: ("config_from", "_unlike", "_sizes", "read_checkpoint", "_folder_settings", "_object", "layers")
-    + ("_class_names", "_read_file", "_read_safetensors", "_opened", "_named", "_renamed", "_check", "load_beats"),
+    store: ("Store", "_load_arrays", "_load_lines", "file_digest", "read_object"),
+    checkpoints: ("load_target", "_target", "_layers", "_classes", "_settings", "_json"),
+    families: ("_blocks", "_clap_blocks", "_clap_settings", "_whisper_settings"),
+    beats_checkpoints: ("layers", "load_beats"),
+    beats_files: ("config_from", "_unlike", "_sizes", "read_checkpoint", "read_header", "_folder_settings", "_object")
+    + ("_class_names", "_read_file", "_read_safetensors", "_opened", "_named", "_renamed", "_check"),
     artefact: ("check_export", "_wrong_arrays", "_wrong_neurons"),
     human_evaluation: ("read_ratings", "_rating"),
-    kept: ("read", "_whole"),
+    kept: ("read",),
 }
 
 
@@ -307,7 +308,7 @@ VALUES = {
 
 
 def stored(folder, kind):
-    return Store(folder).get("stage", {"kind": kind}, lambda: VALUES[kind], kind)
+    return Store(folder).get(Stage("stage", kind), [kind], lambda: VALUES[kind])
 
 
 @pytest.fixture(scope="module")
@@ -376,7 +377,7 @@ def test_networks(folder, config, inputs, weights):
         assert target.sample_rate > 0
 
 
-BEATS = beats_checkpoints.Config(16, 8, 1, 8, 8, 2, 4, 2, 8, 20)
+BEATS = beats_files.Config(16, 8, 1, 8, 8, 2, 4, 2, 8, 20)
 
 
 @pytest.fixture(scope="module")
@@ -389,8 +390,8 @@ def beats():
     return weights, save({name: value.numpy() for name, value in weights.items()}), file.getvalue()
 
 
-TABLE = f"beats.{beats_checkpoints.SHARED.replace('layers.0', 'layers.1')}"
-SETTINGS = {"model_type": "beats", **asdict(BEATS), **beats_checkpoints.FIXED, "classes": list(CLASSES)}
+TABLE = f"beats.{beats_files.SHARED.replace('layers.0', 'layers.1')}"
+SETTINGS = {"model_type": "beats", **asdict(BEATS), **beats_files.FIXED, "classes": list(CLASSES)}
 
 
 @fuzzed
@@ -474,7 +475,9 @@ def asked():
     shown = [{"method": method, "text": f"what {method} says"} for method in human_evaluation.METHODS]
     neurons = [{"neuron": f"ast/block0.output/{i}", "descriptions": shown} for i in range(2)]
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(human_evaluation, "_asked", lambda run, rows: {"neurons": neurons, "page": "0123456789abcdef"})
+        patched.setattr(
+            human_evaluation, "questionnaire", lambda run, rows: {"neurons": neurons, "page": "0123456789abcdef"}
+        )
         yield {(row["neuron"], method) for row in neurons for method in human_evaluation.METHODS}
 
 

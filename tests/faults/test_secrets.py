@@ -12,10 +12,12 @@ from test_servers import KEY, NOW, completion, environment, serving  # noqa: F40
 import publish
 from andlib import stages
 from andlib.errors import InputError
-from andlib.llms.llm import Sampling, open_llm
+from andlib.llms.clients import open_llm
+from andlib.llms.llm import Sampling
 
 ASKING = """# %%
-from andlib.llms.llm import Sampling, open_llm
+from andlib.llms.clients import open_llm
+from andlib.llms.llm import Sampling
 llm = open_llm("openai:small")
 print(llm, vars(Sampling(7)), list(llm.answers([[{"role": "user", "content": "What?"}]], Sampling(7))))
 """

@@ -1,0 +1,56 @@
+"""The look of the book's figures: colours, marks, legends."""
+
+from collections.abc import Iterable
+from contextlib import suppress
+
+import numpy as np
+import pandas as pd
+
+from andlib.profiles import STRATEGIES
+
+# Okabe and Ito's palette, told apart in every colour vision
+OURS, PAPER, MUTED, SKY, GREEN, PINK, RED = "#0072B2", "#E69F00", "#8A8A8A", "#56B4E9", "#009E73", "#CC79A7", "#D55E00"
+SERIES = tuple(zip((OURS, PAPER, GREEN, PINK, "black", MUTED), "osD^vx", strict=True))  # colours and markers of lines
+NETWORKS = dict(zip(("ast", *STRATEGIES), zip((OURS, MUTED, PINK, GREEN, RED), "oXv^s", strict=True), strict=True))
+SMALL = {"fontsize": "small", "frameon": False}
+
+
+def style() -> None:
+    """One look for the whole book; every figure below has it."""
+    import matplotlib as mpl
+    import seaborn as sns
+
+    sns.set_theme(style="whitegrid", context="notebook", font="DejaVu Sans")
+    mpl.rcParams.update({"figure.dpi": 110, "svg.hashsalt": "andlib", "axes.titlelocation": "left"})
+    with suppress(NameError, ImportError):
+        from matplotlib_inline.backend_inline import set_matplotlib_formats
+
+        get_ipython()  # noqa: F821  only in a notebook
+        set_matplotlib_formats("png", metadata={"Software": None})
+
+
+def hide(axes: Iterable) -> None:
+    for ax in axes:
+        ax.axis("off")
+
+
+def label(axes: np.ndarray, x: str = "", y: str = "") -> None:
+    """Labels of a grid's outer axes."""
+    for ax in axes[-1] if x else ():
+        ax.set_xlabel(x)
+    for ax in axes[:, 0] if y else ():
+        ax.set_ylabel(y)
+
+
+def legend_beside(ax) -> None:
+    ax.legend(loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False)
+
+
+def legend_of_all(ax, columns: int, place: str = "outside lower center") -> None:
+    """One legend for the whole figure, of what one of its panels holds."""
+    ax.figure.legend(*ax.get_legend_handles_labels(), loc=place, ncols=columns, **SMALL)
+
+
+def error(rows: pd.DataFrame, low: str, value: str, high: str) -> np.ndarray:
+    """Lengths of error bars below and above the values [2, rows]."""
+    return np.abs(rows[[low, high]].to_numpy().T - rows[value].to_numpy())
