@@ -7,7 +7,7 @@ import time
 from typing import Any
 
 from andlib import kept
-from andlib.pages.controls import DRAWS, committed, compute
+from andlib.pages.section_4_3 import DRAWS, committed, compute
 from andlib.run import Run
 from andlib.unlearning import strategy_sets
 from making.command import asked

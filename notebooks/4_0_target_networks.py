@@ -41,7 +41,7 @@ made = run.made_by()
 # ## Table 1
 
 # %% tags=["hide-input"]
-accuracy = section_4_0.target_accuracy(run, section_4_0.with_floor(run))
+accuracy = section_4_0.target_accuracy(run, run.beside(section_4_0.FLOOR))
 floors = section_2.difficulty(run)
 floors = floors[floors["set"] == run.probing_set.name]
 al.tables.table1(accuracy, floors, made)

@@ -127,9 +127,10 @@ al.figures.change_matrix(ocp.by_class(ocp.own), run.probing_set.classes, f"{show
 # How many points the summaries of each layer's highest clips hold, which share of them speaks of qualities or events, which share calibration removes, and how many units keep an adjective or a noun.
 
 # %% tags=["hide-input"]
-described = section_4_3.described_layers(run).rename(columns={"with adjective": "adjective", "with noun": "noun"})
+described = section_4_3.described_layers(run)
+heads = {"with adjective": "adjective", "with noun": "noun"}
 formats = dict.fromkeys(["qualities or events", "removed", "adjective", "noun"], ".0%") | {"points": ".1f"}
-al.tables.plain(described, "Descriptions by layer, from all clips", made, formats)
+al.tables.plain(described, "Descriptions by layer, from all clips", made, formats, heads)
 
 # %% [markdown]
 # ## What differs from the paper, and why

@@ -79,15 +79,15 @@ compared = section_4_4.compared(run, results)
 points = dict.fromkeys(["difference", "margin", "95 % from", "to"], "+.1%")
 heads = {"more": "hurts more by the claim", "less": "than", "percents": "silenced, %", "low": "95 % from", "high": "to"}
 ours = compared["claim"] == "beyond layers"
-al.tables.plain(compared[~ours].rename(columns=heads), "Figure 4's claims", made, points)
+al.tables.plain(compared[~ours], "Figure 4's claims", made, points, heads)
 
 # %% [markdown]
 # The paper does not ask whether an attribute matters beyond the layers in which it is common.
 # The same comparison with as many random units in each layer does:
 
 # %% tags=["hide-input"]
-beyond = compared[ours].drop(columns="claim").rename(columns=heads)
-al.tables.plain(beyond, "Each attribute beside random units in the same layers", made, points)
+beyond = compared[ours].drop(columns="claim")
+al.tables.plain(beyond, "Each attribute beside random units in the same layers", made, points, heads)
 
 # %% [markdown]
 # ## Figure 5
@@ -101,7 +101,7 @@ al.figures.adjectives_by_block(by_block);
 # %% tags=["hide-input"]
 trends = section_4_4.depth_trends(by_block)
 heads = {"mean": "adjectives a unit", "mean_low": "95 % from", "mean_high": "to", "rho": "Spearman's ρ with depth", "low": "ρ from", "high": "ρ to"}
-al.tables.plain(trends.rename(columns=heads), "Adjectives and depth", made, dict.fromkeys(heads.values(), ".2f"))
+al.tables.plain(trends, "Adjectives and depth", made, dict.fromkeys(heads.values(), ".2f"), heads)
 
 # %% tags=["hide-input"]
 al.tables.plain(section_4_4.narrowing(trends), "Figure 5's claim, part by part", made)

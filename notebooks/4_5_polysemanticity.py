@@ -70,7 +70,7 @@ al.tables.plain(shares, caption, made, dict.fromkeys(shares.columns[1:], ".1%"))
 tested = section_4_5.trends(shown)
 heads = {"first": "first block", "last": "last block", "rho": "ρ", "holm": "p (Holm)"}
 formats = dict.fromkeys(["first block", "last block"], ".1%") | dict.fromkeys(["ρ", "low", "high"], "+.2f") | dict.fromkeys(["p", "p (Holm)"], ".4f")
-al.tables.plain(tested.drop(columns=["k", "tau"]).rename(columns=heads), f"Trend over depth, K = {run.k}, τ = {tau}", made, formats)
+al.tables.plain(tested.drop(columns=["k", "tau"]), f"Trend over depth, K = {run.k}, τ = {tau}", made, formats, heads)
 
 # %% [markdown]
 # On {glue:text}`title`:

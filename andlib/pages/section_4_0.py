@@ -11,6 +11,8 @@ from andlib.pages.wording import by_model
 from andlib.profiles import LEARNT, TEST
 from andlib.run import Run
 
+FLOOR = "beats_untrained"  # the untrained network with a linear classifier
+
 
 def target_accuracy(run: Run, models: Sequence[str] = ()) -> pd.DataFrame:
     """Table 1: share of clips that each model classifies right, on fold 1 (never trained on) and on folds 2-5.
@@ -28,26 +30,14 @@ def target_accuracy(run: Run, models: Sequence[str] = ()) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def with_floor(run: Run) -> tuple[str, ...]:
-    """The run's models and, where the profile has one, the untrained network with a linear classifier."""
-    floor = ("beats_untrained",) if "beats_untrained" in run.profile.networks and not run.weights else ()
-    return tuple(dict.fromkeys((*run.models, *floor)))
-
-
 def units(run: Run) -> pd.DataFrame:
     """What each network has to be described, and how it is read; one row a model."""
-    networks = [run.target(name) for name in run.models]
-    rows = [
-        {
-            "model": network.name,
-            "layers": len(network.layers),
-            "units": sum(layer.units for layer in network.layers),
-            "that ablation may silence": sum(layer.units for layer in network.layers if layer.hidden),
-            "one number a clip": network.layers[0].pooling,
-            "sampling rate (Hz)": network.sample_rate,
-        }
-        for network in networks
-    ]
+    rows = []
+    for network in map(run.target, run.models):
+        row = {"model": network.name, "layers": len(network.layers)}
+        row["units"] = sum(layer.units for layer in network.layers)
+        row["that ablation may silence"] = sum(layer.units for layer in network.layers if layer.hidden)
+        rows.append(row | {"one number a clip": network.layers[0].pooling, "sampling rate (Hz)": network.sample_rate})
     return pd.DataFrame(rows)
 
 
@@ -74,4 +64,4 @@ def words(run: Run, accuracy: pd.DataFrame, floors: pd.DataFrame) -> dict[str, o
 
 def frames(run: Run) -> dict[str, pd.DataFrame]:
     """What claims and exhibits read of this page."""
-    return {"accuracy": target_accuracy(run, with_floor(run)), "floors": difficulty(run)}
+    return {"accuracy": target_accuracy(run, run.beside(FLOOR)), "floors": difficulty(run)}

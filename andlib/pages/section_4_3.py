@@ -9,32 +9,41 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from andlib import paper, stages
+from andlib import ablation, kept, paper, stages, unlearning
 from andlib.ablation import Effects, UnitSet
+from andlib.descriptions import clip_descriptions
 from andlib.errors import check_choice
-from andlib.pages.controls import beside, controls_of
 from andlib.pages.wording import by_model
 from andlib.run import Run
-from andlib.statistics import holm
-from andlib.unlearning import STRATEGIES, table4_sets, unlearning, unlearnt
+from andlib.statistics import holm, interval
+from andlib.store import Stage, digest
 
+DRAWS, PAGE_DRAWS = 199, 20  # of random sets: what is committed, and where a page's parameters have none committed
+BLOCK = 10  # draws that are stored together
+MATCHED = Stage("matched", "arrays", 2)
 Units = dict[str, dict[str, Sequence[UnitSet]]]  # model -> strategy -> a set of units a class
 CHANGES = ["class", "before", "after", "change", "units"]  # columns of `class_changes`
 
 
 def labelled_units(run: Run) -> Units:
     """The block units that each strategy (random, TAB, DB, OCP) gives to each class, by clips of folds 2-5."""
-    return {model: table4_sets(run, model) for model in run.models}
+    return {model: unlearning.table4_sets(run, model) for model in run.models}
 
 
 def silenced(run: Run, units: Units) -> dict[str, dict[str, Effects]]:
     """What silencing each class's units did to every class on fold 1: model -> strategy -> effects."""
-    return {model: unlearning(run, model, sets) for model, sets in units.items()}
+    return {model: unlearning.unlearning(run, model, sets) for model, sets in units.items()}
 
 
 def controls(run: Run, units: Units) -> dict[str, dict[str, Any]]:
-    """Random sets with as many units in every layer as `units`, shuffled captions and all clips: model -> `compute`."""
-    return {model: controls_of(run, model, sets) for model, sets in units.items()}
+    """What stands beside each model's strategies, see `compute`: what `make controls` kept if it belongs to these sets,
+    else with PAGE_DRAWS draws."""
+    controls = {}
+    for model, sets in units.items():
+        chosen = {name: sets[name] for name in sets if name != "random"}
+        fits = digest(chosen) == digest(unlearning.strategy_sets(run, model))
+        controls[model] = (fits and committed(run, model)) or compute(run, model, chosen, PAGE_DRAWS)
+    return controls
 
 
 def table4(
@@ -55,10 +64,12 @@ def table4(
     """
     rows = []
     for model, strategies in effects.items():
-        ours = [{"model": model, "strategy": name, **unlearnt(effect)} for name, effect in strategies.items()]
+        ours = [
+            {"model": model, "strategy": name, **unlearning.unlearnt(effect)} for name, effect in strategies.items()
+        ]
         rows += beside(ours, controls[model]) if controls else ours
     table = pd.DataFrame(rows)
-    main = table["strategy"].isin(["random", *STRATEGIES])
+    main = table["strategy"].isin(["random", *unlearning.STRATEGIES])
     return table.assign(
         **{f"{name}_holm": holm(table[name].where(main)) for name in ("p", "p_excess") if name in table}
     )
@@ -109,7 +120,7 @@ def words(run: Run, results: pd.DataFrame) -> dict[str, object]:
         "paper_random": printed["random"],
         "largest": ", ".join(f"{strategy} for {model}" for model, strategy in largest.items()),
         "claim": "holds" if set(largest) == {"OCP"} else "does not hold for every network",
-        **{name.lower(): _beyond(rows[name]) for name in STRATEGIES},
+        **{name.lower(): _beyond(rows[name]) for name in unlearning.STRATEGIES},
         **{f"{name.lower()}_shuffled": by_model(gap, "+.2f") for name, gap in shuffled.items()},
         "draws": f"{draws:.0f}",
         "smallest": f"{1 / (draws + 1):.3f}",
@@ -137,3 +148,86 @@ def frames(run: Run) -> dict[str, pd.DataFrame]:
         "water_drops": class_changes(run, shown, "water drops") if there else pd.DataFrame(columns=CHANGES),
         "described": described_layers(run),
     }
+
+
+# Controls that take longer than a page may: matched random sets, shuffled captions, all clips
+
+
+def committed(run: Run, model: str) -> dict[str, Any] | None:
+    """What `make controls` kept of a model, if it belongs to the sets that this run chooses."""
+    controls = kept.read(run.profile.name, "controls").get("models", {}).get(model, {})
+    return controls if controls.get("key") == key(run, model) else None
+
+
+def compute(run: Run, model: str, chosen: Mapping[str, Sequence[UnitSet]], draws: int) -> dict[str, Any]:
+    """Controls beside the strategies of Table 4.
+
+    chosen: strategy -> a set of units a class.
+    Gives key (what they belong to); rows, as `unlearnt`, for `control_sets`;
+    drawn, strategy -> dA and next (see `table4`) of each draw of random sets with as many units in every
+    layer, [draws, 2].
+    """
+    effects = unlearning.unlearning(run, model, unlearning.control_sets(run, model))
+    rows = [{"strategy": strategy, **unlearning.unlearnt(effect)} for strategy, effect in effects.items()]
+    blocks = [_drawn(run, model, chosen, range(i, min(i + BLOCK, draws))) for i in range(0, draws, BLOCK)]
+    drawn = {strategy: np.concatenate([block[strategy] for block in blocks]).tolist() for strategy in chosen}
+    return {"key": key(run, model), "rows": rows, "drawn": drawn}
+
+
+def beside(rows: Sequence[dict[str, Any]], controls: dict[str, Any]) -> list[dict[str, Any]]:
+    """The rows of one model's Table 4 with their excess over random sets, and the rows of its controls.
+
+    rows: as `unlearnt` gives them, with model and strategy. controls: `compute`.
+    """
+    rows = [row | _excess(row, controls["drawn"].get(row["strategy"])) for row in rows]
+    return rows + [{"model": rows[0]["model"], **row} for row in controls["rows"]]
+
+
+def _excess(row: dict[str, Any], drawn: Sequence[Sequence[float]] | None) -> dict[str, float]:
+    if drawn is None:
+        return {}
+    ours, random = row["next"] - row["dA"], np.subtract(*np.transpose(drawn)[::-1])
+    low, high = interval(ours - random)
+    p = (1 + (random >= ours - 1e-12).sum()) / (len(random) + 1)  # the strategy's own sets are one more draw
+    ends = {"excess": ours - random.mean(), "excess_low": low, "excess_high": high}
+    return {**ends, "p_excess": p, "draws": len(random)}
+
+
+def _drawn(
+    run: Run, model: str, chosen: Mapping[str, Sequence[UnitSet]], seeds: Sequence[int]
+) -> dict[str, np.ndarray]:
+    """dA and next of the random sets of each seed: strategy -> float [seeds, 2].
+
+    A set is tried on the clips of its class and of the next one alone: 199 draws on all clips would take hours.
+    """
+    from tqdm import tqdm
+
+    measured = unlearning.bench(run, model)
+    sets = [unlearning.random_sets(run, model, chosen, seed) for seed in seeds]
+    labels, place = measured.tested.labels, list(measured.position)
+    clips_of = [np.flatnonzero(labels == label) for label in range(len(measured.tested.classes))]
+
+    def changes(units: Sequence[UnitSet], before: np.ndarray) -> list[float]:
+        """Mean change of own logit of each class, and of the next, when the class's units are silenced."""
+        changed = np.zeros((len(units), 2))
+        for label, silenced in enumerate(units):
+            if ablation.size(silenced):
+                pair = [clips_of[label], clips_of[(label + 1) % len(units)]]
+                clips = np.concatenate(pair)
+                after = ablation.logits_of(measured.network, measured.features[clips], silenced)[:, place]
+                own = after[np.arange(len(clips)), labels[clips]] - before[clips, labels[clips]]
+                changed[label] = own[: len(pair[0])].mean(), own[len(pair[0]) :].mean()
+        return changed.mean(0).tolist()
+
+    def make():
+        before = measured.logits([{}])[0]
+        bar = tqdm(sets, desc=f"random sets as {model}'s", unit="draw", leave=False)
+        drawn = [{name: changes(draw[f"random as {name}"], before) for name in chosen} for draw in bar]
+        return {name: np.array([draw[name] for draw in drawn]) for name in chosen}
+
+    return run.store.get(MATCHED, [measured.network, measured.tested, sets], make)
+
+
+def key(run: Run, model: str) -> str:
+    """What decides the sets; not the sets themselves, in which another processor may swap two units."""
+    return digest([MATCHED, run.probed(model), run.probing_set, clip_descriptions(run), run.method, stages.NEURONS])

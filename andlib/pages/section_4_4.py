@@ -199,9 +199,9 @@ def adjectives_by_block(run: Run, models: Sequence[str] = ()) -> pd.DataFrame:
     """Figure 5: how many different adjectives each block unit's C_open holds, from all clips; columns model, unit,
     block (from 1), adjectives.
 
-    models: by default the run's, and all others of the profile unless the run's network is another.
+    models: by default the run's and all others of the profile.
     """
-    models = models or dict.fromkeys([*run.models, *(() if run.weights else run.profile.networks)])
+    models = models or run.beside(*run.profile.networks)
     tables = []
     for model in models:
         table = block_units(stages.neurons(run, model))

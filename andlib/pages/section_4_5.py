@@ -188,7 +188,7 @@ def interpretability(run: Run, clusters: int = 11, tau: int = 4, classes: int = 
     printed = paper.numbers()["figures"]["6_11_12_13_uninterpretable"]["tau"]
     taus = {int(k): set(taus) for k, taus in printed.items() if int(k) <= len(where)}
     taus.setdefault(run.k, set()).add(tau)
-    blocks = [(model, *block) for model in lines(run) for block in _blocks(run, model, where, max(taus))]
+    blocks = [(model, *block) for model in run.beside(*CONTROLS) for block in _blocks(run, model, where, max(taus))]
     rows = []
     for k in sorted(taus):
         chance = _readings(counts, random_clips(len(where), k, DRAWS, rng))
@@ -198,12 +198,6 @@ def interpretability(run: Run, clusters: int = 11, tau: int = 4, classes: int = 
             for t in sorted(taus[k]):
                 rows.append({**unit, "tau": t, **_below(ours, t, "share"), **_below(chance, t, "chance")})
     return pd.DataFrame(rows).sort_values(["k", "tau"], kind="stable", ignore_index=True)
-
-
-def lines(run: Run) -> tuple[str, ...]:
-    """The run's models and, as further lines, supervised and untrained BEATs where the profile has them."""
-    further = () if run.weights else tuple(name for name in CONTROLS if name in run.profile.networks)
-    return tuple(dict.fromkeys((*run.models, *further)))
 
 
 def _blocks(run: Run, model: str, where: np.ndarray, k: int):
@@ -253,11 +247,6 @@ def trends(rows: pd.DataFrame) -> pd.DataFrame:
     table = pd.DataFrame(tested)
     table.insert(table.columns.get_loc("verdict"), "holm", holm(table["p"]))
     return table
-
-
-def deeper(shown: pd.DataFrame) -> pd.DataFrame:
-    """Rows of the deeper half of the blocks."""
-    return shown[shown["block"] > shown["block"].max() / 2]
 
 
 def settings(tested: pd.DataFrame) -> pd.DataFrame:

@@ -3,7 +3,7 @@
 import pandas as pd
 
 from andlib import paper
-from andlib.pages.section_4_5 import DRAWS, STARTS, Clusters, chance_by_sizes, clips_of, deeper, trends
+from andlib.pages.section_4_5 import DRAWS, STARTS, Clusters, chance_by_sizes, clips_of, trends
 from andlib.pages.wording import by_model
 from andlib.profiles import MODELS
 from andlib.run import Run
@@ -50,7 +50,8 @@ def _beyond_chance(shown: pd.DataFrame, end: str, sign: int) -> str:
 
 def _verdicts(run: Run, shown: pd.DataFrame, tested: pd.DataFrame, every: pd.DataFrame) -> dict[str, str]:
     """Trends in words, and what they say of the paper's claims. every: the trends of all K and tau."""
-    verdict, deep = (rows.set_index("model")["verdict"] for rows in (tested, trends(deeper(shown))))
+    deeper = shown[shown["block"] > shown["block"].max() / 2]
+    verdict, deep = (rows.set_index("model")["verdict"] for rows in (tested, trends(deeper)))
     counts = every[every["model"].isin(run.models)].groupby("model", sort=False)["verdict"].value_counts()
     counted = [f"{name} {', '.join(f'{word} in {n}' for word, n in counts[name].items())}" for name in run.models]
     missing = [name for name in MODELS if name not in run.models]

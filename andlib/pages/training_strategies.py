@@ -13,8 +13,7 @@ import numpy as np
 import pandas as pd
 
 from andlib import kept, paths, stages, unlearning
-from andlib.pages import section_2 as baselines
-from andlib.pages import section_4_1
+from andlib.pages import section_4_0, section_4_1
 from andlib.profiles import MEASURES, STRATEGIES
 from andlib.run import Run
 
@@ -75,7 +74,7 @@ def measure(run: Run, strategy: str, seed: int) -> dict:
     Gaps: dR - dA of Table 4, units chosen on folds 2-5, effects on fold 1; excess: less that of as many random units
     in the same layers. adjectives, nouns: in the open concepts of block units, on average.
     """
-    accuracy = baselines.target_accuracy(run).set_index("clips").loc["fold 1", "accuracy"]
+    accuracy = section_4_0.target_accuracy(run).set_index("clips").loc["fold 1", "accuracy"]
     named = section_4_1.last_layer(run)
     named = named[named["method"] == "DB"]
     top1 = named[named["function"] == section_4_1.best_function(named, "DB")].set_index("condition")["top1"]
