@@ -12,7 +12,7 @@ import numpy as np
 
 from andlib import ablation, asking, concepts, kept, stages
 from andlib.ablation import UnitSet
-from andlib.pages import section_4_1, section_4_4
+from andlib.pages import section_3_5, section_4_1, section_4_4
 from andlib.pages.audit import EXHIBITS, MODES, NAME, Measures
 from andlib.pages.section_4_5 import most_in_a_cluster, sentence_clusters
 from andlib.profiles import LEARNT, MODELS
@@ -42,7 +42,7 @@ def closed(run: Run, model: str) -> Measures:
         lists = section_4_1.icl(run, model, shots)
         right = [named[:1] == (name,) for named, name in zip(lists, classes, strict=True) if named is not None]
         measures[f"ICL {shots}-shot"] = float(np.mean(right)) if len(right) == len(classes) else None
-    for method, p in reversed(section_4_1.similarities(run).items()):
+    for method, p in section_4_1.similarities(run).items():
         for function in FUNCTIONS:
             ranking = concepts.ranked(stages.closed_scores(run, method, function, u, p), 5)
             identified = concepts.identification(ranking, truth, names @ names.T)
@@ -99,7 +99,7 @@ def _common(one: UnitSet, other: UnitSet) -> float:
 
 def adjectives(run: Run, model: str) -> Measures:
     """Figures 3 and 9: different adjectives kept, neurons that have one (counted by adjective), and the commonest."""
-    counts = section_4_4.common_adjectives(run, model)
+    counts = section_3_5.common_adjectives(run, model)
     commonest = ", ".join(f"{word} {count}" for word, count in counts.head(COMMONEST).items())
     return {"adjectives": float(len(counts)), "mentions": float(counts.sum()), "commonest": commonest}
 

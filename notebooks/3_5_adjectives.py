@@ -26,16 +26,11 @@ summariser: str = "rules"  # who writes the summaries of Figs 3 and 9: rules | l
 llm: str = ""  # language model to ask: smollm2 | transformers:MODEL | openai:MODEL | vllm:MODEL; empty reads kept answers
 
 # %%
-import pandas as pd
-
 import andlib as al
-from andlib import asking, stages, tagging
-from andlib.pages import section_4_4
-from andlib.report.tables import keep, plain
+from andlib.pages import section_3_5
 
 run = al.open_run(globals())
-origins = run.caption_parts
-al.figures.style()
+made = run.made_by(*run.caption_parts)
 
 # %% [markdown]
 # ## What is counted
@@ -46,7 +41,7 @@ al.figures.style()
 # ## Figure 3
 
 # %% mystnb={"figure": {"name": "adjectives-of-one", "caption": "Figure 3: the ten commonest adjectives of one network's neurons."}, "image": {"alt": "Bars: number of neurons for each of the ten commonest adjectives"}} tags=["hide-input"]
-counts = {name: section_4_4.common_adjectives(run, name) for name in run.models}
+counts = {name: section_3_5.common_adjectives(run, name) for name in run.models}
 al.figures.common_adjectives({run.models[0]: counts[run.models[0]]}, 10);
 
 # %% [markdown]
@@ -59,12 +54,8 @@ al.figures.common_adjectives(counts, 20);
 # The same in numbers, for every word that is among a network's twenty; beside it what our list has the word for, and what the language model, asked whether it can describe a sound, answered.
 
 # %% tags=["hide-input"]
-shown = list(dict.fromkeys(word for held in counts.values() for word in held.index[:20]))
-said = asking.verdicts(run, shown)
-told = {True: "yes", False: "no", None: "no answer is kept"}
-common = pd.DataFrame({"adjective": shown, **{name: held.reindex(shown, fill_value=0).to_numpy() for name, held in counts.items()}})
-common = common.assign(**{"our list": [tagging.ACOUSTIC.get(word, "no") for word in shown], run.answerer: [told[said[word]] for word in shown]})
-plain(common, "Neurons that have each common adjective, and what two filters say of it", run.made_by(*origins))
+common = section_3_5.common(run, counts)
+al.tables.plain(common, "Neurons that have each common adjective, and what two filters say of it", made)
 
 # %% [markdown]
 # ## What each filter removes
@@ -73,18 +64,9 @@ plain(common, "Neurons that have each common adjective, and what two filters say
 # *Stop words* are "common", "several" and the like; *negated* words follow "no", "not" or "without" by four words at most; *not acoustic* are words that our list does not hold.
 
 # %% tags=["hide-input"]
-by_rules = [point for name in run.models for points in al.neurons(run, name)["calibrated"] for point in points]
-asked = {name: stages.neurons_by_language_model(run, name) for name in run.models}
-by_llm = [point for table in asked.values() for points in table["calibrated"] for point in points]
-texts = {"summaries by rules" if run.summariser == "rules" else f"summaries by {run.answerer}": by_rules, f"summaries by {run.answerer}, sampled neurons": by_llm, "descriptions of clips": al.clip_descriptions(run)}
-fates = {name: section_4_4.adjective_fates(read) for name, read in texts.items()}
-rows = []
-for name, found in fates.items():
-    for kind in section_4_4.FILTERS:
-        words = found[found["filter"] == kind]
-        rows.append({"text": name, "filter": kind, "adjectives": len(words), "times": int(words["times"].sum()), "commonest": ", ".join(words["adjective"][:6]) or "none"})
-filtered = pd.DataFrame(rows)
-plain(rows, "What the filters make of every adjective", run.made_by(*origins))
+fates = {name: section_3_5.adjective_fates(read) for name, read in section_3_5.texts(run).items()}
+filtered = section_3_5.filtered(fates)
+al.tables.plain(filtered, "What the filters make of every adjective", made)
 
 # %% [markdown]
 # ## The language model's verdicts
@@ -92,48 +74,11 @@ plain(rows, "What the filters make of every adjective", run.made_by(*origins))
 # Of the neurons that the language model described, the adjectives that either filter keeps and the other drops.
 
 # %% tags=["hide-input"]
-kept = fates[f"summaries by {run.answerer}, sampled neurons"]
-judged = kept[kept["filter"].isin(["kept", "not acoustic"])].groupby("adjective")["times"].sum().sort_values(ascending=False, kind="stable")
-verdicts = asking.verdicts(run, judged.index)
-sides = {
-    "both keep": [word for word in judged.index if word in tagging.ACOUSTIC and verdicts[word]],
-    "our list alone": [word for word in judged.index if word in tagging.ACOUSTIC and verdicts[word] is False],
-    "language model alone": [word for word in judged.index if word not in tagging.ACOUSTIC and verdicts[word]],
-    "neither": [word for word in judged.index if word not in tagging.ACOUSTIC and verdicts[word] is False],
-    "no verdict": [word for word in judged.index if verdicts[word] is None],
-}
-plain([{"kept by": side, "adjectives": len(words), "commonest": ", ".join(words[:12]) or "none"} for side, words in sides.items()], f"Our list and {run.answerer}", run.made_by(*origins))
+sides = section_3_5.sides(run, fates)
+al.tables.plain(sides, f"Our list and {run.answerer}", made)
 
 # %% tags=["remove-cell"]
-heads = {name: list(held.index[:20]) for name, held in counts.items()}
-both = {word: [name for name in run.models if word in heads[name]] for word in ("loud", "high-pitched")}
-shared = set.intersection(*map(set, heads.values()))
-share = filtered.set_index(["text", "filter"])["times"]
-
-
-def removed(text):
-    """Share of the adjectives of one kind of text that the filters drop."""
-    total = share[text].sum()
-    return f"{1 - share[text]['kept'] / total:.0%}" if total else "none: there is no such text"
-
-
-keep(
-    title=run.profile.title,
-    network=run.models[0],
-    first=", ".join(heads[run.models[0]][:3]),
-    shared=len(shared),
-    claim="holds" if all(set(names) == set(run.models) for names in both.values()) else "does not hold for both words",
-    loud=", ".join(both["loud"]) or "none",
-    high=", ".join(both["high-pitched"]) or "none",
-    rules_removed=removed(next(iter(texts))),
-    llm_removed=removed(f"summaries by {run.answerer}, sampled neurons"),
-    captions_removed=removed("descriptions of clips"),
-    answerer=run.answerer,
-    described=sum(map(len, asked.values())),
-    alone=len(sides["our list alone"]) + len(sides["language model alone"]),
-    common=common,
-    filtered=filtered,
-)
+al.tables.keep(**section_3_5.words(run, counts, filtered, sides))
 
 # %% [markdown]
 # ## Compared with the paper

@@ -31,27 +31,14 @@ concepts: str = "esc50"  # concept set: esc50 | classes (the probing set's) | ac
 llm: str = ""  # language model to ask: smollm2 | transformers:MODEL | openai:MODEL | vllm:MODEL; empty reads kept answers
 
 # %%
-import re
-from textwrap import shorten
-
-import pandas as pd
-
 import andlib as al
-from andlib import asking, language, stages, summaries
 from andlib.llms import prompts
-from andlib.records import Unit
-from andlib.report.tables import keep, plain
-from andlib.tagging import tag
+from andlib.pages import section_3, section_4_1
 
-run = al.open_run(globals(), unit=str, class_unit=int)
-al.figures.style()
-origins = run.caption_parts
-target = run.target(run.models[0])
-neurons = al.neurons(run, target.name).set_index("unit", drop=False)
-default = al.chosen_unit(target, "")
-drawn = asking.sampled(neurons).query("layer == @default.layer")["unit"]
-address = al.chosen_unit(target, run.extra["unit"] or next(iter(drawn), default.id))
-neuron = neurons.loc[address.id]
+run = al.open_run(globals())
+made = run.made_by(*run.caption_parts)
+address = section_3.neuron_of_the_page(run)
+neurons = section_3.described(run, address)
 
 # %% [markdown]
 # ## The neuron and its activations
@@ -60,8 +47,9 @@ neuron = neurons.loc[address.id]
 # So do we: {glue:text}`unit` is {glue:text}`chosen`, its activation $u_i$ on clip $i$ is the layer's output before any nonlinearity, pooled over tokens ({glue:text}`pooling`), and {glue:text}`clips` clips were played.
 
 # %% mystnb={"figure": {"name": "pipeline-activations", "caption": "Where the highest and lowest clips lie among all clips."}, "image": {"alt": "Histogram of the neuron's activation over all clips, with ticks at its highest and lowest clips"}} tags=["hide-input"]
-u = al.unit_activations(run, target.name)[address.layer][:, address.index]
-al.figures.activation_histogram(u, neuron["highest"], neuron["lowest"], address.id);
+highest, lowest = neurons["rules"]["highest"], neurons["rules"]["lowest"]
+u = al.unit_activations(run, address.model)[address.layer][:, address.index]
+al.figures.activation_histogram(u, highest, lowest, address.id);
 
 # %% [markdown]
 # ## What is said of its clips
@@ -73,24 +61,15 @@ al.figures.activation_histogram(u, neuron["highest"], neuron["lowest"], address.
 # The highest clips:
 
 # %% tags=["hide-input"]
-spoken = al.clip_captions(run)
-told = ("[" + spoken["origin"] + "] " + spoken["text"]).groupby(spoken["clip"]).agg(" ".join)
-
-
-def clips(indices):
-    """Clips with class, activation and captions by origin, to listen to."""
-    chosen = [run.probing_set.clips[i] for i in indices]
-    texts = [f"u = {u[i]:.2f}. {told[clip.name]}" for i, clip in zip(indices, chosen, strict=True)]
-    return al.cards.gallery(run.probing_set, chosen, texts, run.profile.seconds)
-
-
-clips(neuron["highest"])
+clips, texts = section_3.captioned(run, u, highest)
+al.cards.gallery(run.probing_set, clips, texts, run.profile.seconds)
 
 # %% [markdown]
 # The lowest clips:
 
 # %% tags=["hide-input"]
-clips(neuron["lowest"])
+clips, texts = section_3.captioned(run, u, lowest)
+al.cards.gallery(run.probing_set, clips, texts, run.profile.seconds)
 
 # %% [markdown]
 # ## What the descriptions share: $S_h$ and $S_l$
@@ -103,18 +82,7 @@ clips(neuron["lowest"])
 # {glue:text}`answered`
 
 # %% tags=["hide-input"]
-texts = al.clip_descriptions(run)
-
-
-def by_language_model(unit):
-    """The neuron as the language model describes it; none where it was not asked, or one of two answers is missing."""
-    table = asking.summarised(run, neurons.loc[[unit]], texts)
-    return [row for _, row in stages.concluded(run, table, language_model=True).iterrows()] if table["answered"].all() else []
-
-
-described = {writer: row for writer, row in zip(("rules", run.answerer), (neuron, *by_language_model(address.id)), strict=False)}
-points = [{"written by": writer, "summary": name, "point": point} for writer, row in described.items() for name, side in (("S_h", "high"), ("S_l", "low")) for point in row[side]]
-plain(points, f"Summaries of {address.id}", run.made_by(*origins))
+al.tables.plain(section_3.points(neurons), f"Summaries of {address.id}", made)
 
 # %% [markdown]
 # ## Module B: calibration
@@ -125,12 +93,8 @@ plain(points, f"Summaries of {address.id}", run.made_by(*origins))
 # The paper's sentence encoder is all-MiniLM-L12-v2, ours is {glue:text}`encoder`.
 
 # %% tags=["hide-input"]
-calibration = pd.DataFrame(
-    {"written by": writer, "module B": "kept" if point in set(row["calibrated"]) else "removed", "cosine": cosine if like else float("nan"), "point of S_h": point, "closest point of S_l": shorten(like, 100, placeholder=" …") or "–"}
-    for writer, row in described.items()
-    for point, like, cosine in zip(row["high"], row["like"], row["cosine"], strict=True)
-)
-plain(calibration, f"Figure 7 for {address.id}: calibration", run.made_by(*origins), {"cosine": ".3f"})
+calibration = section_3.calibration(neurons)
+al.tables.plain(calibration, f"Figure 7 for {address.id}: calibration", made, {"cosine": ".3f"})
 
 # %% [markdown]
 # {glue:text}`removed`
@@ -143,22 +107,8 @@ plain(calibration, f"Figure 7 for {address.id}: calibration", run.made_by(*origi
 # Nouns, verbs and prepositions, which Section 4.4 of the paper counts, pass rules alone; two words that name one thing are one noun.
 
 # %% tags=["hide-input"]
-PARTS = {"adjective": "adjectives", "noun": "nouns", "verb": "verbs", "preposition": "prepositions"}
-
-
-def words(found):
-    """Distinct words in order of appearance."""
-    return ", ".join(dict.fromkeys(found)) or "none"
-
-
-steps = []
-for writer, row in described.items():
-    tokens = [token for point in row["calibrated"] for token in tag(re.sub(r"^\s*\d+[.)]\s*", "", point))]
-    by_rules = language.open_concepts(row["calibrated"], released="word_lists_by_substring" in run.faults, acoustic=lambda word: True)
-    for part, column in PARTS.items():
-        acoustic = words(row[column]) if part == "adjective" else "–"
-        steps.append({"written by": writer, "part of speech": column, "in the summary": words(t.lemma for t in tokens if t.pos == part), "after rules": words(getattr(by_rules, column)), "after the acoustic filter": acoustic})
-plain(steps, f"Words of the calibrated summary of {address.id}", run.made_by(*origins))
+kept = section_3.words_kept(run, neurons)
+al.tables.plain(kept, f"Words of the calibrated summary of {address.id}", made)
 
 # %% [markdown]
 # ## Module A: closed concepts by TAB and DB
@@ -168,8 +118,8 @@ plain(steps, f"Words of the calibrated summary of {address.id}", run.made_by(*or
 # The first three by each similarity function of [Table 7](4_1_last_layer.ipynb):
 
 # %% tags=["hide-input"]
-closed = al.closed_concepts(run, address)
-plain(closed, f"Closed concepts of {address.id}", run.made_by(*origins))
+closed = section_4_1.closed_concepts(run, address)
+al.tables.plain(closed, f"Closed concepts of {address.id}", made)
 
 # %% [markdown]
 # {glue:text}`disagreement`
@@ -181,42 +131,15 @@ plain(closed, f"Closed concepts of {address.id}", run.made_by(*origins))
 # Below is our whole question with two examples, for {glue:text}`class_unit`, turn by turn as it is sent; what stands in "from" as *the paper* is quoted from its Table 5, slips included.
 
 # %% tags=["hide-input"]
-asked = Unit(target.name, "classifier", run.extra["class_unit"])
-target.check(asked)
-last = [*by_language_model(asked.id), neurons.loc[asked.id]][0]
-read = last["high" if "icl_uncalibrated" in run.faults else "calibrated"]
-chats = {shots: prompts.choice(run.concepts, read, shots) for shots in asking.SHOTS}
-al.tables.table5(prompts.lines(chats[max(asking.SHOTS)]), run.made_by(*origins))
+asked = section_3.class_unit(run)
+chats = section_3.questions(run, asked)
+al.tables.table5(prompts.lines(chats[2]), made)
 
 # %% tags=["hide-input"]
-given = dict(zip(chats, (asking.ask(run, [chat], prompts.CHOICE_SAMPLING, "choices")[0] for chat in chats.values()), strict=True))
-replies = [{"worked examples": str(shots), "answer": answer.text if answer else "none is kept", "read as": words(prompts.ranked(answer.text, run.concepts)) if answer else "–"} for shots, answer in given.items()]
-plain(replies, f"What {run.answerer} answers for {asked.id}", run.made_by(*origins))
+al.tables.plain(section_3.answers(run, chats), f"What {run.answerer} answers for {asked.id}", made)
 
 # %% tags=["remove-cell"]
-layer = target.layer(address.layer)
-first = {row["1."] for row in closed}
-cut = {writer: (rows["module B"] == "removed").sum() for writer, rows in calibration.groupby("written by", sort=False)}
-keep(
-    unit=address.id,
-    chosen="the one that was asked for" if run.extra["unit"] else "the first of those drawn from that layer for the language model",
-    pooling=layer.pooling,
-    clips=len(run.probing_set),
-    caption_prompt=prompts.CAPTION,
-    summary_prompt=prompts.SUMMARY,
-    answerer=run.answerer,
-    most=prompts.CHOICE_SAMPLING.max_tokens,
-    answered="Both are shown." if len(described) > 1 else "Of this neuron it was not asked, or its answer is not kept: the rules stand alone below.",
-    threshold=summaries.THRESHOLD,
-    encoder=run.profile.encoder,
-    removed=" ".join(f"Of {len(described[writer]['high'])} points by {writer}, {count} {'is' if count == 1 else 'are'} removed." for writer, count in cut.items()) or "No point was there to calibrate.",
-    concepts=len(run.concepts),
-    disagreement=f"The {len(closed)} rows put {len(first)} different concepts first." if len(first) > 1 else f"All rows put {first.pop()} first.",
-    class_unit=f"{asked.id}, the logit of “{target.classes[asked.index]}”",
-    calibration=calibration,
-    words=pd.DataFrame(steps),
-    answers=pd.DataFrame(replies),
-)
+al.tables.keep(**section_3.words(run, address, neurons, closed))
 
 # %% [markdown]
 # In an example's answer, the concept that stands first is the paper's; the names behind it are ours.

@@ -31,17 +31,11 @@ llm: str = ""  # language model to ask: smollm2 | transformers:MODEL | openai:MO
 compare_encoder: str = ""  # another sentence encoder for calibration, like all-MiniLM-L12-v2
 
 # %%
-from collections import Counter
-
-import pandas as pd
-
 import andlib as al
-from andlib import asking, stages
-from andlib.pages import section_3_2 as section_3
-from andlib.report.tables import keep, plain
+from andlib.pages import section_3_2
 
-run = al.open_run(globals(), compare_encoder=str)
-origins = run.caption_parts
+run = al.open_run(globals())
+made = run.made_by(*run.caption_parts)
 
 # %% [markdown]
 # ## What is asked
@@ -51,13 +45,11 @@ origins = run.caption_parts
 # Neurons that share their five clips share one question.
 
 # %% tags=["hide-input"]
-described = {name: stages.neurons_by_language_model(run, name) for name in run.models}
-saved = [{"model": name, **asking.questions_saved(al.neurons(run, name))} for name in run.models]
-asked = [{"model": name, "asked about": t.attrs["asked"], "questions": t.attrs["questions"], "answered": len(t), "cut by length": t.attrs["cut"]} for name, t in described.items()]
-plain(asked, f"Neurons that {run.answerer} was asked about", run.made_by(*origins))
+al.tables.plain(section_3_2.asked(run), f"Neurons that {run.answerer} was asked about", made)
 
 # %% tags=["hide-input"]
-plain(pd.DataFrame(saved), "Questions that all neurons would need: one a distinct set of clips", run.made_by(*origins))
+caption = "Questions that all neurons would need: one a distinct set of clips"
+al.tables.plain(section_3_2.questions(run), caption, made)
 
 # %% [markdown]
 # ## What the captions support
@@ -67,10 +59,11 @@ plain(pd.DataFrame(saved), "Questions that all neurons would need: one a distinc
 # By this measure the rules are right by construction, for it is how they write; the next table has no such bias.
 
 # %% tags=["hide-input"]
-counted = section_3.supported(run)
+counted = section_3_2.supported(run)
 heads = {"points": "points a neuron", "claims": "claims a neuron", "shared": "claims shared", "some": "held by one"}
-formats = {"points a neuron": ".1f", "claims a neuron": ".1f"} | dict.fromkeys(["claims shared", "held by one"], ".0%")
-plain(counted.drop(columns="silent").rename(columns=heads), "Support of claims by the captions they were made from", run.made_by(*origins), formats)
+formats = {heads[name]: ".1f" for name in ("points", "claims")} | {heads[name]: ".0%" for name in ("shared", "some")}
+caption = "Support of claims by the captions they were made from"
+al.tables.plain(counted.drop(columns="silent"), caption, made, formats, heads)
 
 # %% [markdown]
 # ## By hand
@@ -82,9 +75,10 @@ plain(counted.drop(columns="silent").rename(columns=heads), "Support of claims b
 # {glue:text}`read`
 
 # %% tags=["hide-input"]
-read = section_3.by_hand(run)
-labels = section_3.labelled(read) if len(read) else pd.DataFrame([{"summariser": "none: this profile has no captions of real recordings", "points": 0}])
-plain(labels, "What reading says of each summariser's points", run.made_by("file"), dict.fromkeys([*section_3.LABELS, "low", "high", "agreement"], ".0%"))
+read = section_3_2.by_hand(run)
+labels = section_3_2.label_table(read)
+formats = dict.fromkeys(labels.columns[2:], ".0%")
+al.tables.plain(labels, "What reading says of each summariser's points", run.made_by("file"), formats)
 
 # %% [markdown]
 # ## Three neurons
@@ -92,15 +86,7 @@ plain(labels, "What reading says of each summariser's points", run.made_by("file
 # The points of either summariser for one classifier neuron of each network.
 
 # %% tags=["hide-input"]
-rows = []
-for name, table in described.items():
-    last = table[table["layer"] == "classifier"].head(1)
-    for unit in last["unit"]:
-        by_rules = al.neurons(run, name).set_index("unit").loc[unit, "high"]
-        by_llm = last.set_index("unit").loc[unit, "high"]
-        title = f"{unit} ({run.target(name).classes[last['index'].iloc[0]]})"
-        rows += [{"neuron": title, "by": "rules", "S_h": " ".join(by_rules)}, {"neuron": title, "by": "language model", "S_h": " / ".join(by_llm)}]
-plain(rows, "S_h by rules and by the language model", run.made_by(*origins))
+al.tables.plain(section_3_2.three_neurons(run), "S_h by rules and by the language model", made)
 
 # %% [markdown]
 # ## Which adjectives are acoustic
@@ -109,13 +95,13 @@ plain(rows, "S_h by rules and by the language model", run.made_by(*origins))
 # Both are compared with {glue:text}`adjectives` adjectives judged by hand before either was looked at, and with each other on those of the language model's summaries.
 
 # %% tags=["hide-input"]
-filters = section_3.adjective_filters(run)
-plain(filters.rename(columns={"yes_one": "one says yes", "yes_other": "other says yes"}), "Agreement of filters of adjectives", run.made_by(), dict.fromkeys(["agreement", "one says yes", "other says yes"], ".0%"))
+filters = section_3_2.adjective_filters(run)
+heads = {"yes_one": "one says yes", "yes_other": "other says yes"}
+formats = dict.fromkeys(["agreement", *heads.values()], ".0%")
+al.tables.plain(filters, "Agreement of filters of adjectives", run.made_by(), formats, heads)
 
 # %% mystnb={"figure": {"name": "adjectives", "caption": "Adjectives of the calibrated summaries, by who wrote and filtered them: the same neurons, all networks."}, "image": {"alt": "Two word clouds: adjectives of summaries by rules, and by the language model"}} tags=["hide-input"]
-of_rules = {name: al.neurons(run, name).set_index("unit").loc[table["unit"]] for name, table in described.items()}
-words = {title: Counter(word for table in tables.values() for row in table["adjectives"] for word in row) for title, tables in (("rules", of_rules), ("language model", described))}
-al.figures.word_clouds(words);
+al.figures.word_clouds(section_3_2.adjectives(run));
 
 # %% [markdown]
 # ## The encoder of calibration
@@ -124,40 +110,12 @@ al.figures.word_clouds(words);
 # `-p compare_encoder all-MiniLM-L12-v2` puts that one's row below, where it can be fetched or is named as a folder.
 
 # %% tags=["hide-input"]
-others = [run.extra["compare_encoder"]] if run.extra["compare_encoder"] else []
-removed = section_3.calibration_by_encoder(run, others)
-plain(removed, "What calibration removes at t = 0.7, all neurons", run.made_by(*origins), dict.fromkeys(["removed", "changed"], ".1%"))
+removed = section_3_2.calibration_by_encoder(run, compare_encoder)
+formats = dict.fromkeys(["removed", "changed"], ".1%")
+al.tables.plain(removed, "What calibration removes at t = 0.7, all neurons", made, formats)
 
 # %% tags=["remove-cell"]
-from andlib.llms import prompts
-
-
-def by_model(summariser, column, spec):
-    """One value of `supported` by model, as text."""
-    rows = counted[counted["summariser"] == summariser].set_index("model")[column]
-    return ", ".join(f"{name} {format(value, spec)}" for name, value in rows.items()) or "no answer is kept"
-
-
-keep(
-    answerer=run.answerer,
-    prompt=prompts.SUMMARY,
-    sampled=asking.SAMPLED,
-    sets=int(read["set"].nunique()) if len(read) else 0,
-    read=f"{read['label'].notna().sum()} of {len(read)} points were read." if len(read) else "This profile has no such captions: see the page on ESC-10.",
-    adjectives=len(asking.labelled_adjectives()),
-    llm_shared=by_model("llm", "shared", ".0%"),
-    llm_some=by_model("llm", "some", ".0%"),
-    llm_points=by_model("llm", "points", ".1f"),
-    rules_points=by_model("rules", "points", ".1f"),
-    llm_by_list=f"{filters['yes_one'].iloc[1]:.0%}",
-    list_agrees=f"{filters['agreement'].iloc[0]:.0%}",
-    llm_agrees=f"{filters['agreement'].iloc[1]:.0%}",
-    supported=counted,
-    by_hand=labels,
-    filters=filters,
-    questions=pd.DataFrame(saved),
-    calibration=removed,
-)
+al.tables.keep(**section_3_2.words(run, counted, read, filters))
 
 # %% [markdown]
 # ## What this says

@@ -30,14 +30,11 @@ audio_encoder: str = "embedded"  # TAB's encoders: embedded | laion_clap | folde
 llm: str = ""  # ICL's language model: smollm2 | transformers:MODEL | openai:MODEL | vllm:MODEL; empty reads kept answers
 
 # %%
-import pandas as pd
-
 import andlib as al
-from andlib.pages import cross_fitting, section_4_1
-from andlib.report.tables import controls, cross_fitted, intervals, keep, named, plain, table2, table7
+from andlib.pages import section_2, section_4_1, section_4_1_words
 
 run = al.open_run(globals())
-al.figures.style()
+made = run.made_by(*run.caption_parts)
 
 # %% [markdown]
 # ## What is measured
@@ -53,87 +50,21 @@ al.figures.style()
 # ## Table 2
 
 # %% tags=["hide-input"]
-results = al.last_layer(run)
-origins = run.caption_parts
-table2(section_4_1.at_best(results), run.made_by(*origins), run.rests_on)
+conditions = {name: section_4_1.conditions_of(run, name) for name in run.models}
+results = section_4_1.last_layer(run, conditions)
+best = section_4_1.at_best(results)
+al.tables.table2(best, made, run.rests_on)
 
 # %% tags=["hide-input"]
 sure = section_4_1.intervals(run, results)
-intervals(sure, run.made_by(*origins), run.rests_on["cosine"])
+al.tables.intervals(sure, made, run.rests_on["cosine"])
 
 # %% tags=["hide-input"]
-controls(section_4_1.at_best(results), run.made_by(*origins))
+al.tables.controls(best, made)
 
 # %% tags=["remove-cell"]
-accuracy = al.target_accuracy(run)
-printed = al.paper.table2("ast").set_index("method")["top1"]
-soft = al.paper.table7("ast").set_index("function").loc["soft_wpmi"]
-keep(paper_db=printed["DB"], paper_tab=printed["TAB"], paper_icl=printed["ICL"])
-keep(soft_top1=soft["top1"], soft_top5=soft["top5"], soft_cos=soft["cos"])
-best = {method: {name: section_4_1.best_function(results[results["model"] == name], method) for name in run.models} for method in ("TAB", "DB")}
-string = results[results["method"] == "string match"].set_index("model")["top1"]
-asked = results[results["method"] == "ICL"].set_index(["model", "function"])
-tested = accuracy[accuracy["clips"] == "fold 1"].set_index("model")["accuracy"]
-
-
-def by_model(values):
-    """Shares as text, `ast 100%, beats_frozen 93%`."""
-    return ", ".join(f"{name} {values[name]:.0%}" for name in run.models)
-
-
-def under(condition, method="DB"):
-    """Top-1 of a method's best function by model under one condition."""
-    chosen = results["function"] == results["model"].map(best[method])
-    shown = results[chosen & (results["method"] == method) & (results["condition"] == condition)].set_index("model")["top1"]
-    return by_model(shown) if len(shown) else "not to be had here"
-
-
-def ranking(values):
-    """Models by falling share, `ast = beats_finetuned > beats_frozen`."""
-    falling = values[list(run.models)].sort_values(ascending=False, kind="stable")
-    signs = ["" if i == 0 else " = " if value == falling.iloc[i - 1] else " > " for i, value in enumerate(falling)]
-    return "".join(sign + name for sign, name in zip(signs, falling.index, strict=True))
-
-
-def of_icl(shots):
-    """ICL's top-1 by model, and how many units got no name or no answer."""
-    rows = [(name, asked.loc[(name, f"{shots}-shot")]) for name in run.models]
-    return ", ".join(f"{name} {row['top1']:.0%} (none named for {row['none']:.0f} of {row['units']})" if row["units"] else f"{name}: no kept answer" for name, row in rows)
-
-
-def gained(pair):
-    """A difference in top-1 by model, in points with its 95 % interval."""
-    rows = sure[sure["compared"] == pair].set_index("model")[["top1", "top1_low", "top1_high"]].dropna() * 100
-    return ", ".join(f"{name} {value:+.0f} ({low:+.0f} … {high:+.0f})" for name, value, low, high in rows.itertuples()) or "no value"
-
-
-every = results[(results["method"] == "DB") & (results["condition"] == "all clips") & (results["function"] == results["model"].map(best["DB"]))].set_index("model")["top1"]
-sounds = results[(results["method"] == "TAB") & (results["condition"] == "all clips") & (results["function"] == results["model"].map(best["TAB"]))].set_index("model")["top1"]
-keep(
-    concepts=len(run.concepts),
-    chance=1 / len(run.concepts),
-    icl=run.rests_on["ICL"],
-    tab=run.rests_on["TAB"],
-    best=", ".join(f"{name} {function}" for name, function in best["DB"].items()),
-    top1=under("all clips"),
-    fold1=under("fold 1"),
-    tab_top1=under("all clips", "TAB"),
-    tab_fold1=under("fold 1", "TAB"),
-    tab_untrained=under("untrained network", "TAB"),
-    icl_one=of_icl(1),
-    icl_two=of_icl(2),
-    order="holds for every network" if all(every[name] > sounds[name] for name in run.models) else f"does not hold for {', '.join(name for name in run.models if every[name] <= sounds[name])}",
-    shuffled=under("shuffled captions"),
-    untrained=under("untrained network"),
-    struck=under("class words struck"),
-    string=by_model(string),
-    beats_string=", ".join(name for name in run.models if every[name] > string[name]) or "none",
-    by_accuracy=ranking(tested),
-    by_top1=ranking(every),
-    units=int(results.loc[results["method"] == "DB", "units"].iloc[0]),
-)
-keep(db_tab=gained("DB − TAB"), db_icl=gained("DB − ICL"), tab_icl=gained("TAB − ICL"))
-keep(last_layer=results, intervals=sure, title=run.profile.title)
+accuracy = section_2.target_accuracy(run)
+al.tables.keep(**section_4_1_words.words(run, best, sure, accuracy))
 
 # %% [markdown]
 # On {glue:text}`title`, DB's best function puts the right class first for these shares of the {glue:text}`units` classifier units: {glue:text}`top1`.
@@ -158,7 +89,7 @@ keep(last_layer=results, intervals=sure, title=run.profile.title)
 # ## Table 7
 
 # %% tags=["hide-input"]
-table7(results, run.made_by(*origins), run.rests_on)
+al.tables.table7(results, made, run.rests_on)
 
 # %% mystnb={"figure": {"name": "function-accuracy", "caption": "Top-1 accuracy of TAB and DB by similarity function. Diamonds are the paper's, on ESC-50."}, "image": {"alt": "For each network, bars of TAB's and DB's top-1 accuracy for five similarity functions: all clips, fold 1 alone, and shuffled captions, with the paper's values as diamonds and chance as a dotted line"}} tags=["hide-input"]
 al.figures.function_accuracy(results);
@@ -177,25 +108,7 @@ al.figures.function_accuracy(results);
 # A classifier unit stands for its class in all five; hidden units of different networks do not correspond, so only the last layer can be read in this way.
 
 # %% tags=["hide-input"]
-cross_fitted(results, run.made_by(*origins), run.rests_on["cosine"])
-
-# %% tags=["remove-cell"]
-crossed = cross_fitting.committed(run)
-of_ast = results[(results["model"] == "ast") & (results["function"] == results["method"].map({method: of.get("ast") for method, of in best.items()}))].set_index(["method", "condition"])["top1"]
-
-
-def heard(method):
-    """AST's top-1 by a method's best function, by who hears each clip."""
-    shown = [f"{condition} {of_ast[method, condition]:.0%}" for condition in ("all clips", "fold 1", "cross-fitted") if (method, condition) in of_ast]
-    return ", ".join(shown) or "AST is not among this page's networks"
-
-
-keep(
-    held_out=", ".join(f"{row['clips']} {row['accuracy']:.1%} ({row['low']:.1%} … {row['high']:.1%})" for row in crossed.get("accuracy", [])) or "no networks were cross-fitted for this profile, so the reading is missing from the table",
-    crossed_db=heard("DB"),
-    crossed_tab=heard("TAB"),
-    crossed_minutes=", ".join(f"{row['seconds'] / 60:.0f}" for row in crossed.get("networks", [])) or "none here",
-)
+al.tables.cross_fitted(results, made, run.rests_on["cosine"])
 
 # %% [markdown]
 # How often the networks are right on what they left out, with 95 % intervals over source recordings: {glue:text}`held_out`.
@@ -209,7 +122,7 @@ keep(
 # What DB's best function calls each unit, on all clips; a tick where it is right. Functions: {glue:text}`best`.
 
 # %% tags=["hide-input"]
-named(pd.concat([al.named_units(run, name, best["DB"][name]) for name in run.models]), run.made_by(*origins))
+al.tables.named(section_4_1.named_units(run, results), made)
 
 # %% [markdown]
 # ## The networks and the captioner
@@ -217,11 +130,12 @@ named(pd.concat([al.named_units(run, name, best["DB"][name]) for name in run.mod
 # A method cannot name what the network has not learnt, nor what the captions do not say.
 
 # %% tags=["hide-input"]
-plain(accuracy, "Accuracy of the target networks, with 95 % intervals over source recordings", run.made_by(), dict.fromkeys(["accuracy", "low", "high"], ".1%"))
+caption = "Accuracy of the target networks, with 95 % intervals over source recordings"
+al.tables.plain(accuracy, caption, run.made_by(), dict.fromkeys(["accuracy", "low", "high"], ".1%"))
 
 # %% tags=["hide-input"]
-names = al.captioner_accuracy(run).groupby("origin").agg(clips=("clips", "sum"), named=("named", "mean")).reset_index()
-plain(names, "How often descriptions name the clip's own class, by origin", run.made_by(*origins), {"named": ".0%"})
+names = section_2.captioner_accuracy(run).groupby("origin").agg(clips=("clips", "sum"), named=("named", "mean"))
+al.tables.plain(names.reset_index(), "How often descriptions name the clip's own class, by origin", made, {"named": ".0%"})
 
 # %% [markdown]
 # ## What differs from the paper, and why

@@ -22,14 +22,15 @@ data_dir: str = ""  # folder with the recordings, for profiles that need one
 captions: str = ""  # caption file (CSV or JSON); empty takes the profile's
 weights: str = ""  # folder or hub id of the network; empty takes the profile's
 mode: str = "corrected"  # corrected | released | names of released faults
-k: int = 5  # highest / lowest activated clips per neuron
 
 # %%
+import pandas as pd
+
 import andlib as al
-from andlib.report.tables import keep, plain
+from andlib.pages import reading_units
 
 run = al.open_run(globals())
-al.figures.style()
+made = run.made_by(*run.caption_parts)
 
 # %% [markdown]
 # ## What is measured
@@ -49,21 +50,14 @@ al.figures.style()
 # ## Table 2 under other readings
 
 # %% tags=["hide-input"]
-readings = al.readings(run)
-keep(readings=readings, title=run.profile.title)
-changed = readings[readings["axis"] != "default"]
-usual = readings[readings["axis"] == "default"].set_index("model")["top1"]
-change = changed["top1"] - changed["model"].map(usual)
-by_axis = changed.assign(change=change).groupby("axis", sort=False)["change"]
-keep(**{f"{axis}_{end}": 100 * value for axis, group in by_axis for end, value in (("least", group.min()), ("most", group.max()))})
-first = changed[changed["reading"] == "first"].set_index("model")["top1"]
-keep(first=", ".join(f"{name} {value:.0%} instead of {usual[name]:.0%}" for name, value in first.items()) or "no network here")
-plain(
-    readings.rename(columns={"top1": "top-1", "top5": "top-5"}),
-    "Table 2 under other readings (DB, all clips)",
-    run.made_by(*run.caption_parts),
-    dict.fromkeys(["top-1", "top-5", "moved"], ".1%"),
-)
+layers = {name: reading_units.readings_of(run, run.target(name)) for name in run.models}
+readings = pd.concat([reading_units.compared(run, name, layers[name]) for name in run.models])
+heads = {"top1": "top-1", "top5": "top-5"}
+formats = dict.fromkeys(["top-1", "top-5", "moved"], ".1%")
+al.tables.plain(readings, "Table 2 under other readings (DB, all clips)", made, formats, heads)
+
+# %% tags=["remove-cell"]
+al.tables.keep(**reading_units.words(run, readings))
 
 # %% [markdown]
 # On {glue:text}`title`, changing one choice alone changes top-1 by

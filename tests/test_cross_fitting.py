@@ -10,8 +10,10 @@ from conftest import tiny_run, tiny_set
 from andlib import paths
 from andlib.activations import record
 from andlib.networks.checkpoints import load_target
+from andlib.pages import cross_fitting
 from andlib.profiles import PROFILES
-from making import cross_fitting, training
+from making import cross_fitting as command
+from making import training
 
 RECIPE = training.Recipe(0.5, 48, 1, width=8, blocks=1, batch=8)
 
@@ -36,14 +38,14 @@ def commit(run, **changed):
 def test_each_clip_is_heard_by_the_network_that_left_its_fold_out():
     folds = np.array([3, 1, 2, 1])
     by_fold = {fold: np.arange(8.0).reshape(4, 2) + 100 * fold for fold in (1, 2, 3)}
-    assert cross_fitting.cross_fit(folds, by_fold).tolist() == [[300, 301], [102, 103], [204, 205], [106, 107]]
+    assert command.cross_fit(folds, by_fold).tolist() == [[300, 301], [102, 103], [204, 205], [106, 107]]
 
 
 def test_accuracy_is_that_of_the_clips_left_out():
     probing_set = tiny_set()
     logits = np.eye(3)[probing_set.labels]
     logits[probing_set.folds == 2] = [1.0, 0.5, 0.0]  # calls every clip of fold 2 a dog
-    found = cross_fitting.held_out_accuracy(probing_set, logits).set_index("clips")
+    found = command.held_out_accuracy(probing_set, logits).set_index("clips")
     assert found["n"].tolist() == [6] * 5 + [30]
     assert found["accuracy"].tolist() == pytest.approx([1, 1 / 3, 1, 1, 1, 26 / 30])
     assert found.loc["fold 1", ["low", "high"]].tolist() == [1, 1]
@@ -59,17 +61,16 @@ def test_logits_are_found_by_the_clips_names(run):
 def test_other_networks_and_other_clips_have_none(run):
     commit(run)
     assert cross_fitting.logits(run, "beats_frozen") is None
-    assert cross_fitting.logits(replace(run, weights="a/network"), "ast") is None
-    other = replace(run)
+    assert cross_fitting.logits(run.using(weights="a/network"), "ast") is None
     clip = replace(tiny_set().clips[0], name="another.wav")
-    other.__dict__["probing_set"] = replace(tiny_set(), clips=(*tiny_set().clips, clip))
-    assert cross_fitting.logits(other, "ast") is None
+    more = replace(tiny_set(), clips=(*tiny_set().clips, clip))
+    assert cross_fitting.logits(run.using(probing_set=more), "ast") is None
 
 
 def test_the_command_trains_what_is_missing_and_commits_what_each_network_says(run, tmp_path, monkeypatch):
-    monkeypatch.setattr(cross_fitting, "open_run", lambda parameters: run)
+    monkeypatch.setattr(command, "open_run", lambda parameters: run)
     monkeypatch.setattr("sys.argv", ["cross_fitting", "--profile", "mini", "--threads", "1"])
-    cross_fitting.main()
+    command.main()
     held = cross_fitting.committed(run)
     assert held["recipe"]["seed"] == 0 and [n["held_out"] for n in held["networks"]] == [1, 2, 3, 4, 5]
     clips = run.probing_set.clips
@@ -83,7 +84,7 @@ def test_the_command_trains_what_is_missing_and_commits_what_each_network_says(r
         assert np.abs(kept[~inside] - found[~inside]).max() > 1e-3
     first = (paths.results() / "mini" / "cross_fitting.json").read_bytes()
     monkeypatch.setattr(training, "train", lambda *_: pytest.fail("trained again"))
-    cross_fitting.main()
+    command.main()
     assert (paths.results() / "mini" / "cross_fitting.json").read_bytes() == first
 
 

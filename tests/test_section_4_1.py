@@ -6,11 +6,10 @@ import pytest
 from conftest import tiny_run
 from scipy.stats import binom
 
-from andlib import responses, stages
-from andlib.pages import section_4_1
+from andlib import responses
+from andlib.pages import cross_fitting, section_4_1, section_4_1_words
 from andlib.pages.section_4_1 import MEASURED
 from andlib.report import tables
-from making import cross_fitting
 
 
 def test_last_layer_has_every_function_and_condition(run):
@@ -36,9 +35,10 @@ def test_one_unit_at_a_time_makes_soft_wpmi_zero(cache):
 
 
 def test_named_units_are_those_that_top_1_counts(run):
-    named = section_4_1.named_units(run, "ast", "wpmi")
-    results = section_4_1.last_layer(run).set_index(["method", "function", "condition"])
-    assert (named["right"] == "yes").mean() == results.loc[("DB", "wpmi", "all clips"), "top1"]
+    results = section_4_1.last_layer(run)
+    named, best = section_4_1.named_units(run, results), section_4_1.best_function(results)
+    results = results.set_index(["method", "function", "condition"])
+    assert (named["right"] == "yes").mean() == results.loc[("DB", best, "all clips"), "top1"]
     assert (named["first"] != named["second"]).all()
     assert ((named["first"] == named["class"]) == (named["right"] == "yes")).all()
 
@@ -48,7 +48,7 @@ def test_cross_fitted_activations_are_one_more_condition(run, monkeypatch):
     plain = responses.unit_activations(run, "ast")["classifier"]
     monkeypatch.setattr(cross_fitting, "logits", lambda run, model: plain[:, [1, 0, 2]])
     results = section_4_1.last_layer(run).set_index(["method", "function", "condition"])
-    monkeypatch.setattr(stages, "unit_activations", lambda *_, **__: {"classifier": plain[:, [1, 0, 2]]})
+    monkeypatch.setattr(section_4_1, "unit_activations", lambda *_, **__: {"classifier": plain[:, [1, 0, 2]]})
     swapped = section_4_1.last_layer(run).set_index(["method", "function", "condition"])
     columns = list(MEASURED)
     for method in ("TAB", "DB"):
@@ -110,6 +110,35 @@ def test_tables_show_points_with_intervals_and_the_readings_there_are(run):
         assert frame["method"].tolist() == ["TAB"] * 5 + ["DB"] * 5
     assert (frame["cross-fitted"] == frame["fold 1"]).all()
     assert tables.cross_fitted(results[results["model"] != "ast"], "", "").frame.empty
+
+
+def test_a_reader_can_compare_under_conditions_of_their_own(run):
+    u, p = section_4_1.conditions_of(run, "ast")["DB", "all clips"]
+    halves = {("DB", "all clips"): (u, p), ("DB", "every other clip"): (u[::2], p[::2])}
+    results = section_4_1.last_layer(run, {"ast": halves})
+    assert results.loc[results["method"] == "DB", "condition"].unique().tolist() == ["all clips", "every other clip"]
+    usual = section_4_1.last_layer(run)
+    usual = usual[(usual["method"] == "DB") & (usual["condition"] == "all clips")]
+    ours = results[(results["method"] == "DB") & (results["condition"] == "all clips")]
+    assert ours[list(MEASURED)].to_numpy().tolist() == usual[list(MEASURED)].to_numpy().tolist()
+
+
+def test_words_are_those_of_the_best_functions(run):
+    frames = section_4_1.frames(run)
+    results, sure = frames["last_layer"], frames["intervals"]
+    accuracy = pd.DataFrame({"model": ["ast"], "clips": "fold 1", "accuracy": 0.5})
+    words = section_4_1_words.words(run, section_4_1.at_best(results), sure, accuracy)
+    best = section_4_1.best_function(results)
+    ours = results[(results["method"] == "DB") & (results["function"] == best)].set_index("condition")["top1"]
+    assert words["best"] == f"ast {best}" and words["by_top1"] == "ast" and words["units"] == 3
+    assert (words["top1"], words["fold1"]) == (f"ast {ours['all clips']:.0%}", f"ast {ours['fold 1']:.0%}")
+    assert words["icl_one"] == "ast: no kept answer" and words["db_icl"] == "no value"
+    assert words["crossed_db"] == f"all clips {ours['all clips']:.0%}, fold 1 {ours['fold 1']:.0%}"
+
+
+def test_networks_of_equal_top_1_are_ranked_as_equal():
+    shares = pd.Series({"ast": 0.5, "beats_finetuned": 0.9, "beats_frozen": 0.5})
+    assert section_4_1_words._ranking(shares) == "beats_finetuned > ast = beats_frozen"
 
 
 def test_best_function_is_the_paper_s_rule():

@@ -9,7 +9,7 @@ MODEL, NAME = "ast", "cross_fitting"
 
 
 def committed(run: Run) -> dict:
-    """What `main` wrote for the run's profile, or an empty dict where nothing is committed.
+    """What is kept for the run's profile, or an empty dict where nothing is committed.
 
     clips: a row a clip; its label, fold and logits, `plain` (of the network that left fold 1 out) and `cross_fitted`.
     accuracy: `held_out_accuracy`. networks: the fold that each left out, seconds of its training and versions.
@@ -23,7 +23,7 @@ def logits(run: Run, model: str) -> np.ndarray | None:
 
     None for other networks than the embedded AST, and where none are committed for the run's clips.
     """
-    held = committed(run) if model == MODEL and not run.weights else {}
-    of = {row["clip"]: row["cross_fitted"] for row in held.get("clips", ())}
+    rows = committed(run).get("clips", ()) if model == MODEL and not run.weights else ()
+    by_clip = {row["clip"]: row["cross_fitted"] for row in rows}
     names = [clip.name for clip in run.probing_set.clips]
-    return np.array([of[name] for name in names], np.float32) if of.keys() >= set(names) else None
+    return np.array([by_clip[name] for name in names], np.float32) if by_clip.keys() >= set(names) else None

@@ -1,5 +1,6 @@
 """Sections 3.2 and 3.5: our rules and a language model side by side, as summarisers and as filters of adjectives."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
@@ -8,6 +9,7 @@ import pandas as pd
 
 from andlib import asking, descriptions, language, paths, stages
 from andlib.llms import prompts
+from andlib.pages.wording import by_model
 from andlib.run import Run
 from andlib.statistics import interval
 
@@ -18,6 +20,35 @@ SUMMARISERS = ("rules", "llm")
 LABELS = ("shared", "some", "none", "empty")
 
 
+def asked(run: Run) -> pd.DataFrame:
+    """How many neurons of each network the language model was asked about, by how many questions, and how many answers
+    it gave."""
+    texts, rows = descriptions.clip_descriptions(run), []
+    for model in run.models:
+        counts = asking.counted(run, asking.sampled(stages.neurons(run, model)), texts)
+        answered = len(stages.neurons_by_language_model(run, model))
+        rows.append((model, counts["asked"], counts["questions"], answered, counts["cut"]))
+    return pd.DataFrame(rows, columns=["model", "asked about", "questions", "answered", "cut by length"])
+
+
+def questions(run: Run) -> pd.DataFrame:
+    """How many questions all neurons of each network would need, as `asking.questions_saved` counts them."""
+    return pd.DataFrame({"model": m, **asking.questions_saved(stages.neurons(run, m))} for m in run.models)
+
+
+def summaries(run: Run) -> pd.DataFrame:
+    """The neurons that the language model has described, two rows each, by our rules and by the language model: columns
+    of `stages.neurons`, model and summariser."""
+    tables = []
+    for model in run.models:
+        by_llm = stages.neurons_by_language_model(run, model)
+        by_rules = stages.neurons(run, model).set_index("unit", drop=False).loc[by_llm["unit"]].reset_index(drop=True)
+        pairs = zip(SUMMARISERS, (by_rules, by_llm), strict=True)
+        table = pd.concat([rows.assign(model=model, summariser=name) for name, rows in pairs])
+        tables.append(table.sort_index(kind="stable"))
+    return pd.concat(tables, ignore_index=True)
+
+
 def points(run: Run) -> pd.DataFrame:
     """Every point of S_h that either summariser wrote for the sampled neurons, and how far the captions support it.
 
@@ -25,20 +56,11 @@ def points(run: Run) -> pd.DataFrame:
     shared (claims that at least half of the K captions make), some (that one of them makes, at least).
     Only neurons that the language model was asked about and answered.
     """
-    texts = descriptions.clip_descriptions(run)
-    rows = []
-    for model in run.models:
-        by_llm = stages.neurons_by_language_model(run, model)
-        by_rules = stages.neurons(run, model).set_index("unit").loc[by_llm["unit"]]
-        for unit, clips, ours, theirs in zip(
-            by_llm["unit"], by_llm["highest"], by_rules["high"], by_llm["high"], strict=True
-        ):
-            captions = [texts[i] for i in clips]
-            for summariser, said in (("rules", ours), ("llm", theirs)):
-                rows += [
-                    {"model": model, "unit": unit, "summariser": summariser, "point": point, **support(point, captions)}
-                    for point in said
-                ]
+    texts, rows = descriptions.clip_descriptions(run), []
+    for neuron in summaries(run).to_dict("records"):
+        captions = [texts[i] for i in neuron["highest"]]
+        keys = {name: neuron[name] for name in ("model", "unit", "summariser")}
+        rows += [{**keys, "point": point, **support(point, captions)} for point in neuron["high"]]
     columns = ["model", "unit", "summariser", "point", "claims", "shared", "some"]
     return pd.DataFrame(rows, columns=columns)
 
@@ -47,10 +69,9 @@ def support(point: str, captions: Sequence[str]) -> dict[str, int]:
     """How many claims a point makes, how many of them at least half of the captions make, and how many one makes."""
     from andlib.mini.consensus import claims
 
-    said = claims(point)
-    held = [sum(claim in claims(caption) for caption in captions) for claim in said]
+    makers = [sum(claim in claims(caption) for caption in captions) for claim in claims(point)]
     half = (len(captions) + 1) // 2
-    return {"claims": len(said), "shared": sum(n >= half for n in held), "some": sum(n > 0 for n in held)}
+    return {"claims": len(makers), "shared": sum(n >= half for n in makers), "some": sum(n > 0 for n in makers)}
 
 
 def supported(run: Run) -> pd.DataFrame:
@@ -63,17 +84,9 @@ def supported(run: Run) -> pd.DataFrame:
     rows = []
     for (model, summariser), group in points(run).groupby(["model", "summariser"], sort=False):
         neurons, claims = group["unit"].nunique(), group["claims"].sum()
-        rows.append(
-            {
-                "model": model,
-                "summariser": summariser,
-                "neurons": neurons,
-                "points": len(group) / neurons,
-                "silent": float((group["claims"] == 0).mean()),
-                "claims": claims / neurons,
-                **(group[["shared", "some"]].sum() / claims),
-            }
-        )
+        counts = {"neurons": neurons, "points": len(group) / neurons, "silent": float((group["claims"] == 0).mean())}
+        shares = {"claims": claims / neurons, **(group[["shared", "some"]].sum() / claims)}
+        rows.append({"model": model, "summariser": summariser, **counts, **shares})
     return pd.DataFrame(rows)
 
 
@@ -100,26 +113,27 @@ def real_captions(run: Run) -> pd.DataFrame:
     rows = []
     for number, (clips, texts, answer) in enumerate(zip(sets, read, given, strict=True), 1):
         by_rules = [point.partition(" ")[2] for point in summarise(texts)]
-        for summariser, said in (("rules", by_rules), ("llm", prompts.points(answer.text) if answer else ())):
-            rows += [[number, ";".join(clips), summariser, point, _judged(point, texts)] for point in said]
+        by_llm = prompts.points(answer.text) if answer else ()
+        for summariser, written in zip(SUMMARISERS, (by_rules, by_llm), strict=True):
+            rows += [[number, ";".join(clips), summariser, point, _judged(point, texts)] for point in written]
     return pd.DataFrame(rows, columns=columns)
 
 
 def _judged(point: str, captions: Sequence[str]) -> str:
-    held = support(point, captions)
-    if not held["claims"]:
+    counts = support(point, captions)
+    if not counts["claims"]:
         return "empty"
-    return "shared" if held["shared"] == held["claims"] else "some" if held["some"] else "none"
+    return "shared" if counts["shared"] == counts["claims"] else "some" if counts["some"] else "none"
 
 
 def by_hand(run: Run) -> pd.DataFrame:
     """`real_captions` with the label that reading gave each point, NaN for one that nobody has read yet."""
     path = paths.results() / run.profile.name / "summaries_by_hand.csv"
-    found = real_captions(run)
+    captions = real_captions(run)
     if not path.is_file():
-        return found.assign(label=np.nan)
+        return captions.assign(label=np.nan)
     keys = ["clips", "summariser", "point"]
-    return found.merge(pd.read_csv(path)[[*keys, "label"]].drop_duplicates(keys), on=keys, how="left")
+    return captions.merge(pd.read_csv(path)[[*keys, "label"]].drop_duplicates(keys), on=keys, how="left")
 
 
 def labelled(points_by_hand: pd.DataFrame) -> pd.DataFrame:
@@ -132,11 +146,32 @@ def labelled(points_by_hand: pd.DataFrame) -> pd.DataFrame:
         drawn = by_set[rng.integers(0, len(by_set), (DRAWS, len(by_set)))].sum(1)
         low, high = interval(drawn[:, 0] / drawn[:, 1])
         shares = {label: float((group["label"] == label).mean()) for label in LABELS}
-        agreement = float((group["label"] == group["judged"]).mean())
-        rows.append(
-            {"summariser": summariser, "points": len(group), **shares, "low": low, "high": high, "agreement": agreement}
-        )
+        counts = {"summariser": summariser, "points": len(group), **shares, "low": low, "high": high}
+        rows.append({**counts, "agreement": float((group["label"] == group["judged"]).mean())})
     return pd.DataFrame(rows)
+
+
+def label_table(read: pd.DataFrame) -> pd.DataFrame:
+    """`labelled`, or a row that says why there is nothing to read. read: `by_hand`."""
+    nothing = {"summariser": "none: this profile has no captions of real recordings", "points": 0}
+    return labelled(read) if len(read) else pd.DataFrame([nothing])
+
+
+def three_neurons(run: Run) -> pd.DataFrame:
+    """S_h of one classifier neuron of each network, by either summariser: columns neuron, by, S_h."""
+    table, rows = summaries(run), []
+    for neuron in table[table["layer"] == "classifier"].groupby("model", sort=False).head(2).to_dict("records"):
+        title = f"{neuron['unit']} ({run.target(neuron['model']).classes[neuron['index']]})"
+        by, separator = ("rules", " ") if neuron["summariser"] == "rules" else ("language model", " / ")
+        rows.append((title, by, separator.join(neuron["high"])))
+    return pd.DataFrame(rows, columns=["neuron", "by", "S_h"])
+
+
+def adjectives(run: Run) -> dict[str, Counter]:
+    """Adjectives of the calibrated summaries by who wrote and filtered them, of the same neurons."""
+    table, names = summaries(run), zip(SUMMARISERS, ("rules", "language model"), strict=True)
+    by_writer = {title: table.loc[table["summariser"] == name, "adjectives"] for name, title in names}
+    return {title: Counter(word for words in lists for word in words) for title, lists in by_writer.items()}
 
 
 def adjective_filters(run: Run) -> pd.DataFrame:
@@ -146,20 +181,18 @@ def adjective_filters(run: Run) -> pd.DataFrame:
     words, undecided (of the language model: neither yes nor no), agreement (share of those decided), yes_one,
     yes_other (shares they call acoustic).
     """
-    by_hand_labels = asking.labelled_adjectives()
-    said = asking.verdicts(run, by_hand_labels)
-    told = {
+    labels = asking.labelled_adjectives()
+    written = {
         word
         for model in run.models
         for summary in set(stages.neurons_by_language_model(run, model)["calibrated"])
         for word in language.open_concepts(summary, acoustic=bool).adjectives
     }
-    of_summaries = asking.verdicts(run, told)
-    by_list = {word: language.is_acoustic(word) for word in (*by_hand_labels, *told)}
+    by_list = {word: language.is_acoustic(word) for word in (*labels, *written)}
     cases = [
-        ("our list", by_list, "by hand", by_hand_labels, by_hand_labels),
-        ("language model", said, "by hand", by_hand_labels, by_hand_labels),
-        ("language model", of_summaries, "our list", by_list, told),
+        ("our list", by_list, "by hand", labels, labels),
+        ("language model", asking.verdicts(run, labels), "by hand", labels, labels),
+        ("language model", asking.verdicts(run, written), "our list", by_list, written),
     ]
     return pd.DataFrame([_agreement(*case) for case in cases])
 
@@ -172,24 +205,54 @@ def _agreement(one: str, first: Mapping, other: str, second: Mapping, words: Ite
     return {"one": one, "other": other, "words": len(words), "undecided": len(words) - len(pairs), **shares}
 
 
-def calibration_by_encoder(run: Run, others: Sequence[str]) -> pd.DataFrame:
+def calibration_by_encoder(run: Run, *others: str) -> pd.DataFrame:
     """How much of S_h calibration removes at t = 0.7 when another encoder measures the cosines (Section 3.4).
 
     One row a model and encoder; columns removed (share of points), changed (share of neurons whose S_h^c differs from
-    that of the profile's encoder).
+    that of the profile's encoder). others: encoders beside it; "" is none.
     """
     rows = []
     for model in run.models:
         table = stages.neurons(run, model)
         usual = list(map(list, table["calibrated"]))
-        for encoder in (run.profile.encoder, *others):
-            other = run.using(profile=replace(run.profile, encoder=encoder))
-            kept = (
-                usual
-                if encoder == run.profile.encoder
-                else list(map(list, stages.concluded(other, table)["calibrated"]))
-            )
+        for encoder in filter(None, (run.profile.encoder, *others)):
+            kept = usual
+            if encoder != run.profile.encoder:
+                other = run.using(profile=replace(run.profile, encoder=encoder))
+                kept = list(map(list, stages.concluded(other, table)["calibrated"]))
             removed = 1 - sum(map(len, kept)) / table["high"].map(len).sum()
             changed = np.mean([a != b for a, b in zip(kept, usual, strict=True)])
             rows.append({"model": model, "encoder": encoder, "removed": removed, "changed": float(changed)})
     return pd.DataFrame(rows)
+
+
+def words(run: Run, counted: pd.DataFrame, read: pd.DataFrame, filters: pd.DataFrame) -> dict[str, object]:
+    """The numbers of the page's sentences. counted: `supported`. read: `by_hand`. filters: `adjective_filters`."""
+    unread = "This profile has no such captions: see the page on ESC-10."
+    rules, llm = (counted[counted["summariser"] == name].set_index("model") for name in SUMMARISERS)
+    return {
+        "answerer": run.answerer,
+        "prompt": prompts.SUMMARY,
+        "sampled": asking.SAMPLED,
+        "sets": read["set"].nunique(),
+        "read": f"{read['label'].notna().sum()} of {len(read)} points were read." if len(read) else unread,
+        "adjectives": len(asking.labelled_adjectives()),
+        "llm_shared": by_model(llm["shared"]) or "no answer is kept",
+        "llm_some": by_model(llm["some"]) or "no answer is kept",
+        "llm_points": by_model(llm["points"], ".1f") or "no answer is kept",
+        "rules_points": by_model(rules["points"], ".1f") or "no answer is kept",
+        "llm_by_list": f"{filters['yes_one'].iloc[1]:.0%}",
+        "list_agrees": f"{filters['agreement'].iloc[0]:.0%}",
+        "llm_agrees": f"{filters['agreement'].iloc[1]:.0%}",
+    }
+
+
+def frames(run: Run) -> dict[str, pd.DataFrame]:
+    """What `make results` keeps of the page."""
+    return {
+        "supported": supported(run),
+        "by_hand": label_table(by_hand(run)),
+        "filters": adjective_filters(run),
+        "questions": questions(run),
+        "calibration": calibration_by_encoder(run, run.extra.get("compare_encoder", "")),
+    }

@@ -1,8 +1,7 @@
 """Section 4.1, Tables 2 and 7: naming the classes of the last layer, and any other unit, by closed concepts."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from itertools import combinations
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import combinations, product
 
 import numpy as np
 import pandas as pd
@@ -12,29 +11,18 @@ from andlib.activations import highest
 from andlib.descriptions import CONTROLS, clip_descriptions
 from andlib.errors import InputError
 from andlib.pages import cross_fitting
-from andlib.profiles import LEARNT, TEST
+from andlib.profiles import TEST
 from andlib.records import Unit
 from andlib.responses import unit_activations
 from andlib.run import Run
 from andlib.similarity import FUNCTIONS
 from andlib.statistics import interval
-from andlib.targets import Layer, Target
+from andlib.targets import Target
 
-METHODS, MEASURED = ("DB", "TAB", "ICL"), ("top1", "top5", "cos")
+MEASURED = ("top1", "top5", "cos")
 DRAWS, SEED = 10_000, 0
 
-
-def last_layer(run: Run) -> pd.DataFrame:
-    """Section 4.1: how often a method names the class of a classifier unit, by similarity function and condition.
-
-    One row a model, method, function (ICL: how many worked examples) and condition; columns top1, top5 (shares of
-    units) and cos (mean cosine of the first concept and the true class; 0 where ICL names none), units (that the
-    language model answered for; all of them elsewhere), none (units for which ICL names no concept). Conditions:
-    "all clips" is the paper's; "fold 1" uses only clips that no network was trained on; "cross-fitted" all clips, each
-    heard by a network that did not learn from it (`cross_fitting`); the others are controls.
-    """
-    rows = [row for model in run.models for row in _last_layer_rows(run, model)]
-    return pd.DataFrame(rows)
+Conditions = dict[tuple[str, str], tuple[np.ndarray, np.ndarray]]  # method, condition -> u, P
 
 
 def best_function(results: pd.DataFrame, method: str = "DB") -> str:
@@ -51,6 +39,55 @@ def at_best(results: pd.DataFrame) -> pd.DataFrame:
     )
 
 
+def similarities(run: Run) -> dict[str, np.ndarray]:
+    """P of TAB and of DB: similarity of every clip and concept; float32 [clips, concepts]."""
+    return {"TAB": stages.sound_similarity(run), "DB": stages.concept_similarity(run, clip_descriptions(run))}
+
+
+def conditions_of(run: Run, model: str) -> Conditions:
+    """What TAB and DB compare under every condition: the classifier's activations u and the similarities P.
+
+    "all clips" is the paper's; "fold 1" uses only clips that no network was trained on; "cross-fitted" all clips, each
+    heard by a network that did not learn from it (`cross_fitting`); the others are controls.
+    """
+    trained, untrained = (unit_activations(run, model, untrained=bare)["classifier"] for bare in (False, True))
+    crossed, test = cross_fitting.logits(run, model), np.isin(run.probing_set.folds, TEST)
+    by_method, conditions = similarities(run), {}
+    for method, p in by_method.items():
+        conditions[method, "all clips"] = trained, p
+        if test.any():  # a set without folds has no fold 1
+            conditions[method, "fold 1"] = trained[test], p[test]
+        conditions[method, "untrained network"] = untrained, p
+    if crossed is not None:
+        conditions |= {(method, "cross-fitted"): (crossed, p) for method, p in by_method.items()}
+    for control in CONTROLS:
+        conditions["DB", control] = trained, stages.concept_similarity(run, clip_descriptions(run, control))
+    return conditions
+
+
+def last_layer(run: Run, conditions: Mapping[str, Conditions] | None = None) -> pd.DataFrame:
+    """Section 4.1: how often a method names the class of a classifier unit, by similarity function and condition.
+
+    One row a model, method, function (ICL: how many worked examples) and condition; columns top1, top5 (shares of
+    units) and cos (mean cosine of the first concept and the true class; 0 where ICL names none), units (that the
+    language model answered for; all of them elsewhere), none (units for which ICL names no concept).
+    conditions: model -> `conditions_of`, by default of every network of the run.
+    """
+    rows: list[dict] = []
+    for model, pairs in (conditions or {name: conditions_of(run, name) for name in run.models}).items():
+        truth, cosine = true_concepts(run, model), name_cosines(run)
+        rows += _asked(run, model, truth, cosine)
+        for (method, condition), (u, p) in pairs.items():
+            for function in FUNCTIONS:
+                scores = stages.closed_scores(run, method, function, u, p)
+                named = concepts.identification(concepts.ranked(scores, 5), truth, cosine)
+                rows.append(_shares(model, method, function, condition, named))
+        mentioned = concepts.ranked(_string_match(run, model), 5)
+        named = concepts.identification(mentioned, truth, cosine)
+        rows.append(_shares(model, "string match", "mentions", "all clips", named))
+    return pd.DataFrame(rows)
+
+
 def intervals(run: Run, results: pd.DataFrame) -> pd.DataFrame:
     """How sure Table 2 is: each method's best function on all clips, and the differences of the methods, with 95 %.
 
@@ -58,37 +95,33 @@ def intervals(run: Run, results: pd.DataFrame) -> pd.DataFrame:
     _low and _high: see `compared`. A pair counts the units that both methods answered for. The functions are those
     that are best for all units, not chosen anew in each draw. results: `last_layer`.
     """
-    rows = []
+    rows, p = [], similarities(run)
     for model in run.models:
-        truth, cosine = _truth(run, model), _name_cosines(run)
+        truth, cosine = true_concepts(run, model), name_cosines(run)
         ours, u = results[results["model"] == model], unit_activations(run, model)["classifier"]
-        best = {method: best_function(ours, method) for method in METHODS}
-        found = {}
-        for method, p in {
-            "DB": stages.concept_similarity(run, clip_descriptions(run)),
-            "TAB": stages.sound_similarity(run),
-        }.items():
-            scores = stages.closed_scores(run, method, best[method], u, p)
-            found[method] = concepts.identification(concepts.ranked(scores, 5), truth, cosine)
-        found["ICL"] = _answered(run, model, int(best["ICL"][0]), truth, cosine)
-        rows += [{"model": model, **row} for row in compared(found)]
+        named = {}
+        for method in ("DB", "TAB"):
+            scores = stages.closed_scores(run, method, best_function(ours, method), u, p[method])
+            named[method] = concepts.identification(concepts.ranked(scores, 5), truth, cosine)
+        named["ICL"] = _answered(run, model, int(best_function(ours, "ICL")[0]), truth, cosine)
+        rows += [{"model": model, **row} for row in compared(named)]
     return pd.DataFrame(rows)
 
 
-def compared(found: Mapping[str, Mapping[str, np.ndarray]]) -> list[dict]:
-    """Means over units of what several readings found, and of the differences of every two, with 95 % intervals.
+def compared(named: Mapping[str, Mapping[str, np.ndarray]]) -> list[dict]:
+    """Means over units of what several methods named, and of the differences of every two, with 95 % intervals.
 
     Units are drawn with replacement, the same for both of a pair: an interval says how far a value rests on which
     classes happened to be asked. It is silent on other clips, captions, answers of the language model and trainings
     of the network; and where all units agree it has no width, which with few units is no certainty.
-    found: reading -> `concepts.identification`; nan is no answer, and such units are left out.
+    named: method -> `concepts.identification`; nan is no answer, and such units are left out.
     """
-    values = {name: {m: np.asarray(of[m], float) for m in MEASURED} for name, of in found.items()}
-    for one, other in combinations(found, 2):
+    values = {name: {m: np.asarray(arrays[m], float) for m in MEASURED} for name, arrays in named.items()}
+    for one, other in combinations(named, 2):
         values[f"{one} − {other}"] = {m: values[one][m] - values[other][m] for m in MEASURED}
     return [
-        {"compared": name, **{column: value for m in MEASURED for column, value in _resampled(m, of[m]).items()}}
-        for name, of in values.items()
+        {"compared": name, **{column: value for m in MEASURED for column, value in _resampled(m, arrays[m]).items()}}
+        for name, arrays in values.items()
     ]
 
 
@@ -102,63 +135,26 @@ def _resampled(name: str, values: np.ndarray) -> dict[str, float]:
     return {name: float(kept.mean()), f"{name}_low": low, f"{name}_high": high}
 
 
-def similarities(run: Run) -> dict[str, np.ndarray]:
-    """P of DB and of TAB: similarity of every clip and concept; float32 [clips, concepts]."""
-    return {
-        "DB": stages.concept_similarity(run, clip_descriptions(run)),
-        "TAB": stages.sound_similarity(run),
-    }
+def true_concepts(run: Run, model: str) -> list[int]:
+    """Which concept each classifier unit stands for; raises InputError where the concept set lacks one."""
+    classes = run.target(model).classes
+    strangers = [name for name in classes if name not in run.concepts]
+    if strangers:
+        raise InputError(f"Classes {strangers[:3]} of {model} are not in the concept set, so no answer could be right.")
+    return [run.concepts.index(name) for name in classes]
 
 
-def _truth(run: Run, model: str) -> list[int]:
-    """Which concept each classifier unit stands for."""
-    return [run.concepts.index(name) for name in _known_classes(run, model)]
-
-
-def _name_cosines(run: Run) -> np.ndarray:
+def name_cosines(run: Run) -> np.ndarray:
     """Cosines of the encoded names of concepts, [concepts, concepts]."""
     names = stages.embeddings(run, run.concepts, run.profile.encoder)
     return names @ names.T
 
 
-def _last_layer_rows(run: Run, model: str):
-    truth, cosine = _truth(run, model), _name_cosines(run)
-    trained = unit_activations(run, model)["classifier"]
-    untrained = unit_activations(run, model, untrained=True)["classifier"]
-    p = {"TAB": stages.sound_similarity(run), "DB": stages.concept_similarity(run, clip_descriptions(run))}
-    test = np.isin(run.probing_set.folds, TEST)
-    cases = {
-        (method, condition): case
-        for method in p
-        for condition, case in {
-            "all clips": (trained, p[method]),
-            "fold 1": (trained[test], p[method][test]),
-            "untrained network": (untrained, p[method]),
-        }.items()
-    }
-    held_out = cross_fitting.logits(run, model)
-    cases |= {(method, "cross-fitted"): (held_out, p[method]) for method in p if held_out is not None}
-    cases |= {
-        ("DB", control): (trained, stages.concept_similarity(run, clip_descriptions(run, control)))
-        for control in CONTROLS
-    }
-    yield from _asked(run, model, truth, cosine)
-    for (method, condition), (u, similarities) in cases.items():
-        if not len(u):
-            continue  # a set without folds has no fold 1
-        for function in FUNCTIONS:
-            scores = stages.closed_scores(run, method, function, u, similarities)
-            found = concepts.identification(concepts.ranked(scores, 5), truth, cosine)
-            yield _identified(model, method, function, condition, found)
-    found = concepts.identification(concepts.ranked(_string_match(run, trained), 5), truth, cosine)
-    yield _identified(model, "string match", "mentions", "all clips", found)
-
-
-def _asked(run: Run, model: str, truth: Sequence[int], cosine: np.ndarray):
+def _asked(run: Run, model: str, truth: Sequence[int], cosine: np.ndarray) -> Iterator[dict]:
     """ICL's rows, one for each number of worked examples."""
     for shots in asking.SHOTS:
-        found = _answered(run, model, shots, truth, cosine)
-        yield _identified(model, "ICL", f"{shots}-shot", "all clips", found) | {"none": int(np.nansum(found["none"]))}
+        named = _answered(run, model, shots, truth, cosine)
+        yield _shares(model, "ICL", f"{shots}-shot", "all clips", named) | {"none": int(np.nansum(named["none"]))}
 
 
 def _answered(run: Run, model: str, shots: int, truth: Sequence[int], cosine: np.ndarray) -> dict[str, np.ndarray]:
@@ -166,14 +162,14 @@ def _answered(run: Run, model: str, shots: int, truth: Sequence[int], cosine: np
 
     One ranked list a unit, so that its first five hold its first; naming none is a wrong answer.
     """
-    found = {column: np.full(len(truth), np.nan) for column in (*MEASURED, "none")}
+    values = {column: np.full(len(truth), np.nan) for column in (*MEASURED, "none")}
     for unit, (named, true) in enumerate(zip(icl(run, model, shots), truth, strict=True)):
         if named is not None:
             ranking = [run.concepts.index(name) for name in named]
-            found["top1"][unit], found["top5"][unit] = ranking[:1] == [true], true in ranking[:5]
-            found["cos"][unit] = cosine[ranking[0], true] if ranking else 0
-            found["none"][unit] = not ranking
-    return found
+            values["top1"][unit], values["top5"][unit] = ranking[:1] == [true], true in ranking[:5]
+            values["cos"][unit] = cosine[ranking[0], true] if ranking else 0
+            values["none"][unit] = not ranking
+    return values
 
 
 def icl(run: Run, model: str, shots: int) -> list[tuple[str, ...] | None]:
@@ -186,111 +182,53 @@ def icl(run: Run, model: str, shots: int) -> list[tuple[str, ...] | None]:
     return [named.get(unit) for unit in range(len(run.target(model).classes))]
 
 
-def named_units(run: Run, model: str, function: str) -> pd.DataFrame:
-    """What DB calls each classifier unit, on all clips: one row a unit; columns model, class, first, second,
-    right."""
-    classes = _known_classes(run, model)
-    u = unit_activations(run, model)["classifier"]
-    scores = stages.closed_scores(run, "DB", function, u, stages.concept_similarity(run, clip_descriptions(run)))
-    first, second = (np.array(run.concepts)[column] for column in concepts.ranked(scores, 2).T)
-    right = np.where(first == np.array(classes), "yes", "no")
-    return pd.DataFrame({"model": model, "class": classes, "first": first, "second": second, "right": right})
-
-
-def _identified(model: str, method: str, function: str, condition: str, found: Mapping[str, np.ndarray]) -> dict:
-    known = {column: found[column][~np.isnan(found[column])] for column in MEASURED}
+def _shares(model: str, method: str, function: str, condition: str, named: Mapping[str, np.ndarray]) -> dict:
+    """A row of `last_layer`. named: `concepts.identification`."""
+    known = {column: named[column][~np.isnan(named[column])] for column in MEASURED}
     shares = {column: float(values.mean()) if len(values) else np.nan for column, values in known.items()}
     keys = {"model": model, "method": method, "function": function, "condition": condition}
     return {**keys, **shares, "units": len(known["top1"])}
 
 
-def _string_match(run: Run, u: np.ndarray) -> np.ndarray:
+def _string_match(run: Run, model: str) -> np.ndarray:
     """The control without any encoder: how many of a unit's K highest clips have a description naming each concept."""
-    texts = clip_descriptions(run)
+    texts, u = clip_descriptions(run), unit_activations(run, model)["classifier"]
     named = np.array([[language.mentions(text, name) for name in run.concepts] for text in texts], float)
     return named[highest(u, run.k)].sum(0)
 
 
-def _known_classes(run: Run, model: str) -> tuple[str, ...]:
-    classes = run.target(model).classes
-    strangers = [name for name in classes if name not in run.concepts]
-    if strangers:
-        raise InputError(f"Classes {strangers[:3]} of {model} are not in the concept set, so no answer could be right.")
-    return classes
+def named_units(run: Run, results: pd.DataFrame) -> pd.DataFrame:
+    """What DB's best function calls each classifier unit, on all clips: one row a unit; columns model, class, first,
+    second, right. results: `last_layer`."""
+    tables = []
+    for model, ours in results.groupby("model", sort=False):
+        u, p = unit_activations(run, model)["classifier"], similarities(run)["DB"]
+        scores = stages.closed_scores(run, "DB", best_function(ours), u, p)
+        first, second = (np.array(run.concepts)[column] for column in concepts.ranked(scores, 2).T)
+        classes = [run.concepts[i] for i in true_concepts(run, model)]
+        right = np.where(first == np.array(classes), "yes", "no")
+        columns = {"model": model, "class": classes, "first": first, "second": second, "right": right}
+        tables.append(pd.DataFrame(columns))
+    return pd.concat(tables)
 
 
-def readings(run: Run) -> pd.DataFrame:
-    """How far Table 2 moves with what the paper leaves open: how a layer's output becomes one number a clip and unit.
-
-    One row a model and reading of its classes' units; columns axis, reading, top1 and top5 (DB on all clips, by the
-    function that is best for the default reading), function, moved (share of units whose first concept differs from
-    the default's).
-    """
-    names, p = (
-        stages.embeddings(run, run.concepts, run.profile.encoder),
-        stages.concept_similarity(run, clip_descriptions(run)),
-    )
-    rows = []
-    for model in run.models:
-        truth = [run.concepts.index(name) for name in _known_classes(run, model)]
-        layers = _readings(run, run.target(model))
-        network = replace(run.target(model), layers=tuple(layers.values()))  # all are read in one pass
-        u = unit_activations(run, network).values()
-        ranked = [{f: concepts.ranked(stages.closed_scores(run, "DB", f, x, p), 5) for f in FUNCTIONS} for x in u]
-        found = [{f: concepts.identification(r[f], truth, names @ names.T) for f in FUNCTIONS} for r in ranked]
-        best = max(FUNCTIONS, key=lambda f: (found[0][f]["top1"].mean(), found[0][f]["top5"].mean()))  # noqa: B023
-        for (axis, reading), order, shares in zip(layers, ranked, found, strict=True):
-            moved = (order[best][:, 0] != ranked[0][best][:, 0]).mean()
-            top = {column: float(shares[best][column].mean()) for column in ("top1", "top5")}
-            rows.append(
-                {"model": model, "axis": axis, "reading": reading, **top, "function": best, "moved": float(moved)}
-            )
-    return pd.DataFrame(rows)
-
-
-def _readings(run: Run, network: Target) -> dict[tuple[str, str], Layer]:
-    """Axis and reading -> the layer so read: the classifier under other poolings and nonlinearities, and directions in
-    the last block that mean classes."""
-    last, classifier = network.layers[-2], network.layers[-1]
-    weights = network.module.get_submodule(classifier.module).weight.detach().numpy().T
-    means = _class_means(run, unit_activations(run, network)[last.name], network.classes)
-    poolings = ("max", "first") if classifier.pooling != "none" else ()
-    readings = {
-        ("default", f"classifier, {classifier.pooling}"): classifier,
-        **{("pooling", name): classifier.read(pooling=name) for name in poolings},
-        **{("nonlinearity", name): classifier.read(nonlinearity=name) for name in ("relu", "gelu")},
-        ("readout", f"{last.name}, classifier's weights"): last.read(readout=weights),
-        ("readout", f"{last.name}, class means"): last.read(readout=means),
-    }
-    return {key: replace(layer, name=": ".join(key)) for key, layer in readings.items()}
-
-
-def _class_means(run: Run, u: np.ndarray, classes: Sequence[str]) -> np.ndarray:
-    """For each class, its clips' mean less that of all others, on folds 2-5; float32 [units, classes]."""
-    learnt = np.isin(run.probing_set.folds, LEARNT)
-    labels = np.array([clip.label for clip in run.probing_set.clips])
-    member = [learnt & (labels == name) for name in classes]
-    return np.stack([u[m].mean(0) - u[learnt & ~m].mean(0) for m in member], 1)
-
-
-def closed_concepts(run: Run, unit: Unit, network: Target | None = None) -> list[dict[str, str]]:
+def closed_concepts(run: Run, unit: Unit, network: Target | None = None) -> pd.DataFrame:
     """TAB's and DB's three best concepts for one unit by each similarity function, all units of its layer scored
-    together.
+    together: columns method, function, 1., 2. and 3.
 
     network: the target, where it is not one of the profile's.
     """
     network = network or run.target(unit.model)
     network.check(unit)
-    u = unit_activations(run, network)[unit.layer]
-    hidden = network.layer(unit.layer).hidden
-    rows = []
-    for method, p in {
-        "TAB": stages.sound_similarity(run),
-        "DB": stages.concept_similarity(run, clip_descriptions(run)),
-    }.items():
-        for function in FUNCTIONS:
-            scores = stages.closed_scores(run, method, function, u, p, hidden=hidden)
-            best = concepts.ranked(scores[unit.index : unit.index + 1], 3)[0]
-            named = {f"{place}.": run.concepts[i] for place, i in enumerate(best, 1)}
-            rows.append({"method": f"{method} ({run.rests_on[method]})", "function": function, **named})
-    return rows
+    u, hidden, rows = unit_activations(run, network)[unit.layer], network.layer(unit.layer).hidden, []
+    for (method, p), function in product(similarities(run).items(), FUNCTIONS):
+        scores = stages.closed_scores(run, method, function, u, p, hidden=hidden)
+        best = concepts.ranked(scores[unit.index : unit.index + 1], 3)[0]
+        rows.append([f"{method} ({run.rests_on[method]})", function, *(run.concepts[i] for i in best)])
+    return pd.DataFrame(rows, columns=["method", "function", "1.", "2.", "3."])
+
+
+def frames(run: Run) -> dict[str, pd.DataFrame]:
+    """What `make results` keeps of the page."""
+    results = last_layer(run)
+    return {"last_layer": results, "intervals": intervals(run, results)}

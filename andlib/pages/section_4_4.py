@@ -3,14 +3,13 @@
 chosen_units ─► silenced ─► curves, compared
 """
 
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import product
 
 import numpy as np
 import pandas as pd
 
-from andlib import ablation, language, paper, stages, tagging
+from andlib import ablation, paper, stages
 from andlib.ablation import UnitSet
 from andlib.pages.wording import by_model
 from andlib.profiles import LEARNT, TEST
@@ -33,7 +32,6 @@ COMPARISONS = (  # claim, what hurts more by it, what less, percents averaged ov
     *(("f4c_single", "basic adjectives", word, PERCENT, 0.0) for word in BASIC),
     *(("beyond layers", name, f"{name}, same layers", (MATCHED_AT,), 0.0) for name in ATTRIBUTES[1:]),
 )
-FILTERS = ("stop word", "negated", "not acoustic", "kept")
 
 
 def amount(neurons: pd.DataFrame, attribute: str) -> np.ndarray:
@@ -246,34 +244,6 @@ def narrowing(trends: pd.DataFrame) -> pd.DataFrame:
         "BEATs-frozen: fewer than AST": (ast["mean_low"] - frozen["mean_high"], ast["mean_high"] - frozen["mean_low"]),
     }
     return pd.DataFrame({"part": list(parts), "verdict": [verdict(*ends) for ends in parts.values()]})
-
-
-def common_adjectives(run: Run, model: str) -> pd.Series:
-    """Figures 3 and 9: how many of all linear-layer neurons have each adjective in C_open; the commonest first."""
-    held = Counter(word for words in stages.neurons(run, model)["adjectives"] for word in sorted(set(words)))
-    return pd.Series(dict(held.most_common()), name="neurons", dtype=int)
-
-
-def adjective_fates(texts: Iterable[str]) -> pd.DataFrame:
-    """What the filters of Section 3.5 do with every adjective of some texts.
-
-    One row a filter and adjective, columns filter (one of FILTERS: the rule-based ones, our list of acoustic words, or
-    none), adjective, times. Negated are those that "no", "not" or "without" goes before by four words at most.
-    """
-    found: Counter = Counter()
-    for text, times in Counter(texts).items():
-        tokens = tagging.tag(text)
-        passed = list(language.adjectives_of(tokens))
-        for word, token, _ in passed:
-            acoustic = "kept" if language.is_acoustic(word) else "not acoustic"
-            found["negated" if token.negated else acoustic, word] += times
-        stopped = {id(token) for token in tokens} - {id(token) for _, token, _ in passed}
-        for token in tokens:
-            if token.pos == "adjective" and id(token) in stopped:
-                found["stop word", token.lemma] += times
-    rows = [(FILTERS.index(kind), kind, word, times) for (kind, word), times in found.items()]
-    rows.sort(key=lambda row: (row[0], -row[3], row[2]))
-    return pd.DataFrame([row[1:] for row in rows], columns=["filter", "adjective", "times"])
 
 
 def words(

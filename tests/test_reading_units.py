@@ -11,7 +11,7 @@ from andlib import responses, stages
 from andlib.errors import InputError
 from andlib.networks import beats
 from andlib.networks.beats_files import Config, save
-from andlib.pages import section_4_1
+from andlib.pages import reading_units, section_4_1
 from andlib.run import open_run
 
 SMALL = Config(16, 8, 2, 12, 24, 2, 16, 4, 32, 80)
@@ -32,9 +32,7 @@ def beats_run(beats_folder, tmp_path):
     def make(**changes):
         run = tiny_run(tmp_path, **changes)
         profile = replace(run.profile, networks={"beats_frozen": str(beats_folder)})
-        changed = replace(run, profile=profile, models=("beats_frozen",))
-        changed.__dict__["probing_set"] = tiny_set()
-        return changed
+        return run.using(profile=profile, models=("beats_frozen",), probing_set=tiny_set())
 
     return make
 
@@ -83,7 +81,7 @@ def test_neurons_of_the_faults_are_not_those_of_the_corrected_run(beats_run):
 
 def test_readings_start_from_the_logits_and_change_one_choice_each(beats_run):
     run = beats_run()
-    frame = section_4_1.readings(run)
+    frame = reading_units.frames(run)["readings"]
     assert list(frame["axis"]) == [
         "default",
         "pooling",
@@ -97,12 +95,15 @@ def test_readings_start_from_the_logits_and_change_one_choice_each(beats_run):
     usual = usual[(usual["condition"] == "all clips") & (usual["method"] == "DB")]
     assert frame.loc[0, "top1"] == usual["top1"].max() and frame.loc[0, "moved"] == 0
     assert frame["moved"].between(0, 1).all() and frame["top1"].le(frame["top5"]).all()
+    words, change = reading_units.words(run, frame), 100 * (frame["top1"] - frame.loc[0, "top1"])
+    assert (words["pooling_least"], words["pooling_most"]) == (change[1:3].min(), change[1:3].max())
+    assert words["first"] == f"beats_frozen {frame.loc[2, 'top1']:.0%} instead of {frame.loc[0, 'top1']:.0%}"
 
 
 def test_readouts_are_the_directions_they_say(beats_run):
     run = beats_run()
     target = run.target("beats_frozen")
-    layers = {axis + "/" + reading: layer for (axis, reading), layer in section_4_1._readings(run, target).items()}
+    layers = {axis + "/" + reading: layer for (axis, reading), layer in reading_units.readings_of(run, target).items()}
     u = responses.unit_activations(run, replace(target, layers=tuple(layers.values())))
     fc2 = responses.unit_activations(run, "beats_frozen")["block1.fc2"]
     weights = target.module.fc.weight.detach().numpy()

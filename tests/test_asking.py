@@ -2,7 +2,6 @@
 
 import json
 import shutil
-from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -11,13 +10,13 @@ from conftest import CLASSES, tiny_run, tiny_set
 
 import andlib.mini.synthesis
 import andlib.run
-from andlib import descriptions, kept, paths, stages
+from andlib import asking, descriptions, paths, stages
 from andlib.errors import InputError
 from andlib.llms import prompts
 from andlib.llms.clients import SMOLLM2
 from andlib.llms.llm import Answer, Completions, checked
-from andlib.pages import section_3_2 as section_3
-from andlib.pages import section_4_1
+from andlib.pages import section_3_2, section_4_1
+from making import answers, command
 
 THEMES = (
     "A purple and loud hiss.",
@@ -56,15 +55,13 @@ class Scripted:
 
 
 @pytest.fixture
-def asking(run, cache, tmp_path):
+def scripted(run, cache, tmp_path):
     """Opens a run of the tiny network that asks a scripted model; its answers are this test's alone."""
     stages.neurons(run, "ast")
 
     def open_with(model, **changes):
-        asking = tiny_run(cache, **changes)
-        vars(asking)["language_model"] = model
-        vars(asking)["completions"] = Completions(tmp_path / "completions.jsonl")
-        return asking
+        records = {"language_model": model} if model else {}
+        return tiny_run(cache, **changes).using(completions=Completions(tmp_path / "completions.jsonl"), **records)
 
     return open_with
 
@@ -77,11 +74,11 @@ def units(*sets) -> pd.DataFrame:
 # ---- summaries
 
 
-def test_equal_sets_of_clips_share_one_question(asking):
+def test_equal_sets_of_clips_share_one_question(scripted):
     model = Scripted(lambda words: f"Hello!\n1. It is number {sum(map(ord, words))}.")
-    run = asking(model)
+    run = scripted(model)
     texts = descriptions.clip_descriptions(run)
-    table = asking.summarised(run, units([0, 1, 2], [2, 0, 1], [0, 1, 3]), texts)
+    table = asking.summaries(run, units([0, 1, 2], [2, 0, 1], [0, 1, 3]), texts)
     assert len(model.asked) == 3  # two sets of highest clips, one of lowest
     assert table["high"][0] == table["high"][1] != table["high"][2] and table["answered"].all()
     assert all(len(points) == 1 for points in table["high"])
@@ -94,27 +91,30 @@ def test_questions_saved_are_counted():
     assert asking.questions_saved(table) == {"units": 3, "summaries": 6, "questions": 2}
 
 
-def test_kinds_say_what_a_point_speaks_of(asking):
-    run = asking(Scripted("1. Loud.\n2. Something barks.\n3. A helicopter.\n4. A loud dog barks.\n5. They are alike."))
-    table = asking.summarised(run, units([0, 1, 2]), descriptions.clip_descriptions(run))
+def test_kinds_say_what_a_point_speaks_of(scripted):
+    run = scripted(
+        Scripted("1. Loud.\n2. Something barks.\n3. A helicopter.\n4. A loud dog barks.\n5. They are alike.")
+    )
+    table = asking.summaries(run, units([0, 1, 2]), descriptions.clip_descriptions(run))
     assert table["kinds"][0] == ["quality", "event", "source", "quality", ""]
 
 
-def test_an_answer_cut_by_length_is_counted_once(asking):
-    run = asking(Scripted(Answer("1. Rain", "length")))
-    table = asking.summarised(run, units([0, 1, 2], [1, 2, 0], [3, 4, 5]), descriptions.clip_descriptions(run))
-    assert table.attrs["cut"] == 3 and table["high"].tolist() == [("Rain",)] * 3
+def test_an_answer_cut_by_length_is_counted_once(scripted):
+    run = scripted(Scripted(Answer("1. Rain", "length")))
+    table, texts = units([0, 1, 2], [1, 2, 0], [3, 4, 5]), descriptions.clip_descriptions(run)
+    assert asking.counted(run, table, texts) == {"asked": 3, "questions": 3, "cut": 3}
+    assert asking.summaries(run, table, texts)["high"].tolist() == [("Rain",)] * 3
 
 
-def test_neurons_without_an_answer_are_left_out_and_counted(asking):
+def test_neurons_without_an_answer_are_left_out_and_counted(scripted):
     def fails_for_some(words):
         return Answer("", error="tired") if sum(map(ord, words)) % 3 == 0 else f"1. Set {len(words)}."
 
     model = Scripted(fails_for_some)
-    table = stages.neurons_by_language_model(asking(model), "ast")
-    every = stages.neurons(asking(None), "ast")
+    table = stages.neurons_by_language_model(scripted(model), "ast")
+    every = stages.neurons(scripted(None), "ast")
     failed = {words for words in model.words("summary") if sum(map(ord, words)) % 3 == 0}
-    texts = descriptions.clip_descriptions(asking(None))
+    texts = descriptions.clip_descriptions(scripted(None))
 
     def question(clips):
         return prompts.summary([texts[i] for i in sorted(clips)])[0]["content"]
@@ -122,8 +122,9 @@ def test_neurons_without_an_answer_are_left_out_and_counted(asking):
     whole = [not {question(high), question(low)} & failed for high, low in every[["highest", "lowest"]].to_numpy()]
     assert failed and 0 < sum(whole) < len(every)
     assert table["unit"].tolist() == every["unit"][whole].tolist()
-    assert table.attrs["asked"] == len(every) == 67 and table.attrs["questions"] == len(model.words("summary"))
-    assert stages.neurons_by_language_model(asking(None), "ast").empty  # another model's answers are not ours
+    counts = asking.counted(scripted(None), every, texts)
+    assert counts["asked"] == len(every) == 67 and counts["questions"] == len(model.words("summary"))
+    assert stages.neurons_by_language_model(scripted(None), "ast").empty  # another model's answers are not ours
 
 
 def test_a_sample_holds_the_classifier_and_the_same_block_units_each_time(monkeypatch):
@@ -132,7 +133,7 @@ def test_a_sample_holds_the_classifier_and_the_same_block_units_each_time(monkey
     sample = asking.sampled(table)
     assert len(sample) == 123 and (sample["layer"] == "classifier").sum() == 3
     assert sample.index.is_monotonic_increasing and sample.equals(asking.sampled(table))
-    monkeypatch.setattr(answers, "SAMPLED", 400)
+    monkeypatch.setattr(asking, "SAMPLED", 400)
     assert asking.sampled(table).equals(table)
 
 
@@ -140,17 +141,17 @@ def test_a_sample_holds_the_classifier_and_the_same_block_units_each_time(monkey
 
 
 @pytest.mark.parametrize("loud, kept", [("No.", ["purple"]), ("Hm.", ["purple"]), ("Yes.", ["purple", "loud"])])
-def test_the_models_verdict_decides_on_adjectives(asking, loud, kept):
+def test_the_models_verdict_decides_on_adjectives(scripted, loud, kept):
     model = Scripted(verdict=lambda words: loud if words.endswith("loud") else "Yes, it can.")
-    table = stages.neurons_by_language_model(asking(model), "ast")
+    table = stages.neurons_by_language_model(scripted(model), "ast")
     hissing = table["calibrated"].map(lambda points: THEMES[0] in points)
     assert hissing.any() and all(found == kept for found in table.loc[hissing, "adjectives"])
     assert sorted(words.rpartition(" ")[2] for words in model.words("verdict")) == ["high", "loud", "purple"]  # once
 
 
-def test_verdicts_are_true_false_or_none(asking):
+def test_verdicts_are_true_false_or_none(scripted):
     said = {"loud": "Yes.", "red": "No.", "odd": "Well.", "deep": Answer("", error="tired")}
-    run = asking(Scripted(verdict=lambda words: said[words.rpartition(" ")[2]]))
+    run = scripted(Scripted(verdict=lambda words: said[words.rpartition(" ")[2]]))
     assert asking.verdicts(run, ["red", "loud", "odd", "deep", "red"]) == {
         "deep": None,
         "loud": True,
@@ -160,11 +161,11 @@ def test_verdicts_are_true_false_or_none(asking):
     assert len(run.language_model.asked) == 4
 
 
-def test_adjectives_of_the_released_word_lists_are_asked_about_too(asking):
+def test_adjectives_of_the_released_word_lists_are_asked_about_too(scripted):
     def negated(words):  # the released code counts a word that is negated early in a point
         return "No loud dog is here." if THEMES[2] in themed(words) else themed(words)
 
-    table = stages.neurons_by_language_model(asking(Scripted(negated), mode="word_lists_by_substring"), "ast")
+    table = stages.neurons_by_language_model(scripted(Scripted(negated), mode="word_lists_by_substring"), "ast")
     loud = table["calibrated"].map(lambda points: list(points) == ["No loud dog is here."])
     assert loud.any() and all(found == ["loud"] for found in table.loc[loud, "adjectives"])
 
@@ -185,14 +186,14 @@ def three_summaries(monkeypatch):
     """The classifier's units with calibrated summaries of their own."""
     points = [[f"Point {i}."] for i in range(3)]
     table = pd.DataFrame({"layer": "classifier", "index": range(3), "high": points, "calibrated": points})
-    monkeypatch.setattr(answers, "neurons", lambda run, model: table)
+    monkeypatch.setattr(stages, "neurons_by_language_model", lambda run, model: table)
 
 
-def test_choices_are_ranked_lists_and_top_5_holds_top_1(asking, three_summaries):
+def test_choices_are_ranked_lists_and_top_5_holds_top_1(scripted, three_summaries):
     replies = {"0.": "Answer: dog, rain", "1.": "Answer: dog, rain, cat", "2.": "Answer: none"}
-    run = asking(Scripted(choice=lambda words: replies[words[-2:]]))
+    run = scripted(Scripted(choice=lambda words: replies[words[-2:]]))
     expected = [("dog", "rain"), ("dog", "rain", "cat"), ()]
-    assert asking.choices(run, "ast", 1) == asking.choices(run, "ast", 2) == expected
+    assert section_4_1.icl(run, "ast", 1) == section_4_1.icl(run, "ast", 2) == expected
     truth = [run.concepts.index(name) for name in CLASSES]
     names = stages.embeddings(run, run.concepts, run.profile.encoder)
     cosine = names @ names.T
@@ -204,40 +205,40 @@ def test_choices_are_ranked_lists_and_top_5_holds_top_1(asking, three_summaries)
     assert (rows["units"] == 3).all() and (rows["none"] == 1).all()
 
 
-def test_a_unit_without_an_answer_is_none_and_does_not_count(asking, three_summaries):
+def test_a_unit_without_an_answer_is_none_and_does_not_count(scripted, three_summaries):
     replies = {"0.": Answer("", error="tired"), "1.": "Answer: none", "2.": CHOICE}
-    run = asking(Scripted(choice=lambda words: replies[words[-2:]]))
-    assert asking.choices(run, "ast", 1) == [None, (), ("dog", "siren", "cat")]
+    run = scripted(Scripted(choice=lambda words: replies[words[-2:]]))
+    assert section_4_1.icl(run, "ast", 1) == [None, (), ("dog", "siren", "cat")]
     [first, _] = section_4_1._asked(run, "ast", [0, 1, 0], np.eye(50))
     assert first["units"] == 2 and first["none"] == 1 and first["top1"] == 0.5
 
 
-def test_where_nothing_is_answered_there_is_no_number(asking):
-    run = asking(None)
-    assert asking.choices(run, "ast", 1) == [None] * 3
+def test_where_nothing_is_answered_there_is_no_number(scripted):
+    run = scripted(None)
+    assert section_4_1.icl(run, "ast", 1) == [None] * 3
     rows = list(section_4_1._asked(run, "ast", [0, 1, 2], np.eye(50)))
     assert [row["units"] for row in rows] == [0, 0] and np.isnan([row["top1"] for row in rows]).all()
 
 
-def test_icl_uncalibrated_reads_the_whole_summary_and_snaps_to_the_nearest(asking):
+def test_icl_uncalibrated_reads_the_whole_summary_and_snaps_to_the_nearest(scripted):
     model = Scripted(choice="It is the miaow of a kitten.")
-    assert asking.choices(asking(model), "ast", 1) == [()] * 3
+    assert section_4_1.icl(scripted(model), "ast", 1) == [()] * 3
     assert model.words("choice") and not any("They are alike." in words for words in model.words("choice"))
     model.asked.clear()
-    assert asking.choices(asking(model, mode="icl_uncalibrated"), "ast", 1) == [("cat",)] * 3
+    assert section_4_1.icl(scripted(model, mode="icl_uncalibrated"), "ast", 1) == [("cat",)] * 3
     assert model.words("choice") and all("They are alike." in words for words in model.words("choice"))
     named = Scripted(model="another")
-    assert asking.choices(asking(named, mode="icl_uncalibrated"), "ast", 1) == [("dog", "siren", "cat")] * 3
+    assert section_4_1.icl(scripted(named, mode="icl_uncalibrated"), "ast", 1) == [("dog", "siren", "cat")] * 3
 
 
 # ---- the language model as the run's summariser
 
 
-def test_the_model_describes_every_neuron_where_it_is_the_summariser(asking):
+def test_the_model_describes_every_neuron_where_it_is_the_summariser(scripted):
     model = Scripted(revision="summariser")
-    run = asking(model, summariser="llm")
+    run = scripted(model, summariser="llm")
     table = stages.neurons(run, "ast")
-    rules = stages.neurons(asking(None), "ast")
+    rules = stages.neurons(scripted(None), "ast")
     assert len(table) == 67 and table["unit"].tolist() == rules["unit"].tolist() and "answered" not in table
     assert all(high[0] == "They are alike." and high[1] in THEMES for high in table["high"])
     assert not any("They are alike." in kept for kept in table["calibrated"])  # S_l says it too
@@ -247,12 +248,12 @@ def test_the_model_describes_every_neuron_where_it_is_the_summariser(asking):
     assert len(model.words("summary")) == len(sets)
 
 
-def test_without_all_answers_the_summariser_refuses(asking):
+def test_without_all_answers_the_summariser_refuses(scripted):
     with pytest.raises(InputError, match="has not answered for every neuron.*-p llm smollm2"):
-        stages.neurons(asking(None, summariser="llm"), "ast")
+        stages.neurons(scripted(None, summariser="llm"), "ast")
     some = Scripted(lambda words: Answer("", error="x") if sum(map(ord, words)) % 5 == 0 else "Rain.", revision="some")
     with pytest.raises(InputError, match="run the page again"):
-        stages.neurons(asking(some, summariser="llm"), "ast")
+        stages.neurons(scripted(some, summariser="llm"), "ast")
 
 
 # ---- asked once, committed, read from a fresh clone
@@ -277,7 +278,7 @@ def clone(run, cache, tmp_path, monkeypatch):
 def commit_answers(open_run, monkeypatch, model, **changes):
     """`make results`' way: the command line, on the tiny network, with a scripted model."""
     monkeypatch.setattr(andlib.run, "open_llm", {"scripted": model}.__getitem__)
-    monkeypatch.setattr(kept, "open_run", lambda asked: open_run("asked", llm=asked["llm"], **changes))
+    monkeypatch.setattr(command, "open_run", lambda asked: open_run("asked", llm=asked["llm"], **changes))
     monkeypatch.setattr("sys.argv", ["answers", "--profile", "mini", "--llm", "scripted"])
     answers.main()
 
@@ -285,15 +286,13 @@ def commit_answers(open_run, monkeypatch, model, **changes):
 def everything(run) -> list:
     """All that pages read of a language model."""
     table = stages.neurons_by_language_model(run, "ast")
-    lists = [asking.choices(r, "ast", shots) for r, shots in ((run, 1), (run, 2), (released(run), 1))]
-    frames = [section_3.supported(run), section_3.adjective_filters(run), section_3.real_captions(run)]
+    lists = [section_4_1.icl(r, "ast", shots) for r, shots in ((run, 1), (run, 2), (released(run), 1))]
+    frames = [section_3_2.supported(run), section_3_2.adjective_filters(run), section_3_2.real_captions(run)]
     return [table.drop(columns=["highest", "lowest", "cosine"]).to_json(), lists, *(f.to_json() for f in frames)]
 
 
 def released(run):
-    other = replace(run, mode="icl_uncalibrated")
-    vars(other)["completions"] = run.completions
-    return other
+    return run.using(mode="icl_uncalibrated")
 
 
 def test_committed_answers_suffice_for_a_fresh_clone(clone, tmp_path, monkeypatch, capsys):
@@ -308,7 +307,7 @@ def test_committed_answers_suffice_for_a_fresh_clone(clone, tmp_path, monkeypatc
     fresh = clone("fresh")
     assert fresh.language_model is None and everything(fresh) == with_model
     assert len(stages.neurons_by_language_model(fresh, "ast")) == 67
-    assert None not in asking.choices(fresh, "ast", 2)
+    assert None not in section_4_1.icl(fresh, "ast", 2)
     commit_answers(clone, monkeypatch, model)
     assert paths.completions("mini").read_text() == written and len(model.asked) == count  # asked once
     other = Scripted(verdict="No.", model=SMOLLM2)
@@ -323,6 +322,6 @@ def test_summaries_of_real_captions_are_committed_too(clone, monkeypatch, tmp_pa
     rows = [(clip.name, f"A {clip.label} is heard in clip {i}.") for i, clip in enumerate(tiny_set().clips)]
     pd.DataFrame(rows, columns=["filename", "description"]).to_csv(file, index=False)
     commit_answers(clone, monkeypatch, Scripted(model=SMOLLM2), captions=str(file))
-    found = section_3.real_captions(clone("fresh", captions=str(file)))
+    found = section_3_2.real_captions(clone("fresh", captions=str(file)))
     assert set(found["summariser"]) == {"rules", "llm"}
     assert found.groupby("set")["summariser"].nunique().eq(2).all()

@@ -1,0 +1,77 @@
+"""How a unit is read: Table 2 under what the paper leaves open, how a layer's output becomes one number a clip."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+
+from andlib import concepts, stages
+from andlib.pages.section_4_1 import name_cosines, similarities, true_concepts
+from andlib.profiles import LEARNT
+from andlib.responses import unit_activations
+from andlib.run import Run
+from andlib.similarity import FUNCTIONS
+from andlib.targets import Layer, Target
+
+Readings = dict[tuple[str, str], Layer]  # axis and reading -> the layer so read
+
+
+def readings_of(run: Run, network: Target) -> Readings:
+    """The classifier under other poolings and nonlinearities, and directions in the last block that mean classes."""
+    last, classifier = network.layers[-2], network.layers[-1]
+    weights = network.module.get_submodule(classifier.module).weight.detach().numpy().T
+    means = _class_means(run, unit_activations(run, network)[last.name], network.classes)
+    poolings = ("max", "first") if classifier.pooling != "none" else ()
+    readings = {
+        ("default", f"classifier, {classifier.pooling}"): classifier,
+        **{("pooling", name): classifier.read(pooling=name) for name in poolings},
+        **{("nonlinearity", name): classifier.read(nonlinearity=name) for name in ("relu", "gelu")},
+        ("readout", f"{last.name}, classifier's weights"): last.read(readout=weights),
+        ("readout", f"{last.name}, class means"): last.read(readout=means),
+    }
+    return {key: replace(layer, name=": ".join(key)) for key, layer in readings.items()}
+
+
+def _class_means(run: Run, u: np.ndarray, classes: Sequence[str]) -> np.ndarray:
+    """For each class, its clips' mean less that of all others, on folds 2-5; float32 [units, classes]."""
+    learnt = np.isin(run.probing_set.folds, LEARNT)
+    labels = np.array([clip.label for clip in run.probing_set.clips])
+    member = [learnt & (labels == name) for name in classes]
+    return np.stack([u[m].mean(0) - u[learnt & ~m].mean(0) for m in member], 1)
+
+
+def compared(run: Run, model: str, readings: Readings) -> pd.DataFrame:
+    """How far Table 2 moves with the reading of its classes' units; one row a reading.
+
+    Columns model, axis, reading, top1 and top5 (DB on all clips, by the function that is best for the first reading,
+    the default), function, moved (share of units whose first concept differs from the default's).
+    """
+    truth, cosine, p = true_concepts(run, model), name_cosines(run), similarities(run)["DB"]
+    network = replace(run.target(model), layers=tuple(readings.values()))  # all are read in one pass
+    u = unit_activations(run, network).values()
+    ranked = [{f: concepts.ranked(stages.closed_scores(run, "DB", f, x, p), 5) for f in FUNCTIONS} for x in u]
+    named = [{f: concepts.identification(orders[f], truth, cosine) for f in FUNCTIONS} for orders in ranked]
+    best = max(FUNCTIONS, key=lambda function: tuple(named[0][function][top].mean() for top in ("top1", "top5")))
+    moved = [float((orders[best][:, 0] != ranked[0][best][:, 0]).mean()) for orders in ranked]
+    tops = {top: [float(values[best][top].mean()) for values in named] for top in ("top1", "top5")}
+    axes, names = zip(*readings, strict=True)
+    return pd.DataFrame({"model": model, "axis": axes, "reading": names, **tops, "function": best, "moved": moved})
+
+
+def words(run: Run, readings: pd.DataFrame) -> dict[str, object]:
+    """The numbers of the page's sentences: changes of top-1, in points. readings: `compared`."""
+    usual = readings[readings["axis"] == "default"].set_index("model")["top1"]
+    changed = readings[readings["axis"] != "default"]
+    changed = changed.assign(usual=changed["model"].map(usual)).assign(change=lambda rows: rows["top1"] - rows["usual"])
+    ends = changed.groupby("axis", sort=False)["change"].agg(least="min", most="max")
+    first = changed[changed["reading"] == "first"].itertuples()
+    instead = ", ".join(f"{row.model} {row.top1:.0%} instead of {row.usual:.0%}" for row in first)
+    changes = {f"{axis}_{end}": 100 * value for (axis, end), value in ends.stack().items()}
+    return {"title": run.profile.title, "first": instead or "no network here", **changes}
+
+
+def frames(run: Run) -> dict[str, pd.DataFrame]:
+    """What `make results` keeps of the page."""
+    tables = [compared(run, name, readings_of(run, run.target(name))) for name in run.models]
+    return {"readings": pd.concat(tables, ignore_index=True)}

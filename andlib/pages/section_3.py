@@ -1,0 +1,146 @@
+"""Section 3, Figures 1, 2 and 7 and Table 5: one neuron, taken through every module of the pipeline."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from textwrap import shorten
+
+import numpy as np
+import pandas as pd
+
+from andlib import asking, language, stages, summaries
+from andlib.descriptions import clip_captions, clip_descriptions
+from andlib.llms import prompts
+from andlib.llms.llm import Chat
+from andlib.records import Clip, Unit
+from andlib.run import Run
+from andlib.tagging import tag
+from andlib.targets import chosen_unit
+
+PARTS = {"adjective": "adjectives", "noun": "nouns", "verb": "verbs", "preposition": "prepositions"}
+
+Described = Mapping[str, pd.Series]  # who wrote the summaries -> a row of `stages.neurons`
+
+
+def neuron_of_the_page(run: Run) -> Unit:
+    """The page's neuron: the one it names, or the first of block 0 that the language model was asked about."""
+    target = run.target(run.models[0])
+    default = chosen_unit(target, "")
+    asked = asking.sampled(stages.neurons(run, target.name))
+    asked = asked.loc[asked["layer"] == default.layer, "unit"]
+    return chosen_unit(target, run.extra.get("unit") or next(iter(asked), default.id))
+
+
+def class_unit(run: Run) -> Unit:
+    """The classifier's unit that Table 5's question is asked of."""
+    target = run.target(run.models[0])
+    return target.check(Unit(target.name, "classifier", run.extra.get("class_unit", 0)))
+
+
+def captioned(run: Run, u: np.ndarray, clips: Sequence[int]) -> tuple[list[Clip], list[str]]:
+    """Clips, and for each the neuron's activation and its captions by origin. u: the neuron's, of every clip."""
+    captions = clip_captions(run)
+    texts = ("[" + captions["origin"] + "] " + captions["text"]).groupby(captions["clip"]).agg(" ".join)
+    chosen = [run.probing_set.clips[i] for i in clips]
+    return chosen, [f"u = {u[i]:.2f}. {texts[clip.name]}" for i, clip in zip(clips, chosen, strict=True)]
+
+
+def described(run: Run, unit: Unit) -> Described:
+    """The neuron as our rules describe it and, where it has answered both questions of it, the language model."""
+    table = stages.neurons(run, unit.model)
+    table = table[table["unit"] == unit.id]
+    written = stages.rewritten(run, table, clip_descriptions(run))
+    return {"rules": table.iloc[0]} | ({} if written.empty else {run.answerer: written.iloc[0]})
+
+
+def points(neurons: Described) -> pd.DataFrame:
+    """Every point of S_h and of S_l, by who wrote it."""
+    sides = [(writer, *side, row) for writer, row in neurons.items() for side in (("S_h", "high"), ("S_l", "low"))]
+    rows = [(writer, summary, point) for writer, summary, side, row in sides for point in row[side]]
+    return pd.DataFrame(rows, columns=["written by", "summary", "point"])
+
+
+def calibration(neurons: Described) -> pd.DataFrame:
+    """Figure 7: what module B does with each point of S_h, and the closest point of S_l."""
+    rows = []
+    for writer, row in neurons.items():
+        for point, like, cosine in zip(row["high"], row["like"], row["cosine"], strict=True):
+            fate = "kept" if point in set(row["calibrated"]) else "removed"
+            closest = shorten(like, 100, placeholder=" …") or "–"
+            rows.append((writer, fate, cosine if like else np.nan, point, closest))
+    return pd.DataFrame(rows, columns=["written by", "module B", "cosine", "point of S_h", "closest point of S_l"])
+
+
+def words_kept(run: Run, neurons: Described) -> pd.DataFrame:
+    """Module C: words of the calibrated summary, by part of speech, before and after each filter."""
+    released, rows = "word_lists_by_substring" in run.faults, []
+    for writer, row in neurons.items():
+        tokens = [token for point in row["calibrated"] for token in tag(re.sub(r"^\s*\d+[.)]\s*", "", point))]
+        by_rules = language.open_concepts(row["calibrated"], released=released, acoustic=bool)
+        for part, column in PARTS.items():
+            spoken = _distinct(token.lemma for token in tokens if token.pos == part)
+            acoustic = _distinct(row[column]) if part == "adjective" else "–"
+            rows.append((writer, column, spoken, _distinct(getattr(by_rules, column)), acoustic))
+    columns = ["written by", "part of speech", "in the summary", "after rules", "after the acoustic filter"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _distinct(words: Iterable[str]) -> str:
+    """Distinct words in order of appearance."""
+    return ", ".join(dict.fromkeys(words)) or "none"
+
+
+def questions(run: Run, unit: Unit) -> dict[int, Chat]:
+    """Table 5: ICL's question by number of worked examples, with the language model's summary where there is one."""
+    *_, row = described(run, unit).values()
+    read = row["high" if "icl_uncalibrated" in run.faults else "calibrated"]
+    return {shots: prompts.choice(run.concepts, read, shots) for shots in asking.SHOTS}
+
+
+def answers(run: Run, chats: Mapping[int, Chat]) -> pd.DataFrame:
+    """What the language model answers, and the concepts that are read from it. chats: `questions`."""
+    rows = []
+    for shots, chat in chats.items():
+        [answer] = asking.ask(run, [chat], prompts.CHOICE_SAMPLING, "choices")
+        read = _distinct(prompts.ranked(answer.text, run.concepts)) if answer else "–"
+        rows.append((str(shots), answer.text if answer else "none is kept", read))
+    return pd.DataFrame(rows, columns=["worked examples", "answer", "read as"])
+
+
+def words(run: Run, unit: Unit, neurons: Described, closed: pd.DataFrame) -> dict[str, object]:
+    """The numbers of the page's sentences. closed: `section_4_1.closed_concepts`."""
+    asked, first = class_unit(run), closed["1."].unique()
+    drawn = "the first of those drawn from that layer for the language model"
+    alone = "Of this neuron it was not asked, or its answer is not kept: the rules stand alone below."
+    return {
+        "unit": unit.id,
+        "chosen": "the one that was asked for" if run.extra.get("unit") else drawn,
+        "pooling": run.target(unit.model).layer(unit.layer).pooling,
+        "clips": len(run.probing_set),
+        "caption_prompt": prompts.CAPTION,
+        "summary_prompt": prompts.SUMMARY,
+        "answerer": run.answerer,
+        "most": prompts.CHOICE_SAMPLING.max_tokens,
+        "answered": "Both are shown." if len(neurons) > 1 else alone,
+        "threshold": summaries.THRESHOLD,
+        "encoder": run.profile.encoder,
+        "removed": _removed(calibration(neurons)),
+        "concepts": len(run.concepts),
+        "disagreement": f"The {len(closed)} rows put {len(first)} different concepts first."
+        if len(first) > 1
+        else f"All rows put {first[0]} first.",
+        "class_unit": f"{asked.id}, the logit of “{run.target(asked.model).classes[asked.index]}”",
+    }
+
+
+def _removed(calibrated: pd.DataFrame) -> str:
+    sentences = []
+    for writer, rows in calibrated.groupby("written by", sort=False):
+        count = (rows["module B"] == "removed").sum()
+        sentences.append(f"Of {len(rows)} points by {writer}, {count} {'is' if count == 1 else 'are'} removed.")
+    return " ".join(sentences) or "No point was there to calibrate."
+
+
+def frames(run: Run) -> dict[str, pd.DataFrame]:
+    """What `make results` keeps of the page."""
+    neurons, chats = described(run, neuron_of_the_page(run)), questions(run, class_unit(run))
+    return {"calibration": calibration(neurons), "words": words_kept(run, neurons), "answers": answers(run, chats)}

@@ -1,0 +1,141 @@
+"""Section 3.5, Figures 3 and 9: which adjectives neurons have, and what each filter of adjectives removes."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+
+import pandas as pd
+
+from andlib import asking, language, stages, tagging
+from andlib.descriptions import clip_descriptions
+from andlib.run import Run
+
+FILTERS = ("stop word", "negated", "not acoustic", "kept")
+MOST = 20  # commonest adjectives of a network that Figure 9 draws
+ANSWERS = {True: "yes", False: "no", None: "no answer is kept"}
+SIDES = {  # whether our list keeps an adjective, and whether the language model does
+    (True, True): "both keep",
+    (True, False): "our list alone",
+    (False, True): "language model alone",
+    (False, False): "neither",
+}
+
+
+def common_adjectives(run: Run, model: str) -> pd.Series:
+    """Figures 3 and 9: how many of all linear-layer neurons have each adjective in C_open; the commonest first."""
+    counts = Counter(word for words in stages.neurons(run, model)["adjectives"] for word in sorted(set(words)))
+    return pd.Series(dict(counts.most_common()), name="neurons", dtype=int)
+
+
+def common(run: Run, counts: Mapping[str, pd.Series]) -> pd.DataFrame:
+    """How many neurons have each adjective that is among a network's commonest, and what two filters say of it.
+
+    counts: model -> `common_adjectives`. Columns adjective, one a model, our list (what it has the word for), and what
+    the language model answers, under its name.
+    """
+    shown = list(dict.fromkeys(word for neurons in counts.values() for word in neurons.index[:MOST]))
+    answers = asking.verdicts(run, shown)
+    table = pd.DataFrame({model: neurons.reindex(shown, fill_value=0) for model, neurons in counts.items()})
+    by_list = [tagging.ACOUSTIC.get(word, "no") for word in shown]
+    table = table.assign(**{"our list": by_list, run.answerer: [ANSWERS[answers[word]] for word in shown]})
+    return table.rename_axis("adjective").reset_index()
+
+
+def texts(run: Run) -> dict[str, list[str]]:
+    """What the filters read, by name: the summaries of all neurons, those that the language model wrote of some, and
+    the descriptions of clips."""
+    writer = "rules" if run.summariser == "rules" else run.answerer
+    tables = {
+        f"summaries by {writer}": [stages.neurons(run, model) for model in run.models],
+        _sampled(run): [stages.neurons_by_language_model(run, model) for model in run.models],
+    }
+    points = {name: [p for t in some for points in t["calibrated"] for p in points] for name, some in tables.items()}
+    return {**points, "descriptions of clips": clip_descriptions(run)}
+
+
+def _sampled(run: Run) -> str:
+    return f"summaries by {run.answerer}, sampled neurons"
+
+
+def adjective_fates(texts: Iterable[str]) -> pd.DataFrame:
+    """What the filters of Section 3.5 do with every adjective of some texts.
+
+    One row a filter and adjective, columns filter (one of FILTERS: the rule-based ones, our list of acoustic words, or
+    none), adjective, times. Negated are those that "no", "not" or "without" goes before by four words at most.
+    """
+    fates: Counter = Counter()
+    for text, times in Counter(texts).items():
+        tokens = tagging.tag(text)
+        passed = list(language.adjectives_of(tokens))
+        for word, token, _ in passed:
+            acoustic = "kept" if language.is_acoustic(word) else "not acoustic"
+            fates["negated" if token.negated else acoustic, word] += times
+        stopped = {id(token) for token in tokens} - {id(token) for _, token, _ in passed}
+        for token in tokens:
+            if token.pos == "adjective" and id(token) in stopped:
+                fates["stop word", token.lemma] += times
+    rows = [(FILTERS.index(kind), kind, word, times) for (kind, word), times in fates.items()]
+    rows.sort(key=lambda row: (row[0], -row[3], row[2]))
+    return pd.DataFrame([row[1:] for row in rows], columns=["filter", "adjective", "times"])
+
+
+def filtered(fates: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """What each filter does to each kind of text. fates: name of `texts` -> `adjective_fates`."""
+    rows = []
+    for name, table in fates.items():
+        for kind in FILTERS:
+            words = table[table["filter"] == kind]
+            commonest = ", ".join(words["adjective"][:6]) or "none"
+            rows.append((name, kind, len(words), int(words["times"].sum()), commonest))
+    return pd.DataFrame(rows, columns=["text", "filter", "adjectives", "times", "commonest"])
+
+
+def sides(run: Run, fates: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """Adjectives of the language model's summaries by which filter keeps them, our list or the language model.
+
+    fates: as for `filtered`. Columns kept by, adjectives, commonest.
+    """
+    table = fates[_sampled(run)]
+    judged = table[table["filter"].isin(["kept", "not acoustic"])].groupby("adjective")["times"].sum()
+    words = judged.sort_values(ascending=False, kind="stable").index
+    answers, by_side = asking.verdicts(run, words), {side: [] for side in [*SIDES.values(), "no verdict"]}
+    for word in words:
+        by_side[SIDES.get((word in tagging.ACOUSTIC, answers[word]), "no verdict")].append(word)
+    rows = [(side, len(kept), ", ".join(kept[:12]) or "none") for side, kept in by_side.items()]
+    return pd.DataFrame(rows, columns=["kept by", "adjectives", "commonest"])
+
+
+def words(run: Run, counts: Mapping[str, pd.Series], removal: pd.DataFrame, parted: pd.DataFrame) -> dict[str, object]:
+    """The numbers of the page's sentences. counts: as for `common`. removal: `filtered`. parted: `sides`."""
+    heads = {model: list(neurons.index[:MOST]) for model, neurons in counts.items()}
+    loud, high = ([name for name in run.models if word in heads[name]] for word in ("loud", "high-pitched"))
+    everywhere = len(loud) == len(high) == len(run.models)
+    times = {name: rows.set_index("filter")["times"] for name, rows in removal.groupby("text", sort=False)}
+    by_rules, by_llm, captions = (_removed(rows) for rows in times.values())
+    size = parted.set_index("kept by")["adjectives"]
+    return {
+        "title": run.profile.title,
+        "network": run.models[0],
+        "first": ", ".join(heads[run.models[0]][:3]),
+        "shared": len(set.intersection(*map(set, heads.values()))),
+        "claim": "holds" if everywhere else "does not hold for both words",
+        "loud": ", ".join(loud) or "none",
+        "high": ", ".join(high) or "none",
+        "rules_removed": by_rules,
+        "llm_removed": by_llm,
+        "captions_removed": captions,
+        "answerer": run.answerer,
+        "described": sum(len(stages.neurons_by_language_model(run, name)) for name in run.models),
+        "alone": int(size["our list alone"] + size["language model alone"]),
+    }
+
+
+def _removed(times: pd.Series) -> str:
+    """Share of the adjectives of one kind of text that the filters drop."""
+    return f"{1 - times['kept'] / times.sum():.0%}" if times.sum() else "none: there is no such text"
+
+
+def frames(run: Run) -> dict[str, pd.DataFrame]:
+    """What `make results` keeps of the page."""
+    counts = {name: common_adjectives(run, name) for name in run.models}
+    fates = {name: adjective_fates(read) for name, read in texts(run).items()}
+    return {"common": common(run, counts), "filtered": filtered(fates)}
