@@ -35,7 +35,8 @@ made = rows["made_by"].iloc[0]
 # For each class every rule takes **as many units of each layer as OCP does**, so that no rule wins by silencing more, or deeper.
 
 # %% tags=["hide-input"]
-al.tables.plain(better_unlearning.rules(), "Who chooses", made)
+rules = [{"rule": rule, "takes the units with": reason} for rule, reason in better_unlearning.RULES.items()]
+al.tables.plain(rules, "Who chooses", made)
 
 # %% [markdown]
 # A chosen unit's output is replaced at every token in one of three ways: by **zero**, as in the paper; by its **mean** over all tokens of the clips of folds 2–5, which leaves the next layer what it is used to; or by what the unit says of **another clip**, of another class, drawn at random from those folds (resample).

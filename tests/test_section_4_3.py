@@ -38,7 +38,7 @@ def test_a_class_that_does_not_exist_is_refused(run):
 
 def test_frames_are_what_the_page_shows_and_words_name_every_network(run):
     kept = section_4_3.frames(run)
-    assert kept["water_drops"].empty and list(kept["water_drops"]) == section_4_3.CHANGES
+    assert kept["water_drops"].empty and list(kept["water_drops"])[:2] == ["class", "before"]
     rows = kept["unlearning"].set_index("strategy")
     said = section_4_3.words(run, kept["unlearning"])
     assert said["empty"] == f"ast {rows.loc['OCP', 'empty']:.0f}" and said["least"] == "ast"

@@ -39,14 +39,12 @@ def choices(run: Run, model: str) -> dict[str, list[UnitSet]]:
     u = {name: values[where] for name, values in unit_activations(run, model).items()}
     named = [run.concepts.index(name) for name in run.probing_set.classes]  # columns of P
     member = run.probing_set.labels[where][:, None] == np.arange(len(named))
+    p = stages.concept_similarity(run, descriptions.clip_descriptions(run)), stages.sound_similarity(run)
+    by_captions, by_sounds = (similarity[where] for similarity in p)
     scores: dict[str, Callable[[np.ndarray], np.ndarray]] = {
-        "captions": lambda values: concepts.score("cos_cubed", values, p["DB"])[:, named],
-        "sounds": lambda values: concepts.score("cos_cubed", values, p["TAB"])[:, named],
+        "captions": lambda values: concepts.score("cos_cubed", values, by_captions)[:, named],
+        "sounds": lambda values: concepts.score("cos_cubed", values, by_sounds)[:, named],
         "labels": lambda values: selectivity(values, member),
-    }
-    p = {
-        "DB": stages.concept_similarity(run, descriptions.clip_descriptions(run))[where],
-        "TAB": stages.sound_similarity(run)[where],
     }
     ranking = {rule: {la: np.argsort(-score(u[la]), 0, kind="stable") for la in u} for rule, score in scores.items()}
     sets = {
@@ -199,11 +197,6 @@ def compared(run: Run) -> pd.DataFrame:
     return rows[rows["model"].isin(run.models)]
 
 
-def rules() -> pd.DataFrame:
-    """Who chooses, one row a rule."""
-    return pd.DataFrame(RULES.items(), columns=["rule", "takes the units with"])
-
-
 def words(run: Run, rows: pd.DataFrame) -> dict[str, object]:
     """The numbers of the page's sentences. rows: `compared`."""
     dissecting = rows[~rows["rule"].isin(["OCP", "labels"])]
@@ -213,15 +206,12 @@ def words(run: Run, rows: pd.DataFrame) -> dict[str, object]:
         ours = rows[(rows["rule"] == rule) & (rows["way"] == way)]
         return by_model(ours.set_index("model")[column].loc[list(run.models)], spec)
 
-    return {
-        "title": run.profile.title,
-        **{f"{rule}_rule": _clear(rows[rows["rule"] == rule]) for rule in RULES if rule != "OCP"},
-        "best": "; ".join(f"{row.model}: {row.rule}, {row.way} ({row.wider:+.2f})" for row in best.itertuples()),
-        "ocp_ways": "; ".join(f"{way}: {listed('gap', 'OCP', way, '+.2f')}" for way in WAYS),
-        "forgotten": "; ".join(f"{rule}: {listed('forgotten', rule, 'zero', '.0%')}" for rule in RULES),
-        "spill": "; ".join(f"{rule}: {listed('spill', rule, 'zero', '+.2f')}" for rule in RULES),
-        "nearest": NEAREST,
-    }
+    spoken = {f"{rule}_rule": _clear(rows[rows["rule"] == rule]) for rule in RULES if rule != "OCP"}
+    spoken["best"] = "; ".join(f"{row.model}: {row.rule}, {row.way} ({row.wider:+.2f})" for row in best.itertuples())
+    spoken["ocp_ways"] = "; ".join(f"{way}: {listed('gap', 'OCP', way, '+.2f')}" for way in WAYS)
+    for column, spec in (("forgotten", ".0%"), ("spill", "+.2f")):
+        spoken[column] = "; ".join(f"{rule}: {listed(column, rule, 'zero', spec)}" for rule in RULES)
+    return spoken | {"title": run.profile.title, "nearest": NEAREST}
 
 
 def _clear(rows: pd.DataFrame) -> str:

@@ -104,17 +104,10 @@ def classified_right(network: Target, logits: np.ndarray, probing_set: ProbingSe
 def words(run: Run, named: pd.DataFrame) -> dict[str, object]:
     """The numbers of the page's sentences. named: `captioner_accuracy`."""
     clips, shares = run.probing_set.frame(), named.groupby("origin")["named"].mean()
-    return {
-        "clips": len(clips),
-        "classes": len(run.probing_set.classes),
-        "sources": clips["source"].nunique(),
-        "title": run.profile.title,
-        "straddling": len(sources_in_several_folds(run.probing_set)),
-        "namer": shares.idxmax(),
-        "named": float(shares.max()),
-        "origins": " + ".join(shares.index),
-        "notes": descriptions.caption_notes(run),
-    }
+    spoken = {"title": run.profile.title, "clips": len(clips), "sources": clips["source"].nunique()}
+    spoken |= {"classes": len(run.probing_set.classes), "straddling": len(sources_in_several_folds(run.probing_set))}
+    spoken |= {"namer": shares.idxmax(), "named": float(shares.max()), "origins": " + ".join(shares.index)}
+    return spoken | {"notes": descriptions.caption_notes(run)}
 
 
 def frames(run: Run) -> dict[str, pd.DataFrame]:

@@ -49,17 +49,13 @@ def words(run: Run, accuracy: pd.DataFrame, floors: pd.DataFrame) -> dict[str, o
     order = "the paper's" if ours.is_unique else "the paper's but for a tie"
     by_bands = floors.set_index("method")["accuracy"]["log-mel statistics + linear"]
     frozen, untrained = (tested.get(name, np.nan) for name in ("beats_frozen", "beats_untrained"))
-    return {
-        "title": run.profile.title,
-        "paper_ast": printed["ast"],
-        "paper_finetuned": printed["beats_finetuned"],
-        "paper_frozen": printed["beats_frozen"],
+    spoken = {"title": run.profile.title, "reading": by_model(ours, ".1%"), "statistics": by_bands}
+    spoken |= {f"paper_{name.removeprefix('beats_')}": share for name, share in printed.items()}
+    spoken |= {
         "order": order if ours.is_monotonic_decreasing else "not the paper's",
-        "reading": by_model(ours, ".1%"),
-        "statistics": by_bands,
         "gain": 100 * (frozen - untrained),
-        "frozen_against": "more" if frozen > by_bands else "no more",
     }
+    return spoken | {"frozen_against": "more" if frozen > by_bands else "no more"}
 
 
 def frames(run: Run) -> dict[str, pd.DataFrame]:

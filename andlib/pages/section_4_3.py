@@ -22,7 +22,6 @@ DRAWS, PAGE_DRAWS = 199, 20  # of random sets: what is committed, and where a pa
 BLOCK = 10  # draws that are stored together
 MATCHED = Stage("matched", "arrays", 2)
 Units = dict[str, dict[str, Sequence[UnitSet]]]  # model -> strategy -> a set of units a class
-CHANGES = ["class", "before", "after", "change", "units"]  # columns of `class_changes`
 
 
 def labelled_units(run: Run) -> Units:
@@ -82,8 +81,8 @@ def class_changes(run: Run, effects: Effects, target_class: str) -> pd.DataFrame
     clip = np.arange(len(effects.labels))
     before = effects.by_class(effects.before[clip, effects.labels][None])[0]
     change = effects.by_class(effects.own)[row]
-    columns = (classes, before, before + change, change, int(effects.sizes[row]))
-    return pd.DataFrame(dict(zip(CHANGES, columns, strict=True)))
+    frame = pd.DataFrame({"class": classes, "before": before, "after": before + change, "change": change})
+    return frame.assign(units=int(effects.sizes[row]))
 
 
 def described_layers(run: Run) -> pd.DataFrame:
@@ -114,21 +113,14 @@ def words(run: Run, results: pd.DataFrame) -> dict[str, object]:
     gaps = pd.DataFrame({name: rows[name]["gap"] for name in ("random", "TAB", "DB", "OCP")})
     largest, ocp, draws = gaps.idxmax(axis=1).loc[list(run.models)], rows["OCP"], results["draws"].min()
     shuffled = {name: rows[f"{name}, shuffled captions"]["gap"] for name in ("OCP", "DB")}
-    return {
-        "title": run.profile.title,
-        "paper_ocp": printed["OCP"],
-        "paper_random": printed["random"],
-        "largest": ", ".join(f"{strategy} for {model}" for model, strategy in largest.items()),
-        "claim": "holds" if set(largest) == {"OCP"} else "does not hold for every network",
-        **{name.lower(): _beyond(rows[name]) for name in unlearning.STRATEGIES},
-        **{f"{name.lower()}_shuffled": by_model(gap, "+.2f") for name, gap in shuffled.items()},
-        "draws": f"{draws:.0f}",
-        "smallest": f"{1 / (draws + 1):.3f}",
-        "empty": by_model(ocp["empty"], ".0f"),
-        "least": ocp["dA"].abs().idxmin(),
-        **{name: by_model(ocp[f"accuracy_{name}"], ".1%") for name in ("before", "forgotten", "remaining")},
-        "margins": by_model(ocp["margin_gap"], "+.2f"),
-    }
+    spoken = {"title": run.profile.title, "paper_ocp": printed["OCP"], "paper_random": printed["random"]}
+    spoken |= {"largest": ", ".join(f"{strategy} for {model}" for model, strategy in largest.items())}
+    spoken |= {"claim": "holds" if set(largest) == {"OCP"} else "does not hold for every network"}
+    spoken |= {name.lower(): _beyond(rows[name]) for name in unlearning.STRATEGIES}
+    spoken |= {f"{name.lower()}_shuffled": by_model(gap, "+.2f") for name, gap in shuffled.items()}
+    spoken |= {name: by_model(ocp[f"accuracy_{name}"], ".1%") for name in ("before", "forgotten", "remaining")}
+    spoken |= {"empty": by_model(ocp["empty"], ".0f"), "margins": by_model(ocp["margin_gap"], "+.2f")}
+    return spoken | {"draws": f"{draws:.0f}", "smallest": f"{1 / (draws + 1):.3f}", "least": ocp["dA"].abs().idxmin()}
 
 
 def _beyond(rows: pd.DataFrame) -> str:
@@ -143,11 +135,9 @@ def frames(run: Run) -> dict[str, pd.DataFrame]:
     effects = silenced(run, units)
     shown = effects["beats_finetuned" if "beats_finetuned" in effects else run.models[0]]["OCP"]
     there = "water drops" in run.probing_set.classes
-    return {
-        "unlearning": table4(effects, controls(run, units)),
-        "water_drops": class_changes(run, shown, "water drops") if there else pd.DataFrame(columns=CHANGES),
-        "described": described_layers(run),
-    }
+    changes = class_changes(run, shown, "water drops" if there else run.probing_set.classes[0])
+    results = table4(effects, controls(run, units))
+    return {"unlearning": results, "water_drops": changes[: None if there else 0], "described": described_layers(run)}
 
 
 # Controls that take longer than a page may: matched random sets, shuffled captions, all clips

@@ -262,22 +262,15 @@ def words(
     ranked = [name for name in (*PANELS["4a"], *PANELS["4b"]) if name != "random"]
     at_ten = {kind: accuracy.loc[[(name, MATCHED_AT, kind) for name in ranked]] for kind in ("chosen", "matched")}
     gained = [f"{row.more} ({100 * row.difference:.1f} points)" for row in beyond.itertuples()]
-    return {
-        "basic": ", ".join(BASIC),
-        "spread": f"{100 * spread_of_sets(results[results['model'] == first]):.1f}",
-        "percents": ", ".join(map(str, PERCENT)),
-        "seeds": ", ".join(map(str, SEEDS)),
-        "title": run.profile.title,
-        "network": first,
-        "before": f"{accuracy['none', 0, 'chosen']:.1%}",
-        "random": f"{accuracy['random', 12, 'chosen']:.1%}",
-        "worst": f"{least.idxmin()[0]} ({least.min():.1%})",
-        **{f"spread_{kind}": f"{100 * (shares.max() - shares.min()):.1f}" for kind, shares in at_ten.items()},
-        "beyond": ", ".join(gained) or "none",
-        "trends_in_words": by_model(trends.set_index("model")["rho"], "+.2f"),
-        **{claim: together(rows["verdict"]) for claim, rows in asked.groupby("claim")},
-        "f5_ast_narrows": together(narrowing(trends)["verdict"]),
-    }
+    spoken = {"basic": ", ".join(BASIC), "title": run.profile.title, "network": first}
+    spoken |= {"percents": ", ".join(map(str, PERCENT)), "seeds": ", ".join(map(str, SEEDS))}
+    spoken |= {"spread": f"{100 * spread_of_sets(results[results['model'] == first]):.1f}"}
+    spoken |= {"before": f"{accuracy['none', 0, 'chosen']:.1%}", "random": f"{accuracy['random', 12, 'chosen']:.1%}"}
+    spoken |= {"worst": f"{least.idxmin()[0]} ({least.min():.1%})", "beyond": ", ".join(gained) or "none"}
+    spoken |= {f"spread_{kind}": f"{100 * (shares.max() - shares.min()):.1f}" for kind, shares in at_ten.items()}
+    spoken |= {claim: together(rows["verdict"]) for claim, rows in asked.groupby("claim")}
+    spoken |= {"trends_in_words": by_model(trends.set_index("model")["rho"], "+.2f")}
+    return spoken | {"f5_ast_narrows": together(narrowing(trends)["verdict"])}
 
 
 def frames(run: Run) -> dict[str, pd.DataFrame]:

@@ -15,30 +15,17 @@ def words(run: Run, groups: Clusters, bends: pd.DataFrame, rows: pd.DataFrame, t
     shown = rows[(rows["k"] == run.k) & (rows["tau"] == run.extra["tau"])]
     tested = trends(shown)
     every = trends(rows)
-    return {
-        "sentences": groups.times.sum(),
-        "distinct": len(groups.sentences),
-        "encoder": run.profile.encoder,
-        "draws": DRAWS,
-        "starts": STARTS,
-        "clusters": groups.counts.shape[1],
-        "bend": int(bends.loc[bends["elbow"], "clusters"].iloc[0]),
-        "dead": int(shown["dead"].sum()),
-        "title": run.profile.title,
-        "printed": (shown["share_printed"] * shown["units"]).sum() / shown["units"].sum(),
-        "printed_chance": shown["chance_printed"].iloc[0],
-        "chance": shown["chance"].iloc[0],
-        "below": _beyond_chance(shown, "high", -1),
-        "above": _beyond_chance(shown, "low", 1),
-        "means": by_model(shown.groupby("model", sort=False)["share"].mean(), ".1%"),
-        "surviving": ", ".join(tested.loc[tested["holm"] < 0.05, "model"]) or "none",
-        "chance_least": rows["chance"].min(),
-        "chance_most": rows["chance"].max(),
-        "widest": 100 * (every["first"] - every["last"]).abs().max(),
-        **_verdicts(run, shown, tested, every),
-        **_table8(),
-        **_ten_classes(run, ten, rows),
-    }
+    spoken = {"title": run.profile.title, "encoder": run.profile.encoder, "draws": DRAWS, "starts": STARTS}
+    spoken |= {"sentences": groups.times.sum(), "distinct": len(groups.sentences), "clusters": groups.counts.shape[1]}
+    spoken |= {"bend": int(bends.loc[bends["elbow"], "clusters"].iloc[0]), "dead": int(shown["dead"].sum())}
+    spoken |= {"printed": (shown["share_printed"] * shown["units"]).sum() / shown["units"].sum()}
+    spoken |= {"printed_chance": shown["chance_printed"].iloc[0], "chance": shown["chance"].iloc[0]}
+    spoken |= {"below": _beyond_chance(shown, "high", -1), "above": _beyond_chance(shown, "low", 1)}
+    spoken |= {"means": by_model(shown.groupby("model", sort=False)["share"].mean(), ".1%")}
+    spoken |= {"surviving": ", ".join(tested.loc[tested["holm"] < 0.05, "model"]) or "none"}
+    spoken |= {"chance_least": rows["chance"].min(), "chance_most": rows["chance"].max()}
+    spoken |= {"widest": 100 * (every["first"] - every["last"]).abs().max()}
+    return spoken | _verdicts(run, shown, tested, every) | _table8() | _ten_classes(run, ten, rows)
 
 
 def _beyond_chance(shown: pd.DataFrame, end: str, sign: int) -> str:
@@ -77,12 +64,8 @@ def _ten_classes(run: Run, ten: pd.DataFrame, rows: pd.DataFrame) -> dict[str, o
     others = "The networks are those above, not trained on these ten alone as the paper's were."
     strict = trends(ten[(ten["k"] == 5) & (ten["tau"] == 5)])
     at_four = {name: part[(part["k"] == 5) & (part["tau"] == 4)] for name, part in (("few", ten), ("all", rows))}
-    return {
-        "subset": f"Of {classes} classes, that is. {others}" if classes > 10 else whole,
-        "few": min(10, classes),
-        "few_clips": len(clips_of(run, 10)),
-        "all_clips": len(run.probing_set),
-        "strict": by_model(strict.set_index("model")["verdict"], ""),
-        **{f"chance_{name}": part["chance"].iloc[0] for name, part in at_four.items()},
-        **{f"most_{name}": part["share"].max() for name, part in at_four.items()},
-    }
+    spoken = {"subset": f"Of {classes} classes, that is. {others}" if classes > 10 else whole, "few": min(10, classes)}
+    spoken |= {"few_clips": len(clips_of(run, 10)), "all_clips": len(run.probing_set)}
+    spoken |= {f"chance_{name}": part["chance"].iloc[0] for name, part in at_four.items()}
+    spoken |= {f"most_{name}": part["share"].max() for name, part in at_four.items()}
+    return spoken | {"strict": by_model(strict.set_index("model")["verdict"], "")}
