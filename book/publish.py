@@ -8,41 +8,29 @@ python book/publish.py check                 name every committed page that is m
 """
 
 import argparse
-import json
 import os
 import shutil
 import sys
-import tempfile
-import time
-from ast import literal_eval
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from multiprocessing import get_context
+from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import jupytext
-import papermill
-from jupyter_client.kernelspec import NoSuchKernel
-from nbclient.exceptions import DeadKernelError
-from papermill.exceptions import PapermillExecutionError
-from tqdm import tqdm
+import pandas as pd
 
-from andlib import paths
-from andlib.errors import InputError, check_choice, suggest
+from andlib import kept, paths
+from andlib.errors import InputError
 from andlib.report.sounds import WITHHOLD_AUDIO
 from committed import (
     ACROSS,
     ACROSS_PROFILE,
     KERNEL,
     LAYOUT,
-    as_text,
     check,
     committed_page,
+    frame_digests,
     in_book,
-    labelled,
-    made_from,
     names,
-    normalise,
     number_cells,
     numbers,
     results,
@@ -50,8 +38,7 @@ from committed import (
     source,
     write,
 )
-
-LONGEST = ("4_3_unlearning", "4_4_feature_importance")  # begun first, so that the others run beside them
+from executing import execute_pages, frames_of, fresh, side_by_side
 
 
 def sync() -> list[Path]:
@@ -70,102 +57,7 @@ def sync() -> list[Path]:
     return written
 
 
-# Execution
-
-
-def execute(page: Path, out: Path, parameters: dict[str, str], note: dict[str, Any] | None = None) -> Path:
-    """Run the notebook `page` with `parameters` and write it, normalised, to `out`; returns `out`.
-
-    `out` is replaced only when every cell has run. `note` is kept in the page's metadata under `andlib`.
-    Raises InputError for a parameter that the page does not have, or with the sentence its failing cell gave.
-    """
-    changed = _changed(page, parameters)
-    with tempfile.TemporaryDirectory() as folder:
-        try:
-            raw = papermill.execute_notebook(
-                page,
-                Path(folder) / "page.ipynb",
-                changed,
-                kernel_name=KERNEL["name"],
-                progress_bar=False,
-                extra_arguments=["--log-level=CRITICAL"],  # not of ports and of being asked to stop
-            )
-        except PapermillExecutionError as error:
-            where = f"Page {page.stem} stopped in code cell {error.exec_count}"
-            raise InputError(f"{where}. {error.ename}: {error.evalue}") from None
-        except NoSuchKernel:
-            raise InputError(f"Jupyter has no kernel {KERNEL['name']!r} to run pages with: run make install.") from None
-        except DeadKernelError:
-            raise InputError(
-                f"The kernel of page {page.stem} died, most likely for want of memory: close other programs, or run "
-                "fewer pages at a time (WORKERS=1)."
-            ) from None
-    executed = labelled(normalise(raw), parameters.get("profile", ""))
-    if note:
-        executed.metadata["andlib"] = note
-    text = as_text(executed)
-    if changed.get("data_dir"):
-        text = _without_folder(text, changed["data_dir"], parameters["profile"])
-    return write(text, out)
-
-
-def _changed(page: Path, parameters: dict[str, str]) -> dict[str, str]:
-    """The parameters that differ from the page's defaults."""
-    about = papermill.inspect_notebook(page)
-    for name in parameters:
-        if name not in about:
-            raise InputError(f"Page {page.stem} has no parameter {name!r}. {suggest(name, about)}")
-    return {name: value for name, value in parameters.items() if value != literal_eval(about[name]["default"])}
-
-
-def _without_folder(text: str, data_dir: str, profile: str) -> str:
-    """The page's text with `path/to/<profile>` for the folder of this machine that held the recordings."""
-    absolute = str(Path(data_dir).expanduser().resolve())
-    for folder in (absolute, data_dir):
-        text = text.replace(json.dumps(folder)[1:-1], f"path/to/{profile}")
-    return text
-
-
-def execute_pages(pages: list[str], profile: str, data_dir: str = "", workers: int = 2) -> list[Path]:
-    """Execute source pages, `workers` at a time, into `_build/pages/<profile>/`; returns the files in that order.
-
-    Every page runs even if another fails. Raises InputError naming each that failed and why.
-    """
-    for page in pages:
-        check_choice("Page", page, names())
-        if not source(page, ".ipynb").exists():
-            raise InputError(f"notebooks/{page}.ipynb is missing beside its source: run make sync.")
-    out, failures = {}, []
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        longest_first = sorted(pages, key=lambda page: page not in LONGEST)
-        jobs = {pool.submit(_execute_page, page, profile, data_dir): page for page in longest_first}
-        for job in (progress := tqdm(as_completed(jobs), total=len(jobs), desc=f"pages ({profile})", unit="page")):
-            if error := job.exception():
-                failures.append(str(error) if isinstance(error, InputError) else f"{jobs[job]}: {error!r}")
-                continue
-            out[jobs[job]], seconds = job.result()
-            progress.write(f"  {jobs[job]}: {seconds:.0f} s", file=sys.stderr)
-    if failures:
-        raise InputError("\n".join(failures))
-    return [out[page] for page in pages]
-
-
-def _execute_page(page: str, profile: str, data_dir: str) -> tuple[Path, float]:
-    """Where the executed page lies, and the seconds it took; runs in a process of its own."""
-    os.environ.setdefault("OMP_NUM_THREADS", "1")  # pages run side by side; one thread also gives equal bytes
-    os.environ.setdefault("JUPYTER_PREFER_ENV_PATH", "1")  # not a kernel of another environment of the user
-    started = time.monotonic()
-    parameters = {"profile": profile} | ({"data_dir": data_dir} if data_dir else {})
-    note = {"profile": profile, "made_from": made_from(page, profile)}
-    out = execute(source(page, ".ipynb"), _fresh(profile, page), parameters, note)
-    return out, time.monotonic() - started
-
-
 # The book
-
-
-def _fresh(profile: str, page: str) -> Path:
-    return paths.root() / "_build/pages" / profile / f"{page}.ipynb"
 
 
 def stage(profile: str) -> Path:
@@ -177,10 +69,10 @@ def stage(profile: str) -> Path:
     shutil.rmtree(out, ignore_errors=True)
     shutil.copytree(book, out, ignore=shutil.ignore_patterns("_build", "*.py", "__pycache__"))
     for owner, page in in_book():
-        fresh, staged = _fresh(owner, page), out / committed_page(owner, page).relative_to(book)
-        if owner == profile and fresh.exists():
+        made, staged = fresh(owner, page), out / committed_page(owner, page).relative_to(book)
+        if owner == profile and made.exists():
             staged.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(fresh, staged)
+            shutil.copy(made, staged)
         if not staged.exists():
             raise InputError(f"Page {page} of profile {owner} was never executed: run make results PROFILE={owner}.")
     return out
@@ -195,8 +87,9 @@ def write_atlas(book: Path, profile: str, data_dir: str, *, sounds: bool) -> Pat
     return atlas.write(run, book / "_static/atlas", sounds=sounds)
 
 
-def publish(executed: list[Path], profile: str) -> None:
-    """Copy executed pages to `book/pages/<profile>/` and the numbers they glue to `results/<profile>/<page>.json`.
+def publish(executed: list[Path], profile: str, frames: Mapping[str, Mapping[str, pd.DataFrame]]) -> None:
+    """Copy executed pages to `book/pages/<profile>/`, the numbers they glue to `results/<profile>/<page>.json`, and
+    each page's frames to `results/<profile>/<page>/`.
 
     Raises InputError, before anything is copied, if a page names a folder of this machine.
     """
@@ -206,8 +99,21 @@ def publish(executed: list[Path], profile: str) -> None:
             if len(folder.parts) > 1 and f"{folder}/" in text:
                 raise InputError(f"{page}.ipynb shows the folder {folder}: a page must not print it.")
     for page, text in texts.items():
-        write(signed(text), committed_page(profile, page))
+        given = frames.get(page, {})
+        for name in set(kept.frame_names(profile, page)) - set(given):
+            kept.frame_file(profile, page, name).unlink()
+        for name, frame in given.items():
+            kept.write_frame(profile, page, name, frame)
+        write(signed(text, frame_digests(profile, page)), committed_page(profile, page))
         write(numbers(text), results(profile) / f"{page}.json")
+
+
+def refresh(pages: list[str], profile: str, data_dir: str = "", workers: int = 2) -> list[Path]:
+    """Execute pages, compute their frames, and publish both; returns the executed files."""
+    done = execute_pages(pages, profile, data_dir, workers)
+    compute = partial(frames_of, profile=profile, data_dir=data_dir)
+    publish(done, profile, side_by_side(compute, pages, workers, f"frames ({profile})"))
+    return done
 
 
 # The command line
@@ -240,15 +146,15 @@ def _run(given: argparse.Namespace) -> int:
         done = sync()
     else:
         pages = given.pages or [page for _, page in in_book(given.profile)] or names()
-        if given.command == "results" and given.data_dir:
-            os.environ[WITHHOLD_AUDIO] = "1"  # recordings of others stay out of committed pages
         if given.command == "results":
+            if given.data_dir:
+                os.environ[WITHHOLD_AUDIO] = "1"  # recordings of others stay out of committed pages
             pages = [page for page in pages if page not in ACROSS]
-        done = execute_pages(pages, given.profile, given.data_dir, given.workers)
-        if given.command == "results":
-            publish(done, given.profile)
+            done = refresh(pages, given.profile, given.data_dir, given.workers)
             write_atlas(paths.root() / "book", given.profile, given.data_dir, sounds=False)
-            publish(execute_pages(list(ACROSS), ACROSS_PROFILE), ACROSS_PROFILE)
+            done += refresh(list(ACROSS), ACROSS_PROFILE)
+        else:
+            done = execute_pages(pages, given.profile, given.data_dir, given.workers)
     print("\n".join(str(path) for path in done))
     return 0
 

@@ -87,7 +87,7 @@ def importance(run: Run, model: str) -> Measures:
     ranked = [n for n in dict.fromkeys((*section_4_4.PANELS["4a"], *section_4_4.PANELS["4b"])) if n != "random"]
     spread = [measures[name] for name in ranked]
     kept = [_common(one, other) for n in ranked for one, other in zip(sets[n], wanted[n], strict=True)]
-    pairs = [_common(*of) for a, b in combinations(ranked, 2) for of in zip(sets[a], sets[b], strict=True)]
+    pairs = [_common(*pair) for a, b in combinations(ranked, 2) for pair in zip(sets[a], sets[b], strict=True)]
     return measures | {"spread": max(spread) - min(spread), "chosen": np.mean(kept), "shared": np.mean(pairs)}
 
 
@@ -106,8 +106,7 @@ def adjectives(run: Run, model: str) -> Measures:
 
 def depth(run: Run, model: str) -> Measures:
     """Figure 5: mean number of different adjectives a block unit, and Spearman's rho of it and the block."""
-    found = section_4_4.adjectives_by_block(run, [model])
-    pairs = found[["block", "adjectives"]].to_numpy()
+    pairs = section_4_4.adjectives_by_block(run, [model])[["block", "adjectives"]].to_numpy()
     return {"a unit": float(pairs[:, 1].mean()), "rho": float(spearmanr(*pairs.T))}
 
 
@@ -121,20 +120,18 @@ def polysemanticity(run: Run, model: str) -> Measures:
 def texts(run: Run, model: str) -> Measures:
     """Table 6: shares of block units of which another thing is said than in mode corrected: the first concept of TAB
     and DB, the calibrated summary, or the words of C_open."""
-    told, usual = (block_units(stages.neurons(r, model)) for r in (run, _mode(run, "corrected")))
-    said = {name: ([name.lower()], 1) for name in ("TAB", "DB")}
-    said |= {
-        "summary": (["calibrated"], None),
-        "open concepts": (["adjectives", "nouns", "verbs", "prepositions"], None),
-    }
+    ours, usual = (block_units(stages.neurons(r, model)) for r in (run, run.using(mode="corrected")))
+    open_concepts = ["adjectives", "nouns", "verbs", "prepositions"]
+    compared = {"TAB": (["tab"], 1), "DB": (["db"], 1), "summary": (["calibrated"], None)}
+    compared["open concepts"] = open_concepts, None
     differ = {}
-    for name, (columns, first) in said.items():
-        pairs = [(map(list, told[c]), map(list, usual[c])) for c in columns]
+    for name, (columns, first) in compared.items():
+        pairs = [(map(list, ours[c]), map(list, usual[c])) for c in columns]
         differ[name] = np.logical_or.reduce([[a[:first] != b[:first] for a, b in zip(*p, strict=True)] for p in pairs])
     return {name: float(values.mean()) for name, values in differ.items()}
 
 
-_OF = dict(zip(EXHIBITS, (closed, unlearnt, texts, adjectives, importance, depth, polysemanticity), strict=True))
+_MEASURES = dict(zip(EXHIBITS, (closed, unlearnt, texts, adjectives, importance, depth, polysemanticity), strict=True))
 
 
 def measure(run: Run, modes: Sequence[str] = MODES) -> dict[str, dict[str, dict[str, Measures]]]:
@@ -142,16 +139,12 @@ def measure(run: Run, modes: Sequence[str] = MODES) -> dict[str, dict[str, dict[
     from tqdm import tqdm
 
     cases = tqdm(list(product(modes, run.models)), desc="audit", unit="network")
-    found: dict = {mode: {} for mode in modes}
+    measured: dict = {mode: {} for mode in modes}
     for mode, model in cases:
         cases.set_postfix_str(f"{mode}, {model}")
-        part = _mode(run, mode)
-        found[mode][model] = {name: _rounded(of(part, model)) for name, of in _OF.items()}
-    return found
-
-
-def _mode(run: Run, mode: str) -> Run:
-    return run.using(mode=mode)
+        faulty = run.using(mode=mode)
+        measured[mode][model] = {name: _rounded(make(faulty, model)) for name, make in _MEASURES.items()}
+    return measured
 
 
 def _rounded(measures: Measures) -> Measures:
@@ -164,8 +157,8 @@ def main() -> None:
     started = time.monotonic()
     modes = measure(run)
     about = {"seed": SEED, "seeds_of_figure4": section_4_4.SEEDS, "made_by": run.made_by()}
-    held = {**about, "seconds": round(time.monotonic() - started), "modes": modes}
-    print(kept.write(given.profile, NAME, held))
+    about["seconds"] = round(time.monotonic() - started)
+    print(kept.write(given.profile, NAME, about | {"modes": modes}))
 
 
 if __name__ == "__main__":

@@ -8,20 +8,23 @@ read in this way; and each clip is heard by a different network, so what is prob
 `cache/training/cross_fitting/`, and writes what the page reads. Killed, it goes on where it was.
 """
 
-import argparse
 import json
 from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import torch
 
 from andlib import kept, paths, responses
+from andlib.networks.checkpoints import load_target
 from andlib.pages.cross_fitting import MODEL, NAME
 from andlib.records import ProbingSet
-from andlib.run import Run, open_run
+from andlib.run import Run
 from andlib.statistics import accuracy
 from andlib.store import write_atomically
+from making.command import THREADS, asked
+from making.training import AST, Lesson, ast_inputs, train_ast
 
 DECIMALS = 4
 
@@ -32,8 +35,8 @@ def cross_fit(folds: np.ndarray, by_fold: dict[int, np.ndarray]) -> np.ndarray:
     folds: of the clips. by_fold: the fold that a network left out -> its logits of all clips.
     """
     crossed = np.empty_like(next(iter(by_fold.values())))
-    for fold, found in by_fold.items():
-        crossed[folds == fold] = found[folds == fold]
+    for fold, logits in by_fold.items():
+        crossed[folds == fold] = logits[folds == fold]
     return crossed
 
 
@@ -50,14 +53,8 @@ def held_out_accuracy(probing_set: ProbingSet, crossed: np.ndarray) -> pd.DataFr
 
 def networks(run: Run) -> dict[int, Path]:
     """The fold left out -> folder of the network; the embedded one where it is of this recipe, others are trained."""
-    import torch
-
-    from andlib.networks.families import ast_features
-    from making.training import AST, Lesson, train_ast
-
     name, recipe = run.profile.name, AST[run.profile.name]
-    waves = run.probing_set.batches(16_000, recipe.seconds)
-    x = torch.cat([ast_features(torch.from_numpy(batch), recipe.max_length) for batch in waves])
+    x = ast_inputs(run.probing_set, recipe)
     embedded, folders = Path(run.profile.networks[MODEL]), {}
     for fold in sorted(set(run.probing_set.folds.tolist())):
         lesson, out = Lesson(name, run.probing_set, x, fold), paths.cache() / "training/cross_fitting" / f"fold{fold}"
@@ -69,8 +66,6 @@ def networks(run: Run) -> dict[int, Path]:
 
 def measured(run: Run, folders: dict[int, Path]) -> dict:
     """What is committed: see there. folders: `networks`."""
-    from andlib.networks.checkpoints import load_target
-
     probing_set = run.probing_set
     targets = {fold: load_target(path, name=MODEL, seconds=run.profile.seconds) for fold, path in folders.items()}
     by_fold = {fold: responses.unit_activations(run, network)["classifier"] for fold, network in targets.items()}
@@ -84,8 +79,8 @@ def measured(run: Run, folders: dict[int, Path]) -> dict:
         "networks": [{"held_out": fold, "seconds": r["seconds"], **r["versions"]} for fold, r in records.items()],
         "clips": [
             {"clip": clip.name, "label": clip.label, "fold": clip.fold}
-            | {"plain": _rounded(plain), "cross_fitted": _rounded(held_out)}
-            for clip, plain, held_out in zip(probing_set.clips, by_fold[1], crossed, strict=True)
+            | {"plain": _rounded(plain), "cross_fitted": _rounded(logits)}
+            for clip, plain, logits in zip(probing_set.clips, by_fold[1], crossed, strict=True)
         ],
     }
 
@@ -94,23 +89,16 @@ def _rounded(row: np.ndarray) -> list[float]:
     return [round(float(value), DECIMALS) for value in row]
 
 
-def _one_clip_a_line(held: dict) -> str:
-    rows = ",\n".join(f"  {json.dumps(row)}" for row in held["clips"])
-    head = json.dumps({name: value for name, value in held.items() if name != "clips"}, indent=1)
+def _one_clip_a_line(results: dict) -> str:
+    rows = ",\n".join(f"  {json.dumps(row)}" for row in results["clips"])
+    head = json.dumps({name: value for name, value in results.items() if name != "clips"}, indent=1)
     return head.removesuffix("\n}") + f',\n "clips": [\n{rows}\n ]\n}}\n'
 
 
 def main() -> None:
     """The command line; see the module's docstring."""
-    import torch
-
-    parser = argparse.ArgumentParser(description="Cross-fits the small AST and writes results/<profile>/.")
-    parser.add_argument("--profile", choices=("mini", "esc10"), default="mini")
-    parser.add_argument("--data-dir", default="", help="folder with the recordings (esc10)")
-    parser.add_argument("--threads", type=int, default=2)
-    given = parser.parse_args()
+    run, given = asked("Cross-fits the small AST and writes results/<profile>/.", model=MODEL, threads=THREADS)
     torch.set_num_threads(given.threads)
-    run = open_run({"profile": given.profile, "data_dir": given.data_dir})
     text = _one_clip_a_line(measured(run, networks(run)))
     write_atomically(kept.path_of(given.profile, NAME), lambda path: path.write_text(text))
 

@@ -12,7 +12,6 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, normalize
-from tqdm import trange
 
 from andlib.networks.beats import BEATs, Encoder, features
 from andlib.records import ProbingSet
@@ -118,20 +117,13 @@ def pretrain(beats: BEATs, corpora: list[Tensor], recipe: Pretraining, state: Pa
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.seed)
         network = MaskedPrediction(beats, recipe)
-    optimiser = torch.optim.AdamW(network.parameters(), recipe.rate, betas=(0.9, 0.98), weight_decay=recipe.decay)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, recipe.rate, total_steps=recipe.steps, pct_start=0.1)
-    progress = Progress(state, network, optimiser, schedule, np.random.default_rng(recipe.seed))
+    progress = Progress(state, network, recipe, recipe.steps, betas=(0.9, 0.98))
     drawn = batches(corpora, recipe.batch, progress.rng)
     tokens = FRAMES // PATCH * (MELS // PATCH)
     count = max(1, recipe.steps // 100)
-    network.train()
-    for step in trange(progress.done, recipe.steps, desc="pre-training", unit="step"):
+    for _ in progress.left(recipe.steps, "step", every=count):
         x = next(drawn)
         masked = progress.rng.permutation(tokens) < round(recipe.masked * tokens)
         scores = network(x, masked)
-        loss = cross_entropy(scores.flatten(0, 2), tokenizer(x)[:, torch.from_numpy(masked)].flatten())
-        progress.step(loss)
-        if (step + 1) % count == 0:
-            progress.save(step + 1)
-    network.eval()
+        progress.step(cross_entropy(scores.flatten(0, 2), tokenizer(x)[:, torch.from_numpy(masked)].flatten()))
     return progress.losses(count)

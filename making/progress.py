@@ -1,22 +1,51 @@
-"""How far a training has come: saved now and then, so that a killed one goes on where it was."""
+"""The loop of a training, and how far it has come: saved now and then, so that a killed one goes on where it was."""
 
+import json
+import platform
+import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+from tqdm import trange
 
-from andlib.store import write_atomically
+from andlib.store import digest, write_atomically
 
 
 class Progress:
-    """One training's state. done: units of work (epochs, steps) behind it. rng: its generator, in the same place."""
+    """One training's state: a network, its optimiser (AdamW, whose rate rises and falls once) and its generator.
 
-    def __init__(self, path: Path, network: nn.Module, optimiser, schedule, rng: np.random.Generator):
-        self.path, self.network, self.optimiser, self.schedule, self.rng = path, network, optimiser, schedule, rng
-        self.done, self.each = 0, []
+    recipe: its rate, decay, seed and, for `batches`, batch and epochs. steps: of the optimiser, in all.
+    done: units of work (epochs, steps) behind it. rng: the generator, in the same place.
+    """
+
+    def __init__(self, path: Path, network: nn.Module, recipe: Any, steps: int, **adam: Any):
+        self.path, self.network, self.recipe, self.done, self.each = path, network, recipe, 0, []
+        self.rng = np.random.default_rng(recipe.seed)
+        self.optimiser = torch.optim.AdamW(network.parameters(), recipe.rate, weight_decay=recipe.decay, **adam)
+        self.schedule = torch.optim.lr_scheduler.OneCycleLR(
+            self.optimiser, recipe.rate, total_steps=steps, pct_start=0.1
+        )
         if path.is_file():
             self._resume(torch.load(path, weights_only=True))
+
+    def left(self, total: int, unit: str, every: int = 1) -> Iterator[int]:
+        """Numbers of the units of work that are left, while the network is in training mode; saves every so many."""
+        self.network.train()
+        for number in trange(self.done, total, desc="training", unit=unit):
+            yield number
+            if (number + 1) % every == 0:
+                self.save(number + 1)
+        self.network.eval()
+
+    def batches(self, clips: int) -> Iterator[Tensor]:
+        """Numbers of the clips of every batch that is left, in another order each epoch; a rest is left out."""
+        for _ in self.left(self.recipe.epochs, "epoch"):
+            order = torch.from_numpy(self.rng.permutation(clips))
+            yield from order[: clips // self.recipe.batch * self.recipe.batch].split(self.recipe.batch)
 
     def step(self, loss: Tensor) -> None:
         """One step of the optimiser, with gradients clipped at norm 1."""
@@ -43,3 +72,25 @@ class Progress:
         self.done, self.each = state["done"], state["each"]
         self.rng.bit_generator.state = state["rng"]
         torch.set_rng_state(state["torch"])
+
+
+def state_of(folder: Path, settings: dict) -> Path:
+    """Where a training under these settings keeps its state; one under others is not mistaken for it."""
+    return folder / f"{digest(settings)[:16]}.ckpt"
+
+
+def finish(file: Path, network: nn.Module, losses: list[float], begun: float, **about: Any) -> None:
+    """Writes a training's record and removes the states beside it, also those under recipes since changed.
+
+    begun: `time.perf_counter()` at its start. about: what the record says beside losses, parameters, time and versions.
+    """
+    record = {
+        **about,
+        "losses": [round(loss, 4) for loss in losses],
+        "parameters": sum(p.numel() for p in network.parameters()),
+        "seconds": round(time.perf_counter() - begun),
+        "versions": {"python": platform.python_version(), "torch": torch.__version__},
+    }
+    write_atomically(file, lambda path: path.write_text(json.dumps(record, indent=1) + "\n"))
+    for state in file.parent.glob("*.ckpt"):
+        state.unlink()

@@ -5,28 +5,24 @@
 copied to `weights/`. A killed training goes on where it was; a finished stage is not done again.
 """
 
-import argparse
 import json
-import platform
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch.nn.functional import cross_entropy, one_hot
-from tqdm import trange
 
 from andlib.networks import beats
 from andlib.networks.beats_files import Config, read_checkpoint, save
 from andlib.networks.checkpoints import load_target
 from andlib.networks.families import ast_features
-from andlib.paths import cache
 from andlib.records import ProbingSet
-from andlib.run import open_run
-from andlib.store import digest, write_atomically
+from making.command import THREADS, asked, trained
 from making.pretraining import Pretraining, inputs, pretrain, synthesised
-from making.progress import Progress
+from making.progress import Progress, finish, state_of
 
 
 @dataclass(frozen=True)
@@ -53,14 +49,8 @@ AST = {"mini": Recipe(2.0, 198, 120, dropout=0.0, mixup=0.2), "esc10": Recipe(5.
 # BEATs from labels, whether pre-trained or from scratch: one recipe for both, so that only the start differs
 LABELLED = {"mini": Recipe(2.0, 198, 40, rate=2e-3, mixup=0.2), "esc10": Recipe(5.0, 498, 40, rate=2e-3)}
 PRETRAINED = {"mini": Pretraining(), "esc10": Pretraining(steps=800)}
-BEATS = Config(
-    embed_dim=96,
-    encoder_layers=4,
-    encoder_embed_dim=96,
-    encoder_ffn_embed_dim=384,
-    encoder_attention_heads=4,
-    conv_pos=32,
-)
+WIDTHS = {"embed_dim": 96, "encoder_embed_dim": 96, "encoder_ffn_embed_dim": 384}
+BEATS = Config(encoder_layers=4, encoder_attention_heads=4, conv_pos=32, **WIDTHS)
 
 
 def make_ast(recipe: Recipe, classes: tuple[str, ...]):
@@ -87,35 +77,31 @@ def make_ast(recipe: Recipe, classes: tuple[str, ...]):
 def augmented(x: torch.Tensor, y: torch.Tensor, recipe: Recipe, rng: np.random.Generator):
     """A batch rolled in time, with a masked band and interval a clip, and mixed with itself in another order."""
     x = x.clone()
-    for i in range(len(x)):
-        x[i] = x[i].roll(int(rng.integers(x.shape[1])), 0)
-        band, frame = rng.integers(recipe.mask_bands), rng.integers(recipe.mask_frames)
-        low, first = rng.integers(x.shape[2] - band), rng.integers(x.shape[1] - frame)
-        x[i, :, low : low + band] = 0
-        x[i, first : first + frame] = 0
+    for clip in x:
+        clip[:] = clip.roll(int(rng.integers(len(clip))), 0)
+        mask(clip, 0, recipe, rng)
     weight = torch.from_numpy(rng.beta(recipe.mixup, recipe.mixup, len(x)).astype(np.float32)).to(x.device)
     order = torch.from_numpy(rng.permutation(len(x))).to(x.device)
     mixed_x = weight[:, None, None] * x + (1 - weight[:, None, None]) * x[order]
     return mixed_x, weight[:, None] * y + (1 - weight[:, None]) * y[order]
 
 
+def mask(clip: torch.Tensor, value: float | torch.Tensor, recipe, rng: np.random.Generator) -> None:
+    """Sets a band and an interval of a clip [frames, mels] to a value, in place; at most as wide as the recipe says."""
+    frames, mels = clip.shape
+    band, frame = rng.integers(recipe.mask_bands), rng.integers(recipe.mask_frames)
+    low, first = rng.integers(mels - band), rng.integers(frames - frame)
+    clip[:, low : low + band] = value
+    clip[first : first + frame] = value
+
+
 def train(network: torch.nn.Module, features: torch.Tensor, labels: torch.Tensor, recipe: Recipe, state: Path):
     """Trains `network` in place and returns the mean loss of each epoch; resumes from the file `state`."""
-    targets = one_hot(labels).float()
-    optimiser = torch.optim.AdamW(network.parameters(), recipe.rate, weight_decay=recipe.decay)
-    steps = len(features) // recipe.batch
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, recipe.rate, total_steps=recipe.epochs * steps, pct_start=0.1
-    )
-    progress = Progress(state, network, optimiser, schedule, np.random.default_rng(recipe.seed))
-    network.train()
-    for epoch in trange(progress.done, recipe.epochs, desc="training", unit="epoch"):
-        order = torch.from_numpy(progress.rng.permutation(len(features)))[: steps * recipe.batch]
-        for batch in order.split(recipe.batch):
-            x, y = augmented(features[batch], targets[batch], recipe, progress.rng)
-            progress.step(cross_entropy(scores(network, x), y, label_smoothing=recipe.smoothing))
-        progress.save(epoch + 1)
-    network.eval()
+    targets, steps = one_hot(labels).float(), len(features) // recipe.batch
+    progress = Progress(state, network, recipe, recipe.epochs * steps)
+    for batch in progress.batches(len(features)):
+        x, y = augmented(features[batch], targets[batch], recipe, progress.rng)
+        progress.step(cross_entropy(scores(network, x), y, label_smoothing=recipe.smoothing))
     return progress.losses(steps)
 
 
@@ -128,8 +114,8 @@ def scores(network: torch.nn.Module, x: torch.Tensor) -> torch.Tensor:
 @torch.no_grad()
 def accuracy(network: torch.nn.Module, features: torch.Tensor, labels: torch.Tensor) -> float:
     """Share of clips whose largest logit is their class's."""
-    found = torch.cat([scores(network, x).argmax(1) for x in features.split(64)])
-    return (found == labels).float().mean().item()
+    likeliest = torch.cat([scores(network, x).argmax(1) for x in features.split(64)])
+    return (likeliest == labels).float().mean().item()
 
 
 @dataclass(frozen=True)
@@ -157,40 +143,65 @@ class Lesson:
     def has(self, folder: Path, recipe: dict) -> bool:
         """Whether `folder` holds a network that this recipe made of this probing set without this fold."""
         path = folder / "record.json"
-        held = json.loads(path.read_text()) if path.is_file() else {}
-        made = held.get("recipe"), held.get("probing_set"), held.get("held_out", 1)  # older records are of fold 1
+        record = json.loads(path.read_text()) if path.is_file() else {}
+        made = record.get("recipe"), record.get("probing_set"), record.get("held_out", 1)  # older ones are of fold 1
         return made == (recipe, self.probing_set.fingerprint, self.held_out)
 
-    def record(self, network: torch.nn.Module, folder: Path, recipe: dict, losses: list[float], start: float) -> None:
-        """Writes what was trained, how, and how well it does, beside the weights."""
-        record = {
-            "profile": self.profile,
-            "recipe": recipe,
-            "losses": [round(loss, 4) for loss in losses],
-            "probing_set": self.probing_set.fingerprint,
-            "held_out": self.held_out,
-            "accuracy_held_out": accuracy(network, self.features[~self.seen], self.labels[~self.seen]),
-            "accuracy_learnt": accuracy(network, self.features[self.seen], self.labels[self.seen]),
-            "parameters": sum(p.numel() for p in network.parameters()),
-            "seconds": round(time.perf_counter() - start),
-            "versions": {"python": platform.python_version(), "torch": torch.__version__},
-        }
-        text = json.dumps(record, indent=1) + "\n"
-        write_atomically(folder / "record.json", lambda path: path.write_text(text))
+    def accuracy(self, network: torch.nn.Module, clips: torch.Tensor) -> float:
+        """Accuracy on some of the clips; bool [clips]."""
+        return accuracy(network, self.features[clips], self.labels[clips])
+
+    def teach(self, network: torch.nn.Module, recipe: Recipe, state: Path) -> list[float]:
+        """Trains `network` on the clips that are seen: see `train`."""
+        return train(network, self.features[self.seen], self.labels[self.seen], recipe, state)
+
+
+def make(lesson: Lesson, name: str, settings: dict, out: Path, learn: Callable, keep: Callable) -> None:
+    """Trains a network and saves it and its record in a folder of `out`, unless it is there already.
+
+    learn: takes the file of the training's state; gives the network and its losses. keep: takes both's folder; saves
+    the network in half precision and gives what was saved, which the record is about.
+    """
+    begun, folder = time.perf_counter(), out / f"{name}_{lesson.profile}"
+    if lesson.has(folder, settings):
+        return
+    network, losses = learn(state_of(folder, settings))
+    network = keep(network, folder)
+    about = {
+        "profile": lesson.profile,
+        "recipe": settings,
+        "probing_set": lesson.probing_set.fingerprint,
+        "held_out": lesson.held_out,
+        "accuracy_held_out": lesson.accuracy(network, ~lesson.seen),
+        "accuracy_learnt": lesson.accuracy(network, lesson.seen),
+    }
+    finish(folder / "record.json", network, losses, begun, **about)
 
 
 def train_ast(lesson: Lesson, recipe: Recipe, out: Path) -> None:
     """Trains an AST and saves weights, configuration and record into `out`."""
-    start, folder, settings = time.perf_counter(), out / f"ast_{lesson.profile}", asdict(recipe)
-    if lesson.has(folder, settings):
-        return
-    torch.manual_seed(recipe.seed)
-    network = make_ast(recipe, lesson.probing_set.classes)
-    state = _state(folder, settings)
-    losses = train(network, lesson.features[lesson.seen], lesson.labels[lesson.seen], recipe, state)
-    network.half().save_pretrained(folder)
-    lesson.record(load_target(folder, seconds=recipe.seconds).module, folder, settings, losses, start)
-    _forget(folder)
+
+    def learn(state: Path):
+        torch.manual_seed(recipe.seed)
+        network = make_ast(recipe, lesson.probing_set.classes)
+        return network, lesson.teach(network, recipe, state)
+
+    def keep(network, folder: Path):
+        network.half().save_pretrained(folder)
+        return load_target(folder, seconds=recipe.seconds).module
+
+    make(lesson, "ast", asdict(recipe), out, learn, keep)
+
+
+def make_beats(lesson: Lesson, strategy: str, settings: dict, out: Path, learn: Callable) -> None:
+    """As `make`, for a BEATs trained by a strategy."""
+
+    def keep(network: beats.Classifier, folder: Path) -> beats.Classifier:
+        save(folder, BEATS, network.state_dict(), lesson.probing_set.classes, half=True)
+        network.load_state_dict(read_checkpoint(folder)[1])
+        return network.eval()
+
+    make(lesson, f"beats_{strategy}", {**settings, **asdict(BEATS)}, out, learn, keep)
 
 
 def train_frozen(lesson: Lesson, recipe: Pretraining, out: Path) -> None:
@@ -198,58 +209,38 @@ def train_frozen(lesson: Lesson, recipe: Pretraining, out: Path) -> None:
 
     On ESC-10, whose 320 clips are few, pre-training goes on from the network of profile mini, on clips of both.
     """
-    start, folder = time.perf_counter(), out / f"beats_frozen_{lesson.profile}"
-    settings = {**asdict(recipe), **asdict(BEATS)}
-    if lesson.has(folder, settings):
-        return
-    network = beats.make(BEATS, 0, recipe.seed)
-    corpora = [synthesised(recipe)]
-    if lesson.profile != "mini":
-        _, weights, _ = read_checkpoint(out / "beats_frozen_mini")
-        network.load_state_dict({n.removeprefix("beats."): w for n, w in weights.items() if n.startswith("beats.")})
-        corpora.append(lesson.features[lesson.seen])
-    state = _state(folder, settings)
-    losses = pretrain(network, corpora, recipe, state)
-    _keep(with_linear(network, lesson), lesson, folder, settings, losses, start)
-    _forget(folder)
+
+    def learn(state: Path):
+        network, corpora = beats.make(BEATS, 0, recipe.seed), [synthesised(recipe)]
+        if lesson.profile != "mini":
+            _, weights, _ = read_checkpoint(out / "beats_frozen_mini")
+            network.load_state_dict({n.removeprefix("beats."): w for n, w in weights.items() if n.startswith("beats.")})
+            corpora.append(lesson.features[lesson.seen])
+        losses = pretrain(network, corpora, recipe, state)
+        return with_linear(network, lesson), losses
+
+    make_beats(lesson, "frozen", asdict(recipe), out, learn)
 
 
 def train_untrained(lesson: Lesson, seed: int, out: Path) -> None:
     """beats_untrained: random weights and a linear classifier on their frozen tokens, the floor of pre-training."""
-    start, folder, settings = (
-        time.perf_counter(),
-        out / f"beats_untrained_{lesson.profile}",
-        {"seed": seed, **asdict(BEATS)},
-    )
-    if not lesson.has(folder, settings):
-        _keep(with_linear(beats.make(BEATS, 0, seed), lesson), lesson, folder, settings, [], start)
+
+    def learn(_: Path):
+        return with_linear(beats.make(BEATS, 0, seed), lesson), []
+
+    make_beats(lesson, "untrained", {"seed": seed}, out, learn)
 
 
 def train_labelled(lesson: Lesson, recipe: Recipe, out: Path, *, pretrained: bool) -> None:
     """beats_finetuned (from beats_frozen) or beats_supervised (from random weights): the whole network learns."""
-    start, strategy = time.perf_counter(), "finetuned" if pretrained else "supervised"
-    folder = out / f"beats_{strategy}_{lesson.profile}"
-    settings = {**asdict(recipe), **asdict(BEATS)}
-    if lesson.has(folder, settings):
-        return
-    network = beats.make(BEATS, len(lesson.probing_set.classes), recipe.seed)
-    if pretrained:
-        network.load_state_dict(read_checkpoint(out / f"beats_frozen_{lesson.profile}")[1])
-    state = _state(folder, settings)
-    losses = train(network, lesson.features[lesson.seen], lesson.labels[lesson.seen], recipe, state)
-    _keep(network, lesson, folder, settings, losses, start)
-    _forget(folder)
 
+    def learn(state: Path):
+        network = beats.make(BEATS, len(lesson.probing_set.classes), recipe.seed)
+        if pretrained:
+            network.load_state_dict(read_checkpoint(out / f"beats_frozen_{lesson.profile}")[1])
+        return network, lesson.teach(network, recipe, state)
 
-def _state(folder: Path, settings: dict) -> Path:
-    """Where a training under these settings keeps its state; one under others is not mistaken for it."""
-    return folder / f"{digest(settings)[:16]}.ckpt"
-
-
-def _forget(folder: Path) -> None:
-    """Removes the states of trainings that are over, also of those under recipes since changed."""
-    for state in folder.glob("*.ckpt"):
-        state.unlink()
+    make_beats(lesson, "finetuned" if pretrained else "supervised", asdict(recipe), out, learn)
 
 
 def with_linear(network: beats.BEATs, lesson: Lesson) -> beats.Classifier:
@@ -274,16 +265,8 @@ def linear_probe(network: beats.BEATs, lesson: Lesson) -> tuple[torch.Tensor, to
     return weight, torch.from_numpy(model.intercept_).float() - weight @ mean
 
 
-def _keep(network: beats.Classifier, lesson: Lesson, folder: Path, *record) -> None:
-    """Saves the network in half precision, and the record of what was saved, not of what was trained."""
-    save(folder, BEATS, network.state_dict(), lesson.probing_set.classes, half=True)
-    network.load_state_dict(read_checkpoint(folder)[1])
-    lesson.record(network.eval(), folder, *record)
-
-
-def train_strategies(profile: str, probing_set: ProbingSet, seed: int, out: Path | None = None) -> None:
-    """BEATs under every strategy, into `out` (default: the cache), one folder each; what is there is not made again."""
-    out = out or cache() / "training" / f"seed{seed}"
+def train_strategies(profile: str, probing_set: ProbingSet, seed: int, out: Path) -> None:
+    """BEATs under every strategy, into `out`, one folder each; what is there is not made again."""
     lesson = Lesson(profile, probing_set, inputs(probing_set, LABELLED[profile].seconds))
     train_untrained(lesson, seed, out)
     train_frozen(lesson, replace(PRETRAINED[profile], seed=seed), out)
@@ -291,25 +274,23 @@ def train_strategies(profile: str, probing_set: ProbingSet, seed: int, out: Path
         train_labelled(lesson, replace(LABELLED[profile], seed=seed), out, pretrained=pretrained)
 
 
+def ast_inputs(probing_set: ProbingSet, recipe: Recipe) -> torch.Tensor:
+    """AST's inputs of all clips; float32 [clips, frames, mels]."""
+    waves = probing_set.batches(16_000, recipe.seconds)
+    return torch.cat([ast_features(torch.from_numpy(batch), recipe.max_length) for batch in waves])
+
+
 def main() -> None:
     """The command line; see the module's docstring."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("model", choices=["ast", "beats"])
-    parser.add_argument("--profile", choices=AST, default="mini")
-    parser.add_argument("--data-dir", default="", help="folder with the recordings (esc10)")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--out", type=Path, help="folder for the networks; default: cache/training/seed<seed>")
-    parser.add_argument("--threads", type=int, default=2)
-    given = parser.parse_args()
+    out = {"type": Path, "help": "folder for the networks; default: cache/training/seed<seed>"}
+    own = {"seed": {"type": int, "default": 0}, "out": out, "threads": THREADS}
+    run, given = asked("Trains the small networks again.", model="ast", which=("ast", "beats"), **own)
     torch.set_num_threads(given.threads)
-    run = open_run({"profile": given.profile, "data_dir": given.data_dir})
-    if given.model == "beats":
-        return train_strategies(given.profile, run.probing_set, given.seed, given.out)
+    out = given.out or trained(given.seed)
+    if given.which == "beats":
+        return train_strategies(given.profile, run.probing_set, given.seed, out)
     recipe = replace(AST[given.profile], seed=given.seed)
-    waves = run.probing_set.batches(16_000, recipe.seconds)
-    x = torch.cat([ast_features(torch.from_numpy(batch), recipe.max_length) for batch in waves])
-    out = given.out or cache() / "training" / f"seed{given.seed}"
-    train_ast(Lesson(given.profile, run.probing_set, x), recipe, out)
+    train_ast(Lesson(given.profile, run.probing_set, ast_inputs(run.probing_set, recipe)), recipe, out)
 
 
 if __name__ == "__main__":

@@ -1,13 +1,3 @@
-# ---
-# jupyter:
-#   jupytext:
-#     formats: ipynb,py:percent
-#   kernelspec:
-#     display_name: Python 3 (ipykernel)
-#     language: python
-#     name: python3
-# ---
-
 # %% [markdown]
 # # 4.1 Naming the classes of the last layer
 #
@@ -31,7 +21,7 @@ llm: str = ""  # ICL's language model: smollm2 | transformers:MODEL | openai:MOD
 
 # %%
 import andlib as al
-from andlib.pages import section_2, section_4_1, section_4_1_words
+from andlib.pages import section_4_0, section_4_1, section_4_1_words
 
 run = al.open_run(globals())
 made = run.made_by(*run.caption_parts)
@@ -63,7 +53,7 @@ al.tables.intervals(sure, made, run.rests_on["cosine"])
 al.tables.controls(best, made)
 
 # %% tags=["remove-cell"]
-accuracy = section_2.target_accuracy(run)
+accuracy = section_4_0.target_accuracy(run)
 al.tables.keep(**section_4_1_words.words(run, best, sure, accuracy))
 
 # %% [markdown]

@@ -1,13 +1,3 @@
-# ---
-# jupyter:
-#   jupytext:
-#     formats: ipynb,py:percent
-#   kernelspec:
-#     display_name: Python 3 (ipykernel)
-#     language: python
-#     name: python3
-# ---
-
 # %% [markdown]
 # # 4.2 What people say of descriptions
 #
@@ -35,16 +25,13 @@ ratings: str = ""  # folder of CSV files that raters returned; empty scores none
 bertscore: str = "minilm"  # whose tokens BERTScore compares: minilm | roberta-large (needs the extra paper)
 
 # %%
-import pandas as pd
-
 import andlib as al
 from andlib import paths
-from andlib.pages import section_4_2 as human_evaluation
+from andlib.pages import section_4_2
 from andlib.report import rating
-from andlib.report.tables import keep, plain, table3
 
-run = al.open_run(globals(), per_block=int, seed=int, ratings=str, bertscore=list(human_evaluation.BERTSCORES))
-origins = run.caption_parts
+run = al.open_run(globals())
+made = run.made_by(*run.caption_parts)
 
 # %% [markdown]
 # ## The neurons
@@ -54,16 +41,16 @@ origins = run.caption_parts
 # One of the neurons, whole:
 
 # %% tags=["hide-input"]
-neurons = pd.concat([al.sampled_neurons(run, name, run.extra["per_block"], run.extra["seed"]) for name in run.models], ignore_index=True)
-said = al.neuron_descriptions(run, neurons)
-shown = len(neurons) // 2
-neuron = neurons.iloc[shown]
-address = al.Unit.parse(neuron["unit"])
-u = al.unit_activations(run, address.model)[address.layer][:, address.index]
-al.cards.neuron_card(neuron, run.probing_set, u, al.clip_descriptions(run), run.profile.seconds)
+neurons = section_4_2.sampled_neurons(run, per_block, seed)
+shown = neurons.iloc[len(neurons) // 2]
+unit = al.Unit.parse(shown["unit"])
+u = al.unit_activations(run, unit.model)[unit.layer][:, unit.index]
+al.cards.neuron_card(shown, run.probing_set, u, al.clip_descriptions(run), run.profile.seconds)
 
 # %% tags=["hide-input"]
-plain(said.iloc[[shown]].rename(columns={"labels": "classes of the highest clips"}), "What is rated of this neuron", run.made_by(*origins))
+described = section_4_2.neuron_descriptions(run, neurons)
+heads = {"labels": "classes of the highest clips"}
+al.tables.plain(described.iloc[[len(neurons) // 2]], "What is rated of this neuron", made, heads=heads)
 
 # %% [markdown]
 # ## The rating page
@@ -75,10 +62,9 @@ plain(said.iloc[[shown]].rename(columns={"labels": "classes of the highest clips
 # Nothing is sent anywhere; who rates sends you the file.
 
 # %% tags=["hide-input"]
-page = rating.rating_page(run, neurons, paths.cache() / "rating_pages" / f"{run.profile.name}_{'_'.join(run.models)}.html")
-made = {"file (in the cache folder)": f"rating_pages/{page.name}", "neurons": len(said), "descriptions": int((said[list(human_evaluation.METHODS)] != "").to_numpy().sum())}
-made |= {"clips": neurons["highest"].explode().nunique(), "MB": page.stat().st_size / 1e6}
-plain(pd.DataFrame([made]), "The rating page", run.made_by(*origins), {"MB": ".1f"})
+file = paths.cache() / "rating_pages" / f"{run.profile.name}_{'_'.join(run.models)}.html"
+page = rating.rating_page(run, neurons, file)
+al.tables.plain(section_4_2.page_contents(neurons, described, page), "The rating page", made, {"MB": ".1f"})
 
 # %% [markdown]
 # ## Table 3
@@ -88,34 +74,11 @@ plain(pd.DataFrame([made]), "The rating page", run.made_by(*origins), {"MB": ".1
 # Intervals draw raters and neurons anew; $\alpha$ is 1 where raters agree on every neuron and 0 where they agree as if by chance.
 
 # %% tags=["hide-input"]
-scores = al.score_ratings(run, neurons, run.extra["ratings"], run.extra["bertscore"])
-table3(scores, run.made_by(*origins), run.profile.encoder)
+scores = section_4_2.score_ratings(run, neurons, ratings, bertscore)
+al.tables.table3(scores, made, run.profile.encoder)
 
 # %% tags=["remove-cell"]
-printed = al.paper.numbers()["table3_human_evaluation"]
-mean = scores.set_index("method")["rating"]
-order = mean["SUM"] > mean["DB"] > mean["TAB"]
-distinct = {method: said[method].nunique() for method in ("TAB", "DB")}
-keep(
-    paper_design=printed["design"],
-    paper_sum=printed["SUM"][0],
-    paper_db=printed["DB"][0],
-    paper_tab=printed["TAB"][0],
-    state="cannot be said until people have rated" if mean.isna().any() else "can be read from Table 3: the order of the three ratings is " + ("the same" if order else "another"),
-    raters=int(scores["raters"].max()),
-    drawn=len(neurons),
-    per_block=run.extra["per_block"],
-    concepts=len(run.concepts),
-    question=human_evaluation.QUESTION,
-    distinct_tab=distinct["TAB"],
-    distinct_db=distinct["DB"],
-    same=float((said["TAB"] == said["DB"]).mean()),
-    silent=int((said["SUM"] == "").sum()),
-    points=float(neurons["calibrated"].map(len).mean()),
-    encoder=run.profile.encoder,
-    title=run.profile.title,
-    human_evaluation=scores,
-)
+al.tables.keep(**section_4_2.words(run, neurons, described, scores))
 
 # %% [markdown]
 # Ratings read on this page come from {glue:text}`raters` people.

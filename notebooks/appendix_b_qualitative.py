@@ -1,13 +1,3 @@
-# ---
-# jupyter:
-#   jupytext:
-#     formats: ipynb,py:percent
-#   kernelspec:
-#     display_name: Python 3 (ipykernel)
-#     language: python
-#     name: python3
-# ---
-
 # %% [markdown]
 # # B.2 What the modules say, side by side
 #
@@ -30,13 +20,11 @@ seed: int = 0  # of the draw
 units: str = ""  # more neurons, comma-separated: layer/number, counted from 0, like block0.output/17
 
 # %%
-import pandas as pd
-
 import andlib as al
-from andlib.report.tables import keep, plain
+from andlib.pages import appendix_b, section_4_2
 
-run = al.open_run(globals(), per_block=int, seed=int, units=str)
-origins = run.caption_parts
+run = al.open_run(globals())
+made = run.made_by(*run.caption_parts)
 
 # %% [markdown]
 # ## What is shown
@@ -48,30 +36,13 @@ origins = run.caption_parts
 # ## Table 6
 
 # %% tags=["hide-input"]
-neurons = pd.concat([al.sampled_neurons(run, name, run.extra["per_block"], run.extra["seed"], run.extra["units"]) for name in run.models], ignore_index=True)
-said = al.neuron_descriptions(run, neurons)
+neurons = section_4_2.sampled_neurons(run, per_block, seed, units)
+described = section_4_2.neuron_descriptions(run, neurons)
 heads = {"labels": "classes of the highest clips", "TAB": "module A: TAB", "DB": "module A: DB", "SUM": "module B: SUM"}
-plain(said.rename(columns=heads), "Table 6. What the modules say of the same neurons", run.made_by(*origins))
+al.tables.plain(described, "Table 6. What the modules say of the same neurons", made, heads=heads)
 
 # %% tags=["remove-cell"]
-classes = said["labels"].str.split(", ").map(set).map(len)
-before, after = neurons["high"].map(len), neurons["calibrated"].map(len)
-kinds = neurons["kinds"].explode().value_counts(normalize=True)
-keep(
-    drawn=len(neurons),
-    per_block=run.extra["per_block"],
-    concepts=len(run.concepts),
-    classes=float(classes.mean()),
-    k=run.k,
-    one_class=int((classes == 1).sum()),
-    before=float(before.mean()),
-    removed=float(1 - after.sum() / before.sum()),
-    silent=int((after == 0).sum()),
-    sources=float(kinds.get("source", 0)),
-    same=int((said["TAB"] == said["DB"]).sum()),
-    title=run.profile.title,
-    qualitative=said,
-)
+al.tables.keep(**appendix_b.words(run, neurons, described))
 
 # %% [markdown]
 # On {glue:text}`title`, the {glue:text}`k` highest clips of a neuron come from {glue:text}`classes:.1f` classes on average; {glue:text}`one_class` of the {glue:text}`drawn` neurons have clips of one class alone.

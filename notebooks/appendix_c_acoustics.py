@@ -1,13 +1,3 @@
-# ---
-# jupyter:
-#   jupytext:
-#     formats: ipynb,py:percent
-#   kernelspec:
-#     display_name: Python 3 (ipykernel)
-#     language: python
-#     name: python3
-# ---
-
 # %% [markdown]
 # # Appendix C: are units said to be loud fond of loud clips?
 #
@@ -27,17 +17,10 @@ summariser: str = "rules"  # who writes the summaries: rules | llm
 llm: str = ""  # the summariser's language model, asked about every neuron: transformers:MODEL | openai:MODEL | vllm:MODEL
 
 # %%
-import pandas as pd
-
 import andlib as al
 from andlib.pages import appendix_c
-from andlib.pages.section_4_4 import together, verdict
-from andlib.report.tables import keep, plain
-from andlib.statistics import holm
 
 run = al.open_run(globals())
-origins = run.caption_parts
-al.figures.style()
 
 # %% [markdown]
 # ## What is measured
@@ -48,9 +31,9 @@ al.figures.style()
 # A neuron's value is the mean over its {glue:text}`k` highest clips.
 
 # %% mystnb={"figure": {"name": "acoustics", "caption": "Figure 8: what the highest clips of a neuron measure, for neurons without and with the adjective in their open concepts. Boxes: quartiles over neurons."}, "image": {"alt": "Two panels of two boxes: mean amplitude without and with loud, median frequency without and with high-pitched"}} tags=["hide-input"]
-first = run.models[0]
+points = {word: appendix_c.unit_acoustics(run, run.models[0], word) for word in appendix_c.WORDS}
 axis = {"loud": "mean amplitude", "high-pitched": "median frequency (Hz)"}
-al.figures.acoustics({word: appendix_c.unit_acoustics(run, first, word) for word in appendix_c.WORDS}, axis);
+al.figures.acoustics(points, axis);
 
 # %% [markdown]
 # ## With and without
@@ -64,59 +47,14 @@ al.figures.acoustics({word: appendix_c.unit_acoustics(run, first, word) for word
 # The other rows are described anew without that part, by what a file says or the ear names.
 
 # %% tags=["hide-input"]
-bare = appendix_c.without_measured(run)
-rows = [
-    {"model": name, "word": word, "descriptions": " + ".join(source.caption_parts), **appendix_c.with_and_without(source, name, word)}
-    for source in (run, bare)
-    for name in run.models
-    for word in appendix_c.WORDS
-]
-found = pd.DataFrame(rows).assign(p=lambda table: holm(table["p"]))
-ends = zip(found[["low", "source_low"]].min(axis=1), found[["high", "source_high"]].max(axis=1), strict=True)
-found["verdict"] = [verdict(*pair) for pair in ends]
-heads = {"mean_with": "mean with", "mean_without": "mean without", "low": "95 % (neurons) from", "high": "to", "source_low": "95 % (sources) from", "source_high": " to", "verdict": "larger with the word"}
-number = dict.fromkeys(["mean with", "mean without", "difference", "95 % (neurons) from", "to", "95 % (sources) from", " to"], ".3g")
-shown = found.drop(columns=["share_low", "share_high"]).rename(columns=heads)
-plain(shown, "Figure 8: highest clips of neurons with and without the word", run.made_by(), number | {"share": ".0%", "p": ".2g"})
+stated = appendix_c.contrasts(run)
+bare = appendix_c.contrasts(appendix_c.without_measured(run))
+judged = appendix_c.judged(stated, bare)
+shown, title = judged.drop(columns=["share_low", "share_high"]), "Figure 8: highest clips of neurons with and without the word"
+al.tables.plain(shown, title, run.made_by(), appendix_c.FORMATS, appendix_c.HEADS)
 
 # %% tags=["remove-cell"]
-printed = al.paper.numbers()["figures"]["8_acoustic_properties"]
-loud, high = (found[(found["model"] == first) & (found["word"] == word)] for word in appendix_c.WORDS)
-
-
-def margin(i):
-    """Whether the word "loud" sets neurons apart more than "high-pitched" does, by intervals that do not meet."""
-    ends = loud["share_low"].iloc[i] - high["share_high"].iloc[i], loud["share_high"].iloc[i] - high["share_low"].iloc[i]
-    return verdict(*ends)
-
-
-def unmeasured(table):
-    """What is left of the contrast where captions measure nothing, in words."""
-    row = table.iloc[1]
-    if not row["with"]:
-        return "no neuron has the word then"
-    return f"{row['with']} neurons have the word then; larger: {row['verdict']}"
-
-
-keep(
-    paper_loud=printed["loud_neurons"],
-    paper_all=printed["loud_neurons"] + printed["not_loud_neurons"],
-    k=run.k,
-    title=run.profile.title,
-    network=first,
-    loud=int(loud["with"].iloc[0]),
-    high=int(high["with"].iloc[0]),
-    all=int(loud["with"].iloc[0] + loud["without"].iloc[0]),
-    f8a_loud=loud["verdict"].iloc[0],
-    high_larger=high["verdict"].iloc[0],
-    high_less=margin(0),
-    f8b_high_pitched=together([high["verdict"].iloc[0], margin(0)]),
-    loud_bare=unmeasured(loud),
-    high_bare=unmeasured(high),
-    loud_share=f"{loud['share'].iloc[0]:.0%}",
-    high_share=f"{high['share'].iloc[0]:.0%}",
-    acoustics=found,
-)
+al.tables.keep(**appendix_c.words(run, judged))
 
 # %% [markdown]
 # ## Compared with the paper

@@ -1,13 +1,3 @@
-# ---
-# jupyter:
-#   jupytext:
-#     formats: ipynb,py:percent
-#   kernelspec:
-#     display_name: Python 3 (ipykernel)
-#     language: python
-#     name: python3
-# ---
-
 # %% [markdown]
 # # Probe one neuron
 #
@@ -35,23 +25,15 @@ summariser: str = "rules"  # who writes the summaries: rules | llm
 llm: str = ""  # the summariser's language model: smollm2 | transformers:MODEL | openai:MODEL | vllm:MODEL
 
 # %%
-from collections import Counter
-from dataclasses import replace
-from pathlib import Path
-
-import numpy as np
-import pandas as pd
-
 import andlib as al
-from andlib import firing, recordings, summaries, targets
-from andlib.report.tables import keep, plain
+from andlib import firing
+from andlib.pages import probe_one_neuron, section_4_1, wording
 
-run = al.open_run(globals(), unit=str, words=str, other_k=int, t=float, pooling=str, factor=float, wav=str)
+run = al.open_run(globals())
+made = run.made_by(*run.caption_parts)
 target = run.target(run.models[0])
-asked = run.extra["words"] or "high-pitched animal"
-found = al.search(al.neurons(run, target.name), asked, run=run, best=5)
-address = al.chosen_unit(target, run.extra["unit"] or ("/".join(found["unit"].iloc[0].split("/")[1:]) if run.extra["words"] else ""))
-origins = run.caption_parts
+nearest = probe_one_neuron.nearest(run, target, words)
+address = probe_one_neuron.address(target, unit, words, nearest)
 
 # %% [markdown]
 # ## The neuron
@@ -61,8 +43,6 @@ origins = run.caption_parts
 # This is all that is known of it, at one look.
 
 # %% tags=["hide-input"]
-layer = target.layer(address.layer)
-keep(unit=address.id, pooled=targets.POOLINGS[layer.pooling])
 al.show(run, address)
 
 # %% [markdown]
@@ -72,7 +52,8 @@ al.show(run, address)
 # The five similarity functions often disagree on a unit of a block: it has no concept that anyone trained it for.
 
 # %% tags=["hide-input"]
-al.tables.plain(al.closed_concepts(run, address), f"The three best of {len(run.concepts)} concepts", run.made_by(*origins))
+closed = section_4_1.closed_concepts(run, address)
+al.tables.plain(closed, f"The three best of {len(run.concepts)} concepts", made)
 
 # %% [markdown]
 # ## What if we had looked otherwise?
@@ -81,30 +62,12 @@ al.tables.plain(al.closed_concepts(run, address), f"The three best of {len(run.c
 # Each row changes one of them.
 
 # %% tags=["hide-input"]
-def row(changed, neuron, kept):
-    heard = Counter(run.probing_set.clips[i].label for i in neuron["highest"])
-    shared = len(set(neuron["highest"]) & set(chosen["highest"]))
-    classes = ", ".join(f"{count} {label}" for label, count in heard.most_common(4))
-    return {"changed": changed, "highest clips": classes, "shared": shared, "DB": ", ".join(neuron["db"][:1]), "S_h^c": " ".join(kept) or "nothing is left"}
-
-
-def described(run, target):
-    return al.neurons(run, target, layers=[layer.name]).iloc[address.index]
-
-
-chosen = described(run, target)
-more, pooled = described(replace(run, k=other_k), target), described(run, replace(target, layers=(layer.read(pooling=pooling),)))
-kept = [point for point, cosine in zip(chosen["high"], chosen["cosine"], strict=True) if cosine <= t]
-otherwise = pd.DataFrame([
-    row(f"nothing: K = {run.k}, t = {summaries.THRESHOLD}, {layer.pooling}", chosen, chosen["calibrated"]),
-    row(f"K = {other_k}", more, more["calibrated"]),
-    row(f"t = {t}", chosen, kept),
-    row(f"pooling: {pooling}", pooled, pooled["calibrated"]),
-])
-plain(otherwise, f"{address.id}, read in other ways", run.made_by(*origins))
-
-# %% tags=["remove-cell"]
-keep(otherwise=otherwise, k=run.k, shared_pooling=otherwise["shared"].iloc[3], pooling=pooling)
+chosen = probe_one_neuron.reading(run, target, address)
+with_k = probe_one_neuron.reading(run, target, address, k=other_k)
+with_t = probe_one_neuron.reading(run, target, address, t=t)
+with_pooling = probe_one_neuron.reading(run, target, address, pooling=pooling)
+otherwise = probe_one_neuron.compared(run, [chosen, with_k, with_t, with_pooling])
+al.tables.plain(otherwise, f"{address.id}, read in other ways", made)
 
 # %% [markdown]
 # Under the pooling {glue:text}`pooling`, {glue:text}`shared_pooling` of the {glue:text}`k` highest clips stay the same.
@@ -116,11 +79,12 @@ keep(otherwise=otherwise, k=run.k, shared_pooling=otherwise["shared"].iloc[3], p
 # Here its output is multiplied by {glue:text}`factor`, at every token; the change is that of a class's mean logit on its own clips of fold 1, which is small for one unit among {glue:text}`units`.
 
 # %% tags=["hide-input"]
-silenced, scaled = (firing.effect(run, target, address, by) for by in (0.0, factor))
-effects = silenced.assign(**{"silenced": silenced["change"], f"times {factor:g}": scaled["change"]})[["class", "before", "silenced", f"times {factor:g}"]]
-keep(factor=factor, units=sum(layer.units for layer in target.layers))
-most = effects.loc[effects["silenced"].abs().sort_values(ascending=False, kind="stable").index[:8]]
-plain(most, "The classes that the unit matters to most: change of their own logit", run.made_by(), {"before": ".2f", "silenced": "+.4f", f"times {factor:g}": "+.4f"})
+silenced = firing.effect(run, target, address)
+scaled = firing.effect(run, target, address, factor)
+most, louder = probe_one_neuron.most_changed(silenced, scaled), f"times {factor:g}"
+formats = {"before": ".2f", "silenced": "+.4f", louder: "+.4f"}
+title = "The classes that the unit matters to most: change of their own logit"
+al.tables.plain(most, title, run.made_by(), formats, {"scaled": louder})
 
 # %% [markdown]
 # ## Your own sound
@@ -130,14 +94,8 @@ plain(most, "The classes that the unit matters to most: change of their own logi
 # {glue:text}`heard`
 
 # %% tags=["hide-input"]
-if wav:
-    samples = recordings.read_recording(Path(wav).expanduser(), target.sample_rate)
-else:
-    time = np.arange(round(target.seconds * target.sample_rate)) / target.sample_rate
-    rise = np.log(7000 / 100) / target.seconds  # of a tone's pitch, a second
-    samples = (0.3 * np.sin(2 * np.pi * 100 / rise * np.expm1(rise * time))).astype(np.float32)
+samples = probe_one_neuron.own_sound(target, wav)
 u = al.unit_activations(run, target)[address.layer][:, address.index]
-keep(heard=f"This is {Path(wav).name}." if wav else "No file was given, so a tone that rises evenly from 100 Hz to 7 kHz is played.")
 al.cards.own_sound(target, address, samples, u)
 
 # %% [markdown]
@@ -147,16 +105,19 @@ al.cards.own_sound(target, address, samples, u)
 # With `-p words "..."` and no unit named, this page probes the nearest.
 
 # %% tags=["hide-input"]
-keep(words=asked)
-nearest = pd.DataFrame({"unit": found["unit"], "similarity": found["similarity"], "DB": found["db"].str[0], "calibrated summary": [" ".join(points) or "nothing is left" for points in found["calibrated"]]})
-plain(nearest, f"Neurons of {target.name} nearest to “{asked}”", run.made_by(*origins), {"similarity": ".2f"})
+title = f"Neurons of {target.name} nearest to “{words or probe_one_neuron.EXAMPLE}”"
+shown = wording.described(nearest, "similarity")
+al.tables.plain(shown, title, made, {"similarity": ".2f"})
 
 # %% [markdown]
 # All of them are named by layer and number:
 
 # %% tags=["hide-input"]
-layers = [{"layer": layer.name, "units": layer.units, "one number a clip": layer.pooling} for layer in target.layers]
-al.tables.plain(layers, f"Layers of {address.model}: {sum(layer.units for layer in target.layers)} units", run.made_by())
+layers = probe_one_neuron.layers(target)
+al.tables.plain(layers, f"Layers of {address.model}: {layers['units'].sum()} units", run.made_by())
+
+# %% tags=["remove-cell"]
+al.tables.keep(**probe_one_neuron.words(run, target, address, otherwise))
 
 # %% [markdown]
 # ## Compared with the paper

@@ -1,13 +1,3 @@
-# ---
-# jupyter:
-#   jupytext:
-#     formats: ipynb,py:percent
-#   kernelspec:
-#     display_name: Python 3 (ipykernel)
-#     language: python
-#     name: python3
-# ---
-
 # %% [markdown]
 # # How good are the descriptions?
 #
@@ -29,16 +19,11 @@ summariser: str = "rules"  # who writes the summaries: rules | llm
 llm: str = ""  # the summariser's language model: transformers:MODEL | openai:MODEL | vllm:MODEL
 
 # %%
-import numpy as np
-import pandas as pd
-
 import andlib as al
 from andlib.pages import measures, scoring
-from andlib.report.tables import keep, plain
 
 run = al.open_run(globals())
-al.figures.style()
-origins = run.caption_parts
+made = run.made_by(*run.caption_parts)
 
 # %% [markdown]
 # ## What is measured
@@ -61,11 +46,9 @@ origins = run.caption_parts
 # Here are the shares of {glue:text}`draws` draws in which it does, at the worst of four frequencies of activation ({glue:text}`frequencies`).
 
 # %% tags=["hide-input"]
-frequencies, draws = (0.499, 0.1, 0.01, 0.001), 20
-tests = pd.DataFrame(measures.label_tests(frequencies, 10_000, draws, np.random.default_rng(0)))
-tests = tests.groupby("measure", sort=False)[["missing", "extra"]].min().reset_index()
-tests["passes"] = np.where(tests[["missing", "extra"]].min(axis=1) >= 0.9, "yes", "no")
-plain(tests, "Falls when labels are missing, or extra", run.made_by(), dict.fromkeys(["missing", "extra"], ".0%"))
+tests = measures.trusted()
+formats = dict.fromkeys(["missing", "extra"], ".0%")
+al.tables.plain(tests, "Falls when labels are missing, or extra", run.made_by(), formats)
 
 # %% [markdown]
 # {glue:text}`passing` pass, and are the core of what follows. {glue:text}`failing` do not: where few clips are active, they hardly see wrong labels.
@@ -75,9 +58,8 @@ plain(tests, "Falls when labels are missing, or extra", run.made_by(), dict.from
 # *explained* is the share of units that have an explanation at all. The interval of r draws source recordings anew within each class, 1000 times; p, against shuffled explanations on the same draws, is corrected for the rows of one network (Holm).
 
 # %% tags=["hide-input"]
-cards = pd.concat([al.scorecard(run, name).assign(model=name) for name in run.models], ignore_index=True)
-everywhere = cards[cards["layer"] == "all"]
-al.tables.scorecard(everywhere, run.made_by(*origins))
+cards = scoring.of_models(run, scoring.scorecard)
+al.tables.scorecard(cards[cards["layer"] == "all"], made)
 
 # %% mystnb={"figure": {"name": "scores-by-layer", "caption": "Mean r of every method by layer, with 95 % intervals over source recordings; a row a network, a panel a way to match. The dotted line has shuffled explanations."}, "image": {"alt": "Line charts of mean correlation by layer, one line a method, above a dotted line at zero for shuffled explanations"}} tags=["hide-input"]
 al.figures.scores_by_layer(cards);
@@ -93,12 +75,11 @@ al.figures.scores_by_layer(cards);
 # The three highest and the three lowest r of each method by sound, among all units of {glue:text}`shown`.
 
 # %% tags=["hide-input"]
-scores = {name: al.score_neurons(run, name) for name in run.models}
-shown = scores[run.models[0]]
-ends = [rows.sort_values("pearson", ascending=False).iloc[[0, 1, 2, -3, -2, -1]] for _, rows in shown[(shown["matcher"] == "sound") & shown["pearson"].notna()].groupby("method", sort=False)]
-ends = pd.concat(ends)[["unit", "method", "explanation", "pearson", "pearson_low", "pearson_high", "auprc", "balanced_accuracy"]]
-ends.columns = ["unit", "method", "explanation", "r", "from", "to", "AUPRC", "detection"]
-plain(ends, "Best and worst explained units", run.made_by(*origins), dict.fromkeys(["r", "from", "to", "AUPRC"], ".2f") | {"detection": ".0%"})
+scores = scoring.of_models(run, scoring.score_neurons)
+ends = scoring.best_and_worst(scores[scores["model"] == run.models[0]])
+heads = {"pearson": "r", "pearson_low": "from", "pearson_high": "to", "auprc": "AUPRC", "balanced_accuracy": "detection"}
+formats = dict.fromkeys(["r", "from", "to", "AUPRC"], ".2f") | {"detection": ".0%"}
+al.tables.plain(ends, "Best and worst explained units", made, formats, heads)
 
 # %% [markdown]
 # ## Would it come again?
@@ -109,9 +90,10 @@ plain(ends, "Best and worst explained units", run.made_by(*origins), dict.fromke
 # No profile has the same network from another seed: [training strategies](training_strategies.ipynb) has them for BEATs.
 
 # %% tags=["hide-input"]
-again = pd.concat([al.reliability(run, name).assign(model=name) for name in run.models], ignore_index=True)
+again = scoring.of_models(run, scoring.reliability)
 heads = {"halves": "two halves of clips", "retest": "two halves of everything", "same": "same explanation", "chance": "by chance"}
-plain(again.rename(columns=heads), "Reliability over other recordings", run.made_by(*origins), dict.fromkeys(["two halves of clips", "two halves of everything"], ".2f") | dict.fromkeys(["same explanation", "by chance"], ".0%"))
+formats = {"two halves of clips": ".2f", "two halves of everything": ".2f", "same explanation": ".0%", "by chance": ".0%"}
+al.tables.plain(again, "Reliability over other recordings", made, formats, heads)
 
 # %% [markdown]
 # ## Without any explanation
@@ -120,57 +102,11 @@ plain(again.rename(columns=heads), "Reliability over other recordings", run.made
 # *with r*: Spearman's correlation with r of DB by captions, over units.
 
 # %% tags=["hide-input"]
-shape = ["clarity", "polysemanticity", "redundancy"]
-rows = []
-for name, table in scores.items():
-    own = table[(table["method"] == "DB") & (table["matcher"] == "captions")]
-    with_r = own[shape].corrwith(own["pearson"], method="spearman").to_dict()
-    rows += [{"model": name, "layer": layer, **of[shape].mean()} for layer, of in own.groupby("layer", sort=False)]
-    rows.append({"model": name, "layer": "with r", **with_r})
-plain(pd.DataFrame(rows), "What exemplars say of units, by layer", run.made_by(), dict.fromkeys(shape, ".2f"))
+shape = scoring.shape_by_layer(scores)
+al.tables.plain(shape, "What exemplars say of units, by layer", run.made_by(), dict.fromkeys(scoring.SHAPE, ".2f"))
 
 # %% tags=["remove-cell"]
-own = everywhere[everywhere["null"] == ""].set_index(["model", "method", "matcher"])
-best = {name: own.loc[name]["pearson"].idxmax() for name in run.models}
-
-
-def listed(value):
-    """One value by model, as text."""
-    return ", ".join(f"{name} {value(name)}" for name in run.models)
-
-
-def of_best(column):
-    return listed(lambda name: f"{own.loc[(name, *best[name]), column]:.0%}")
-
-
-def above(name):
-    """Shares of units whose r is above 0, by method."""
-    heard = scores[name][scores[name]["matcher"] == "sound"]
-    return ", ".join(f"{method} {rows['pearson_low'].gt(0).mean():.0%}" for method, rows in heard.groupby("method", sort=False))
-
-
-def place(name):
-    means = own.loc[name]["pearson"].groupby("method", sort=False).mean().rank(ascending=False)
-    return f"{means['summary']:.0f} of {len(means)}"
-
-
-keep(
-    scored=", ".join(f"{name} {table['unit'].nunique():,}" for name, table in scores.items()),
-    share=scoring.SHARE,
-    draws=draws,
-    frequencies=", ".join(map(str, frequencies)),
-    passing=", ".join(tests.loc[tests["passes"] == "yes", "measure"].str.replace("_", " ")),
-    failing=", ".join(tests.loc[tests["passes"] == "no", "measure"].str.replace("_", " ")),
-    best=listed(lambda name: f"{best[name][0]} by {best[name][1]} ({own.loc[(name, *best[name]), 'pearson']:.2f})"),
-    summaries=listed(place),
-    hard=of_best("hard_balanced_accuracy"),
-    easy=of_best("balanced_accuracy"),
-    above="; ".join(f"{name}: {above(name)}" for name in run.models),
-    shown=run.models[0],
-    k=run.k,
-    scores=everywhere.drop(columns=["layer"]),
-    reliability=again,
-)
+al.tables.keep(**scoring.words(run, tests, cards, scores))
 
 # %% [markdown]
 # ## What differs from the sources, and why
@@ -189,7 +125,7 @@ keep(
 # ```
 #
 # ```python
-# al.score_neurons(run, "ast", "not exemplars", ("summary", "open concepts"))  # summaries on all other recordings
+# scoring.score_neurons(run, "ast", "not exemplars", ("summary", "open concepts"))  # summaries on all other recordings
 # ```
 #
 # Next: [the paper's own evaluation](4_2_human_evaluation.ipynb), or [a single neuron](probe_one_neuron.ipynb).

@@ -1,13 +1,3 @@
-# ---
-# jupyter:
-#   jupytext:
-#     formats: ipynb,py:percent
-#   kernelspec:
-#     display_name: Python 3 (ipykernel)
-#     language: python
-#     name: python3
-# ---
-
 # %% [markdown]
 # # Your own network
 #
@@ -18,24 +8,20 @@
 # The last section shows the same for recurrent networks, transformers, sparse autoencoders and models of the Hugging Face hub.
 
 # %% tags=["parameters", "hide-input"]
-model: str = "all"  # has no effect here: the network is the page's own
 profile: str = "mini"  # what is probed: mini | esc10 | esc50
 data_dir: str = ""  # folder with the recordings, for profiles that need one
 captions: str = ""  # caption file (CSV or JSON); empty takes the profile's
-weights: str = ""  # has no effect here
 mode: str = "corrected"  # corrected | released | names of released faults
 k: int = 5  # highest / lowest activated clips per neuron
 folds: int = 1  # how many folds of the probing set are played to the network, 1 to 5
 
 # %%
-import pandas as pd
-
 import andlib as al
 from andlib.networks import aisfx
-from andlib.report.tables import keep, plain
+from andlib.pages import your_own_network
 
-run = al.open_run(globals(), folds=[1, 2, 3, 4, 5])
-run = run.in_folds(tuple(range(1, folds + 1)))  # a large network: fewer clips
+run = your_own_network.first_folds(al.open_run(globals()), folds)  # a large network: fewer clips
+made = run.made_by(*run.caption_parts)
 
 # %% [markdown]
 # ## A network trained by others
@@ -72,41 +58,18 @@ neurons = al.neurons(run, target)
 #
 # ## Described units, layer by layer
 
-# %% tags=["hide-input"]
-classes = [clip.label for clip in run.probing_set.clips]
-
-
-def borne_out(neurons):
-    """For each unit, the share of its highest clips whose class is DB's first concept, and is any one class at most."""
-    heard = [[classes[i] for i in highest] for highest in neurons["highest"]]
-    named = [labels.count(db[0]) / len(labels) for labels, db in zip(heard, neurons["db"], strict=True)]
-    return named, [max(map(labels.count, labels)) / len(labels) for labels in heard]
-
-
-untrained = al.neurons(run, al.wrap(aisfx.network(untrained_seed=0), name="untrained", **reading))
+# %%
 shuffled = al.neurons(run, target, control="shuffled captions")
-neurons["borne out"], neurons["any name"] = borne_out(neurons)
-neurons["shuffled captions"], neurons["untrained"] = borne_out(shuffled)[0], borne_out(untrained)[0]
-neurons["points"] = neurons["high"].map(len)
-neurons["with adjective"] = neurons["adjectives"].map(len) > 0
-neurons["with noun"] = neurons["nouns"].map(len) > 0
-shares = ["with adjective", "with noun", "borne out", "shuffled captions", "untrained", "any name"]
-by_layer = neurons.groupby("layer", sort=False)
-layers = by_layer.agg(units=("unit", "size"), dead=("dead", "sum")).join(by_layer[["points", *shares]].mean()).reset_index()
-made_by = run.made_by(*run.caption_parts)
-plain(layers, f"Units of the sound-effects network, described from {len(classes)} clips", made_by, dict.fromkeys(shares, ".0%") | {"points": ".1f"})
+untrained = al.neurons(run, al.wrap(aisfx.network(untrained_seed=0), name="untrained", **reading))
+units = your_own_network.borne_out(run, neurons, shuffled, untrained)
+
+# %% tags=["hide-input"]
+layers = your_own_network.by_layer(units)
+title = f"Units of the sound-effects network, described from {len(run.probing_set)} clips"
+al.tables.plain(layers, title, made, dict.fromkeys(your_own_network.SHARES, ".0%") | {"points": ".1f"})
 
 # %% tags=["remove-cell"]
-known = run.probing_set.classes
-last = neurons[neurons["layer"] == "embedding"]
-first_concepts = last["db"].str[0]
-first_shuffled = shuffled.loc[last.index, "db"].str[0]
-keep(layers=layers, title=run.profile.title, clips=len(classes), units=len(neurons), probed_folds=folds)
-keep(dead=int(neurons["dead"].sum()), **{name.replace(" ", "_"): float(last[name].mean()) for name in shares})
-keep(in_set=float(first_concepts.isin(known).mean()), in_set_shuffled=float(first_shuffled.isin(known).mean()))
-keep(earliest=layers["borne out"].iloc[0], earliest_untrained=layers["untrained"].iloc[0])
-keep(classes=len(known), covered=first_concepts[first_concepts.isin(known)].nunique())
-keep(covered_shuffled=first_shuffled[first_shuffled.isin(known)].nunique())
+al.tables.keep(**your_own_network.words(run, units, shuffled, layers))
 
 # %% [markdown]
 # On {glue:text}`clips` clips of {glue:text}`title`, {glue:text}`dead` of {glue:text}`units` units are dead, which is to say that every clip activates them alike.
@@ -127,18 +90,9 @@ keep(covered_shuffled=first_shuffled[first_shuffled.isin(known)].nunique())
 # Sorted by how far their concept is borne out (ties: more calibrated points first, then the lower number), these stand first, at each quarter, and last.
 
 # %% tags=["hide-input"]
-ranked = last.assign(left=last["calibrated"].map(len)).sort_values(["borne out", "left", "index"], ascending=[False, False, True])
-examples = ranked.iloc[[round(share * (len(ranked) - 1)) for share in (0, 0.25, 0.5, 0.75, 1)]]
-shown = pd.DataFrame(
-    {
-        "unit": examples["unit"],
-        "DB": examples["db"].str[0],
-        "borne out": examples["borne out"],
-        "classes of its highest clips": [", ".join(classes[i] for i in highest) for highest in examples["highest"]],
-        "calibrated summary": [" ".join(points) or "nothing is left" for points in examples["calibrated"]],
-    }
-)
-plain(shown, "Five units of the embedding, by rank", made_by, {"borne out": ".0%"})
+examples = your_own_network.ranked(units)
+shown = your_own_network.in_words(run, examples)
+al.tables.plain(shown, "Five units of the embedding, by rank", made, {"borne out": ".0%"})
 
 # %% [markdown]
 # The first of them in full:
@@ -203,9 +157,8 @@ location = al.PROFILES["mini"].networks["ast"]  # or an id, such as "facebook/wa
 published = al.load_target(location, seconds=run.profile.seconds, name="published")
 
 # %% tags=["hide-input"]
-targets = [convolutional, recurrent, transformer, sparse, published]
-rows = [{"target": made.name, "layers": len(made.layers), "units": sum(layer.units for layer in made.layers), "last layer": made.layers[-1].name} for made in targets]
-al.tables.plain(rows, "Targets made above", run.made_by())
+targets = your_own_network.listed([convolutional, recurrent, transformer, sparse, published])
+al.tables.plain(targets, "Targets made above", run.made_by())
 
 # %% [markdown]
 # ## What differs from the paper, and why

@@ -5,7 +5,6 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import tiny_run
 from scipy import stats
 
 from andlib import stages
@@ -34,7 +33,7 @@ def test_median_frequency_halves_the_power_and_hears_no_offset():
 def spoken(run, monkeypatch, has):
     """The run with a word in the C_open of those neurons alone."""
     table = stages.neurons(run, "ast")
-    words = [["loud"] if held else [] for held in has(table)]
+    words = [["loud"] if loud else [] for loud in has(table)]
     monkeypatch.setattr(stages, "neurons", lambda *_: table.assign(adjectives=words))
     return table
 
@@ -43,31 +42,62 @@ def test_units_of_loud_clips_stand_out(run, monkeypatch):
     level = appendix_c.clip_acoustics(run)["amplitude"].to_numpy()
     means = level[np.stack(stages.neurons(run, "ast")["highest"].to_list())].mean(1)
     spoken(run, monkeypatch, lambda table: means > np.median(means))
-    found = appendix_c.with_and_without(run, "ast", "loud")
-    assert found["share"] == 1 and found["difference"] > 0 and found["p"] < 1e-6
-    assert 0 < found["low"] < found["difference"] < found["high"]
-    assert found["source_low"] <= found["source_high"] and found["share_low"] <= found["share_high"] <= 1
+    row = appendix_c.with_and_without(run, "ast", "loud")
+    assert row["share"] == 1 and row["difference"] > 0 and row["p"] < 1e-6
+    assert 0 < row["low"] < row["difference"] < row["high"]
+    assert row["source_low"] <= row["source_high"] and row["share_low"] <= row["share_high"] <= 1
 
 
 def test_share_is_the_rank_statistic_of_the_test(run, monkeypatch):
     table = spoken(run, monkeypatch, lambda table: np.arange(len(table)) % 3 == 0)
-    found = appendix_c.with_and_without(run, "ast", "loud")
+    row = appendix_c.with_and_without(run, "ast", "loud")
     rows = appendix_c.unit_acoustics(run, "ast", "loud")
     one, other = rows.loc[rows["has"], "value"], rows.loc[~rows["has"], "value"]
     statistic = stats.mannwhitneyu(one, other).statistic
-    assert found["share"] == pytest.approx(statistic / (len(one) * len(other)))
-    assert found["with"] + found["without"] == len(table)
+    assert row["share"] == pytest.approx(statistic / (len(one) * len(other)))
+    assert row["with"] + row["without"] == len(table)
 
 
 def test_a_word_that_no_unit_has_gives_no_number(run, monkeypatch):
     spoken(run, monkeypatch, lambda table: [False] * len(table))
-    found = appendix_c.with_and_without(run, "ast", "loud")
-    assert found["with"] == 0 and pd.isna([found["difference"], found["share"], found["p"]]).all()
+    row = appendix_c.with_and_without(run, "ast", "loud")
+    assert row["with"] == 0 and pd.isna([row["difference"], row["share"], row["p"]]).all()
 
 
-def test_descriptions_lose_what_was_measured(cache):
-    run = tiny_run(cache)
-    run = replace(run, profile=replace(run.profile, caption_parts=("source", "measured")))
-    vars(run)["probing_set"] = tiny_run(cache).probing_set
+def test_descriptions_lose_what_was_measured(run):
+    run = run.using(profile=replace(run.profile, caption_parts=("source", "measured")), probing_set=run.probing_set)
     other = appendix_c.without_measured(run)
     assert other.caption_parts == ("source",) and other.probing_set is run.probing_set
+
+
+def row(word, **values):
+    ends = {"low": 1.0, "high": 2.0, "source_low": 1.0, "source_high": 2.0, "p": 0.01}
+    shares = {"share": 0.8, "share_low": 0.7, "share_high": 0.9}
+    return {"model": "ast", "word": word, "with": 3, "without": 5, **ends, **shares, **values}
+
+
+def judged(*loud_and_high):
+    stated, bare = pd.DataFrame(loud_and_high), pd.DataFrame([row("loud"), row("high-pitched", **{"with": 0})])
+    return appendix_c.judged(stated, bare)
+
+
+def test_a_word_stands_out_if_both_of_its_intervals_do_and_p_is_adjusted_for_all_rows():
+    table = judged(row("loud"), row("high-pitched", source_low=-1.0))
+    assert list(table["verdict"]) == ["holds", "undecided", "holds", "holds"]
+    assert list(table["p"]) == pytest.approx([0.04] * 4)
+
+
+@pytest.mark.parametrize("high, less", [(0.6, "holds"), (0.8, "undecided"), (1.0, "fails")])
+def test_less_markedly_is_by_shares_whose_intervals_do_not_meet(run, high, less):
+    shares = {"share_low": high - 0.05, "share_high": high + 0.05}
+    words = appendix_c.words(run, judged(row("loud"), row("high-pitched", **shares)))
+    assert words["high_less"] == words["f8b_high_pitched"] == less and words["f8a_loud"] == "holds"
+    assert words["loud_bare"] == "3 neurons have the word then; larger: holds" and words["all"] == 8
+    assert words["high_bare"] == "no neuron has the word then"
+
+
+def test_the_page_keeps_every_row_with_and_without_what_is_measured(run):
+    [table] = appendix_c.frames(run).values()
+    assert list(table["word"]) == ["loud", "high-pitched"] * 2
+    origins = [" + ".join(r.caption_parts) for r in (run, appendix_c.without_measured(run))]
+    assert list(table["descriptions"]) == [origins[0]] * 2 + [origins[1]] * 2

@@ -9,10 +9,11 @@ import torch
 
 from andlib.concepts import ESC50
 from andlib.encoders import encode
-from andlib.mini import encoder
-from andlib.mini.encoder import AudioEncoder, Contrast, accuracies, contrast, embedded, encode_audio, spoken, zero_shot
+from andlib.mini.encoder import AudioEncoder, embedded, encode_audio, load
 from andlib.mini.synthesis import CLASSES, synthesc
 from andlib.paths import WEIGHTS
+from making import audio_encoder
+from making.audio_encoder import Contrast, accuracies, contrast, spoken, zero_shot
 
 RATE = 16_000
 TINY = Contrast(corpus=[301], sources_per_fold=1, epochs=2, batch=4)
@@ -36,7 +37,7 @@ def little(monkeypatch):
     def few(seed, sources, variants):
         return synthesc(seed, sources, variants, classes=("dog", "rain"), folds=(1, 2, 3, 4))
 
-    monkeypatch.setattr("andlib.mini.synthesis.synthesc", few)
+    monkeypatch.setattr(audio_encoder, "synthesc", few)
 
 
 def record() -> dict:
@@ -120,24 +121,24 @@ def test_captions_name_the_class_and_say_how_it_sounds(unheard, waves):
 def test_augmentation_leaves_the_corpus_as_it_is_and_is_seeded():
     x = torch.randn(6, 198, 128, generator=torch.Generator().manual_seed(0))
     before = x.clone()
-    a, b = (encoder.augmented(x, Contrast(), np.random.default_rng(1)) for _ in range(2))
+    a, b = (audio_encoder.augmented(x, Contrast(), np.random.default_rng(1)) for _ in range(2))
     assert torch.equal(x, before) and torch.equal(a, b) and not torch.equal(a, x)
     assert torch.isfinite(a).all()
 
 
 def test_a_killed_training_goes_on_to_the_same_weights(little, tmp_path, monkeypatch):
-    encoder.train(TINY, tmp_path / "whole", {})
-    saved = encoder.Progress.save
+    audio_encoder.train(TINY, tmp_path / "whole", {})
+    saved = audio_encoder.Progress.save
 
     def killed(progress, done):
         saved(progress, done)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(encoder.Progress, "save", killed)
+    monkeypatch.setattr(audio_encoder.Progress, "save", killed)
     with pytest.raises(KeyboardInterrupt):
-        encoder.train(TINY, tmp_path / "killed", {})
-    monkeypatch.setattr(encoder.Progress, "save", saved)
-    encoder.train(TINY, tmp_path / "killed", {})
+        audio_encoder.train(TINY, tmp_path / "killed", {})
+    monkeypatch.setattr(audio_encoder.Progress, "save", saved)
+    audio_encoder.train(TINY, tmp_path / "killed", {})
     whole, resumed = (tmp_path / name / "encoder.safetensors" for name in ("whole", "killed"))
     assert whole.read_bytes() == resumed.read_bytes()
     assert sorted(path.name for path in resumed.parent.iterdir()) == ["encoder.json", "encoder.safetensors"]
@@ -151,6 +152,6 @@ def test_what_is_saved_is_the_network_in_half_precision(tmp_path):
     state = {n: value.half().contiguous() for n, value in network.state_dict().items() if value.is_floating_point()}
     save_file(state, tmp_path / "x.safetensors")
     clip = [np.random.default_rng(0).standard_normal((1, RATE)).astype(np.float32)]
-    own, loaded = (encode_audio(clip, RATE, which) for which in (network, encoder.load(tmp_path / "x.safetensors")))
+    own, loaded = (encode_audio(clip, RATE, which) for which in (network, load(tmp_path / "x.safetensors")))
     np.testing.assert_allclose(own, loaded, atol=2e-3)
     assert encode(["rain"]).shape[1] == own.shape[1]

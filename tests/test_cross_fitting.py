@@ -10,10 +10,9 @@ from conftest import tiny_run, tiny_set
 from andlib import paths
 from andlib.activations import record
 from andlib.networks.checkpoints import load_target
-from andlib.pages import cross_fitting
+from andlib.pages.cross_fitting import committed, logits
 from andlib.profiles import PROFILES
-from making import cross_fitting as command
-from making import training
+from making import command, cross_fitting, training
 
 RECIPE = training.Recipe(0.5, 48, 1, width=8, blocks=1, batch=8)
 
@@ -43,9 +42,9 @@ def test_each_clip_is_heard_by_the_network_that_left_its_fold_out():
 
 def test_accuracy_is_that_of_the_clips_left_out():
     probing_set = tiny_set()
-    logits = np.eye(3)[probing_set.labels]
-    logits[probing_set.folds == 2] = [1.0, 0.5, 0.0]  # calls every clip of fold 2 a dog
-    found = command.held_out_accuracy(probing_set, logits).set_index("clips")
+    scores = np.eye(3)[probing_set.labels]
+    scores[probing_set.folds == 2] = [1.0, 0.5, 0.0]  # calls every clip of fold 2 a dog
+    found = cross_fitting.held_out_accuracy(probing_set, scores).set_index("clips")
     assert found["n"].tolist() == [6] * 5 + [30]
     assert found["accuracy"].tolist() == pytest.approx([1, 1 / 3, 1, 1, 1, 26 / 30])
     assert found.loc["fold 1", ["low", "high"]].tolist() == [1, 1]
@@ -53,25 +52,25 @@ def test_accuracy_is_that_of_the_clips_left_out():
 
 
 def test_logits_are_found_by_the_clips_names(run):
-    assert cross_fitting.logits(run, "ast") is None and cross_fitting.committed(run) == {}
+    assert logits(run, "ast") is None and committed(run) == {}
     commit(run)
-    assert cross_fitting.logits(run, "ast")[:, 0].tolist() == list(range(30))
+    assert logits(run, "ast")[:, 0].tolist() == list(range(30))
 
 
 def test_other_networks_and_other_clips_have_none(run):
     commit(run)
-    assert cross_fitting.logits(run, "beats_frozen") is None
-    assert cross_fitting.logits(run.using(weights="a/network"), "ast") is None
+    assert logits(run, "beats_frozen") is None
+    assert logits(replace(run, weights="a/network"), "ast") is None
     clip = replace(tiny_set().clips[0], name="another.wav")
     more = replace(tiny_set(), clips=(*tiny_set().clips, clip))
-    assert cross_fitting.logits(run.using(probing_set=more), "ast") is None
+    assert logits(run.using(probing_set=more), "ast") is None
 
 
 def test_the_command_trains_what_is_missing_and_commits_what_each_network_says(run, tmp_path, monkeypatch):
     monkeypatch.setattr(command, "open_run", lambda parameters: run)
     monkeypatch.setattr("sys.argv", ["cross_fitting", "--profile", "mini", "--threads", "1"])
-    command.main()
-    held = cross_fitting.committed(run)
+    cross_fitting.main()
+    held = committed(run)
     assert held["recipe"]["seed"] == 0 and [n["held_out"] for n in held["networks"]] == [1, 2, 3, 4, 5]
     clips = run.probing_set.clips
     assert [row["clip"] for row in held["clips"]] == [clip.name for clip in clips]

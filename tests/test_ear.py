@@ -10,10 +10,11 @@ import soxr
 from andlib.concepts import ESC50
 from andlib.errors import InputError
 from andlib.mini import ear
-from andlib.mini.measurements import Measurements, measure, salient_words
+from andlib.mini.measurements import Measurements, measure
 from andlib.mini.naming import BROADER_SHARE, GROUPS, NAMES, naming_sentence, share
 from andlib.mini.phrases import SYNONYMS, measured_sentences
 from andlib.mini.synthesis import synthesc
+from andlib.mini.words import salient_words
 from andlib.paths import WEIGHTS
 
 RATE = 16_000
@@ -155,14 +156,14 @@ def test_every_word_the_ear_can_say_is_tagged_as_an_adjective():
 
     tagger = HanoverTagger("morphmodel_en.pgz")
     adjectives = {word for options in SYNONYMS.values() for word in options}
-    said = set()
+    spoken = set()
     texts = {f"This is a {word} sound." for word in adjectives}
     texts |= {measured_sentences(measure(samples, RATE), str(i)) for samples in SOUNDS.values() for i in range(12)}
     for sentence in {sentence for text in texts for sentence in re.split(r"(?<=[.]) ", text)}:
         for token, _, tag in tagger.tag_sent(re.findall(r"[\w-]+|[.,]", sentence)):
             assert token not in adjectives or tag.startswith("AJ"), (token, tag, sentence)
-            said |= {token} & adjectives
-    assert said == adjectives
+            spoken |= {token} & adjectives
+    assert spoken == adjectives
 
 
 def test_words_reach_the_sentences():

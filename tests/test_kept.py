@@ -1,5 +1,7 @@
 """What results/ keeps: whole, absent, or damaged in a sentence that says how it is had again."""
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from andlib import kept, paths
@@ -30,3 +32,38 @@ def test_a_damaged_file_says_how_it_is_had_again(results, damaged):
     for read in (lambda: kept.read("mini", "one"), lambda: claims.committed("mini"), exhibits.at_a_glance):
         with pytest.raises(InputError, match=told):
             read()
+
+
+def frame(**columns):
+    return pd.DataFrame({"model": ["ast", None], "share": [0.1 + 0.2, np.nan], **columns}, index=[3, 1])
+
+
+def test_a_frame_is_read_back_to_the_last_bit(results):
+    small, yes = np.array([0.1, 3e-8], "float32"), [True, False]
+    given = frame(counts=[1, 2], small=small, yes=yes, words=['a "b", ÿ\nc', "NA"])
+    file = kept.write_frame("mini", "4_1_last_layer", "rows", given)
+    assert file == results / "mini/4_1_last_layer/rows.csv" and b"\r" not in file.read_bytes()
+    read = kept.frame("mini", "4_1_last_layer", "rows")
+    assert read["share"][0] == 0.1 + 0.2 and list(read["small"]) == [float(value) for value in small]
+    assert list(read["yes"]) == yes and read.isna().sum().sum() == 2 and read["words"][1] == "NA"
+    kept.write_frame("mini", "4_1_last_layer", "none", given[:0])
+    assert kept.frame("mini", "4_1_last_layer", "none").columns.equals(given.columns)
+    assert kept.frame_names("mini", "4_1_last_layer") == ["none", "rows"]
+    assert kept.frame_names("mini", "claims") == []
+
+
+@pytest.mark.parametrize("column", [["5", "10"], ["", "a"], [[1, 2], [3]], ["1e3", "2"]])
+def test_a_frame_that_reads_as_something_else_is_refused(results, column):
+    with pytest.raises(InputError, match="Frame rows of page one does not read back"):
+        kept.write_frame("mini", "one", "rows", frame(column=column))
+    assert kept.frame_names("mini", "one") == []
+
+
+def test_an_absent_or_damaged_frame_says_how_it_is_had(results):
+    with pytest.raises(InputError, match=r"mini has no frame 'rows' of page one: `make results PROFILE=mini`"):
+        kept.frame("mini", "one", "rows")
+    file = kept.write_frame("mini", "one", "rows", frame())
+    for damaged in (b"", b"a,b\n1,2,3,4\n1,2,3,4,5\n", b'a,b\n"1,2\n', b"a\n\xff\n"):
+        file.write_bytes(damaged)
+        with pytest.raises(InputError, match=r"^results/mini/one/rows\.csv cannot be read"):
+            kept.frame("mini", "one", "rows")

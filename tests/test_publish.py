@@ -2,16 +2,21 @@
 
 import json
 import re
+import types
 
 import nbformat
+import pandas as pd
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 import committed
+import executing
 import publish
+from andlib import kept as keeping
 from andlib import paths
 from andlib.errors import InputError
 
+ROWS = pd.DataFrame({"model": ["ast"], "share": [0.1 + 0.2]})
 GLUED = "application/papermill.record/"
 SOURCE = """# %% [markdown]
 # # A page
@@ -20,19 +25,44 @@ model: str = "ast"  # target network
 profile: str = "mini"  # what is probed
 data_dir: str = ""  # folder with the recordings
 # %%
+import andlib as al
+al.neurons
 print(model, profile, data_dir)
 """
+PUBLIC = "from andlib.stage import neurons\nfrom andlib.other import other\n"
+STAGE = '''"""A module."""
+from pathlib import Path
+
+def neurons():  # what it does
+    """What it gives."""
+    from andlib.rooms import deep
+    return deep.deep(), Path("words.toml"), "model.safetensors", "kept", "by_hand.csv"
+'''
 
 
 @pytest.fixture
 def project(tmp_path, monkeypatch):
-    """A small project in a folder with a space: one page, one module, one pin."""
+    """A small project in a folder with a space: one page, a module that it reaches, one that this reaches, a pin."""
     root = tmp_path / "a b"
-    for folder in ("notebooks", "andlib", "book", "results/mini"):
-        (root / folder).mkdir(parents=True)
-    (root / "notebooks/one.py").write_text(SOURCE)
-    (root / "andlib/stage.py").write_text("x = 1\n")
-    (root / "constraints.txt").write_text("numpy==2\n")
+    files = {
+        "notebooks/one.py": SOURCE,
+        "andlib/__init__.py": PUBLIC,
+        "andlib/stage.py": STAGE,
+        "andlib/other.py": "def other():\n    return 'odd.toml'\n",
+        "andlib/rooms/__init__.py": "",
+        "andlib/rooms/deep.py": "def deep():\n    return 1\n",
+        "andlib/words.toml": "x = 1\n",
+        "andlib/odd.toml": "x = 1\n",
+        "andlib/mini/weights/ast_mini/model.safetensors": "1",
+        "andlib/mini/weights/ast_esc10/model.safetensors": "1",
+        "constraints.txt": "numpy==2\n",
+        "results/mini/kept.json": "{}",
+        "results/mini/unread.json": "{}",
+    }
+    for name, text in files.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text)
+    (root / "book").mkdir()
     (root / "book/_toc.yml").write_text("root: index\nparts: [{chapters: [{file: how}, {file: pages/mini/one}]}]\n")
     monkeypatch.setattr(paths, "root", lambda: root)
     publish.sync()
@@ -42,13 +72,12 @@ def project(tmp_path, monkeypatch):
 @pytest.fixture
 def published(project):
     """The project with its page published, beside results that no page makes."""
-    for name, text in (("completions.jsonl", '{"answer": 3}\n'), ("by_hand.csv", "points\n3\n"), ("cost.json", "[3]")):
-        (project / "results/mini" / name).write_text(text)
+    (project / "results/mini/by_hand.csv").write_text("points\n3\n")
     said = new_output("stream", text="ast mini")
     page = committed.normalise(notebook(said, kept("top1", 0.93), kept("best", "cos")))
     page.metadata["andlib"] = {"profile": "mini", "made_from": committed.made_from("one", "mini")}
     done = committed.write(page, project / "_build/pages/mini/one.ipynb")
-    publish.publish([done], "mini")
+    publish.publish([done], "mini", {"one": {"rows": ROWS}})
     return project
 
 
@@ -139,9 +168,9 @@ def test_two_runs_that_differ_in_noise_give_equal_text():
 
 def test_execute_runs_with_parameters_and_gives_equal_bytes(project):
     source, out = project / "notebooks/one.ipynb", project / "out.ipynb"
-    first = publish.execute(source, out, {"model": "all"}).read_bytes()
+    first = executing.execute(source, out, {"model": "all"}).read_bytes()
     assert b"all mini" in first
-    assert publish.execute(source, out, {"model": "all"}).read_bytes() == first
+    assert executing.execute(source, out, {"model": "all"}).read_bytes() == first
 
 
 def test_execute_of_a_failing_page_says_why_and_leaves_what_lay_there(project):
@@ -150,20 +179,20 @@ def test_execute_of_a_failing_page_says_why_and_leaves_what_lay_there(project):
     out = project / "out.ipynb"
     out.write_text("older")
     with pytest.raises(InputError, match=r"Page one stopped in code cell 3\. ValueError: no clip in fold 7"):
-        publish.execute(project / "notebooks/one.ipynb", out, {})
+        executing.execute(project / "notebooks/one.ipynb", out, {})
     assert out.read_text() == "older"
     assert [path.name for path in project.glob("*out*")] == ["out.ipynb"]
 
 
 def test_a_misspelt_parameter_is_refused_with_the_likely_one(project):
     with pytest.raises(InputError, match=r"no parameter 'modle'\. Did you mean 'model'\?"):
-        publish.execute(project / "notebooks/one.ipynb", project / "out.ipynb", {"modle": "ast"})
+        executing.execute(project / "notebooks/one.ipynb", project / "out.ipynb", {"modle": "ast"})
     assert not (project / "out.ipynb").exists()
 
 
 def test_the_folder_of_the_recordings_is_not_shown(project):
     recordings = project / "recordings"
-    out = publish.execute(
+    out = executing.execute(
         project / "notebooks/one.ipynb", project / "out.ipynb", {"profile": "esc10", "data_dir": str(recordings)}
     )
     assert str(project) not in out.read_text()
@@ -185,15 +214,15 @@ def test_what_an_executed_page_glues_is_published_with_it(project):
     (project / "notebooks/one.py").write_text(SOURCE + glue)
     publish.sync()
     note = {"profile": "mini", "made_from": committed.made_from("one", "mini")}
-    done = publish.execute(project / "notebooks/one.ipynb", project / "_build/pages/mini/one.ipynb", {}, note)
-    publish.publish([done], "mini")
+    done = executing.execute(project / "notebooks/one.ipynb", project / "_build/pages/mini/one.ipynb", {}, note)
+    publish.publish([done], "mini", {})
     assert json.loads((project / "results/mini/one.json").read_text()) == {"top1": 0.93, "best": "cos"}
     assert committed.check() == []
 
 
 def test_an_unknown_page_is_refused_with_the_likely_one(project):
     with pytest.raises(InputError, match="Did you mean 'one'"):
-        publish.execute_pages(["onee"], "mini")
+        executing.execute_pages(["onee"], "mini")
 
 
 def test_a_freshly_executed_page_is_staged_in_place_of_the_committed_one(published):
@@ -208,7 +237,7 @@ def test_a_page_that_shows_a_folder_of_this_machine_is_not_published(project):
     shown = project / "_build/one.ipynb"
     committed.write(json.dumps({"cells": [], "shown": f"{project}/cache"}), shown)
     with pytest.raises(InputError, match="must not print it"):
-        publish.publish([shown], "mini")
+        publish.publish([shown], "mini", {})
     assert not (project / "book/pages").exists()
 
 
@@ -226,10 +255,14 @@ def test_a_book_with_an_unexecuted_page_is_not_staged(project):
         ("notebooks/one.py", SOURCE.replace("print(model", "print(2, model")),
         ("notebooks/one.py", SOURCE.replace('"ast"', '"all"')),
         ("notebooks/one.py", SOURCE.replace(', "hide-input"', "")),
-        ("andlib/stage.py", "x = 2\n"),
-        ("andlib/new.toml", "x = 2\n"),
+        ("andlib/stage.py", STAGE.replace("deep(),", "deep(), 2,")),
+        ("andlib/rooms/deep.py", "def deep():\n    return 2\n"),
+        ("andlib/rooms/__init__.py", "x = 2\n"),
+        ("andlib/words.toml", "x = 2\n"),
+        ("andlib/mini/weights/ast_mini/model.safetensors", "2"),
         ("constraints.txt", "numpy==3\n"),
-        ("results/mini/answers.json", "{}"),
+        ("results/mini/kept.json", "[]"),
+        ("results/mini/by_hand.csv", "points\n"),
     ],
 )
 def test_what_decides_a_page_is_known_by_its_path(project, changed, text):
@@ -238,20 +271,90 @@ def test_what_decides_a_page_is_known_by_its_path(project, changed, text):
     assert {path for path, _ in before.items() ^ committed.made_from("one", "mini").items()} == {changed}
 
 
-@pytest.mark.parametrize("unrelated", ["book/publish.py", "results/mini/one.json", "README.md", "results/esc10.csv"])
-def test_what_does_not_decide_a_page_leaves_it_fresh(project, unrelated):
+@pytest.mark.parametrize(
+    "changed, text",
+    [
+        ("andlib/stage.py", STAGE.replace("A module", "One").replace("# what it does", "").replace("gives", "is")),
+        ("andlib/stage.py", STAGE.replace("def", "\n\ndef").replace('"kept"', "'kept'")),
+        ("andlib/other.py", "def other():\n    return 2\n"),
+        ("andlib/__init__.py", PUBLIC + "from andlib.new import new\n"),
+        ("andlib/new.py", "new = 2\n"),
+        ("andlib/odd.toml", "x = 2\n"),
+        ("andlib/mini/weights/ast_esc10/model.safetensors", "2"),
+        ("book/publish.py", ""),
+        ("README.md", ""),
+        ("results/mini/unread.json", "[]"),
+        ("results/mini/one.json", "{}"),
+        ("results/mini/one/kept.csv", "x\n"),
+        ("results/esc10.csv", "x\n"),
+    ],
+)
+def test_what_does_not_decide_a_page_leaves_it_fresh(project, changed, text):
     before = committed.made_from("one", "mini")
-    (project / unrelated).write_text("changed")
+    committed.write(text, project / changed)
     assert committed.made_from("one", "mini") == before
     assert committed.made_from("one", "esc10") != before
 
 
-def test_the_ledger_is_made_from_every_profiles_numbers_but_its_own(project):
-    (project / "notebooks/claims.py").write_text(SOURCE)
-    for name in ("mini/one.json", "mini/claims.json", "esc10/one.json", "esc10/answers.json"):
+def test_what_a_public_name_stands_for_decides_the_pages_that_use_it(project):
+    (project / "andlib/__init__.py").write_text("from andlib.rooms.deep import neurons\n")
+    reached = [path for path in committed.made_from("one", "mini") if path.startswith("andlib/")]
+    assert reached == ["andlib/rooms/deep.py", "andlib/rooms/__init__.py"]
+
+
+def test_every_page_reaches_what_runs_and_what_it_imports():
+    """On the real pages, beside the small project: the run, the page's own module, and that in no time."""
+    for page in committed.names():
+        reached = committed.made_from(page, "mini")
+        own = f"andlib/pages/{executing.module_of(page)}.py"
+        assert "andlib/run.py" in reached, page
+        assert own in reached or not (paths.root() / own).exists(), page
+        assert not {path for path in reached if path.startswith(("making/", "book/", "tests/"))}, page
+
+
+def test_the_pages_that_are_made_last_are_made_from_every_profiles_results_that_they_name(project):
+    named = '# %%\nnamed = "one", "rows", "answers"\n'
+    (project / "notebooks/claims.py").write_text(SOURCE + named)
+    pages = ("mini/one.json", "mini/claims.json", "esc10/one.json", "mini/two.json")
+    frames = ("mini/one/rows.csv", "esc10/one/rows.csv", "mini/one/others.csv", "mini/claims/rows.csv")
+    for name in (*pages, *frames, "esc10/answers.json"):
         committed.write("{}", project / "results" / name)
     read = {path for path in committed.made_from("claims", "mini") if path.startswith("results")}
-    assert read == {"results/mini/one.json", "results/esc10/one.json", "results/esc10/answers.json"}
+    wanted = ("mini/one.json", "esc10/one.json", "esc10/answers.json", "mini/kept.json", *frames[:2])
+    assert read == {f"results/{name}" for name in wanted}
+
+
+# frames
+
+
+def test_a_frame_that_a_page_no_longer_keeps_goes_with_its_next_publication(published):
+    assert (published / "results/mini/one/rows.csv").read_text() == "model,share\nast,0.30000000000000004\n"
+    publish.publish([published / "_build/pages/mini/one.ipynb"], "mini", {"one": {"others": ROWS}})
+    assert keeping.frame_names("mini", "one") == ["others"] and committed.check() == []
+    publish.publish([published / "_build/pages/mini/one.ipynb"], "mini", {})
+    assert keeping.frame_names("mini", "one") == [] and committed.check() == []
+
+
+def test_a_pages_frames_are_those_of_the_run_that_its_defaults_ask_for(project, monkeypatch):
+    module = types.ModuleType("andlib.pages.section_4_1")
+    module.frames = lambda run: {"asked": pd.DataFrame({"model": run.models, "profile": run.profile.name, "k": run.k})}
+    monkeypatch.setattr(executing.importlib.util, "find_spec", lambda name: name == module.__name__)
+    monkeypatch.setattr(executing.importlib, "import_module", {module.__name__: module}.get)
+    parameters = SOURCE.replace('data_dir: str = ""', 'k: int = 7\nturns: float = 0.5\ndata_dir: str = ""')
+    (project / "notebooks/4_1_last_layer.py").write_text(parameters)
+    publish.sync()
+    asked = executing.frames_of("4_1_last_layer", "esc10", "recordings")["asked"]
+    assert asked.to_dict("records") == [{"model": "ast", "profile": "esc10", "k": 7}]
+    assert executing.frames_of("one", "mini") == {}
+
+
+def test_every_page_has_the_module_of_its_section():
+    made = {"section_3_2": "3_summaries", "section_3": "3_pipeline", "appendix_c": "appendix_c_acoustics"}
+    assert {module: executing.module_of(page) for module, page in made.items()} == {name: name for name in made}
+    assert (
+        executing.module_of("4_1_last_layer") == "section_4_1" and executing.module_of("2_probing_set") == "section_2"
+    )
+    assert executing.module_of("claims") == "claims"
 
 
 # check
@@ -273,10 +376,10 @@ def test_a_published_page_and_its_numbers_pass(published):
             "0.94",
             "^results/mini/one.json does not hold what book/pages/mini/one.ipynb",
         ),
-        ("results/mini/completions.jsonl", "3", "4", "one.ipynb is out of date, for results/mini/completions.jsonl ch"),
+        ("results/mini/one/rows.csv", "0.3", "0.4", "^results/mini/one/rows.csv is not the frame that was published"),
         ("results/mini/by_hand.csv", "3", "4", "one.ipynb is out of date, for results/mini/by_hand.csv changed"),
-        ("results/mini/cost.json", "3", "4", "one.ipynb is out of date, for results/mini/cost.json changed"),
-        ("andlib/stage.py", "1", "2", "one.ipynb is out of date, for andlib/stage.py changed"),
+        ("results/mini/kept.json", "{", "{  ", "one.ipynb is out of date, for results/mini/kept.json changed"),
+        ("andlib/rooms/deep.py", "1", "2", "one.ipynb is out of date, for andlib/rooms/deep.py changed"),
     ],
 )
 def test_a_number_changed_by_hand_is_found_and_its_file_named(published, file, before, after, says):
@@ -289,10 +392,12 @@ def test_a_number_changed_by_hand_is_found_and_its_file_named(published, file, b
 def test_missing_numbers_are_named_and_of_many_changes_the_results_first(published):
     (published / "results/mini/one.json").unlink()
     assert committed.check()[0].startswith("results/mini/one.json does not hold what")
-    for name in "abcd":
-        (published / f"andlib/{name}.py").write_text("")
-    (published / "results/mini/cost.json").unlink()
-    assert "for results/mini/cost.json, andlib/d.py, andlib/c.py and 2 more changed" in committed.check()[1]
+    (published / "results/mini/one/rows.csv").unlink()
+    assert committed.check()[1].startswith("results/mini/one/rows.csv is not the frame that was published")
+    for name in ("andlib/stage.py", "andlib/rooms/deep.py", "andlib/words.toml"):
+        (published / name).write_text((published / name).read_text().replace("1", "2").replace("Path(", "str("))
+    (published / "results/mini/kept.json").unlink()
+    assert "results/mini/kept.json, andlib/words.toml, andlib/stage.py and 1 more changed" in committed.check()[2]
 
 
 def test_a_signature_covers_all_but_itself(published):

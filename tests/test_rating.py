@@ -9,7 +9,7 @@ from html import unescape
 import numpy as np
 import pytest
 
-from andlib.pages import section_4_2 as he
+from andlib.pages import section_4_2
 from andlib.report.rating import rating_page
 
 HOSTILE = "</script><script>window.hacked = 1</script><img src=x onerror='window.hacked = 2'>{{data}}{{players}}"
@@ -49,7 +49,7 @@ const enter = (id, words) => { $(id).value = words; $(id).dispatchEvent(new Even
 
 @pytest.fixture(scope="module")
 def neurons(run):
-    return he.sampled_neurons(run, "ast", per_block=2)
+    return section_4_2.sampled_neurons(run, per_block=2)
 
 
 def browsed(page, script: str, folder) -> dict:
@@ -77,7 +77,7 @@ def test_a_rater_with_a_keyboard_rates_neurons_and_finds_them_again(run, neurons
     assert found["seconds"] == pytest.approx(0.5, abs=0.1)
     (tmp_path / "returned").mkdir()
     (tmp_path / "returned/a.csv").write_text(found["csv"], encoding="utf-8", newline="")
-    rated = he.read_ratings(run, hostile, tmp_path / "returned")
+    rated = section_4_2.read_ratings(run, hostile, tmp_path / "returned")
     assert sorted(rated["rating"]) == [3, 5] and set(rated["text"]) == {HEARD} and set(rated["rater"]) == {"A. B."}
     assert set(rated["neuron"]) == {neurons["unit"][0]}
 
@@ -93,7 +93,7 @@ def test_a_page_has_each_clip_once_and_the_same_bytes_again(run, neurons, tmp_pa
 
 
 def test_the_order_of_descriptions_tells_no_method(run, tmp_path):
-    table = he.sampled_neurons(run, "ast", 20)
+    table = section_4_2.sampled_neurons(run, 20)
     html = rating_page(run, table, tmp_path / "page.html").read_text(encoding="utf-8")
     asked = json.loads(re.search(r'type="application/json">(.*?)</script>', html)[1])["neurons"]
     first = [neuron["descriptions"][0]["method"] for neuron in asked]

@@ -9,7 +9,7 @@ import pytest
 
 from andlib import responses, stages
 from andlib.errors import InputError
-from andlib.pages import scoring
+from andlib.pages import explanations, measures, scoring
 from andlib.profiles import LEARNT, TEST
 from andlib.report import figures, tables
 
@@ -23,17 +23,17 @@ def scores(run):
 
 def scored_with(run, monkeypatch, change, clips, methods):
     """Scores after `change` of the activations [clips, units] of every layer, with explanations as they were."""
-    table = scoring.described(run, "ast", clips, methods)
+    table = explanations.described(run, "ast", clips, methods)
     changed = {layer: change(u.copy(), layer, table) for layer, u in responses.unit_activations(run, "ast").items()}
     with monkeypatch.context() as patch:
-        patch.setattr(stages, "unit_activations", lambda *_: changed)
+        patch.setattr(scoring, "unit_activations", lambda *_: changed)
         return scoring._score(run, "ast", table, clips, methods)
 
 
 def test_one_row_a_unit_method_and_matcher(run, scores):
     units = stages.neurons(run, "ast", LEARNT)["unit"]
     assert not scores.duplicated(["unit", "method", "matcher"]).any()
-    assert len(scores) == len(units) * len(scoring.METHODS) * len(scoring.MATCHERS)
+    assert len(scores) == len(units) * len(explanations.METHODS) * len(explanations.MATCHERS)
     assert set(scores["unit"]) == set(units)
     assert (scores["clips"] == np.isin(run.probing_set.folds, TEST).sum()).all()
     assert (scores["active"] == 1).all()  # 10 % of six clips
@@ -55,7 +55,7 @@ def test_no_clip_of_a_recording_that_described_a_unit_is_scored(run):
     assert leaking.fold == 1
     heard = next(clip for clip in run.probing_set.clips if clip.fold == 2)
     clips = (replace(leaking, source=heard.source), *run.probing_set.clips[1:])
-    held_out = scoring.scored_clips(replace(run.probing_set, clips=clips), table, "held out")
+    held_out = explanations.scored_clips(replace(run.probing_set, clips=clips), table, "held out")
     assert not held_out[:, 0].any()
     np.testing.assert_array_equal(held_out[0, 1:], [clip.fold == 1 for clip in clips[1:]])
 
@@ -64,20 +64,20 @@ def test_exemplars_and_their_recordings_are_barred_for_each_unit(run):
     table = stages.neurons(run, "ast")
     sources = run.probing_set.sources
     for unit, row in zip(
-        scoring.scored_clips(run.probing_set, table, "not exemplars"), table.itertuples(), strict=True
+        explanations.scored_clips(run.probing_set, table, "not exemplars"), table.itertuples(), strict=True
     ):
         barred = set(sources[row.highest]) | set(sources[row.lowest])
         np.testing.assert_array_equal(unit, [source not in barred for source in sources])
 
 
-@pytest.mark.parametrize("clips", scoring.CLIPS)
+@pytest.mark.parametrize("clips", explanations.CLIPS)
 @pytest.mark.parametrize("junk", [np.inf, np.nan])
 def test_a_barred_clips_activation_decides_nothing(run, monkeypatch, clips, junk):
     def spoil(u, layer, table):
-        among = scoring.scored_clips(run.probing_set, table, clips)[(table["layer"] == layer).to_numpy()]
+        among = explanations.scored_clips(run.probing_set, table, clips)[(table["layer"] == layer).to_numpy()]
         return np.where(among.T, u, junk).astype(np.float32)
 
-    methods = scoring.OF_EXEMPLARS
+    methods = explanations.OF_EXEMPLARS
     clean = scored_with(run, monkeypatch, lambda u, *_: u, clips, methods)
     spoilt = scored_with(run, monkeypatch, spoil, clips, methods)
     assert clean.keys() == spoilt.keys()
@@ -87,7 +87,7 @@ def test_a_barred_clips_activation_decides_nothing(run, monkeypatch, clips, junk
 
 def test_a_unit_that_is_its_explanation_has_full_marks_and_a_constant_one_none(run, monkeypatch):
     table = stages.neurons(run, "ast", LEARNT)
-    [own] = dict(scoring.matches(run, [table], ("DB",)))["DB/captions/"]
+    [own] = dict(explanations.matches(run, [table], ("DB",)))["DB/captions/"]
 
     def planted(u, layer, table):
         u[:] = own[(table["layer"] == layer).to_numpy()].T
@@ -105,12 +105,12 @@ def test_a_unit_that_is_its_explanation_has_full_marks_and_a_constant_one_none(r
 
 def test_shuffled_explanations_are_those_of_other_units():
     rows = [(), ("a",), ("b",), ("b",), ("c", "d"), ()]
-    shuffled = scoring._nulled(rows, "shuffled")
+    shuffled = explanations.nulled(rows, "shuffled")
     assert Counter(shuffled) == Counter(rows)
     assert shuffled[0] == shuffled[5] == ()
     assert shuffled != rows
-    assert scoring._nulled(rows, "most common") == [(), *[("b",)] * 4, ()]
-    assert scoring._nulled([()], "most common") == [()]
+    assert explanations.nulled(rows, "most common") == [(), *[("b",)] * 4, ()]
+    assert explanations.nulled([()], "most common") == [()]
 
 
 def test_scorecard_has_means_beside_their_nulls(run, scores):
@@ -118,9 +118,9 @@ def test_scorecard_has_means_beside_their_nulls(run, scores):
     assert set(card["layer"]) == {"all", *scores["layer"]}
     everywhere = card[card["layer"] == "all"].set_index(["method", "matcher", "null"])
     assert len(everywhere) == 4 * 2 * 3
-    of_db = scores[(scores["method"] == "DB") & (scores["matcher"] == "sound")]
-    assert everywhere.loc[("DB", "sound", ""), "auprc"] == pytest.approx(of_db["auprc"].mean())
-    assert everywhere.loc[("DB", "sound", ""), "pearson"] == pytest.approx(of_db["pearson"].mean())
+    own_db = scores[(scores["method"] == "DB") & (scores["matcher"] == "sound")]
+    assert everywhere.loc[("DB", "sound", ""), "auprc"] == pytest.approx(own_db["auprc"].mean())
+    assert everywhere.loc[("DB", "sound", ""), "pearson"] == pytest.approx(own_db["pearson"].mean())
     own = card[card["null"] == ""]
     assert (own["p_holm"] >= own["p"]).all() and own["p"].between(0.001, 1).all()
     assert card.loc[card["null"] != "", "p"].isna().all()
@@ -129,18 +129,18 @@ def test_scorecard_has_means_beside_their_nulls(run, scores):
 def test_table_and_figure_show_every_method_and_matcher(run):
     card = scoring.scorecard(run, "ast").assign(model="ast")
     table = tables.scorecard(card[card["layer"] == "all"], "made by").frame
-    assert len(table) == len(scoring.METHODS) * len(scoring.MATCHERS)
+    assert len(table) == len(explanations.METHODS) * len(explanations.MATCHERS)
     own = card[(card["layer"] == "all") & (card["null"] == "")]
     assert list(table["r"]) == list(own["pearson"])
     axes = figures.scores_by_layer(card)
     assert [ax.get_title("left") for ax in axes.flat] == ["ast, by captions", "ast, by sound"]
-    assert axes[0, 1].get_legend_handles_labels()[1] == ["shuffled", *scoring.METHODS]
+    assert axes[0, 1].get_legend_handles_labels()[1] == ["shuffled", *explanations.METHODS]
 
 
 def test_a_summary_that_says_nothing_is_no_explanation():
     table = pd.DataFrame({"calibrated": [["1. The clips have nothing in common."], ["1. Loud.", "2. Brief."], []]})
-    assert scoring.explanations(table, "summary") == [(), ("1. Loud.", "2. Brief."), ()]
-    assert scoring._in_words([("1. Loud.", "2. Brief."), ("loud", "brief", "loud"), ()]) == [
+    assert explanations.phrases(table, "summary") == [(), ("1. Loud.", "2. Brief."), ()]
+    assert explanations.in_words([("1. Loud.", "2. Brief."), ("loud", "brief", "loud"), ()]) == [
         "1. Loud. 2. Brief.",
         "loud, brief",
         "",
@@ -148,8 +148,8 @@ def test_a_summary_that_says_nothing_is_no_explanation():
 
 
 def test_scores_on_all_but_exemplars_are_for_explanations_of_exemplars_alone(run):
-    found = scoring.score_neurons(run, "ast", "not exemplars", scoring.OF_EXEMPLARS)
-    assert (found["clips"] < len(run.probing_set)).all()
+    kept = scoring.score_neurons(run, "ast", "not exemplars", explanations.OF_EXEMPLARS)
+    assert (kept["clips"] < len(run.probing_set)).all()
     with pytest.raises(InputError, match="DB chooses a concept by every clip's activation"):
         scoring.score_neurons(run, "ast", "not exemplars")
     with pytest.raises(InputError, match="held out"):
@@ -157,18 +157,38 @@ def test_scores_on_all_but_exemplars_are_for_explanations_of_exemplars_alone(run
 
 
 def test_reliability_compares_explanations_of_other_recordings(run):
-    found = scoring.reliability(run, "ast").set_index(["method", "matcher"])
+    again = scoring.reliability(run, "ast").set_index(["method", "matcher"])
     first, second = (stages.neurons(run, "ast", folds) for folds in scoring.HALVES)
     same = np.mean([a[0] == b[0] for a, b in zip(first["db"], second["db"], strict=True)])
-    assert found.loc[("DB", "sound"), "same"] == pytest.approx(same)
-    assert found[["same", "chance"]].stack().between(0, 1).all()
-    assert found[["halves", "retest"]].stack().between(-1, 1).all()
-    assert scoring._shared([("a", "b"), ()], [("b", "c"), ()]) == pytest.approx(1 / 3)
+    assert again.loc[("DB", "sound"), "same"] == pytest.approx(same)
+    assert again[["same", "chance"]].stack().between(0, 1).all()
+    assert again[["halves", "retest"]].stack().between(-1, 1).all()
+    assert explanations.shared([("a", "b"), ()], [("b", "c"), ()]) == pytest.approx(1 / 3)
 
 
 def test_a_set_without_folds_is_scored_on_all_but_exemplars(run):
-    unfolded = replace(run)
     clips = tuple(replace(clip, fold=0) for clip in run.probing_set.clips)
-    unfolded.__dict__["probing_set"] = replace(run.probing_set, clips=clips)
+    unfolded = run.using(probing_set=replace(run.probing_set, clips=clips))
     with pytest.raises(InputError, match="no fold 1"):
         scoring.score_neurons(unfolded, "ast")
+
+
+def test_best_and_worst_are_the_ends_of_each_method_by_sound(scores):
+    ends = scoring.best_and_worst(scores)
+    for method, rows in ends.groupby("method"):
+        own = scores[(scores["method"] == method) & (scores["matcher"] == "sound")]["pearson"].dropna().sort_values()
+        assert list(rows["pearson"]) == [*own[-3:][::-1], *own[:3][::-1]]
+
+
+def test_the_page_keeps_and_says_what_its_tables_hold(run, scores):
+    frames, tests = scoring.frames(run), measures.trusted()
+    assert len(frames["scores"]) == 4 * 2 * 3 and set(frames["scores"]["model"]) == {"ast"}
+    pd.testing.assert_frame_equal(frames["reliability"].drop(columns="model"), scoring.reliability(run, "ast"))
+    by_layer = scoring.shape_by_layer(scores.assign(model="ast"))
+    assert list(by_layer["layer"]) == [*scores["layer"].unique(), "with r"]
+    words = scoring.words(run, tests, scoring.of_models(run, scoring.scorecard), scores.assign(model="ast"))
+    own = frames["scores"][frames["scores"]["null"] == ""]
+    best = own.loc[own["pearson"].idxmax()]
+    assert words["best"] == f"ast {best['method']} by {best['matcher']} ({best['pearson']:.2f})"
+    assert words["easy"] == f"ast {best['balanced_accuracy']:.0%}"
+    assert words["passing"].split(", ")[:4] == list(measures.CORE) and words["failing"]

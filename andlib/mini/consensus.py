@@ -40,14 +40,14 @@ def claims(description: str) -> frozenset[Claim]:
     What is negated ("not loud") is not claimed.
     """
     tokens = [token for token in tag(description) if not token.negated]
-    found = {("quality", key) for key in _qualities(tokens)} | {("event", key) for key in _events(tokens)}
-    return frozenset(Claim(*claim) for claim in found | {("source", key) for key in _sources(tokens)})
+    keys = {"quality": _qualities(tokens), "event": _events(tokens), "source": _sources(tokens)}
+    return frozenset(Claim(kind, key) for kind in KINDS for key in keys[kind])
 
 
 def _qualities(tokens: list[Token]) -> Iterator[str]:
     for word, _, noun in language.adjectives_of(tokens):
-        of_other = word in ("high", "low") and noun and noun not in IGNORED["nouns"]  # a "high rate" is no pitch
-        if language.is_acoustic(word) and not of_other:
+        other = word in ("high", "low") and noun and noun not in IGNORED["nouns"]  # a "high rate" is no pitch
+        if language.is_acoustic(word) and not other:
             yield QUALITY_SYNONYMS.get(word, word)
     for token in tokens:
         adjective = _adjective_of_adverb(token.word.lower()) if token.pos == "other" else ""
@@ -105,15 +105,16 @@ def number_word(number: int) -> str:
     return _NUMBERS[number] if number < len(_NUMBERS) else str(number)
 
 
-def _support(count: int, of: int) -> str:
-    if of == 1:
+def _support(count: int, clips: int) -> str:
+    if clips == 1:
         return "the one clip"
-    return f"all {number_word(of)} clips" if count == of else f"{number_word(count)} of the {number_word(of)} clips"
+    every = f"{number_word(clips)} clips"
+    return f"all {every}" if count == clips else f"{number_word(count)} of the {every}"
 
 
 @lru_cache(maxsize=1 << 16)
-def tell(claim: Claim, count: int, of: int) -> str:
-    """The point that says that `count` of `of` clips hold a claim, without its number in the list."""
+def tell(claim: Claim, count: int, clips: int) -> str:
+    """The point that says that `count` of so many clips hold a claim, without its number in the list."""
     key = claim.key
     title = _gerund(key) if claim.kind == "event" else key
     forms = {
@@ -122,7 +123,7 @@ def tell(claim: Claim, count: int, of: int) -> str:
         "s": _third_person(key),
         "aspect": ACOUSTIC.get(key, ""),
     }
-    return _wording(claim).format(**forms, n=_support(count, of))
+    return _wording(claim).format(**forms, n=_support(count, clips))
 
 
 def _wording(claim: Claim) -> str:
@@ -167,11 +168,11 @@ class Consensus:
     """
 
     def __init__(self, descriptions: Sequence[str]):
-        said = [claims(description) for description in descriptions]
-        known = {claim for caption in said for claim in caption}
+        captions = [claims(description) for description in descriptions]
+        known = set().union(*captions)
         self.claims = tuple(sorted(known, key=lambda claim: (KINDS.index(claim.kind), claim.key)))
-        self.holds = np.array([[claim in caption for claim in self.claims] for caption in said], bool)
-        self.holds = self.holds.reshape(len(said), len(self.claims))
+        self.holds = np.array([[claim in caption for claim in self.claims] for caption in captions], bool)
+        self.holds = self.holds.reshape(len(captions), len(self.claims))
 
     def summaries(self, clip_indices: np.ndarray) -> list[tuple[str, ...]]:
         """S of every unit: the points shared by at least half of its K clips, the most supported first.
@@ -199,15 +200,15 @@ class Consensus:
         if indices.size and (indices.min() < 0 or indices.max() >= len(self.holds)):
             raise InputError(f"A clip index lies outside the {len(self.holds)} captions; give indices from 0.")
         distinct, unit = np.unique(np.sort(indices, axis=0).T, axis=0, return_inverse=True)
-        found = [self._balanced_claims(self.holds[clips].sum(0), len(clips)) for clips in distinct]
-        return [found[i] for i in unit.ravel()]
+        shared = [self._balanced_claims(self.holds[clips].sum(0), len(clips)) for clips in distinct]
+        return [shared[i] for i in unit.ravel()]
 
-    def _balanced_claims(self, counts: np.ndarray, of: int) -> tuple[tuple[Claim, int, int], ...]:
+    def _balanced_claims(self, counts: np.ndarray, clips: int) -> tuple[tuple[Claim, int, int], ...]:
         """Claims to tell from the number of clips that hold each; int [claims]."""
-        shared = np.flatnonzero(counts >= (of + 1) // 2)
+        shared = np.flatnonzero(counts >= (clips + 1) // 2)
         ranked = [self.claims[i] for i in shared[np.argsort(-counts[shared], kind="stable")]]
         count = dict(zip((self.claims[i] for i in shared), counts[shared].tolist(), strict=True))
-        return tuple((claim, count[claim], of) for claim in _balanced(ranked))
+        return tuple((claim, count[claim], clips) for claim in _balanced(ranked))
 
 
 def told(shared: Sequence[tuple[Claim, int, int]]) -> tuple[str, ...]:

@@ -1,7 +1,6 @@
-"""What can be measured of a clip from its waveform alone, and the words for what stands out.
+"""What can be measured of a clip from its waveform alone.
 
-Numbers first (`measure`), then the adjective each salient number earns (`salient_words`). Only level depends on gain,
-only duration on silence added at the end; every threshold is a constant with its reason.
+Only level depends on gain, only duration on silence added at the end; every threshold is a constant with its reason.
 """
 
 from dataclasses import dataclass
@@ -22,27 +21,14 @@ SHORTEST = 0.02  # s; a shorter clip has no frame to measure and is heard at mos
 TRIM = 1e-3  # of the peak sample: 60 dB below is padding or its coding noise, not content
 ACTIVE_RANGE = 25.0  # dB below the loudest frame; what lies lower is masked, or the room's decay
 EVENT_DIP = 10.0  # dB between two events: noise in 20-ms frames stays within 3, syllables of one cry within 9
-
-LOUD, QUIET = -16.0, -30.0  # dBFS while active: of ESC-10's recordings 29 % lie above and 13 % below
-HIGH_PITCH, LOW_PITCH = 450.0, 180.0  # Hz: a crying baby lies above, a man's speaking voice below
 PITCHED_FRAME = 0.7  # periodicity; noise a few hundred Hz wide reaches 0.5 by chance in 64 ms
 RIPPLE = 0.3  # rise over the dip before it; a bass with a little treble has smaller summits at treble lags
 FUNDAMENTAL = 0.05  # of the power below 2.5 times the pitch: a chord's or a bell's common divisor has none there
 PITCHED_SHARE = 0.4  # of the active time: less is a passing note in something else
-TONAL = 0.88  # mean periodicity; an engine's buzz with its noise reaches 0.87
-NOISY_PERIODICITY = 0.35  # mean periodicity; white noise has 0.15, a breathy voice 0.5
-BRIGHT, MUFFLED = 3000.0, 700.0  # Hz, spectral centroid: sibilants lie above, a voice through a wall below
-HISSING = 3500.0  # Hz; noise whose centre lies here is heard as s or sh, not as a roar
-FAST, SLOW = 5.0, 2.5  # events a second: faster than syllables, slower than a brisk walk
 REGULAR = 0.5  # correlation of the level with itself one period later
 FASTEST_SLOW = 25  # frames, a quarter of a second: above 4 Hz a repetition is heard as a beat, not as events
 MULTIPLE = 0.7  # a period is preferred to its multiples if it matches at least this well beside the best of them
 BEAT_DEPTH = 0.7  # dB, deviation; white noise in 20-ms frames has 0.35
-STEADY, FLUCTUATING = 1.5, 5.0  # dB, deviation of the level over 100 ms: just noticeable is 1; speech has 6
-SUDDEN, GRADUAL = 0.04, 0.25  # s, rise over 12 dB: at most two frames, and longer than any syllable's attack
-ONE_EVENT = 1.5  # s; a longer sound without a dip is a state, not an event
-BRIEF = 0.7  # s from first to last sound: one bark or sneeze with its decay
-CONTINUOUS, PARTIAL = 0.95, 0.6  # share of the clip that is active
 
 HIGH_PASS = signal.butter(2, 50, "highpass", fs=RATE, output="sos")
 EAR_WEIGHT = signal.butter(1, 500, "highpass", fs=RATE, output="sos")  # the ear's own loss of bass, near A-weighting
@@ -54,7 +40,7 @@ class Measurements:
 
     level: dBFS, root mean square of the active frames; -inf for a silent clip.
     pitch: Hz, median over the periodic frames; None where too few are periodic.
-    periodic_share: share of the active time that is periodic, 0-1.  periodicity: mean over the active time, 0-1.
+    periodicity: mean over the active time, 0-1.
     centroid: Hz, centre of the active frames' power spectrum.
     events: rises of the level by at least 10 dB.  rate: repetitions a second where they are regular, else None.
     attack: s, median rise time of the events that begin within the clip; None if none does.
@@ -64,7 +50,6 @@ class Measurements:
 
     level: float
     pitch: float | None = None
-    periodic_share: float = 0.0
     periodicity: float = 0.0
     centroid: float = 0.0
     events: int = 0
@@ -111,7 +96,6 @@ def measure(samples: np.ndarray, sample_rate: int) -> Measurements:
     return Measurements(
         level=float(10 * np.log10(np.mean(10 ** (frame_levels(content)[active] / 10)))),
         pitch=float(np.median(pitches)) if len(pitches) >= PITCHED_SHARE * len(periodic) else None,
-        periodic_share=float(periodic.mean()),
         periodicity=float(periodicity.mean()),
         centroid=centroid(audible, active),
         events=len(peaks),
@@ -258,70 +242,3 @@ def variation(level: np.ndarray, active: np.ndarray) -> float:
     inside = level[where[0] : where[-1] + 1]
     width = min(10, len(inside))
     return float(np.convolve(inside, np.ones(width) / width, "valid").std())
-
-
-def salient_words(m: Measurements) -> dict[str, str]:
-    """The word each aspect of the sound earns, aspect -> word; unremarkable aspects are left out.
-
-    Aspects: level, pitch, brightness, texture, repetition, steadiness, onset, duration.
-    """
-    if m.silent:
-        return {}
-    words = {
-        "level": outside(m.level, QUIET, LOUD, "quiet", "loud"),
-        "pitch": "" if m.pitch is None else outside(m.pitch, LOW_PITCH, HIGH_PITCH, "low-pitched", "high-pitched"),
-        "brightness": brightness_word(m),
-        "texture": texture_word(m),
-        "repetition": repetition_word(m),
-        "steadiness": steadiness_word(m),
-        "onset": "" if m.attack is None else outside(m.attack, SUDDEN, GRADUAL, "sudden", "gradual"),
-        "duration": duration_word(m),
-    }
-    if words["steadiness"] == "steady":  # then the dips counted as events are too short to be heard as such
-        words |= {"onset": "", "repetition": words["repetition"].replace("irregular", "")}
-    return {aspect: word for aspect, word in words.items() if word}
-
-
-def outside(value: float, low: float, high: float, below: str, above: str) -> str:
-    """`below` or `above` where the value leaves the unremarkable middle, else an empty string."""
-    return below if value <= low else above if value >= high else ""
-
-
-def brightness_word(m: Measurements) -> str:
-    """Which of "bright" and "muffled" the spectral centroid calls for; "" between them."""
-    tone = m.periodicity >= TONAL  # a low tone lacks treble without being muffled
-    return outside(m.centroid, 0.0 if tone else MUFFLED, BRIGHT, "muffled", "bright")
-
-
-def steadiness_word(m: Measurements) -> str:
-    """Which of "steady" and "fluctuating" the level of an unbroken sound calls for; "" between them."""
-    if m.gaps > 0.2 or m.span <= BRIEF:
-        return ""
-    return outside(m.variation, STEADY, FLUCTUATING if m.events >= 3 else np.inf, "steady", "fluctuating")
-
-
-def texture_word(m: Measurements) -> str:
-    """Which of "tonal", "noisy" and "hissing" the sound clearly is; "" if none."""
-    if m.periodicity >= TONAL:
-        return "tonal"
-    if m.periodicity > NOISY_PERIODICITY or m.active_seconds < BRIEF:
-        return ""
-    return "hissing" if m.centroid >= HISSING else "noisy"
-
-
-def repetition_word(m: Measurements) -> str:
-    """How events recur: "slow", "fast" or "regular", "irregular", or "single"; "" if none stands out."""
-    if m.rate is not None:
-        return outside(m.rate, SLOW, FAST, "slow", "fast") or "regular"
-    if m.events >= 3 and m.span > BRIEF:
-        return "irregular"
-    return "single" if m.events == 1 and m.span <= ONE_EVENT else ""
-
-
-def duration_word(m: Measurements) -> str:
-    """How much of the clip the sound fills: "brief", "partial" or "continuous"; "" if none stands out."""
-    if m.span <= BRIEF:
-        return "brief"
-    if m.active_share >= CONTINUOUS:
-        return "continuous"
-    return "partial" if m.active_share <= PARTIAL and m.events <= 2 else ""

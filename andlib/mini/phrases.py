@@ -1,7 +1,10 @@
 """Sentences on what stands out in a clip's measurements, varied from clip to clip."""
 
-from andlib.mini.measurements import Measurements, salient_words
+from collections.abc import Sequence
+
+from andlib.mini.measurements import Measurements
 from andlib.mini.naming import pick
+from andlib.mini.words import salient_words
 
 SYNONYMS = {  # the first is the word of the measurement; it stands twice where the others are rarer in speech
     "loud": ("loud", "loud", "strong"),
@@ -54,36 +57,37 @@ def measured_sentences(m: Measurements, rng_key: str) -> str:
     """
     if m.silent:
         return pick(SILENT, rng_key, "silent")
-    said = {aspect: pick(SYNONYMS.get(word, (word,)), rng_key, word) for aspect, word in salient_words(m).items()}
-    sentences = quality_sentence(said, rng_key) + time_sentences(said, salient_words(m), rng_key)
-    if len(sentences) < 2 and "level" not in said:
+    words = salient_words(m)
+    spoken = {aspect: pick(SYNONYMS.get(word, (word,)), rng_key, word) for aspect, word in words.items()}
+    sentences = quality_sentence(spoken, rng_key) + time_sentences(spoken, words, rng_key)
+    if len(sentences) < 2 and "level" not in words:
         sentences.append(pick(MODERATE, rng_key, "moderate"))
     if len(sentences) < 2:  # nothing was said of time, so the clip is not continuous
         sentences.append(as_sentence(pick(PARTIAL, rng_key, "partial")))
     return " ".join(sentences)
 
 
-def quality_sentence(said: dict[str, str], rng_key: str) -> list[str]:
+def quality_sentence(spoken: dict[str, str], rng_key: str) -> list[str]:
     """The sentence on level, pitch, brightness and texture, where one of them stands out."""
-    words = [said[aspect] for aspect in ("level", "pitch", "brightness", "texture") if aspect in said]
+    words = [spoken[aspect] for aspect in ("level", "pitch", "brightness", "texture") if aspect in spoken]
     # "the sound is muffled" alone is a passive verb to taggers
     templates = ATTRIBUTIVE + PREDICATIVE if len(words) > 1 else ATTRIBUTIVE
     return [fill(pick(templates, rng_key, "quality"), words)] if words else []
 
 
-def time_sentences(said: dict[str, str], words: dict[str, str], rng_key: str) -> list[str]:
+def time_sentences(spoken: dict[str, str], words: dict[str, str], rng_key: str) -> list[str]:
     """One or two sentences on repetition, course and onset, as many as stand out."""
-    first, rest = [], []
-    if "repetition" in said:
-        first.append(fill(pick(REPETITION[words["repetition"]], rng_key, "repetition"), [said["repetition"]]))
-    course = [said[a] for a in ("duration", "steadiness") if a in said and words[a] not in ("brief", "partial")]
-    if course:
-        rest.append(fill(pick(COURSE, rng_key, "course"), course))
-    if words.get("duration") in ("brief", "partial"):
-        templates = BRIEF if words["duration"] == "brief" else PARTIAL
-        rest.append(fill(pick(templates, rng_key, "duration"), [said["duration"]]))
-    if "onset" in said:
-        rest.append(fill(pick(ONSET, rng_key, "onset"), [said["onset"]]))
+
+    def clause(templates: Sequence[str], name: str, *aspects: str) -> list[str]:
+        chosen = [spoken[aspect] for aspect in aspects if aspect in spoken]
+        return [fill(pick(templates, rng_key, name), chosen)] if chosen else []
+
+    fills = words.get("duration")
+    partly = fills in ("brief", "partial")
+    first = clause(REPETITION.get(words.get("repetition"), ()), "repetition", "repetition")
+    rest = clause(COURSE, "course", *(["steadiness"] if partly else ["duration", "steadiness"]))
+    rest += clause(BRIEF if fills == "brief" else PARTIAL, "duration", "duration") if partly else []
+    rest += clause(ONSET, "onset", "onset")
     return first + [as_sentence(" and ".join(clauses)) for clauses in [rest] if clauses]
 
 

@@ -1,6 +1,7 @@
 """A small kit of sound physics: noise, voices, resonant bodies, envelopes, and rhythms of events."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from scipy import fft, signal
@@ -8,6 +9,22 @@ from scipy import fft, signal
 RATE = 16_000  # Hz
 SECONDS = 2.0  # length of a clip
 LENGTH = round(RATE * SECONDS)  # samples
+
+
+@dataclass(frozen=True)
+class Sound:
+    """What a recipe makes of the physics of its source, before microphone and room.
+
+    A recipe takes two generators. `source` draws what stays with a source: the animal, the machine, the room's object.
+    `take` draws what differs between recordings of it: timing, small irregularities, noise.
+
+    samples: float64 [32000], any scale. pitch_hz: fundamental, NaN where there is none.
+    onsets: when its events begin, s; none for a steady sound.
+    """
+
+    samples: np.ndarray
+    pitch_hz: float = np.nan
+    onsets: Sequence[float] = ()
 
 
 def times(seconds: float) -> np.ndarray:

@@ -5,6 +5,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import product
 
 import numpy as np
 import soxr
@@ -12,11 +13,12 @@ from scipy import fft, signal
 
 from andlib.concepts import ESC50
 from andlib.errors import check_choice
-from andlib.mini.physics import LENGTH, RATE, SECONDS, noise, shape, times, unit_power, wander
-from andlib.mini.recipes import RECIPES, Sound
+from andlib.mini import nature, things
+from andlib.mini.physics import LENGTH, RATE, SECONDS, Sound, noise, shape, times, unit_power, wander
 from andlib.records import Clip, ProbingSet
 
 RECIPE_VERSION = 1  # part of every fingerprint: raise it when any sample changes
+RECIPES = {make.__name__.replace("_", " "): make for make in nature.RECIPES + things.RECIPES}
 CLASSES = tuple(name for name in ESC50 if name in RECIPES)
 LICENCE = "The sounds are synthesised by andlib from physical recipes and are in the public domain (CC0 1.0)."
 
@@ -92,15 +94,9 @@ def synthesc(
     """
     for label in classes:
         check_choice("Class", label, CLASSES)
-    draws = {}
-    for draw in (
-        Draw(seed, label, fold, source, variant)
-        for fold in folds
-        for label in classes
-        for source in range(sources_per_fold)
-        for variant in range(variants)
-    ):
-        draws[draw.name] = draw
+    each = product(folds, classes, range(sources_per_fold), range(variants))
+    every = [Draw(seed, label, fold, source, variant) for fold, label, source, variant in each]
+    draws = {draw.name: draw for draw in every}
 
     def read(clip: Clip, sample_rate: int) -> np.ndarray:
         samples = render(draws[clip.name])[0] / np.float32(32768)

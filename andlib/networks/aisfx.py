@@ -15,7 +15,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from andlib.errors import InputError, optional
-from andlib.frontend import triangles
+from andlib.frontend import mel, triangles
 from andlib.store import file_digest
 
 SHA256 = "499ea75909c932a2f94c35fa722fa4fabc5bcb7e84917209cc5f7402627b7eb5"  # aisfx 0.1.2
@@ -121,6 +121,6 @@ def log_mel(waveforms: Float[Tensor, "_ samples"]) -> Float[Tensor, "_ frames me
 def _filter_bank() -> np.ndarray:
     """Triangles on HTK's mel scale up to half the sampling rate, each with weights that sum to 1; float32."""
     nyquist = SAMPLE_RATE / 2
-    points = np.log1p(np.linspace(0, nyquist, FRAME // 2 + 1) / 700)
-    bank = triangles(points, np.linspace(0, np.log1p(nyquist / 700), MELS + 2))
+    points = mel(np.linspace(0, nyquist, FRAME // 2 + 1))
+    bank = triangles(points, np.linspace(0, mel(nyquist), MELS + 2))
     return (bank / bank.sum(0)).astype(np.float32)

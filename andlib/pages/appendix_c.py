@@ -6,13 +6,18 @@ import numpy as np
 import pandas as pd
 from scipy.stats import mannwhitneyu
 
-from andlib import descriptions, stages, statistics
+from andlib import descriptions, paper, stages
 from andlib.run import Run
+from andlib.statistics import bootstrap_weights, holm, interval, together, verdict
 from andlib.store import Stage
 
 WORDS = {"loud": "amplitude", "high-pitched": "median frequency"}  # adjective -> what it should go with
 ACOUSTICS = Stage("acoustics", "frame")
 DRAWS, SEED = 1000, 0
+CONTRAST = ("difference", "low", "high", "source_low", "source_high", "share", "share_low", "share_high", "p")
+HEADS = {"mean_with": "mean with", "mean_without": "mean without", "low": "95 % (neurons) from", "high": "to"}
+HEADS |= {"source_low": "95 % (sources) from", "source_high": " to", "verdict": "larger with the word"}
+FORMATS = dict.fromkeys([*list(HEADS.values())[:-1], "difference"], ".3g") | {"share": ".0%", "p": ".2g"}
 
 
 def mean_amplitude(samples: np.ndarray) -> float:
@@ -63,22 +68,40 @@ def with_and_without(run: Run, model: str, word: str) -> dict[str, float]:
     """
     table, clips = unit_acoustics(run, model, word), run.probing_set
     has, value = table["has"].to_numpy(), table["value"].to_numpy()
-    found = {"with": int(has.sum()), "without": int((~has).sum()), "mean_with": np.nan, "mean_without": np.nan}
-    if not found["with"] or not found["without"]:
-        names = ("difference", "low", "high", "source_low", "source_high", "share", "share_low", "share_high", "p")
-        return found | dict.fromkeys(names, np.nan)
+    row = {"with": int(has.sum()), "without": int((~has).sum()), "mean_with": np.nan, "mean_without": np.nan}
+    if not row["with"] or not row["without"]:
+        return row | dict.fromkeys(CONTRAST, np.nan)
     rng = np.random.default_rng(SEED)
     by_unit = np.subtract(*(rng.choice(value[side], (DRAWS, side.sum())).mean(1) for side in (has, ~has)))
     highest = np.stack(table["highest"].to_list())
     measured = clip_acoustics(run)[WORDS[word]].to_numpy()[highest]
-    drawn = statistics.bootstrap_weights(clips.labels, clips.sources, DRAWS, rng)
+    drawn = bootstrap_weights(clips.labels, clips.sources, DRAWS, rng)
     by_source = np.array([_contrast(has, _weighted(measured, weights[highest])) for weights in drawn])
     by_source = by_source[~np.isnan(by_source).any(1)]  # draws without any clip of the few units that have the word
     difference, share = _contrast(has, value)
-    found |= {"mean_with": value[has].mean(), "mean_without": value[~has].mean(), "difference": difference}
+    row |= {"mean_with": value[has].mean(), "mean_without": value[~has].mean(), "difference": difference}
     for name, draws in (("", by_unit), ("source_", by_source[:, 0]), ("share_", by_source[:, 1])):
-        found[f"{name}low"], found[f"{name}high"] = statistics.interval(draws)
-    return found | {"share": share, "p": float(mannwhitneyu(value[has], value[~has], alternative="greater").pvalue)}
+        row[f"{name}low"], row[f"{name}high"] = interval(draws)
+    return row | {"share": share, "p": float(mannwhitneyu(value[has], value[~has], alternative="greater").pvalue)}
+
+
+def contrasts(run: Run) -> pd.DataFrame:
+    """`with_and_without`, one row a model and word of WORDS; columns model, word, descriptions (their origins)."""
+    origins = " + ".join(run.caption_parts)
+    rows = [
+        {"model": model, "word": word, "descriptions": origins, **with_and_without(run, model, word)}
+        for model in run.models
+        for word in WORDS
+    ]
+    return pd.DataFrame(rows)
+
+
+def judged(*tables: pd.DataFrame) -> pd.DataFrame:
+    """`contrasts` of several descriptions, with p adjusted for all rows (Holm) and the verdict, which asks both
+    intervals, on whether units with the word have the larger values."""
+    table = pd.concat(tables, ignore_index=True)
+    ends = zip(table[["low", "source_low"]].min(axis=1), table[["high", "source_high"]].max(axis=1), strict=True)
+    return table.assign(p=holm(table["p"]), verdict=[verdict(*pair) for pair in ends])
 
 
 def _weighted(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
@@ -94,3 +117,30 @@ def _contrast(has: np.ndarray, value: np.ndarray) -> tuple[float, float]:
         return np.nan, np.nan
     larger = np.searchsorted(np.sort(other), one, "left") + np.searchsorted(np.sort(other), one, "right")
     return one.mean() - other.mean(), larger.mean() / (2 * len(other))
+
+
+def frames(run: Run) -> dict[str, pd.DataFrame]:
+    """What the page keeps: Figure 8 in numbers, with and without what captions measure."""
+    return {"acoustics": judged(contrasts(run), contrasts(without_measured(run)))}
+
+
+def words(run: Run, table: pd.DataFrame) -> dict[str, object]:
+    """The numbers of the page's prose, of the run's first model. table: `judged`, of all descriptions and without what
+    was measured."""
+    printed, first = paper.numbers()["figures"]["8_acoustic_properties"], table[table["model"] == run.models[0]]
+    (loud, loud_bare), (high, high_bare) = (first[first["word"] == word].to_dict("records") for word in WORDS)
+    # whether "loud" sets neurons apart more than "high-pitched" does, by intervals that do not meet
+    less = verdict(loud["share_low"] - high["share_high"], loud["share_high"] - high["share_low"])
+    neurons = printed["loud_neurons"] + printed["not_loud_neurons"]
+    spoken = {"k": run.k, "title": run.profile.title, "network": run.models[0], "paper_all": neurons}
+    spoken |= {"paper_loud": printed["loud_neurons"], "loud": loud["with"], "high": high["with"]}
+    spoken |= {"all": loud["with"] + loud["without"], "f8a_loud": loud["verdict"], "high_larger": high["verdict"]}
+    spoken |= {"high_less": less, "f8b_high_pitched": together([high["verdict"], less])}
+    spoken |= {"loud_share": f"{loud['share']:.0%}", "high_share": f"{high['share']:.0%}"}
+    return spoken | {"loud_bare": _unmeasured(loud_bare), "high_bare": _unmeasured(high_bare)}
+
+
+def _unmeasured(row: dict) -> str:
+    """What is left of a contrast where captions measure nothing."""
+    left = f"{row['with']} neurons have the word then; larger: {row['verdict']}"
+    return left if row["with"] else "no neuron has the word then"

@@ -5,21 +5,18 @@ the simulated one does in Bills et al. 2023: the mean cosine of the explanation'
 (matcher "captions", a sentence encoder) or the clip's sound (matcher "sound", TAB's encoders, which read no caption).
 """
 
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 
-from andlib import encoders, stages
+from andlib import stages
 from andlib.descriptions import clip_descriptions
-from andlib.errors import InputError, check_choice
-from andlib.pages import measures
-from andlib.profiles import LEARNT, TEST
-from andlib.records import ProbingSet
+from andlib.pages import explanations, measures, wording
+from andlib.pages.explanations import MATCHERS, METHODS, NULLS, described, phrases
 from andlib.responses import unit_activations
 from andlib.run import Run
 from andlib.statistics import bootstrap_weights, holm, interval
@@ -29,17 +26,12 @@ from andlib.targets import Target
 SCORES, RELIABILITY = Stage("scores", "arrays", 2), Stage("reliability", "frame", 2)
 SHARE = 0.1  # of the clips that a unit is scored on: the highest count as active
 DRAWS, SEED = 1000, 0
-METHODS = ("DB", "TAB", "summary", "open concepts")
-OF_EXEMPLARS = ("summary", "open concepts")  # made from a unit's highest and lowest clips alone
-MATCHERS = ("captions", "sound")
-NULLS = ("shuffled", "most common")
 HALVES = ((2, 3), (4, 5))  # of the folds that describe
-CLIPS = ("held out", "not exemplars")
 MEASURES = ("pearson", "auprc", "auroc", "f1", "iou", "balanced_accuracy", "hard_balanced_accuracy")
 BOUNDS = ("pearson_low", "pearson_high", "balanced_low", "balanced_high")
 REASONS = ("", "no explanation", "same activation on every clip", "same match with every clip")
-
-Rows = list[tuple[str, ...]]  # an explanation's phrases for each unit; none where it has no explanation
+SHAPE = ["clarity", "polysemanticity", "redundancy"]
+ENDS = ["unit", "method", "explanation", "pearson", "pearson_low", "pearson_high", "auprc", "balanced_accuracy"]
 
 
 def score_neurons(
@@ -59,7 +51,7 @@ def score_neurons(
     """
     table, stored = described(run, model, clips, methods), _stored(run, model, clips, methods)
     common = table[["unit", "layer", "index"]].reset_index(drop=True)
-    shape = pd.DataFrame(stored["shape"].T, columns=["clarity", "polysemanticity", "redundancy"])
+    shape = pd.DataFrame(stored["shape"].T, columns=SHAPE)
     counted = pd.DataFrame(stored["counted"].T, columns=["clips", "active"])
     frames = []
     for method, matcher in product(methods, MATCHERS):
@@ -67,7 +59,7 @@ def score_neurons(
         scores["reason"] = [REASONS[int(code)] for code in scores["reason"]]
         scores["base_rate"] = counted["active"] / counted["clips"]
         scores["lift"] = scores["auprc"] / scores["base_rate"]
-        names = {"method": method, "matcher": matcher, "explanation": _in_words(explanations(table, method))}
+        names = {"method": method, "matcher": matcher, "explanation": explanations.in_words(phrases(table, method))}
         frames.append(pd.concat([common.assign(**names), counted.astype(int), scores, shape], axis=1))
     return pd.concat(frames, ignore_index=True)
 
@@ -130,10 +122,10 @@ def reliability(run: Run, model: str | Target) -> pd.DataFrame:
 
 
 def _reliability(run: Run, model: str | Target, tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    among = scored_clips(run.probing_set, tables[0], "held out")
+    among = explanations.scored_clips(run.probing_set, tables[0], "held out")
     _, source = np.unique(np.where(among[0], run.probing_set.sources, ""), return_inverse=True)
     u = np.concatenate(list(unit_activations(run, model).values()), axis=1).T
-    match = dict(matches(run, tables, METHODS, ("",)))
+    match = dict(explanations.matches(run, tables, METHODS, ("",)))
 
     def rho(*described_from: int) -> float:
         scores = [
@@ -145,103 +137,61 @@ def _reliability(run: Run, model: str | Target, tables: Sequence[pd.DataFrame]) 
     rows = []
     for method, matcher in product(METHODS, MATCHERS):
         case = f"{method}/{matcher}/"
-        first, second = (explanations(table, method) for table in tables[1:])
+        first, second = (phrases(table, method) for table in tables[1:])
         other = [second[i] for i in np.random.default_rng(SEED).permutation(len(second))]
         row = {"method": method, "matcher": matcher, "halves": rho(0, 0), "retest": rho(1, 2)}
-        rows.append(row | {"same": _shared(first, second), "chance": _shared(first, other)})
+        rows.append(row | {"same": explanations.shared(first, second), "chance": explanations.shared(first, other)})
     return pd.DataFrame(rows)
 
 
-def _shared(first: Rows, second: Rows) -> float:
-    """Mean over units of the share of phrases that both explanations have, where there is one."""
-    pairs = [(set(a), set(b)) for a, b in zip(first, second, strict=True) if a or b]
-    return float(np.mean([len(a & b) / len(a | b) for a, b in pairs])) if pairs else float("nan")
+def of_models(run: Run, table: Callable[[Run, str], pd.DataFrame]) -> pd.DataFrame:
+    """`score_neurons`, `scorecard` or `reliability` of every model of the run, with a column model."""
+    return pd.concat([table(run, model).assign(model=model) for model in run.models], ignore_index=True)
 
 
-def described(run: Run, model: str | Target, clips: str, methods: Sequence[str]) -> pd.DataFrame:
-    """The neurons whose explanations are scored, described from the clips that `clips` allows (`score_neurons`)."""
-    check_choice("Clips", clips, CLIPS)
-    others = [method for method in methods if check_choice("Method", method, METHODS) not in OF_EXEMPLARS]
-    if clips == "held out" and set(run.probing_set.folds) >= {*TEST, *LEARNT}:
-        return stages.neurons(run, model, LEARNT)
-    if clips == "held out":
-        raise InputError(f"{run.profile.title} has no fold 1 beside others: score summaries on clips 'not exemplars'.")
-    if others:
-        raise InputError(
-            f"{others[0]} chooses a concept by every clip's activation, so none is left to score it on but those of a "
-            f"held-out fold. Choose clips 'held out', or methods {' and '.join(OF_EXEMPLARS)}."
-        )
-    return stages.neurons(run, model)
+def best_and_worst(scores: pd.DataFrame) -> pd.DataFrame:
+    """The three highest and the three lowest r of each method by sound. scores: `score_neurons`."""
+    ranked = scores[(scores["matcher"] == "sound") & scores["pearson"].notna()]
+    by_method = [rows.sort_values("pearson", ascending=False) for _, rows in ranked.groupby("method", sort=False)]
+    return pd.concat([rows.iloc[[0, 1, 2, -3, -2, -1]] for rows in by_method])[ENDS]
 
 
-def scored_clips(probing_set: ProbingSet, table: pd.DataFrame, clips: str) -> Bool[np.ndarray, "units clips"]:
-    """Which clips each unit is scored on: never one that took part in its explanation, nor another of its recording."""
-    _, source = np.unique(probing_set.sources, return_inverse=True)
-    barred = np.zeros((len(table), source.max() + 1), bool)
-    if clips == "held out":
-        barred[:, source[np.isin(probing_set.folds, LEARNT)]] = True
-    else:
-        exemplars = np.hstack([np.stack(table["highest"]), np.stack(table["lowest"])])
-        barred[np.arange(len(table))[:, None], source[exemplars]] = True
-    allowed = np.isin(probing_set.folds, TEST) if clips == "held out" else np.ones(len(source), bool)
-    return ~barred[:, source] & allowed
+def shape_by_layer(scores: pd.DataFrame) -> pd.DataFrame:
+    """Means of SHAPE for each model and layer, and behind a model's layers "with r": Spearman's rho, over its units, of
+    each with r of DB by captions. scores: `of_models`."""
+    units, rows = scores[(scores["method"] == "DB") & (scores["matcher"] == "captions")], []
+    for model, own in units.groupby("model", sort=False):
+        by_layer = own.groupby("layer", sort=False)
+        rows += [{"model": model, "layer": layer, **inside[SHAPE].mean()} for layer, inside in by_layer]
+        rows.append({"model": model, "layer": "with r", **own[SHAPE].corrwith(own["pearson"], method="spearman")})
+    return pd.DataFrame(rows)
 
 
-def explanations(table: pd.DataFrame, method: str) -> Rows:
-    """The phrases of each unit's explanation: the best concept of DB or TAB; the points of S_h^c, but for one that says
-    that nothing is shared; the adjectives, nouns and verbs of C_open, as often as they are said."""
-    from andlib.mini.consensus import NOTHING_SHARED
-
-    if method in ("DB", "TAB"):
-        return [tuple(best[:1]) for best in table[method.lower()]]
-    if method == "summary":
-        return [tuple(point for point in points if point != NOTHING_SHARED) for points in table["calibrated"]]
-    return [tuple(word for part in row for word in part) for row in table[["adjectives", "nouns", "verbs"]].to_numpy()]
+def frames(run: Run) -> dict[str, pd.DataFrame]:
+    """What the page keeps: scores over all units, and their reliability."""
+    cards = of_models(run, scorecard)
+    scores = cards[cards["layer"] == "all"].drop(columns="layer")
+    return {"scores": scores, "reliability": of_models(run, reliability)}
 
 
-def _in_words(rows: Rows) -> list[str]:
-    return [(" " if phrases and phrases[0].endswith(".") else ", ").join(dict.fromkeys(phrases)) for phrases in rows]
-
-
-def _nulled(rows: Rows, null: str) -> Rows:
-    """Other explanations for the units that have one: another unit's, or for all the one that most have."""
-    own = [i for i, phrases in enumerate(rows) if phrases]
-    order = np.random.default_rng(SEED).permutation(own)
-    given = [rows[i] for i in order] if null == "shuffled" else Counter(rows[i] for i in own).most_common(1)[:1]
-    given = given if null == "shuffled" else [given[0][0]] * len(own) if own else []
-    nulled = [()] * len(rows)
-    for i, phrases in zip(own, given, strict=True):
-        nulled[i] = phrases
-    return nulled
-
-
-def matches(
-    run: Run, tables: Sequence[pd.DataFrame], methods: Sequence[str], nulls: Sequence[str] = ("", *NULLS)
-) -> Iterator[tuple[str, list[np.ndarray]]]:
-    """For each "method/matcher/null", the match of every unit's explanation with every clip, float32 [units, clips]:
-    the mean cosine of its phrases; NaN without any. One matrix a table of neurons."""
-    own = {method: [explanations(table, method) for table in tables] for method in methods}
-    phrases = sorted({phrase for of_tables in own.values() for rows in of_tables for row in rows for phrase in row})
-    for matcher, cosine in _cosines(run, phrases).items():
-        row_of, nothing = dict(zip(phrases, cosine, strict=True)), np.full(cosine.shape[1], np.nan, np.float32)
-
-        def mean(rows: Rows, row_of=row_of, nothing=nothing) -> np.ndarray:
-            found = {row: np.mean([row_of[p] for p in row], axis=0) if row else nothing for row in set(rows)}
-            return np.stack([found[row] for row in rows])
-
-        for method, null in product(methods, nulls):
-            rows = [_nulled(each, null) if null else each for each in own[method]]
-            yield f"{method}/{matcher}/{null}", [mean(each) for each in rows]
-
-
-def _cosines(run: Run, phrases: list[str]) -> dict[str, Float[np.ndarray, "phrases clips"]]:
-    """Cosine of every phrase with every clip by each of MATCHERS."""
-    captions = stages.embeddings(run, clip_descriptions(run), run.profile.encoder)
-    written = stages.embeddings(run, phrases, run.profile.encoder)
-    embedded = run.audio_encoder == "embedded"  # its texts are the embedded sentence encoder's, stored by now
-    texts = encoders.audio_text(run.audio_encoder).texts
-    heard = stages.embeddings(run, phrases, encoders.EMBEDDED) if embedded else texts(phrases)
-    return {"captions": written @ captions.T, "sound": heard @ stages.sound_vectors(run).T}
+def words(run: Run, tests: pd.DataFrame, cards: pd.DataFrame, scores: pd.DataFrame) -> dict[str, object]:
+    """The numbers of the page's prose. tests: `measures.trusted`. cards, scores: `of_models`."""
+    own = cards[(cards["layer"] == "all") & (cards["null"] == "")].set_index(["model", "method", "matcher"])
+    best = {model: own.loc[(model, *own.loc[model]["pearson"].idxmax())] for model in run.models}
+    named = {model: f"{row.name[1]} by {row.name[2]} ({row['pearson']:.2f})" for model, row in best.items()}
+    means = {model: own.loc[model]["pearson"].groupby("method", sort=False).mean() for model in run.models}
+    places = {model: f"{mean.rank(ascending=False)['summary']:.0f} of {len(mean)}" for model, mean in means.items()}
+    by_sound = scores[scores["matcher"] == "sound"]
+    above = by_sound["pearson_low"].gt(0).groupby([by_sound["model"], by_sound["method"]], sort=False).mean()
+    passes = {answer: rows["measure"].str.replace("_", " ") for answer, rows in tests.groupby("passes")}
+    spoken = {"share": SHARE, "draws": measures.DRAWS, "frequencies": ", ".join(map(str, measures.FREQUENCIES))}
+    spoken |= {"passing": ", ".join(passes.get("yes", ())), "failing": ", ".join(passes.get("no", ()))}
+    spoken |= {"best": wording.by_model(named, ""), "summaries": wording.by_model(places, "")}
+    for name, measure in {"hard": "hard_balanced_accuracy", "easy": "balanced_accuracy"}.items():
+        spoken[name] = wording.by_model({model: row[measure] for model, row in best.items()})
+    spoken |= {"above": "; ".join(f"{model}: {wording.by_model(above.loc[model])}" for model in run.models)}
+    spoken |= {"scored": wording.by_model(scores.groupby("model", sort=False)["unit"].nunique(), ",")}
+    return spoken | {"shown": run.models[0], "k": run.k}
 
 
 @dataclass(frozen=True)
@@ -257,8 +207,8 @@ class _Layer:
 
 
 def _layers(run: Run, model: str | Target, among: np.ndarray, kept: np.ndarray) -> Iterator[_Layer]:
-    heard, first = stages.sound_vectors(run)[kept], 0
-    alike = heard @ heard.T
+    sounds, first = stages.sound_vectors(run)[kept], 0
+    alike = sounds @ sounds.T
     for values in unit_activations(run, model).values():
         units = slice(first, first := first + values.shape[1])
         u, counts = values[kept].T, among[units][:, kept]
@@ -278,14 +228,14 @@ def _stored(run: Run, model: str | Target, clips: str, methods: Sequence[str]) -
 def _made_from(
     run: Run, model: str | Target, tables: Sequence[pd.DataFrame], clips: str, methods: Sequence[str]
 ) -> list:
-    spoken = [{method: explanations(table, method) for method in methods} for table in tables]
+    spoken = [{method: phrases(table, method) for method in methods} for table in tables]
     exemplars = [np.stack(table[side]) for table in tables for side in ("highest", "lowest")]
     records = [run.probed(model), run.probing_set, run.profile.seconds, clips, clip_descriptions(run), run.method]
     return [*records, spoken, exemplars, SHARE, DRAWS, SEED]
 
 
 def _score(run: Run, model: str | Target, table: pd.DataFrame, clips: str, methods: Sequence[str]) -> dict:
-    among = scored_clips(run.probing_set, table, clips)
+    among = explanations.scored_clips(run.probing_set, table, clips)
     kept = np.flatnonzero(among.any(0))
     layers = list(_layers(run, model, among, kept))
     labels, sources = run.probing_set.labels[kept], run.probing_set.sources[kept]
@@ -296,10 +246,10 @@ def _score(run: Run, model: str | Target, table: pd.DataFrame, clips: str, metho
         "shape": np.concatenate([_shape(run, table.iloc[layer.units]) for layer in layers], axis=1),
         "counted": np.concatenate([[layer.among.sum(1), layer.active.sum(1)] for layer in layers], axis=1),
     }
-    for case, [match] in matches(run, [table], methods):
-        found = [_of_layer(layer, match[layer.units][:, kept], sums, case.endswith("/")) for layer in layers]
-        stored[case] = np.concatenate([values for values, _ in found], axis=1)
-        drawn = [np.where(np.isfinite(r), r, 0).sum(1) for _, r in found], [np.isfinite(r).sum(1) for _, r in found]
+    for case, [match] in explanations.matches(run, [table], methods):
+        scored = [_of_layer(layer, match[layer.units][:, kept], sums, case.endswith("/")) for layer in layers]
+        stored[case] = np.concatenate([values for values, _ in scored], axis=1)
+        drawn = [np.where(np.isfinite(r), r, 0).sum(1) for _, r in scored], [np.isfinite(r).sum(1) for _, r in scored]
         totals, counts = (np.vstack([np.sum(parts, 0), *parts]) for parts in drawn)
         stored[f"{case}/draws"] = totals / np.where(counts, counts, np.nan)
     return stored
@@ -311,18 +261,18 @@ def _of_layer(layer: _Layer, match: np.ndarray, sums, bounded: bool) -> tuple[np
     bounded: whether bounds are asked for, of every unit.
     """
     u, among, active = layer.activation, layer.among, layer.active
-    found = measures.agreement(u, match, active, among)
-    undefined = np.isnan(found["pearson"])
+    values = measures.agreement(u, match, active, among)
+    undefined = np.isnan(values["pearson"])
     hard = measures.ranking(match, active, active | layer.hard)["balanced_accuracy"]
-    found["hard_balanced_accuracy"] = np.where(undefined, np.nan, hard)
+    values["hard_balanced_accuracy"] = np.where(undefined, np.nan, hard)
     drawn = measures.resampled_pearson(sums, u, match, among)
     bounds = np.full((4, len(u)), np.nan)
     if bounded:
-        accuracy = measures.resampled_accuracy(sums, match >= found["threshold"][:, None], active, among)
+        accuracy = measures.resampled_accuracy(sums, match >= values["threshold"][:, None], active, among)
         bounds = np.where(undefined, np.nan, [*measures.bounds(drawn), *measures.bounds(accuracy)])
     varies = np.isfinite(measures.centred(u, among)).any(1)
     reason = np.select([~undefined, np.isnan(match).any(1), ~varies], [0, 1, 2], 3)
-    return np.vstack([*(found[name] for name in MEASURES), bounds, reason]), drawn
+    return np.vstack([*(values[name] for name in MEASURES), bounds, reason]), drawn
 
 
 def _shape(run: Run, table: pd.DataFrame) -> np.ndarray:

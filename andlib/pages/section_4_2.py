@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from andlib import encoders, paths, stages
+from andlib import encoders, paper, paths, stages
 from andlib.errors import InputError, check_choice, optional
 from andlib.probing import reading, table_rows
 from andlib.records import Unit
@@ -21,22 +21,25 @@ BERTSCORES = {"minilm": encoders.EMBEDDED, "roberta-large": "roberta-large"}  # 
 DRAWS, SEED = 1000, 0
 
 
-def sampled_neurons(run: Run, model: str, per_block: int = 10, seed: int = SEED, units: str = "") -> pd.DataFrame:
-    """Rows of `stages.neurons` for as many units drawn from each block; Section 4.2 draws 10 from each of AST's 12.
+def sampled_neurons(run: Run, per_block: int = 10, seed: int = SEED, units: str = "") -> pd.DataFrame:
+    """Rows of `stages.neurons` of the run's models for as many units drawn from each block; Section 4.2 draws 10 from
+    each of AST's 12.
 
     Dead units are left out. units: more of them, by name and comma-separated, which come first.
-    Raises InputError for a unit that the model has not, and if per_block is negative or no unit is asked for.
+    Raises InputError for a unit that a model has not, and if per_block is negative or no unit is asked for.
     """
-    table = stages.neurons(run, model).set_index("unit", drop=False)
-    network = run.target(model)
-    named = list(dict.fromkeys(network.check(Unit.parse(name, model)).id for name in units.split(",") if name.strip()))
-    if per_block < 0 or (not per_block and not named):
-        raise InputError(f"{per_block} neurons a block were asked for; expected 1 or more, or units by name.")
-    drawable = table[(table["layer"] != "classifier") & ~table["dead"]]
-    rng, drawn = np.random.default_rng(seed), []
-    for _, block in drawable.groupby(drawable["layer"].str.partition(".")[0], sort=False):
-        drawn += [block["unit"].iloc[i] for i in np.sort(rng.permutation(len(block))[:per_block])]
-    return table.loc[list(dict.fromkeys([*named, *drawn]))].reset_index(drop=True)
+    tables = []
+    for model in run.models:
+        table, network = stages.neurons(run, model).set_index("unit", drop=False), run.target(model)
+        named = [network.check(Unit.parse(name, model)).id for name in units.split(",") if name.strip()]
+        if per_block < 0 or (not per_block and not named):
+            raise InputError(f"{per_block} neurons a block were asked for; expected 1 or more, or units by name.")
+        drawable = table[(table["layer"] != "classifier") & ~table["dead"]]
+        rng, drawn = np.random.default_rng(seed), []
+        for _, block in drawable.groupby(drawable["layer"].str.partition(".")[0], sort=False):
+            drawn += [block["unit"].iloc[i] for i in np.sort(rng.permutation(len(block))[:per_block])]
+        tables.append(table.loc[list(dict.fromkeys([*named, *drawn]))])
+    return pd.concat(tables, ignore_index=True)
 
 
 def neuron_descriptions(run: Run, neurons: pd.DataFrame) -> pd.DataFrame:
@@ -119,14 +122,45 @@ def score_ratings(run: Run, neurons: pd.DataFrame, folder: str | Path, bertscore
     return pd.DataFrame([_scored(method, rated[rated["method"] == method], column) for method in METHODS])
 
 
-def _likeness(heard: pd.DataFrame, bertscore: str, encoder: str) -> pd.DataFrame:
-    """Cosine and BERTScore of what raters wrote and what the method says, by the rows of `heard`."""
-    if heard.empty:
+def page_contents(neurons: pd.DataFrame, described: pd.DataFrame, page: Path) -> pd.DataFrame:
+    """What the rating page asks about, in one row. described: `neuron_descriptions` of the neurons."""
+    row = {"file (in the cache folder)": f"rating_pages/{page.name}", "neurons": len(described)}
+    row |= {"descriptions": int((described[list(METHODS)] != "").to_numpy().sum())}
+    return pd.DataFrame([row | {"clips": neurons["highest"].explode().nunique(), "MB": page.stat().st_size / 1e6}])
+
+
+def frames(run: Run) -> dict[str, pd.DataFrame]:
+    """What the page keeps: Table 3."""
+    neurons = sampled_neurons(run, run.extra["per_block"], run.extra["seed"])
+    return {"human_evaluation": score_ratings(run, neurons, run.extra["ratings"], run.extra["bertscore"])}
+
+
+def words(run: Run, neurons: pd.DataFrame, described: pd.DataFrame, scores: pd.DataFrame) -> dict[str, object]:
+    """The numbers of the page's prose. described: `neuron_descriptions` of the neurons. scores: `score_ratings`."""
+    printed, mean = paper.numbers()["table3_human_evaluation"], scores.set_index("method")["rating"]
+    same = "the same" if mean["SUM"] > mean["DB"] > mean["TAB"] else "another"
+    order = f"can be read from Table 3: the order of the three ratings is {same}"
+    spoken = {f"paper_{method.lower()}": printed[method][0] for method in METHODS}
+    spoken |= {"paper_design": printed["design"], "question": QUESTION, "raters": int(scores["raters"].max())}
+    spoken |= {"state": "cannot be said until people have rated" if mean.isna().any() else order}
+    spoken |= {"drawn": len(neurons), "per_block": run.extra["per_block"], "concepts": len(run.concepts)}
+    spoken |= {f"distinct_{method.lower()}": described[method].nunique() for method in ("TAB", "DB")}
+    spoken |= {
+        "same": float((described["TAB"] == described["DB"]).mean()),
+        "silent": int((described["SUM"] == "").sum()),
+    }
+    spoken |= {"points": float(neurons["calibrated"].map(len).mean())}
+    return spoken | {"encoder": run.profile.encoder, "title": run.profile.title}
+
+
+def _likeness(written: pd.DataFrame, bertscore: str, encoder: str) -> pd.DataFrame:
+    """Cosine and BERTScore of what raters wrote and what the method says, by the rows of `written`."""
+    if written.empty:
         return pd.DataFrame(columns=["cos", bertscore], dtype=float)
-    texts, said = heard["text"].tolist(), heard["said"].tolist()
-    cosine = (encoders.encode(texts, encoder) * encoders.encode(said, encoder)).sum(1)
+    texts, described = written["text"].tolist(), written["said"].tolist()
+    cosine = (encoders.encode(texts, encoder) * encoders.encode(described, encoder)).sum(1)
     match = token_f1 if bertscore == "bertscore_minilm" else _bert_score
-    return pd.DataFrame({"cos": cosine, bertscore: match(texts, said)}, index=heard.index)
+    return pd.DataFrame({"cos": cosine, bertscore: match(texts, described)}, index=written.index)
 
 
 def _scored(method: str, rated: pd.DataFrame, bertscore: str) -> dict:

@@ -5,7 +5,8 @@ import pandas as pd
 from scipy.stats import rankdata
 
 from andlib.descriptions import HEARING_RATE
-from andlib.mini.measurements import FAST, HIGH_PITCH, LOW_PITCH, SLOW, measure
+from andlib.mini.measurements import measure
+from andlib.mini.words import FAST, HIGH_PITCH, LOW_PITCH, SLOW
 from andlib.run import Run
 from andlib.store import Stage
 

@@ -1,6 +1,6 @@
-"""How pages put numbers into their sentences."""
+"""How pages put numbers and summaries into their sentences."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
@@ -8,3 +8,14 @@ import pandas as pd
 def by_model(values: Mapping | pd.Series, spec: str = ".0%") -> str:
     """A value a network: `ast 100%, beats_frozen 93%`."""
     return ", ".join(f"{name} {value:{spec}}" for name, value in values.items())
+
+
+def summary(points: Sequence[str]) -> str:
+    """The points of a summary on one line."""
+    return " ".join(points) or "nothing is left"
+
+
+def described(neurons: pd.DataFrame, *columns: str) -> pd.DataFrame:
+    """What is said of neurons, for a table: unit, some of their own columns, DB's first concept, calibrated summary."""
+    summaries = neurons["calibrated"].map(summary)
+    return neurons[["unit", *columns]].assign(DB=neurons["db"].str[0], **{"calibrated summary": summaries})

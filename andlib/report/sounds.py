@@ -9,6 +9,7 @@ from html import escape
 import numpy as np
 
 from andlib.firing import Firing
+from andlib.frontend import mel
 from andlib.records import Clip, ProbingSet
 from andlib.report.look import OURS
 
@@ -48,10 +49,10 @@ def spectrogram_image(samples: np.ndarray) -> bytes:
 
     window = round(0.025 * PLAYER_RATE)
     frequencies, _, spectrum = stft(samples, PLAYER_RATE, nperseg=window, noverlap=window - round(0.010 * PLAYER_RATE))
-    mel = 1127 * np.log1p(frequencies / 700)
-    grid = np.linspace(0, mel[-1], 80)
+    bands = mel(frequencies)
+    grid = np.linspace(0, bands[-1], 80)
     level = 20 * np.log10(np.maximum(np.abs(spectrum), 1e-10))
-    rows = np.stack([np.interp(grid, mel, column) for column in level.T], 1)[::-1]
+    rows = np.stack([np.interp(grid, bands, column) for column in level.T], 1)[::-1]
     loudest = max(rows.max(), -100.0)  # silence stays dark
     pixels = matplotlib.colormaps["magma"](np.clip((rows - loudest) / 80 + 1, 0, 1), bytes=True)[..., :3]
     buffer = io.BytesIO()
@@ -98,7 +99,7 @@ def common_scale(places: Iterable[Firing]) -> tuple[float, float]:
 def _frame(fired: Firing, length: float) -> str:
     """A rectangle over the spectrogram, around time and band."""
     start, end = fired.interval
-    low, high = np.clip(100 * np.log1p(np.divide(fired.band, 700)) / np.log1p(PLAYER_RATE / 1400), 0, 100)
+    low, high = np.clip(100 * mel(fired.band) / mel(PLAYER_RATE / 2), 0, 100)
     box = f'x="{100 * start / length:.1f}" y="{100 - high:.1f}" width="{100 * (end - start) / length:.1f}"'
     look = 'fill="none" stroke="#fff" stroke-width="2" vector-effect="non-scaling-stroke"'
     rectangle = f'<rect {box} height="{high - low:.1f}" {look}/>'

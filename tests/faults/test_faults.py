@@ -26,11 +26,12 @@ from test_downloads import TOP, members, packed, refused, server  # noqa: F401  
 from test_publish import SOURCE, project, published  # noqa: F401  fixtures
 
 import committed
+import executing
 import publish
 from andlib import descriptions, downloads, encoders, paths, responses, scale, stages
 from andlib.errors import InputError, MissingExtra
 from andlib.llms import clients, llm
-from andlib.pages import section_4_2 as human_evaluation
+from andlib.pages import section_4_2
 from andlib.similarity import FUNCTIONS
 from andlib.store import KINDS, Stage, Store, digest
 
@@ -304,9 +305,9 @@ def test_what_is_stored_for_other_parameters_or_weights_is_not_taken(cache, tmp_
 
 
 def test_a_missing_kernel_is_told_in_a_sentence(project, monkeypatch):  # noqa: F811
-    monkeypatch.setattr(publish, "KERNEL", {**committed.KERNEL, "name": "no-such-kernel"})
+    monkeypatch.setattr(executing, "KERNEL", {**committed.KERNEL, "name": "no-such-kernel"})
     with pytest.raises(InputError, match="Jupyter has no kernel 'no-such-kernel'.*run make install"):
-        publish.execute(project / "notebooks/one.ipynb", project / "out.ipynb", {})
+        executing.execute(project / "notebooks/one.ipynb", project / "out.ipynb", {})
     assert not (project / "out.ipynb").exists()
 
 
@@ -316,7 +317,7 @@ def test_a_kernel_that_dies_is_told_and_leaves_what_lay_there(project):  # noqa:
     publish.sync()
     (project / "out.ipynb").write_text("older")
     with pytest.raises(InputError, match="kernel of page one died.*WORKERS=1"):
-        publish.execute(project / "notebooks/one.ipynb", project / "out.ipynb", {})
+        executing.execute(project / "notebooks/one.ipynb", project / "out.ipynb", {})
     assert (project / "out.ipynb").read_text() == "older"
 
 
@@ -325,9 +326,9 @@ def test_an_interrupted_page_leaves_what_lay_there(project, monkeypatch):  # noq
         raise KeyboardInterrupt
 
     (project / "out.ipynb").write_text("older")
-    monkeypatch.setattr(publish.papermill, "execute_notebook", interrupted)
+    monkeypatch.setattr(executing.papermill, "execute_notebook", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        publish.execute(project / "notebooks/one.ipynb", project / "out.ipynb", {})
+        executing.execute(project / "notebooks/one.ipynb", project / "out.ipynb", {})
     assert (project / "out.ipynb").read_text() == "older"
     assert [path.name for path in project.glob("*out*")] == ["out.ipynb"]
 
@@ -413,7 +414,7 @@ OPTIONAL = {
     "openai": lambda: clients.open_llm.__wrapped__("openai:small"),
     "vllm": lambda: clients.open_llm.__wrapped__("vllm:small"),
     "laion_clap": lambda: encoders._laion_clap.__wrapped__("laion"),
-    "bert_score": lambda: human_evaluation._bert_score(["a"], ["b"]),
+    "bert_score": lambda: section_4_2._bert_score(["a"], ["b"]),
     "ray": scale._ray,
 }
 

@@ -29,8 +29,7 @@ from andlib import captions, concepts, kept, paths, probing, recordings, store
 from andlib.errors import InputError
 from andlib.llms import llm, prompts, servers
 from andlib.networks import beats_checkpoints, beats_files, checkpoints, families
-from andlib.pages import claims
-from andlib.pages import section_4_2 as human_evaluation
+from andlib.pages import claims, section_4_2
 from andlib.report import artefact
 from andlib.store import KINDS, Stage, Store
 
@@ -63,7 +62,7 @@ READERS = {  # module -> those of its functions that read what others wrote; all
     beats_files: ("config_from", "_unlike", "_sizes", "read_checkpoint", "read_header", "_folder_settings", "_object")
     + ("_class_names", "_read_file", "_read_safetensors", "_opened", "_named", "_renamed", "_check"),
     artefact: ("check_export", "_wrong_arrays", "_wrong_neurons"),
-    human_evaluation: ("read_ratings", "_rating"),
+    section_4_2: ("read_ratings", "_rating"),
     kept: ("read",),
 }
 
@@ -472,13 +471,13 @@ def test_exports(exported, name, resigned, data):
 @pytest.fixture(scope="module")
 def asked():
     """Two neurons that raters were asked about, instead of a run's."""
-    shown = [{"method": method, "text": f"what {method} says"} for method in human_evaluation.METHODS]
+    shown = [{"method": method, "text": f"what {method} says"} for method in section_4_2.METHODS]
     neurons = [{"neuron": f"ast/block0.output/{i}", "descriptions": shown} for i in range(2)]
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(
-            human_evaluation, "questionnaire", lambda run, rows: {"neurons": neurons, "page": "0123456789abcdef"}
+            section_4_2, "questionnaire", lambda run, rows: {"neurons": neurons, "page": "0123456789abcdef"}
         )
-        yield {(row["neuron"], method) for row in neurons for method in human_evaluation.METHODS}
+        yield {(row["neuron"], method) for row in neurons for method in section_4_2.METHODS}
 
 
 RATED = b"""rater,neuron,method,rating,text,page
@@ -502,7 +501,7 @@ def test_ratings(tmp_path_factory, asked, contents):
     for number, content in enumerate(contents):
         (folder / f"{number}.csv").write_bytes(content)
     with refused_or_right(folder):
-        rated = human_evaluation.read_ratings(None, None, folder)
+        rated = section_4_2.read_ratings(None, None, folder)
         assert len(rated) >= len(contents) and rated["rating"].isin(range(1, 6)).all() and rated["rater"].all()
         assert not rated.duplicated(["rater", "neuron", "method"]).any()
         assert set(zip(rated["neuron"], rated["method"], strict=True)) <= asked

@@ -9,6 +9,7 @@ from conftest import tiny_run
 from test_publish import SOURCE, project  # noqa: F401  a fixture
 from test_servers import KEY, NOW, completion, environment, serving  # noqa: F401  a fixture that is used by itself
 
+import executing
 import publish
 from andlib import stages
 from andlib.errors import InputError
@@ -60,12 +61,12 @@ def test_a_planted_key_is_in_no_file_message_or_log(server, project, tmp_path, c
 
     (project / "notebooks/one.py").write_text(SOURCE + ASKING)
     publish.sync()
-    page = publish.execute(project / "notebooks/one.ipynb", project / "out.ipynb", {})
+    page = executing.execute(project / "notebooks/one.ipynb", project / "out.ipynb", {})
     assert "A loud dog barks" in page.read_text()
     (project / "notebooks/one.py").write_text(SOURCE + ASKING.replace("What?", "refuse"))
     publish.sync()
     with pytest.raises(InputError, match="refuses the key") as stopped:
-        publish.execute(project / "notebooks/one.ipynb", project / "out.ipynb", {})
+        executing.execute(project / "notebooks/one.ipynb", project / "out.ipynb", {})
 
     said = capfd.readouterr()
     texts = {"messages": f"{refused.value} {stopped.value}", "streams": said.out + said.err, "log": caplog.text}

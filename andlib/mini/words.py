@@ -1,0 +1,85 @@
+"""The adjective that each salient number of a clip earns; every threshold is a constant with its reason."""
+
+import numpy as np
+
+from andlib.mini.measurements import Measurements
+
+LOUD, QUIET = -16.0, -30.0  # dBFS while active: of ESC-10's recordings 29 % lie above and 13 % below
+HIGH_PITCH, LOW_PITCH = 450.0, 180.0  # Hz: a crying baby lies above, a man's speaking voice below
+TONAL = 0.88  # mean periodicity; an engine's buzz with its noise reaches 0.87
+NOISY_PERIODICITY = 0.35  # mean periodicity; white noise has 0.15, a breathy voice 0.5
+BRIGHT, MUFFLED = 3000.0, 700.0  # Hz, spectral centroid: sibilants lie above, a voice through a wall below
+HISSING = 3500.0  # Hz; noise whose centre lies here is heard as s or sh, not as a roar
+FAST, SLOW = 5.0, 2.5  # events a second: faster than syllables, slower than a brisk walk
+STEADY, FLUCTUATING = 1.5, 5.0  # dB, deviation of the level over 100 ms: just noticeable is 1; speech has 6
+SUDDEN, GRADUAL = 0.04, 0.25  # s, rise over 12 dB: at most two frames, and longer than any syllable's attack
+ONE_EVENT = 1.5  # s; a longer sound without a dip is a state, not an event
+BRIEF = 0.7  # s from first to last sound: one bark or sneeze with its decay
+CONTINUOUS, PARTIAL = 0.95, 0.6  # share of the clip that is active
+
+
+def salient_words(m: Measurements) -> dict[str, str]:
+    """The word each aspect of the sound earns, aspect -> word; unremarkable aspects are left out.
+
+    Aspects: level, pitch, brightness, texture, repetition, steadiness, onset, duration.
+    """
+    if m.silent:
+        return {}
+    words = {
+        "level": outside(m.level, QUIET, LOUD, "quiet", "loud"),
+        "pitch": "" if m.pitch is None else outside(m.pitch, LOW_PITCH, HIGH_PITCH, "low-pitched", "high-pitched"),
+        "brightness": brightness_word(m),
+        "texture": texture_word(m),
+        "repetition": repetition_word(m),
+        "steadiness": steadiness_word(m),
+        "onset": "" if m.attack is None else outside(m.attack, SUDDEN, GRADUAL, "sudden", "gradual"),
+        "duration": duration_word(m),
+    }
+    if words["steadiness"] == "steady":  # then the dips counted as events are too short to be heard as such
+        words |= {"onset": "", "repetition": words["repetition"].replace("irregular", "")}
+    return {aspect: word for aspect, word in words.items() if word}
+
+
+def outside(value: float, low: float, high: float, below: str, above: str) -> str:
+    """`below` or `above` where the value leaves the unremarkable middle, else an empty string."""
+    return below if value <= low else above if value >= high else ""
+
+
+def brightness_word(m: Measurements) -> str:
+    """Which of "bright" and "muffled" the spectral centroid calls for; "" between them."""
+    tone = m.periodicity >= TONAL  # a low tone lacks treble without being muffled
+    return outside(m.centroid, 0.0 if tone else MUFFLED, BRIGHT, "muffled", "bright")
+
+
+def steadiness_word(m: Measurements) -> str:
+    """Which of "steady" and "fluctuating" the level of an unbroken sound calls for; "" between them."""
+    if m.gaps > 0.2 or m.span <= BRIEF:
+        return ""
+    return outside(m.variation, STEADY, FLUCTUATING if m.events >= 3 else np.inf, "steady", "fluctuating")
+
+
+def texture_word(m: Measurements) -> str:
+    """Which of "tonal", "noisy" and "hissing" the sound clearly is; "" if none."""
+    if m.periodicity >= TONAL:
+        return "tonal"
+    if m.periodicity > NOISY_PERIODICITY or m.active_seconds < BRIEF:
+        return ""
+    return "hissing" if m.centroid >= HISSING else "noisy"
+
+
+def repetition_word(m: Measurements) -> str:
+    """How events recur: "slow", "fast" or "regular", "irregular", or "single"; "" if none stands out."""
+    if m.rate is not None:
+        return outside(m.rate, SLOW, FAST, "slow", "fast") or "regular"
+    if m.events >= 3 and m.span > BRIEF:
+        return "irregular"
+    return "single" if m.events == 1 and m.span <= ONE_EVENT else ""
+
+
+def duration_word(m: Measurements) -> str:
+    """How much of the clip the sound fills: "brief", "partial" or "continuous"; "" if none stands out."""
+    if m.span <= BRIEF:
+        return "brief"
+    if m.active_share >= CONTINUOUS:
+        return "continuous"
+    return "partial" if m.active_share <= PARTIAL and m.events <= 2 else ""

@@ -1,0 +1,120 @@
+"""Explanations of units as phrases, the clips that may judge them, and how well each matches every clip."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from itertools import product
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Bool, Float
+
+from andlib import encoders, stages
+from andlib.descriptions import clip_descriptions
+from andlib.errors import InputError, check_choice
+from andlib.profiles import LEARNT, TEST
+from andlib.records import ProbingSet
+from andlib.run import Run
+from andlib.targets import Target
+
+METHODS = ("DB", "TAB", "summary", "open concepts")
+OF_EXEMPLARS = ("summary", "open concepts")  # made from a unit's highest and lowest clips alone
+MATCHERS = ("captions", "sound")
+NULLS = ("shuffled", "most common")
+CLIPS = ("held out", "not exemplars")
+SEED = 0
+
+Rows = list[tuple[str, ...]]  # an explanation's phrases for each unit; none where it has no explanation
+
+
+def described(run: Run, model: str | Target, clips: str, methods: Sequence[str]) -> pd.DataFrame:
+    """The neurons whose explanations are scored, described from the clips that `clips` allows (see `score_neurons`)."""
+    check_choice("Clips", clips, CLIPS)
+    others = [method for method in methods if check_choice("Method", method, METHODS) not in OF_EXEMPLARS]
+    if clips == "held out" and set(run.probing_set.folds) >= {*TEST, *LEARNT}:
+        return stages.neurons(run, model, LEARNT)
+    if clips == "held out":
+        raise InputError(f"{run.profile.title} has no fold 1 beside others: score summaries on clips 'not exemplars'.")
+    if others:
+        raise InputError(
+            f"{others[0]} chooses a concept by every clip's activation, so none is left to score it on but those of a "
+            f"held-out fold. Choose clips 'held out', or methods {' and '.join(OF_EXEMPLARS)}."
+        )
+    return stages.neurons(run, model)
+
+
+def scored_clips(probing_set: ProbingSet, table: pd.DataFrame, clips: str) -> Bool[np.ndarray, "units clips"]:
+    """Which clips each unit is scored on: never one that took part in its explanation, nor another of its recording."""
+    _, source = np.unique(probing_set.sources, return_inverse=True)
+    barred = np.zeros((len(table), source.max() + 1), bool)
+    if clips == "held out":
+        barred[:, source[np.isin(probing_set.folds, LEARNT)]] = True
+    else:
+        exemplars = np.hstack([np.stack(table["highest"]), np.stack(table["lowest"])])
+        barred[np.arange(len(table))[:, None], source[exemplars]] = True
+    allowed = np.isin(probing_set.folds, TEST) if clips == "held out" else np.ones(len(source), bool)
+    return ~barred[:, source] & allowed
+
+
+def phrases(table: pd.DataFrame, method: str) -> Rows:
+    """The phrases of each unit's explanation: the best concept of DB or TAB; the points of S_h^c, but for one that says
+    that nothing is shared; the adjectives, nouns and verbs of C_open, as often as they are said."""
+    from andlib.mini.consensus import NOTHING_SHARED
+
+    if method in ("DB", "TAB"):
+        return [tuple(best[:1]) for best in table[method.lower()]]
+    if method == "summary":
+        return [tuple(point for point in points if point != NOTHING_SHARED) for points in table["calibrated"]]
+    return [tuple(word for part in row for word in part) for row in table[["adjectives", "nouns", "verbs"]].to_numpy()]
+
+
+def in_words(rows: Rows) -> list[str]:
+    return [(" " if phrases and phrases[0].endswith(".") else ", ").join(dict.fromkeys(phrases)) for phrases in rows]
+
+
+def shared(first: Rows, second: Rows) -> float:
+    """Mean over units of the share of phrases that both explanations have, where there is one."""
+    pairs = [(set(a), set(b)) for a, b in zip(first, second, strict=True) if a or b]
+    return float(np.mean([len(a & b) / len(a | b) for a, b in pairs])) if pairs else float("nan")
+
+
+def nulled(rows: Rows, null: str) -> Rows:
+    """Other explanations for the units that have one: another unit's, or for all the one that most have."""
+    own = [i for i, phrases in enumerate(rows) if phrases]
+    order = np.random.default_rng(SEED).permutation(own)
+    given = [rows[i] for i in order] if null == "shuffled" else Counter(rows[i] for i in own).most_common(1)[:1]
+    given = given if null == "shuffled" else [given[0][0]] * len(own) if own else []
+    nulled = [()] * len(rows)
+    for i, phrases in zip(own, given, strict=True):
+        nulled[i] = phrases
+    return nulled
+
+
+def matches(
+    run: Run, tables: Sequence[pd.DataFrame], methods: Sequence[str], nulls: Sequence[str] = ("", *NULLS)
+) -> Iterator[tuple[str, list[np.ndarray]]]:
+    """For each "method/matcher/null", the match of every unit's explanation with every clip, float32 [units, clips]:
+    the mean cosine of its phrases; NaN without any. One matrix a table of neurons."""
+    own = {method: [phrases(table, method) for table in tables] for method in methods}
+    every = sorted({phrase for by_table in own.values() for rows in by_table for row in rows for phrase in row})
+    for matcher, cosine in _cosines(run, every).items():
+        row_of = dict(zip(every, cosine, strict=True))
+        for method, null in product(methods, nulls):
+            rows = [nulled(each, null) if null else each for each in own[method]]
+            yield f"{method}/{matcher}/{null}", [_means(each, row_of, cosine.shape[1]) for each in rows]
+
+
+def _means(rows: Rows, row_of: dict[str, np.ndarray], clips: int) -> np.ndarray:
+    """Each unit's mean of its phrases' cosines with every clip."""
+    nothing = np.full(clips, np.nan, np.float32)
+    means = {row: np.mean([row_of[p] for p in row], axis=0) if row else nothing for row in set(rows)}
+    return np.stack([means[row] for row in rows])
+
+
+def _cosines(run: Run, every: list[str]) -> dict[str, Float[np.ndarray, "phrases clips"]]:
+    """Cosine of every phrase with every clip by each of MATCHERS."""
+    captions = stages.embeddings(run, clip_descriptions(run), run.profile.encoder)
+    written = stages.embeddings(run, every, run.profile.encoder)
+    embedded = run.audio_encoder == "embedded"  # its texts are the embedded sentence encoder's, stored by now
+    texts = encoders.audio_text(run.audio_encoder).texts
+    heard = stages.embeddings(run, every, encoders.EMBEDDED) if embedded else texts(every)
+    return {"captions": written @ captions.T, "sound": heard @ stages.sound_vectors(run).T}
