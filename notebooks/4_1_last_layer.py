@@ -21,7 +21,7 @@ llm: str = ""  # ICL's language model: smollm2 | transformers:MODEL | openai:MOD
 
 # %%
 import andlib as al
-from andlib.pages import section_4_0, section_4_1, section_4_1_words
+from andlib.pages import section_2, section_4_0, section_4_1, section_4_1_words
 
 run = al.open_run(globals())
 made = run.made_by(*run.caption_parts)
