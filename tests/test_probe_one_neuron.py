@@ -27,14 +27,14 @@ def target(run):
 
 
 def test_a_named_unit_goes_before_words_and_words_before_any(run, target):
-    found = probe_one_neuron.nearest(run, target, "")
-    assert len(found) == 5
-    pd.testing.assert_frame_equal(found, probe_one_neuron.nearest(run, target, probe_one_neuron.EXAMPLE))
-    assert probe_one_neuron.address(target, "block0.intermediate/3", "loud", found) == UNIT
-    assert probe_one_neuron.address(target, "", "loud", found).id == found["unit"][0]
-    assert probe_one_neuron.address(target, "", "", found) == Unit("ast", "block0.output", 7)
+    candidates = probe_one_neuron.nearest(run, target, "")
+    assert len(candidates) == 5
+    pd.testing.assert_frame_equal(candidates, probe_one_neuron.nearest(run, target, probe_one_neuron.EXAMPLE))
+    assert probe_one_neuron.address(target, "block0.intermediate/3", "loud", candidates) == UNIT
+    assert probe_one_neuron.address(target, "", "loud", candidates).id == candidates["unit"][0]
+    assert probe_one_neuron.address(target, "", "", candidates) == Unit("ast", "block0.output", 7)
     with pytest.raises(InputError, match="block0.output has units 0 to 7"):
-        probe_one_neuron.address(target, "block0.output/8", "", found)
+        probe_one_neuron.address(target, "block0.output/8", "", candidates)
 
 
 def test_each_reading_changes_one_choice_alone(run, target):

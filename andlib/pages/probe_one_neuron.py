@@ -24,9 +24,9 @@ def nearest(run: Run, target: Target, words: str) -> pd.DataFrame:
     return search(stages.neurons(run, target.name), words or EXAMPLE, run=run, best=5)
 
 
-def address(target: Target, unit: str, words: str, found: pd.DataFrame) -> Unit:
-    """The unit that is named; or, where words are given instead, the nearest. found: `nearest`."""
-    return targets.chosen_unit(target, unit or (found["unit"][0] if words else ""))
+def address(target: Target, unit: str, words: str, candidates: pd.DataFrame) -> Unit:
+    """The unit that is named; or, where words are given instead, the nearest. candidates: `nearest`."""
+    return targets.chosen_unit(target, unit or (candidates["unit"][0] if words else ""))
 
 
 def reading(run: Run, target: Target, unit: Unit, *, k: int = 0, t: float | None = None, pooling: str = ""):
