@@ -50,7 +50,16 @@ def test_a_frame_is_read_back_to_the_last_bit(results):
     assert kept.frame_names("mini", "claims") == []
 
 
-@pytest.mark.parametrize("column", [["5", "10"], ["", "a"], [[1, 2], [3]], ["1e3", "2"]])
+def test_texts_that_look_like_numbers_or_are_empty_read_as_these(results):
+    kept.write_frame(
+        "mini", "one", "rows", frame(digits=["5", "10"], empty=["", "a"], mixed=["5", "5, 10"], yes=[True, None])
+    )
+    read = kept.frame("mini", "one", "rows")
+    assert list(read["digits"]) == [5, 10] and list(read["mixed"]) == ["5", "5, 10"]
+    assert list(read["empty"].isna()) == [True, False] and read["yes"][0] is True
+
+
+@pytest.mark.parametrize("column", [[[1, 2], [3]], ["1e3", "2"], ["05", "6"], [{"a": 1}, None]])
 def test_a_frame_that_reads_as_something_else_is_refused(results, column):
     with pytest.raises(InputError, match="Frame rows of page one does not read back"):
         kept.write_frame("mini", "one", "rows", frame(column=column))
