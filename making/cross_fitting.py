@@ -30,10 +30,8 @@ DECIMALS = 4
 
 
 def cross_fit(folds: np.ndarray, by_fold: dict[int, np.ndarray]) -> np.ndarray:
-    """Each clip's logits by the network that left its fold out, [clips, classes].
-
-    folds: of the clips. by_fold: the fold that a network left out -> its logits of all clips.
-    """
+    """Each clip's logits by the network that left its fold out, [clips, classes]. folds: of the clips. by_fold: the
+    fold that a network left out -> its logits of all clips."""
     crossed = np.empty_like(next(iter(by_fold.values())))
     for fold, logits in by_fold.items():
         crossed[folds == fold] = logits[folds == fold]
@@ -41,10 +39,8 @@ def cross_fit(folds: np.ndarray, by_fold: dict[int, np.ndarray]) -> np.ndarray:
 
 
 def held_out_accuracy(probing_set: ProbingSet, crossed: np.ndarray) -> pd.DataFrame:
-    """Share of clips whose largest cross-fitted logit is their class's, with 95 % over source recordings.
-
-    One row a fold and one for all; columns clips, accuracy, low, high, n.
-    """
+    """Share of clips whose largest cross-fitted logit is their class's, with 95 % over source recordings. One row a
+    fold and one for all; columns clips, accuracy, low, high, n."""
     right = crossed.argmax(1) == probing_set.labels
     inside = {f"fold {fold}": probing_set.folds == fold for fold in sorted(set(probing_set.folds.tolist()))}
     inside["all"] = np.full(len(right), True)

@@ -108,9 +108,7 @@ def batches(corpora: list[Tensor], size: int, rng: np.random.Generator) -> Itera
 
 def pretrain(beats: BEATs, corpora: list[Tensor], recipe: Pretraining, state: Path) -> list[float]:
     """Pre-trains `beats` in place, resuming from the file `state`; gives the mean loss of every hundredth of it.
-
-    corpora: inputs, each [clips, frames, mels], drawn from equally.
-    """
+    corpora: inputs, each [clips, frames, mels], drawn from equally."""
     tokenizer = Tokenizer(
         recipe, torch.cat([c[:2000, :FRAMES] for c in corpora]), torch.Generator().manual_seed(recipe.seed)
     )

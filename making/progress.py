@@ -17,10 +17,8 @@ from andlib.store import digest, write_atomically
 
 class Progress:
     """One training's state: a network, its optimiser (AdamW, whose rate rises and falls once) and its generator.
-
-    recipe: its rate, decay, seed and, for `batches`, batch and epochs. steps: of the optimiser, in all.
-    done: units of work (epochs, steps) behind it. rng: the generator, in the same place.
-    """
+    recipe: its rate, decay, seed and, for `batches`, batch and epochs. steps: of the optimiser, in all. done: units of
+    work (epochs, steps) behind it. rng: the generator, in the same place."""
 
     def __init__(self, path: Path, network: nn.Module, recipe: Any, steps: int, **adam: Any):
         self.path, self.network, self.recipe, self.done, self.each = path, network, recipe, 0, []
@@ -80,10 +78,8 @@ def state_of(folder: Path, settings: dict) -> Path:
 
 
 def finish(file: Path, network: nn.Module, losses: list[float], begun: float, **about: Any) -> None:
-    """Writes a training's record and removes the states beside it, also those under recipes since changed.
-
-    begun: `time.perf_counter()` at its start. about: what the record says beside losses, parameters, time and versions.
-    """
+    """Writes a training's record and removes the states beside it, also those under recipes since changed. begun:
+    `time.perf_counter()` at its start. about: what the record says beside losses, parameters, time and versions."""
     record = {
         **about,
         "losses": [round(loss, 4) for loss in losses],

@@ -19,12 +19,10 @@ SEEDS = (0, 1, 2)
 
 
 def measure(run: Run, strategy: str, seed: int) -> dict:
-    """One network of BEATs, judged as the paper judges its three: see MEASURES.
-
-    top1: DB's best function on all clips (Section 4.1); top1_fold1: on those that no network learnt from.
-    Gaps: dR - dA of Table 4, units chosen on folds 2-5, effects on fold 1; excess: less that of as many random units
-    in the same layers. adjectives, nouns: in the open concepts of block units, on average.
-    """
+    """One network of BEATs, judged as the paper judges its three: see MEASURES. top1: DB's best function on all clips
+    (Section 4.1); top1_fold1: on those that no network learnt from. Gaps: dR - dA of Table 4, units chosen on folds
+    2-5, effects on fold 1; excess: less that of as many random units in the same layers. adjectives, nouns: in the open
+    concepts of block units, on average."""
     accuracy = section_2.target_accuracy(run).set_index("clips").loc["fold 1", "accuracy"]
     named = section_4_1.last_layer(run)
     named = named[named["method"] == "DB"]

@@ -121,9 +121,7 @@ def accuracy(network: torch.nn.Module, features: torch.Tensor, labels: torch.Ten
 @dataclass(frozen=True)
 class Lesson:
     """What one network learns from: inputs [clips, frames, mels] and labels of all clips, and which of them it sees.
-
-    held_out: the fold that teaches nothing.
-    """
+    held_out: the fold that teaches nothing."""
 
     profile: str
     probing_set: ProbingSet
@@ -157,11 +155,9 @@ class Lesson:
 
 
 def make(lesson: Lesson, name: str, settings: dict, out: Path, learn: Callable, keep: Callable) -> None:
-    """Trains a network and saves it and its record in a folder of `out`, unless it is there already.
-
-    learn: takes the file of the training's state; gives the network and its losses. keep: takes both's folder; saves
-    the network in half precision and gives what was saved, which the record is about.
-    """
+    """Trains a network and saves it and its record in a folder of `out`, unless it is there already. learn: takes the
+    file of the training's state; gives the network and its losses. keep: takes both's folder; saves the network in half
+    precision and gives what was saved, which the record is about."""
     begun, folder = time.perf_counter(), out / f"{name}_{lesson.profile}"
     if lesson.has(folder, settings):
         return
@@ -205,10 +201,8 @@ def make_beats(lesson: Lesson, strategy: str, settings: dict, out: Path, learn: 
 
 
 def train_frozen(lesson: Lesson, recipe: Pretraining, out: Path) -> None:
-    """beats_frozen: pre-trained without labels, and a linear classifier on its frozen tokens.
-
-    On ESC-10, whose 320 clips are few, pre-training goes on from the network of profile mini, on clips of both.
-    """
+    """beats_frozen: pre-trained without labels, and a linear classifier on its frozen tokens. On ESC-10, whose 320
+    clips are few, pre-training goes on from the network of profile mini, on clips of both."""
 
     def learn(state: Path):
         network, corpora = beats.make(BEATS, 0, recipe.seed), [synthesised(recipe)]

@@ -92,10 +92,8 @@ def data(
 
 
 def script(profile: str, atlas: dict[str, Any]) -> str:
-    """The data as a script that a page may load from a file, under a line with the sha256 of the rest.
-
-    It is ASCII, and nothing in it ends a script element.
-    """
+    """The data as a script that a page may load from a file, under a line with the sha256 of the rest. It is ASCII, and
+    nothing in it ends a script element."""
     text = json.dumps(atlas, separators=(",", ":"), allow_nan=False).replace("<", r"\u003c")
     statement = f"(window.ATLAS ??= {{}})[{json.dumps(profile)}] = {text};\n"
     return f"// {hashlib.sha256(statement.encode()).hexdigest()}\n{statement}"

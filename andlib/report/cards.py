@@ -157,9 +157,7 @@ def gallery(probing_set: ProbingSet, clips: Iterable[Clip], texts: Iterable[str]
 
 def own_sound(target: Target, unit: Unit, samples: np.ndarray, activations: np.ndarray) -> Card:
     """Where a sound of one's own excites the unit: its parts of the length that the target takes, highest first.
-
-    samples: mono at the target's sampling rate. activations: u on every clip of a probing set, for comparison.
-    """
+    samples: mono at the target's sampling rate. activations: u on every clip of a probing set, for comparison."""
     import soxr
 
     length = round(target.sample_rate * target.seconds)

@@ -11,10 +11,8 @@ from andlib.report.shown import Table
 
 
 def keep(**values: object) -> None:
-    """Glues values by name: into the page's prose, and into the results that are committed beside the page.
-
-    A frame is kept as its rows.
-    """
+    """Glues values by name: into the page's prose, and into the results that are committed beside the page. A frame is
+    kept as its rows."""
     from myst_nb import glue
 
     for name, value in values.items():
@@ -30,11 +28,9 @@ def plain(
     formats: Mapping[str, str] | None = None,
     heads: Mapping[str, str] | None = None,
 ) -> Table:
-    """Any frame, or rows of mixed text and numbers, as a table.
-
-    A model that is the same in every row moves from its column into the caption. heads: column -> what stands above
-    it, where that is another name. formats: what stands above a column -> how its numbers are written.
-    """
+    """Any frame, or rows of mixed text and numbers, as a table. A model that is the same in every row moves from its
+    column into the caption. heads: column -> what stands above it, where that is another name. formats: what stands
+    above a column -> how its numbers are written."""
     frame = pd.DataFrame(data).rename(columns=heads or {})
     if "model" in frame and frame["model"].nunique() == 1:
         caption = f"{caption} ({frame['model'].iloc[0]})"
