@@ -158,9 +158,7 @@ def train(recipe: Contrast, out: Path, judged: dict[str, tuple[ProbingSet, float
         torch.manual_seed(recipe.seed)
         encoder = AudioEncoder()
     losses = fit(encoder, corpus(recipe), recipe, state_of(out, asdict(recipe)))
-    weights = {
-        name: value.half().contiguous() for name, value in encoder.state_dict().items() if value.is_floating_point()
-    }
+    weights = {name: x.half().contiguous() for name, x in encoder.state_dict().items() if x.is_floating_point()}
     write_atomically(file, lambda path: save_file(weights, path))
     kept = load(file)
     about = {"text_encoder": EMBEDDED, "recipe": asdict(recipe)}

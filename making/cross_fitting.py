@@ -66,6 +66,7 @@ def measured(run: Run, folders: dict[int, Path]) -> dict:
     targets = {fold: load_target(path, name=MODEL, seconds=run.profile.seconds) for fold, path in folders.items()}
     by_fold = {fold: responses.unit_activations(run, network)["classifier"] for fold, network in targets.items()}
     crossed = cross_fit(probing_set.folds, by_fold)
+    logits_of_all = ([[round(float(x), DECIMALS) for x in row] for row in rows] for rows in (by_fold[1], crossed))
     records = {fold: json.loads((path / "record.json").read_text()) for fold, path in folders.items()}
     return {
         "recipe": records[1]["recipe"],
@@ -74,15 +75,10 @@ def measured(run: Run, folders: dict[int, Path]) -> dict:
         "accuracy": held_out_accuracy(probing_set, crossed).round(DECIMALS).to_dict("records"),
         "networks": [{"held_out": fold, "seconds": r["seconds"], **r["versions"]} for fold, r in records.items()],
         "clips": [
-            {"clip": clip.name, "label": clip.label, "fold": clip.fold}
-            | {"plain": _rounded(plain), "cross_fitted": _rounded(logits)}
-            for clip, plain, logits in zip(probing_set.clips, by_fold[1], crossed, strict=True)
+            {"clip": clip.name, "label": clip.label, "fold": clip.fold, "plain": plain, "cross_fitted": logits}
+            for clip, plain, logits in zip(probing_set.clips, *logits_of_all, strict=True)
         ],
     }
-
-
-def _rounded(row: np.ndarray) -> list[float]:
-    return [round(float(value), DECIMALS) for value in row]
 
 
 def _one_clip_a_line(results: dict) -> str:

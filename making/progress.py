@@ -24,11 +24,14 @@ class Progress:
         self.path, self.network, self.recipe, self.done, self.each = path, network, recipe, 0, []
         self.rng = np.random.default_rng(recipe.seed)
         self.optimiser = torch.optim.AdamW(network.parameters(), recipe.rate, weight_decay=recipe.decay, **adam)
-        self.schedule = torch.optim.lr_scheduler.OneCycleLR(
-            self.optimiser, recipe.rate, total_steps=steps, pct_start=0.1
-        )
+        one_cycle = torch.optim.lr_scheduler.OneCycleLR
+        self.schedule = one_cycle(self.optimiser, recipe.rate, total_steps=steps, pct_start=0.1)
         if path.is_file():
-            self._resume(torch.load(path, weights_only=True))
+            state = torch.load(path, weights_only=True)
+            for name in ("network", "optimiser", "schedule"):
+                getattr(self, name).load_state_dict(state[name])
+            self.done, self.each, self.rng.bit_generator.state = state["done"], state["each"], state["rng"]
+            torch.set_rng_state(state["torch"])
 
     def left(self, total: int, unit: str, every: int = 1) -> Iterator[int]:
         """Numbers of the units of work that are left, while the network is in training mode; saves every so many."""
@@ -63,13 +66,6 @@ class Progress:
         state = {name: getattr(self, name).state_dict() for name in ("network", "optimiser", "schedule")}
         state |= {"done": done, "each": self.each, "rng": self.rng.bit_generator.state, "torch": torch.get_rng_state()}
         write_atomically(self.path, lambda path: torch.save(state, path))
-
-    def _resume(self, state: dict) -> None:
-        for name in ("network", "optimiser", "schedule"):
-            getattr(self, name).load_state_dict(state[name])
-        self.done, self.each = state["done"], state["each"]
-        self.rng.bit_generator.state = state["rng"]
-        torch.set_rng_state(state["torch"])
 
 
 def state_of(folder: Path, settings: dict) -> Path:

@@ -5,27 +5,10 @@ A recipe makes two seconds of the ESC-50 class whose name it bears, from two gen
 
 import numpy as np
 
-from andlib.mini.physics import (
-    SECONDS,
-    Sound,
-    band,
-    bout,
-    fading,
-    formants,
-    glide,
-    log_uniform,
-    modes,
-    noise,
-    patter,
-    place,
-    regular,
-    scattered,
-    swell,
-    times,
-    unit_power,
-    voice,
-    wander,
-)
+from andlib.mini.physics import (  # isort: skip
+    SECONDS, Sound, band, bout, fading, formants, glide, log_uniform, modes, noise, patter, place, regular,
+    scattered, swell, times, unit_power, voice, wander,
+)  # fmt: skip
 
 # --- animals ---
 
@@ -209,21 +192,6 @@ def footsteps(source, take):
     return Sound(place(steps, onsets), onsets=onsets)
 
 
-RECIPES = (
-    dog,
-    rooster,
-    frog,
-    cat,
-    insects,
-    crickets,
-    chirping_birds,
-    rain,
-    sea_waves,
-    crackling_fire,
-    water_drops,
-    wind,
-    thunderstorm,
-    crying_baby,
-    clapping,
-    footsteps,
-)
+ANIMALS = (dog, rooster, frog, cat, insects, crickets, chirping_birds)
+ELEMENTS = (rain, sea_waves, crackling_fire, water_drops, wind, thunderstorm)
+RECIPES = (*ANIMALS, *ELEMENTS, crying_baby, clapping, footsteps)

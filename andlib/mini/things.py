@@ -2,25 +2,10 @@
 
 import numpy as np
 
-from andlib.mini.physics import (
-    SECONDS,
-    Sound,
-    band,
-    bout,
-    fading,
-    formants,
-    log_uniform,
-    modes,
-    noise,
-    patter,
-    place,
-    regular,
-    swell,
-    times,
-    unit_power,
-    voice,
-    wander,
-)
+from andlib.mini.physics import (  # isort: skip
+    SECONDS, Sound, band, bout, fading, formants, log_uniform, modes, noise, patter, place, regular, swell, times,
+    unit_power, voice, wander,
+)  # fmt: skip
 
 # --- indoors ---
 
@@ -143,17 +128,5 @@ def church_bells(source, take):
     return Sound(place(rings, onsets), strike, onsets)
 
 
-RECIPES = (
-    door_wood_knock,
-    mouse_click,
-    keyboard_typing,
-    clock_alarm,
-    clock_tick,
-    glass_breaking,
-    helicopter,
-    chainsaw,
-    siren,
-    car_horn,
-    engine,
-    church_bells,
-)
+INDOORS = (door_wood_knock, mouse_click, keyboard_typing, clock_alarm, clock_tick, glass_breaking)
+RECIPES = (*INDOORS, helicopter, chainsaw, siren, car_horn, engine, church_bells)
