@@ -88,11 +88,7 @@ def _sources(tokens: list[Token]) -> Iterator[str]:
 # as a verb and as a noun: OCP reads nouns, and a sneeze has no other.
 # {A}: the word, as a gerund where it is a verb. {a}: the same, or the noun with its article. {s}: "barks".
 _WORDINGS = {
-    "quality": (
-        "{A} {aspect}: {a} in {n}.",
-        "{A}: said to be {a} in {n}.",
-        "Being {a}: {a} is the word for {n}.",
-    ),
+    "quality": ("{A} {aspect}: {a} in {n}.", "{A}: said to be {a} in {n}.", "Being {a}: {a} is the word for {n}."),
     "event": ("{A}: something {s} in {n}.", "What {s}: {n} have {a}."),
     "source": ("{A}: {n} feature {a}.", "{A} heard: {a} in {n}.", "{A}: {n} are of {a}."),
 }
