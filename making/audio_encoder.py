@@ -167,7 +167,6 @@ def train(recipe: Contrast, out: Path, judged: dict[str, tuple[ProbingSet, float
 
 
 def main() -> None:
-    """The command line; see the module's docstring."""
     parser = argparse.ArgumentParser(description="Trains the small audio encoder again.")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--data-dir", default="", help="ESC-10's folder: the record then tells how it does there")

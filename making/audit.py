@@ -148,7 +148,6 @@ def _rounded(measures: Measures) -> Measures:
 
 
 def main() -> None:
-    """The command line; see the module's docstring."""
     run, given = asked("Measures every table and figure under each fault of the released code.")
     started = time.monotonic()
     modes = measure(run)

@@ -88,7 +88,6 @@ def _one_clip_a_line(results: dict) -> str:
 
 
 def main() -> None:
-    """The command line; see the module's docstring."""
     run, given = asked("Cross-fits the small AST and writes results/<profile>/.", model=MODEL, threads=THREADS)
     torch.set_num_threads(given.threads)
     text = _one_clip_a_line(measured(run, networks(run)))

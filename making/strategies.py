@@ -32,20 +32,14 @@ def measure(run: Run, strategy: str, seed: int) -> dict:
     effects = unlearning.unlearning(run, strategy, sets | unlearning.random_sets(run, strategy, chosen))
     gaps = {name: unlearning.unlearnt(effect)["gap"] for name, effect in effects.items()}
     described = unlearning.block_units(stages.neurons(run, strategy))
-    return {
-        "strategy": strategy,
-        "seed": seed,
-        "accuracy": accuracy,
-        "top1": top1["all clips"],
-        "top1_fold1": top1["fold 1"],
-        **{f"{name.lower()}_gap": gaps[name] for name in ("DB", "OCP")},
-        **{f"{name.lower()}_excess": gaps[name] - gaps[f"random as {name}"] for name in ("DB", "OCP")},
-        **{part: described[part].map(len).mean() for part in ("adjectives", "nouns")},
-    }
+    row = {"strategy": strategy, "seed": seed, "accuracy": accuracy}
+    row |= {"top1": top1["all clips"], "top1_fold1": top1["fold 1"]}
+    row |= {f"{name.lower()}_gap": gaps[name] for name in ("DB", "OCP")}
+    row |= {f"{name.lower()}_excess": gaps[name] - gaps[f"random as {name}"] for name in ("DB", "OCP")}
+    return row | {part: described[part].map(len).mean() for part in ("adjectives", "nouns")}
 
 
 def main() -> None:
-    """The command line; see the module's docstring."""
     run, given = asked("Measures the clean comparison and keeps it in results/<profile>/.", model="ast")
     rows, seconds = [], 0
     for seed in SEEDS:

@@ -250,7 +250,6 @@ def ast_inputs(probing_set: ProbingSet, recipe: Recipe) -> torch.Tensor:
 
 
 def main() -> None:
-    """The command line; see the module's docstring."""
     out = {"type": Path, "help": "folder for the networks; default: cache/training/seed<seed>"}
     own = {"seed": {"type": int, "default": 0}, "out": out, "threads": THREADS}
     run, given = asked("Trains the small networks again.", model="ast", which=("ast", "beats"), **own)

@@ -36,7 +36,6 @@ def ways(run: Run) -> dict[str, Any]:
 
 
 def main() -> None:
-    """The command line; see the module's docstring."""
     run, given = asked("Computes what unlearning does and keeps it.", which=("controls", "ways"))
     if given.which == "ways":
         print(kept.write(given.profile, better_unlearning.NAME, ways(run)))

@@ -109,19 +109,6 @@ def measure(samples: np.ndarray, sample_rate: int) -> Measurements:
 def hearable(samples: np.ndarray, sample_rate: int) -> np.ndarray | None:
     """The clip at 16 kHz without DC, rumble under 50 Hz and padding at the end, [samples]; None for a silent clip.
     Raises InputError unless the samples are a finite vector and the rate is positive."""
-    samples = check(samples, sample_rate)
-    if len(samples) < SHORTEST * sample_rate:
-        return None
-    loud_enough = np.flatnonzero(np.abs(samples) > TRIM * np.abs(samples).max())
-    end = max(loud_enough.max(initial=0) + 1, round(SHORTEST * sample_rate))
-    content = samples[:end] - samples[:end].mean()
-    content = soxr.resample(content, sample_rate, RATE) if sample_rate != RATE else content
-    content = signal.sosfilt(HIGH_PASS, content)
-    return content if frame_levels(content).max() >= SILENT_BELOW else None
-
-
-def check(samples: np.ndarray, sample_rate: int) -> np.ndarray:
-    """The samples as float64, if they are a finite vector and the rate is positive."""
     samples = np.asarray(samples, np.float64)
     if samples.ndim != 1 or sample_rate <= 0:
         raise InputError(
@@ -130,7 +117,14 @@ def check(samples: np.ndarray, sample_rate: int) -> np.ndarray:
         )
     if not np.isfinite(samples).all():
         raise InputError("The clip's samples hold NaN or infinity where finite numbers were expected. Check its file.")
-    return samples
+    if len(samples) < SHORTEST * sample_rate:
+        return None
+    loud_enough = np.flatnonzero(np.abs(samples) > TRIM * np.abs(samples).max())
+    end = max(loud_enough.max(initial=0) + 1, round(SHORTEST * sample_rate))
+    content = samples[:end] - samples[:end].mean()
+    content = soxr.resample(content, sample_rate, RATE) if sample_rate != RATE else content
+    content = signal.sosfilt(HIGH_PASS, content)
+    return content if frame_levels(content).max() >= SILENT_BELOW else None
 
 
 def frames(content: np.ndarray, length: int, hop: int = HOP) -> np.ndarray:

@@ -10,8 +10,6 @@ from andlib.mini.physics import (  # isort: skip
     scattered, swell, times, unit_power, voice, wander,
 )  # fmt: skip
 
-# --- animals ---
-
 
 def dog(source, take):
     pitch, length, hoarse = log_uniform(source, 250, 900), source.uniform(0.1, 0.25), source.uniform(0.2, 0.7)
@@ -89,9 +87,6 @@ def chirping_birds(source, take):
     return Sound(place(chirps, onsets), pitch, onsets)
 
 
-# --- weather, water, fire ---
-
-
 def rain(source, take):
     density, slope, drop = log_uniform(source, 60, 1500), source.uniform(-1, 4), log_uniform(source, 1500, 5000)
     onsets = scattered(take, density)
@@ -150,9 +145,6 @@ def thunderstorm(source, take):
     crack = noise(take, length, 1.5) * fading(length, 0.05 + 0.1 * near) * near * 0.7
     shower = source.uniform(0, 0.06) * noise(take, SECONDS)
     return Sound(place([rumble + crack], [onset]) + shower, onsets=np.array([onset]))
-
-
-# --- people ---
 
 
 def crying_baby(source, take):

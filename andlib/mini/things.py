@@ -7,20 +7,14 @@ from andlib.mini.physics import (  # isort: skip
     unit_power, voice, wander,
 )  # fmt: skip
 
-# --- indoors ---
-
 
 def door_wood_knock(source, take):
     wood = log_uniform(source, 180, 500) * np.array([1, 1.6, 2.4, 3.7])
     onsets = bout(take, take.integers(3, 7), source.uniform(0.13, 0.28), 0.2)
-    knocks = [
-        (
-            modes(0.2, wood, source.uniform(0.015, 0.03), [1, 0.8, 0.5, 0.3])
-            + 0.3 * noise(take, 0.2) * fading(0.2, 0.003)
-        )
-        * take.uniform(0.6, 1)
-        for _ in onsets
-    ]
+    knocks = []
+    for _ in onsets:
+        thud = modes(0.2, wood, source.uniform(0.015, 0.03), [1, 0.8, 0.5, 0.3])
+        knocks.append((thud + 0.3 * noise(take, 0.2) * fading(0.2, 0.003)) * take.uniform(0.6, 1))
     return Sound(place(knocks, onsets), onsets=onsets)
 
 
@@ -70,9 +64,6 @@ def glass_breaking(source, take):
         tones = brittle * take.uniform(0.8, 2.4, 3)
         pieces.append(modes(0.25, tones, take.uniform(0.02, 0.06)) * take.uniform(0.15, 0.6))
     return Sound(place(pieces, [onset, *fall]), onsets=np.array([onset]))
-
-
-# --- machines and streets ---
 
 
 def helicopter(source, take):
