@@ -52,8 +52,8 @@ def inputs(probing_set: ProbingSet, seconds: float) -> Tensor:
 def patches(x: Tensor) -> Tensor:
     """[clips, frames, mels] -> [clips, steps, bands, values of a patch], in the order of BEATs' tokens."""
     steps = x.shape[1] // PATCH
-    x = x[:, : steps * PATCH].unflatten(1, (steps, PATCH))
-    return x.unflatten(3, (MELS // PATCH, PATCH)).movedim(3, 2).flatten(3)
+    whole = x[:, : steps * PATCH].unflatten(1, (steps, PATCH))
+    return whole.unflatten(3, (MELS // PATCH, PATCH)).movedim(3, 2).flatten(3)
 
 
 class Tokenizer:

@@ -120,7 +120,7 @@ class Lesson:
 
     @torch.no_grad()
     def accuracy(self, network: torch.nn.Module, clips: torch.Tensor) -> float:
-        """Share of some of the clips, bool [clips], whose largest logit is their class's."""
+        """Share of some clips, bool [clips], whose largest logit is their class's."""
         likeliest = torch.cat([scores(network, x).argmax(1) for x in self.features[clips].split(64)])
         return (likeliest == self.labels[clips]).float().mean().item()
 

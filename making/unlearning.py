@@ -11,25 +11,27 @@ from typing import Any
 import pandas as pd
 
 from andlib import kept, stages
-from andlib.pages import better_unlearning, controls
+from andlib.pages import better_unlearning, section_4_3
 from andlib.run import Run
+from andlib.unlearning import strategy_sets
 from making.command import asked
 
 
 def controls_of(run: Run, model: str) -> dict[str, Any]:
     """A model's controls: those that are committed, if they are what is asked for, else computed."""
-    fitting = controls.committed(run, model)
-    if fitting and {len(drawn) for drawn in fitting["drawn"].values()} == {controls.DRAWS}:
+    fitting = section_4_3.committed(run, model)
+    if fitting and {len(drawn) for drawn in fitting["drawn"].values()} == {section_4_3.DRAWS}:
         return fitting
     begun = time.monotonic()
-    return controls.compute(run, model, controls.DRAWS) | {"seconds": round(time.monotonic() - begun)}
+    computed = section_4_3.compute(run, model, strategy_sets(run, model), section_4_3.DRAWS)
+    return computed | {"seconds": round(time.monotonic() - begun)}
 
 
 def ways(run: Run) -> dict[str, Any]:
     """Every way to choose and to silence units, compared: see `better_unlearning.table`."""
-    begun, names = time.monotonic(), stages.embeddings(run, run.probing_set.classes, run.encoder)
-    effects = {model: better_unlearning.effects(run, model) for model in run.models}
-    tables = [better_unlearning.table(e, names @ names.T).assign(model=model) for model, e in effects.items()]
+    names, begun = stages.embeddings(run, run.probing_set.classes, run.encoder), time.monotonic()
+    effects = ((model, better_unlearning.effects(run, model)) for model in run.models)
+    tables = [better_unlearning.table(changed, names @ names.T).assign(model=model) for model, changed in effects]
     rows = pd.concat(tables).astype(object)
     rows = rows.where(rows.notna(), None).to_dict("records")
     return {"made_by": run.made_by(*run.caption_parts), "seconds": round(time.monotonic() - begun), "rows": rows}

@@ -13,8 +13,8 @@ def door_wood_knock(source, take):
     onsets = bout(take, take.integers(3, 7), source.uniform(0.13, 0.28), 0.2)
     knocks = []
     for _ in onsets:
-        thud = modes(0.2, wood, source.uniform(0.015, 0.03), [1, 0.8, 0.5, 0.3])
-        knocks.append((thud + 0.3 * noise(take, 0.2) * fading(0.2, 0.003)) * take.uniform(0.6, 1))
+        panel = modes(0.2, wood, source.uniform(0.015, 0.03), [1, 0.8, 0.5, 0.3])
+        knocks.append((panel + 0.3 * noise(take, 0.2) * fading(0.2, 0.003)) * take.uniform(0.6, 1))
     return Sound(place(knocks, onsets), onsets=onsets)
 
 
@@ -117,7 +117,3 @@ def church_bells(source, take):
     scale = [1, bells if bells > 1.1 else 1.125]
     rings = [modes(2.0, strike * scale[i % 2] * partials, decays, 1 / (0.5 + partials)) for i in range(len(onsets))]
     return Sound(place(rings, onsets), strike, onsets)
-
-
-INDOORS = (door_wood_knock, mouse_click, keyboard_typing, clock_alarm, clock_tick, glass_breaking)
-RECIPES = (*INDOORS, helicopter, chainsaw, siren, car_horn, engine, church_bells)
