@@ -88,12 +88,8 @@ def with_and_without(run: Run, model: str, word: str) -> dict[str, float]:
 def contrasts(run: Run) -> pd.DataFrame:
     """`with_and_without`, one row a model and word of WORDS; columns model, word, descriptions (their origins)."""
     origins = " + ".join(run.caption_parts)
-    rows = [
-        {"model": model, "word": word, "descriptions": origins, **with_and_without(run, model, word)}
-        for model in run.models
-        for word in WORDS
-    ]
-    return pd.DataFrame(rows)
+    keys = [{"model": model, "word": word, "descriptions": origins} for model in run.models for word in WORDS]
+    return pd.DataFrame([key | with_and_without(run, key["model"], key["word"]) for key in keys])
 
 
 def judged(*tables: pd.DataFrame) -> pd.DataFrame:

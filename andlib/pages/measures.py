@@ -56,10 +56,8 @@ def overlap(yes: Clips, active: Clips) -> dict[str, np.ndarray]:
     """F1 and intersection over union of the clips that the explanation names and those that activate the unit; beside
     them recall and precision, in the words of Oikarinen et al. 2025: shares of active and of named clips."""
     both, named, fired = (yes & active).sum(1), yes.sum(1), active.sum(1)
-    return {"f1": 2 * both / (named + fired), "iou": both / (named + fired - both)} | {
-        "recall": both / fired,
-        "precision": both / np.maximum(named, 1),
-    }
+    alike = {"f1": 2 * both / (named + fired), "iou": both / (named + fired - both)}
+    return alike | {"recall": both / fired, "precision": both / np.maximum(named, 1)}
 
 
 def ranking(match: Matrix, active: Clips, among: Clips) -> dict[str, np.ndarray]:
@@ -81,12 +79,9 @@ def ranking(match: Matrix, active: Clips, among: Clips) -> dict[str, np.ndarray]
         auprc = (hit * hits / (hits + alarms)).sum(1) / hits[:, -1]
     half = np.abs(recall + fallout - 1).argmin(1)[:, None]
     step = np.diff(fallout, axis=1, prepend=0)
-    return {
-        "auprc": auprc,
-        "auroc": (step * (recall + np.roll(recall, 1, axis=1) * (np.arange(recall.shape[1]) > 0))).sum(1) / 2,
-        "balanced_accuracy": np.take_along_axis((recall + 1 - fallout) / 2, half, 1)[:, 0],
-        "threshold": np.take_along_axis(match, half, 1)[:, 0],
-    }
+    auroc = (step * (recall + np.roll(recall, 1, axis=1) * (np.arange(recall.shape[1]) > 0))).sum(1) / 2
+    accuracy, threshold = (np.take_along_axis(each, half, 1)[:, 0] for each in ((recall + 1 - fallout) / 2, match))
+    return {"auprc": auprc, "auroc": auroc, "balanced_accuracy": accuracy, "threshold": threshold}
 
 
 def hard_negatives(active: Clips, among: Clips, sound: Float[np.ndarray, "clips clips"]) -> Clips:
@@ -178,17 +173,13 @@ def label_tests(frequencies: Iterable[float], clips: int, draws: int, rng: np.ra
         labels[:, : max(1, round(frequency * clips))] = True
         coin = rng.random(labels.shape)
         added = labels.sum(1, keepdims=True) / (~labels).sum(1, keepdims=True)
-        cases = {"ideal": labels, "missing": labels & (coin < 0.5), "extra": labels | (coin < added)}
+        cases = labels, labels & (coin < 0.5), labels | (coin < added)
         everywhere = np.ones(labels.shape, bool)
-        values = {
-            case: agreement(labels, match, labels, everywhere) | overlap(match, labels) for case, match in cases.items()
-        }
-        for measure in (name for name in values["ideal"] if name != "threshold"):
-            fall = {
-                case: values["ideal"][measure] - values[case][measure] > LEAST_FALL * SPAN.get(measure, 1)
-                for case in ("missing", "extra")
-            }
-            yield {"measure": measure, "frequency": frequency} | {case: float(f.mean()) for case, f in fall.items()}
+        ideal, *wrong = (agreement(labels, match, labels, everywhere) | overlap(match, labels) for match in cases)
+        for measure in [name for name in ideal if name != "threshold"]:
+            falls = [ideal[measure] - values[measure] > LEAST_FALL * SPAN.get(measure, 1) for values in wrong]
+            missing, extra = (float(fall.mean()) for fall in falls)
+            yield {"measure": measure, "frequency": frequency, "missing": missing, "extra": extra}
 
 
 def trusted() -> pd.DataFrame:

@@ -104,7 +104,6 @@ def _means_of_units(values: Float[np.ndarray, "cases measures units"]) -> Float[
 
 
 def _two_sided(drawn: np.ndarray) -> float:
-    """p of bootstrap differences being on either side of 0."""
     return float(min(1, 2 * (1 + min((drawn <= 0).sum(), (drawn >= 0).sum())) / (len(drawn) + 1)))
 
 
@@ -128,11 +127,9 @@ def _reliability(run: Run, model: str | Target, tables: Sequence[pd.DataFrame]) 
     match = dict(explanations.matches(run, tables, METHODS, ("",)))
 
     def rho(*described_from: int) -> float:
-        scores = [
-            measures.pearson(u, match[case][which], among & (source % 2 == half))
-            for half, which in enumerate(described_from)
-        ]
-        return pd.Series(scores[0]).corr(pd.Series(scores[1]), method="spearman")
+        halves = [(match[case][which], among & (source % 2 == half)) for half, which in enumerate(described_from)]
+        first, second = (pd.Series(measures.pearson(u, *half)) for half in halves)
+        return first.corr(second, method="spearman")
 
     rows = []
     for method, matcher in product(METHODS, MATCHERS):
@@ -225,9 +222,7 @@ def _stored(run: Run, model: str | Target, clips: str, methods: Sequence[str]) -
     return run.store.get(SCORES, made_from, lambda: _score(run, model, table, clips, methods))
 
 
-def _made_from(
-    run: Run, model: str | Target, tables: Sequence[pd.DataFrame], clips: str, methods: Sequence[str]
-) -> list:
+def _made_from(run: Run, model: str | Target, tables: Sequence, clips: str, methods: Sequence[str]) -> list:
     spoken = [{method: phrases(table, method) for method in methods} for table in tables]
     exemplars = [np.stack(table[side]) for table in tables for side in ("highest", "lowest")]
     records = [run.probed(model), run.probing_set, run.profile.seconds, clips, clip_descriptions(run), run.method]
@@ -256,10 +251,7 @@ def _score(run: Run, model: str | Target, table: pd.DataFrame, clips: str, metho
 
 
 def _of_layer(layer: _Layer, match: np.ndarray, sums, bounded: bool) -> tuple[np.ndarray, np.ndarray]:
-    """A layer's part of `_stored` under one explanation a unit, and Pearson's r in every draw [draws, units].
-
-    bounded: whether bounds are asked for, of every unit.
-    """
+    """A layer's part of `_stored` under one explanation a unit, and Pearson's r in every draw [draws, units]."""
     u, among, active = layer.activation, layer.among, layer.active
     values = measures.agreement(u, match, active, among)
     undefined = np.isnan(values["pearson"])

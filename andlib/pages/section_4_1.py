@@ -82,8 +82,7 @@ def last_layer(run: Run, conditions: Mapping[str, Conditions] | None = None) -> 
                 scores = stages.closed_scores(run, method, function, u, p)
                 named = concepts.identification(concepts.ranked(scores, 5), truth, cosine)
                 rows.append(_shares(model, method, function, condition, named))
-        mentioned = concepts.ranked(_string_match(run, model), 5)
-        named = concepts.identification(mentioned, truth, cosine)
+        named = concepts.identification(concepts.ranked(_string_match(run, model), 5), truth, cosine)
         rows.append(_shares(model, "string match", "mentions", "all clips", named))
     return pd.DataFrame(rows)
 
@@ -95,9 +94,9 @@ def intervals(run: Run, results: pd.DataFrame) -> pd.DataFrame:
     _low and _high: see `compared`. A pair counts the units that both methods answered for. The functions are those
     that are best for all units, not chosen anew in each draw. results: `last_layer`.
     """
-    rows, p = [], similarities(run)
+    rows, p, cosine = [], similarities(run), name_cosines(run)
     for model in run.models:
-        truth, cosine = true_concepts(run, model), name_cosines(run)
+        truth = true_concepts(run, model)
         ours, u = results[results["model"] == model], unit_activations(run, model)["classifier"]
         named = {}
         for method in ("DB", "TAB"):
@@ -151,7 +150,6 @@ def name_cosines(run: Run) -> np.ndarray:
 
 
 def _asked(run: Run, model: str, truth: Sequence[int], cosine: np.ndarray) -> Iterator[dict]:
-    """ICL's rows, one for each number of worked examples."""
     for shots in asking.SHOTS:
         named = _answered(run, model, shots, truth, cosine)
         yield _shares(model, "ICL", f"{shots}-shot", "all clips", named) | {"none": int(np.nansum(named["none"]))}
@@ -183,7 +181,6 @@ def icl(run: Run, model: str, shots: int) -> list[tuple[str, ...] | None]:
 
 
 def _shares(model: str, method: str, function: str, condition: str, named: Mapping[str, np.ndarray]) -> dict:
-    """A row of `last_layer`. named: `concepts.identification`."""
     known = {column: named[column][~np.isnan(named[column])] for column in MEASURED}
     shares = {column: float(values.mean()) if len(values) else np.nan for column, values in known.items()}
     keys = {"model": model, "method": method, "function": function, "condition": condition}
@@ -206,9 +203,8 @@ def named_units(run: Run, results: pd.DataFrame) -> pd.DataFrame:
         scores = stages.closed_scores(run, "DB", best_function(ours), u, p)
         first, second = (np.array(run.concepts)[column] for column in concepts.ranked(scores, 2).T)
         classes = [run.concepts[i] for i in true_concepts(run, model)]
-        right = np.where(first == np.array(classes), "yes", "no")
-        columns = {"model": model, "class": classes, "first": first, "second": second, "right": right}
-        tables.append(pd.DataFrame(columns))
+        columns = {"model": model, "class": classes, "first": first, "second": second}
+        tables.append(pd.DataFrame(columns).assign(right=np.where(first == np.array(classes), "yes", "no")))
     return pd.concat(tables)
 
 

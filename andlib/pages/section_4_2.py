@@ -81,9 +81,8 @@ def read_ratings(run: Run, neurons: pd.DataFrame, folder: str | Path) -> pd.Data
     rows, seen = [], {}
     for file in files:
         with reading(file, "the CSV that the rating page of this sample saved") as text:
-            given = [
-                _rating(line, cells, asked["page"], texts, seen, file.name) for line, cells in table_rows(text, COLUMNS)
-            ]
+            lines = table_rows(text, COLUMNS)
+            given = [_rating(line, cells, asked["page"], texts, seen, file.name) for line, cells in lines]
             if not given:
                 raise ValueError("line 2: no rating, the file ends")
         rows += given
@@ -116,8 +115,7 @@ def score_ratings(run: Run, neurons: pd.DataFrame, folder: str | Path, bertscore
     counts are 0 and scores NaN. bertscore: one of BERTSCORES, "roberta-large" through the package bert-score.
     """
     column = f"bertscore_{check_choice('BERTScore', bertscore, BERTSCORES)}"
-    nobody = pd.DataFrame(columns=[*COLUMNS, "said"])
-    rated = read_ratings(run, neurons, folder) if folder else nobody
+    rated = read_ratings(run, neurons, folder) if folder else pd.DataFrame(columns=[*COLUMNS, "said"])
     rated = rated.join(_likeness(rated[rated["text"] != ""], column, run.profile.encoder))
     return pd.DataFrame([_scored(method, rated[rated["method"] == method], column) for method in METHODS])
 
@@ -145,12 +143,9 @@ def words(run: Run, neurons: pd.DataFrame, described: pd.DataFrame, scores: pd.D
     spoken |= {"state": "cannot be said until people have rated" if mean.isna().any() else order}
     spoken |= {"drawn": len(neurons), "per_block": run.extra["per_block"], "concepts": len(run.concepts)}
     spoken |= {f"distinct_{method.lower()}": described[method].nunique() for method in ("TAB", "DB")}
-    spoken |= {
-        "same": float((described["TAB"] == described["DB"]).mean()),
-        "silent": int((described["SUM"] == "").sum()),
-    }
-    spoken |= {"points": float(neurons["calibrated"].map(len).mean())}
-    return spoken | {"encoder": run.profile.encoder, "title": run.profile.title}
+    spoken |= {"same": float((described["TAB"] == described["DB"]).mean()), "encoder": run.profile.encoder}
+    spoken |= {"silent": int((described["SUM"] == "").sum()), "title": run.profile.title}
+    return spoken | {"points": float(neurons["calibrated"].map(len).mean())}
 
 
 def _likeness(written: pd.DataFrame, bertscore: str, encoder: str) -> pd.DataFrame:

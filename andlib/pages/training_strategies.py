@@ -13,7 +13,8 @@ from andlib.profiles import MEASURES
 from andlib.run import Run
 
 NAME = "clean_comparison"
-PAIRS = (  # what each shows: pre-training, its worth as a start, frozen against fine-tuned
+# what each shows: pre-training, its worth as a start, frozen against fine-tuned
+PAIRS = (
     ("beats_frozen", "beats_untrained"),
     ("beats_finetuned", "beats_supervised"),
     ("beats_finetuned", "beats_frozen"),
@@ -21,11 +22,8 @@ PAIRS = (  # what each shows: pre-training, its worth as a start, frozen against
 
 
 def clean_comparison(run: Run) -> pd.DataFrame:
-    """What was measured of each strategy and seed, one row each; columns strategy, seed and those of MEASURES.
-
-    Read from the committed results, because training and measuring takes hours. Raises InputError where a profile
-    has none.
-    """
+    """What was measured of each strategy and seed, one row each; columns strategy, seed and those of MEASURES. Read from
+    the committed results, for training takes hours; raises InputError where a profile has none."""
     return pd.DataFrame(_kept(run)["rows"])
 
 

@@ -23,8 +23,8 @@ def known(run: Run) -> pd.DataFrame:
     def make():
         heard = (clip for batch in run.probing_set.batches(rate, run.profile.seconds) for clip in batch)
         pairs = zip(run.probing_set.clips, heard, strict=True)
-        told = ((c.attributes if "level_db" in c.attributes else _measured(x, rate), x) for c, x in pairs)
-        return pd.DataFrame([{**attributes, "late_seconds": _centre(x, rate)} for attributes, x in told])
+        each = ((c.attributes if "level_db" in c.attributes else _measured(x, rate), x) for c, x in pairs)
+        return pd.DataFrame([{**attributes, "late_seconds": _centre(x, rate)} for attributes, x in each])
 
     return run.store.get(KNOWN, [run.probing_set, run.profile.seconds], make)
 
@@ -45,20 +45,22 @@ def truths(run: Run) -> pd.DataFrame:
 
     One that holds for fewer than K clips is left out.
     """
-    of, labels = known(run), np.array([clip.label for clip in run.probing_set.clips])
-    pitch, rate = of["pitch_hz"].astype(float), of["event_rate_hz"].astype(float)
-    graded = {"loud": of["level_db"], "quiet": -of["level_db"], "noisy": of["noisiness"], "late": of["late_seconds"]}
-    graded |= {"bright": of["brightness_hz"], "muffled": -of["brightness_hz"]}
-    true = {name: labels == name for name in run.probing_set.classes} | {
-        "high-pitched": pitch >= HIGH_PITCH,
-        "low-pitched": (pitch >= AUDIBLE_PITCH) & (pitch <= LOW_PITCH),
-        "fast": (rate >= FAST) & (rate <= FUSED),
-        "slow": (rate <= SLOW) & (of["n_events"] >= 3),
-        "single": of["n_events"] == 1,
-        "tonal": (pitch >= AUDIBLE_PITCH) & (of["noisiness"] < of["noisiness"].median()),
+    facts, labels = known(run), np.array([clip.label for clip in run.probing_set.clips])
+    pitch, rate = facts["pitch_hz"].astype(float), facts["event_rate_hz"].astype(float)
+    graded = {
+        "loud": facts["level_db"],
+        "quiet": -facts["level_db"],
+        "noisy": facts["noisiness"],
+        "late": facts["late_seconds"],
     }
-    if "background" in of:
-        graded, true = graded | {"reverberant": of["reverb_seconds"]}, true | {"hum": of["background"] == "hum"}
-    true |= {name: (rankdata(values) - 1) / (len(of) - 1) for name, values in graded.items()}
+    graded |= {"bright": facts["brightness_hz"], "muffled": -facts["brightness_hz"]}
+    true = {name: labels == name for name in run.probing_set.classes}
+    true |= {"high-pitched": pitch >= HIGH_PITCH, "low-pitched": (pitch >= AUDIBLE_PITCH) & (pitch <= LOW_PITCH)}
+    true |= {"fast": (rate >= FAST) & (rate <= FUSED), "slow": (rate <= SLOW) & (facts["n_events"] >= 3)}
+    true |= {"single": facts["n_events"] == 1}
+    true |= {"tonal": (pitch >= AUDIBLE_PITCH) & (facts["noisiness"] < facts["noisiness"].median())}
+    if "background" in facts:
+        graded, true = graded | {"reverberant": facts["reverb_seconds"]}, true | {"hum": facts["background"] == "hum"}
+    true |= {name: (rankdata(values) - 1) / (len(facts) - 1) for name, values in graded.items()}
     table = pd.DataFrame({name: np.asarray(values, float) for name, values in true.items()})
     return table.loc[:, (table >= HOLDS).sum() >= run.k]
