@@ -64,8 +64,7 @@ def with_and_without(run: Run, model: str, word: str) -> dict[str, float]:
     Keys with, without (units); mean_with, mean_without; difference and its 95 % bootstrap over units (low, high) and
     over source recordings (source_low, source_high); share: how often a unit with the adjective exceeds one without,
     0.5 by chance, with its bootstrap over sources (share_low, share_high); p of the rank test (one-sided; takes units
-    for independent). NaN where no unit, or every one, has the adjective.
-    """
+    for independent). NaN where no unit, or every one, has the adjective."""
     table, clips = unit_acoustics(run, model, word), run.probing_set
     has, value = table["has"].to_numpy(), table["value"].to_numpy()
     row = {"with": int(has.sum()), "without": int((~has).sum()), "mean_with": np.nan, "mean_without": np.nan}

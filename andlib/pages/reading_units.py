@@ -45,8 +45,7 @@ def compared(run: Run, model: str, readings: Readings) -> pd.DataFrame:
     """How far Table 2 moves with the reading of its classes' units; one row a reading.
 
     Columns model, axis, reading, top1 and top5 (DB on all clips, by the function that is best for the first reading,
-    the default), function, moved (share of units whose first concept differs from the default's).
-    """
+    the default), function, moved (share of units whose first concept differs from the default's)."""
     truth, cosine, p = true_concepts(run, model), name_cosines(run), similarities(run)["DB"]
     network = replace(run.target(model), layers=tuple(readings.values()))  # all are read in one pass
     u = unit_activations(run, network).values()

@@ -47,8 +47,7 @@ def score_neurons(
 
     clips: "held out" describes units from folds 2-5 and scores them on fold 1. "not exemplars" describes them from all
     clips and scores each on those that share no source recording with its exemplars; only for `methods` that read
-    exemplars alone (OF_EXEMPLARS). Raises InputError for others, or where there is no fold 1.
-    """
+    exemplars alone (OF_EXEMPLARS). Raises InputError for others, or where there is no fold 1."""
     table, stored = described(run, model, clips, methods), _stored(run, model, clips, methods)
     common = table[["unit", "layer", "index"]].reset_index(drop=True)
     shape = pd.DataFrame(stored["shape"].T, columns=SHAPE)
@@ -70,8 +69,7 @@ def scorecard(run: Run, model: str | Target, clips: str = "held out", methods: S
     null: "" for the unit's own explanation; "shuffled" for another unit's; "most common" for the one that most units
     have. Columns: units, explained (share that has an explanation and can be scored), each of MEASURES with _low and
     _high (95 %: of pearson over source recordings, of the others over units), lift; p, of a mean r beyond that of
-    shuffled explanations (two-sided, the same draws of source recordings), and p_holm over the rows of a layer.
-    """
+    shuffled explanations (two-sided, the same draws of source recordings), and p_holm over the rows of a layer."""
     table, stored = described(run, model, clips, methods), _stored(run, model, clips, methods)
     cases = list(product(methods, MATCHERS, ("", *NULLS)))
     values = np.stack([stored["/".join(case)][: len(MEASURES)] for case in cases])
@@ -113,8 +111,7 @@ def reliability(run: Run, model: str | Target) -> pd.DataFrame:
     halves: Spearman's rho, over units, of the r of one explanation (folds 2-5) on two halves of fold 1's source
     recordings. retest: the same where the explanations, too, come from two halves, folds 2-3 and folds 4-5: nothing is
     shared. same: how much these two explanations agree, the mean share of their phrases that both have (for DB and
-    TAB, how often the concept is the same); chance: the same for two units at random.
-    """
+    TAB, how often the concept is the same); chance: the same for two units at random."""
     tables = [described(run, model, "held out", METHODS), *(stages.neurons(run, model, h) for h in HALVES)]
     made_from = _made_from(run, model, tables, "held out", METHODS)
     return run.store.get(RELIABILITY, made_from, lambda: _reliability(run, model, tables))

@@ -52,8 +52,7 @@ def points(run: Run) -> pd.DataFrame:
     """Every point of S_h that either summariser wrote for the sampled neurons, and how far the captions support it.
 
     One row a model, unit, summariser and point, of neurons that the language model answered for; columns those of
-    `support`, which counts things said: sources, events, qualities.
-    """
+    `support`, which counts things said: sources, events, qualities."""
     texts, rows = descriptions.clip_descriptions(run), []
     for neuron in summaries(run).to_dict("records"):
         captions = [texts[i] for i in neuron["highest"]]
@@ -76,8 +75,7 @@ def supported(run: Run) -> pd.DataFrame:
 
     Columns neurons (that the language model answered for), points (a neuron, on average), silent (share of points that
     make no claim), claims (a neuron, on average), shared (share of claims that at least half of the K captions make),
-    some (share that one makes).
-    """
+    some (share that one makes)."""
     rows = []
     for (model, summariser), group in points(run).groupby(["model", "summariser"], sort=False):
         neurons, claims = group["unit"].nunique(), group["claims"].sum()
@@ -92,8 +90,7 @@ def real_captions(run: Run) -> pd.DataFrame:
 
     The clips are the highest of SETS units drawn from AST's blocks. One row a set, summariser and point; columns set,
     clips (names), summariser, point, judged (which of LABELS our count of claims gives it). Empty for a profile whose
-    descriptions hold no captions of a file.
-    """
+    descriptions hold no captions of a file."""
     from andlib.mini.consensus import summarise
 
     columns = ["set", "clips", "summariser", "point", "judged"]
@@ -175,8 +172,7 @@ def adjective_filters(run: Run) -> pd.DataFrame:
 
     Filters: our list of words; the language model, asked once for each. One row a comparison; columns one, other,
     words, undecided (of the language model: neither yes nor no), agreement (share of those decided), yes_one,
-    yes_other (shares they call acoustic).
-    """
+    yes_other (shares they call acoustic)."""
     labels = asking.labelled_adjectives()
     written = {
         word
@@ -205,8 +201,7 @@ def calibration_by_encoder(run: Run, *others: str) -> pd.DataFrame:
     """How much of S_h calibration removes at t = 0.7 when another encoder measures the cosines (Section 3.4).
 
     One row a model and encoder; columns removed (share of points), changed (share of neurons whose S_h^c differs from
-    that of the profile's encoder). others: encoders beside it; "" is none.
-    """
+    that of the profile's encoder). others: encoders beside it; "" is none."""
     rows = []
     for model in run.models:
         table = stages.neurons(run, model)

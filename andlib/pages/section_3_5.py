@@ -28,8 +28,7 @@ def common(run: Run, counts: Mapping[str, pd.Series]) -> pd.DataFrame:
     """How many neurons have each adjective that is among a network's commonest, and what two filters say of it.
 
     counts: model -> `common_adjectives`. Columns adjective, one a model, our list (what it has the word for), and what
-    the language model answers, under its name.
-    """
+    the language model answers, under its name."""
     shown = list(dict.fromkeys(word for neurons in counts.values() for word in neurons.index[:MOST]))
     answers = asking.verdicts(run, shown)
     table = pd.DataFrame({model: neurons.reindex(shown, fill_value=0) for model, neurons in counts.items()})
@@ -56,8 +55,7 @@ def adjective_fates(texts: Iterable[str]) -> pd.DataFrame:
     """What the filters of Section 3.5 do with every adjective of some texts.
 
     One row a filter and adjective, columns filter (one of FILTERS: the rule-based ones, our list of acoustic words, or
-    none), adjective, times. Negated are those that "no", "not" or "without" goes before by four words at most.
-    """
+    none), adjective, times. Negated are those that "no", "not" or "without" goes before by four words at most."""
     fates: Counter = Counter()
     for text, times in Counter(texts).items():
         tokens = tagging.tag(text)
@@ -87,8 +85,7 @@ def filtered(fates: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
 def sides(run: Run, fates: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     """Adjectives of the language model's summaries by which filter keeps them, our list or the language model.
 
-    fates: as for `filtered`. Columns kept by, adjectives, commonest.
-    """
+    fates: as for `filtered`. Columns kept by, adjectives, commonest."""
     table = fates[_sampled(run)]
     judged = table[table["filter"].isin(["kept", "not acoustic"])].groupby("adjective")["times"].sum()
     words = judged.sort_values(ascending=False, kind="stable").index

@@ -48,8 +48,7 @@ def conditions_of(run: Run, model: str) -> Conditions:
     """What TAB and DB compare under every condition: the classifier's activations u and the similarities P.
 
     "all clips" is the paper's; "fold 1" uses only clips that no network was trained on; "cross-fitted" all clips, each
-    heard by a network that did not learn from it (`cross_fitting`); the others are controls.
-    """
+    heard by a network that did not learn from it (`cross_fitting`); the others are controls."""
     trained, untrained = (unit_activations(run, model, untrained=bare)["classifier"] for bare in (False, True))
     crossed, test = cross_fitting.logits(run, model), np.isin(run.probing_set.folds, TEST)
     by_method, conditions = similarities(run), {}
@@ -71,8 +70,7 @@ def last_layer(run: Run, conditions: Mapping[str, Conditions] | None = None) -> 
     One row a model, method, function (ICL: how many worked examples) and condition; columns top1, top5 (shares of
     units) and cos (mean cosine of the first concept and the true class; 0 where ICL names none), units (that the
     language model answered for; all of them elsewhere), none (units for which ICL names no concept).
-    conditions: model -> `conditions_of`, by default of every network of the run.
-    """
+    conditions: model -> `conditions_of`, by default of every network of the run."""
     rows: list[dict] = []
     for model, pairs in (conditions or {name: conditions_of(run, name) for name in run.models}).items():
         truth, cosine = true_concepts(run, model), name_cosines(run)
@@ -92,8 +90,7 @@ def intervals(run: Run, results: pd.DataFrame) -> pd.DataFrame:
 
     One row a model and method or pair; columns model, compared ("DB", "DB − TAB"), and top1, top5 and cos, each with
     _low and _high: see `compared`. A pair counts the units that both methods answered for. The functions are those
-    that are best for all units, not chosen anew in each draw. results: `last_layer`.
-    """
+    that are best for all units, not chosen anew in each draw. results: `last_layer`."""
     rows, p, cosine = [], similarities(run), name_cosines(run)
     for model in run.models:
         truth = true_concepts(run, model)
@@ -113,8 +110,7 @@ def compared(named: Mapping[str, Mapping[str, np.ndarray]]) -> list[dict]:
     Units are drawn with replacement, the same for both of a pair: an interval says how far a value rests on which
     classes happened to be asked. It is silent on other clips, captions, answers of the language model and trainings
     of the network; and where all units agree it has no width, which with few units is no certainty.
-    named: method -> `concepts.identification`; nan is no answer, and such units are left out.
-    """
+    named: method -> `concepts.identification`; nan is no answer, and such units are left out."""
     values = {name: {m: np.asarray(arrays[m], float) for m in MEASURED} for name, arrays in named.items()}
     for one, other in combinations(named, 2):
         values[f"{one} − {other}"] = {m: values[one][m] - values[other][m] for m in MEASURED}
@@ -158,8 +154,7 @@ def _asked(run: Run, model: str, truth: Sequence[int], cosine: np.ndarray) -> It
 def _answered(run: Run, model: str, shots: int, truth: Sequence[int], cosine: np.ndarray) -> dict[str, np.ndarray]:
     """`concepts.identification` of ICL's answers, and none: whether no concept was named; nan where no answer is kept.
 
-    One ranked list a unit, so that its first five hold its first; naming none is a wrong answer.
-    """
+    One ranked list a unit, so that its first five hold its first; naming none is a wrong answer."""
     values = {column: np.full(len(truth), np.nan) for column in (*MEASURED, "none")}
     for unit, (named, true) in enumerate(zip(icl(run, model, shots), truth, strict=True)):
         if named is not None:
@@ -212,8 +207,7 @@ def closed_concepts(run: Run, unit: Unit, network: Target | None = None) -> pd.D
     """TAB's and DB's three best concepts for one unit by each similarity function, all units of its layer scored
     together: columns method, function, 1., 2. and 3.
 
-    network: the target, where it is not one of the profile's.
-    """
+    network: the target, where it is not one of the profile's."""
     network = network or run.target(unit.model)
     network.check(unit)
     u, hidden, rows = unit_activations(run, network)[unit.layer], network.layer(unit.layer).hidden, []

@@ -26,8 +26,7 @@ def sampled_neurons(run: Run, per_block: int = 10, seed: int = SEED, units: str 
     each of AST's 12.
 
     Dead units are left out. units: more of them, by name and comma-separated, which come first.
-    Raises InputError for a unit that a model has not, and if per_block is negative or no unit is asked for.
-    """
+    Raises InputError for a unit that a model has not, and if per_block is negative or no unit is asked for."""
     tables = []
     for model in run.models:
         table, network = stages.neurons(run, model).set_index("unit", drop=False), run.target(model)
@@ -69,8 +68,7 @@ def read_ratings(run: Run, neurons: pd.DataFrame, folder: str | Path) -> pd.Data
 
     neurons: the sample that the page was made of. Raises InputError, naming file and line, for a missing column, a
     rating that is none, a page of other neurons or descriptions, a neuron or method that nobody was asked about, and a
-    rater's second rating of one description.
-    """
+    rater's second rating of one description."""
     files = sorted(paths.named(folder).glob("*.csv"))
     if not files:
         raise InputError(
@@ -112,8 +110,7 @@ def score_ratings(run: Run, neurons: pd.DataFrame, folder: str | Path, bertscore
     cos, between the raters' texts and the description; and bertscore_NAME, likewise, by the tokens of one network.
 
     neurons: the sample that the page was made of. folder: as for `read_ratings`; where it is "", nobody has rated:
-    counts are 0 and scores NaN. bertscore: one of BERTSCORES, "roberta-large" through the package bert-score.
-    """
+    counts are 0 and scores NaN. bertscore: one of BERTSCORES, "roberta-large" through the package bert-score."""
     column = f"bertscore_{check_choice('BERTScore', bertscore, BERTSCORES)}"
     rated = read_ratings(run, neurons, folder) if folder else pd.DataFrame(columns=[*COLUMNS, "said"])
     rated = rated.join(_likeness(rated[rated["text"] != ""], column, run.profile.encoder))
@@ -183,8 +180,7 @@ def agreement(rated: pd.DataFrame) -> float:
 def mean_over_neurons(given: np.ndarray) -> tuple[float, float, float]:
     """Mean over neurons of the mean over raters, and its 95 % bounds when both are drawn anew; NaN if none is given.
 
-    given: [raters, neurons], NaN where one is missing. With one rater, neurons alone vary.
-    """
+    given: [raters, neurons], NaN where one is missing. With one rater, neurons alone vary."""
     if np.isnan(given).all():
         return (float("nan"),) * 3
     rng, once = np.random.default_rng(SEED), [np.ones((1, n), int) for n in given.shape]
@@ -202,8 +198,7 @@ def token_f1(texts: Sequence[str], others: Sequence[str]) -> np.ndarray:
     """BERTScore (Zhang et al. 2020), F1 of each pair of texts, by token vectors of the embedded MiniLM; [pairs].
 
     Each token of a text is matched with the closest of the other; every token weighs the same, nothing is rescaled.
-    Of a text longer than the network takes, the beginning counts.
-    """
+    Of a text longer than the network takes, the beginning counts."""
     from sentence_transformers import SentenceTransformer
 
     network = SentenceTransformer(str(encoders.embedded_folder()), device="cpu")

@@ -43,16 +43,11 @@ def _centre(samples: np.ndarray, rate: int) -> float:
 def truths(run: Run) -> pd.DataFrame:
     """What is true of each clip, 0 to 1, [clips, truths]: its class and attributes; graded ones are the clip's rank.
 
-    One that holds for fewer than K clips is left out.
-    """
+    One that holds for fewer than K clips is left out."""
     facts, labels = known(run), np.array([clip.label for clip in run.probing_set.clips])
     pitch, rate = facts["pitch_hz"].astype(float), facts["event_rate_hz"].astype(float)
-    graded = {
-        "loud": facts["level_db"],
-        "quiet": -facts["level_db"],
-        "noisy": facts["noisiness"],
-        "late": facts["late_seconds"],
-    }
+    graded = {"loud": facts["level_db"], "quiet": -facts["level_db"]}
+    graded |= {"noisy": facts["noisiness"], "late": facts["late_seconds"]}
     graded |= {"bright": facts["brightness_hz"], "muffled": -facts["brightness_hz"]}
     true = {name: labels == name for name in run.probing_set.classes}
     true |= {"high-pitched": pitch >= HIGH_PITCH, "low-pitched": (pitch >= AUDIBLE_PITCH) & (pitch <= LOW_PITCH)}

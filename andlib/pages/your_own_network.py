@@ -30,8 +30,7 @@ def borne_out(run: Run, described: pd.DataFrame, shuffled: pd.DataFrame, untrain
     of its highest clips that are of that class.
 
     any name: the most that one could be, the share of the commonest class. shuffled, untrained: the same neurons from
-    captions of other clips, and those of the untrained twin.
-    """
+    captions of other clips, and those of the untrained twin."""
     named = {"borne out": described, "shuffled captions": shuffled, "untrained": untrained}
     shares = {column: _share_named(run, table) for column, table in named.items()}
     classes = [_classes(run, clips) for clips in described["highest"]]
