@@ -234,10 +234,8 @@ def _score(run: Run, model: str | Target, table: pd.DataFrame, clips: str, metho
     weights = bootstrap_weights(labels, sources, DRAWS, np.random.default_rng(SEED))
     _, one, groups = np.unique(np.char.add(labels.astype(str), sources), return_index=True, return_inverse=True)
     sums = measures.resampled(weights[:, one], groups)
-    stored = {
-        "shape": np.concatenate([_shape(run, table.iloc[layer.units]) for layer in layers], axis=1),
-        "counted": np.concatenate([[layer.among.sum(1), layer.active.sum(1)] for layer in layers], axis=1),
-    }
+    stored = {"shape": np.concatenate([_shape(run, table.iloc[layer.units]) for layer in layers], axis=1)}
+    stored["counted"] = np.concatenate([[layer.among.sum(1), layer.active.sum(1)] for layer in layers], axis=1)
     for case, [match] in explanations.matches(run, [table], methods):
         scored = [_of_layer(layer, match[layer.units][:, kept], sums, case.endswith("/")) for layer in layers]
         stored[case] = np.concatenate([values for values, _ in scored], axis=1)

@@ -174,19 +174,13 @@ def adjective_filters(run: Run) -> pd.DataFrame:
     words, undecided (of the language model: neither yes nor no), agreement (share of those decided), yes_one,
     yes_other (shares they call acoustic)."""
     labels = asking.labelled_adjectives()
-    written = {
-        word
-        for model in run.models
-        for summary in set(stages.neurons_by_language_model(run, model)["calibrated"])
-        for word in language.open_concepts(summary, acoustic=bool).adjectives
-    }
+    described = {s for model in run.models for s in stages.neurons_by_language_model(run, model)["calibrated"]}
+    written = {word for s in described for word in language.open_concepts(s, acoustic=bool).adjectives}
     by_list = {word: language.is_acoustic(word) for word in (*labels, *written)}
-    cases = [
-        ("our list", by_list, "by hand", labels, labels),
-        ("language model", asking.verdicts(run, labels), "by hand", labels, labels),
-        ("language model", asking.verdicts(run, written), "our list", by_list, written),
-    ]
-    return pd.DataFrame([_agreement(*case) for case in cases])
+    rows = [_agreement("our list", by_list, "by hand", labels, labels)]
+    rows += [_agreement("language model", asking.verdicts(run, labels), "by hand", labels, labels)]
+    rows += [_agreement("language model", asking.verdicts(run, written), "our list", by_list, written)]
+    return pd.DataFrame(rows)
 
 
 def _agreement(one: str, first: Mapping, other: str, second: Mapping, words: Iterable[str]) -> dict:

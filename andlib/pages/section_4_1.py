@@ -133,8 +133,7 @@ def _resampled(name: str, values: np.ndarray) -> dict[str, float]:
 def true_concepts(run: Run, model: str) -> list[int]:
     """Which concept each classifier unit stands for; raises InputError where the concept set lacks one."""
     classes = run.target(model).classes
-    strangers = [name for name in classes if name not in run.concepts]
-    if strangers:
+    if strangers := [name for name in classes if name not in run.concepts]:
         raise InputError(f"Classes {strangers[:3]} of {model} are not in the concept set, so no answer could be right.")
     return [run.concepts.index(name) for name in classes]
 

@@ -69,11 +69,9 @@ def read_ratings(run: Run, neurons: pd.DataFrame, folder: str | Path) -> pd.Data
     neurons: the sample that the page was made of. Raises InputError, naming file and line, for a missing column, a
     rating that is none, a page of other neurons or descriptions, a neuron or method that nobody was asked about, and a
     rater's second rating of one description."""
-    files = sorted(paths.named(folder).glob("*.csv"))
-    if not files:
-        raise InputError(
-            f"{str(folder)!r} holds no ratings. Give a folder of the CSV files that the rating page saved."
-        )
+    if not (files := sorted(paths.named(folder).glob("*.csv"))):
+        expected = "Give a folder of the CSV files that the rating page saved."
+        raise InputError(f"{str(folder)!r} holds no ratings. {expected}")
     asked = questionnaire(run, neurons)
     texts = {(row["neuron"], d["method"]): d["text"] for row in asked["neurons"] for d in row["descriptions"]}
     rows, seen = [], {}
