@@ -43,18 +43,13 @@ class CaptionReport:
 
 
 def find_captions(data_dir: str | Path) -> Path:
-    """The one file `captions*.csv` or `captions*.json` in a folder.
-
-    Raises InputError, listing what there is, if there is none or several.
-    """
+    """The one file `captions*.csv` or `captions*.json` in a folder; raises InputError if there is none or several."""
     folder = paths.named(data_dir)
     files = sorted(path for path in folder.glob("captions*") if path.suffix.lower() in (".csv", ".json"))
     if len(files) != 1:
         names = ", ".join(path.name for path in files) or "none"
-        raise InputError(
-            f"{str(folder)!r} holds {len(files)} caption files captions*.csv or captions*.json ({names}). "
-            "Name the one to use with the parameter `captions`."
-        )
+        several = f"{str(folder)!r} holds {len(files)} caption files captions*.csv or captions*.json ({names})"
+        raise InputError(f"{several}. Name the one to use with the parameter `captions`.")
     return files[0]
 
 
@@ -110,7 +105,6 @@ def descriptions(frame: pd.DataFrame, names: Sequence[str]) -> list[str]:
 
 
 def _entries(path: Path) -> list[tuple[str, str]]:
-    """(name, text) as they stand in the file."""
     expected = "a file `captions` of CSV with the columns filename,description, or of JSON {filename: text}"
     with reading(path, expected) as text:
         if path.suffix.lower() != ".json":
@@ -134,7 +128,6 @@ def _batches(text: str) -> list[tuple[str, Any]]:
 
 
 def _match(path: Path, entries: list[tuple[str, str]], names: Sequence[str]) -> tuple[dict[str, str], list[str]]:
-    """Text of each clip that an entry names, and the entries that name none."""
     by_stem: dict[str, list[str]] = defaultdict(list)
     for name in names:
         by_stem[PurePosixPath(name).stem].append(name)
@@ -149,8 +142,6 @@ def _match(path: Path, entries: list[tuple[str, str]], names: Sequence[str]) -> 
 
 
 def _named(key: PurePosixPath, by_stem: Mapping[str, Sequence[str]]) -> str | None:
-    """The one clip that a key means, by the end of its path without its extension; None if there is none or several."""
-
     def same_folders(name: str) -> bool:  # as far as both tell
         return all(map(eq, reversed(key.parent.parts), reversed(PurePosixPath(name).parent.parts)))
 
@@ -174,7 +165,6 @@ def _check_texts(what: str, texts: Mapping[str, str], names: Sequence[str]) -> N
     wrong = [name for name in names if not clean(texts.get(name, ""))]
     if wrong:
         more = f" and {len(wrong) - 5} more" if len(wrong) > 5 else ""
-        raise InputError(
-            f"{what} leave {len(wrong)} of {len(names)} clips without a text: {', '.join(map(repr, wrong[:5]))}{more}. "
-            "Add a description for each, or take those clips out."
-        )
+        without = f"{what} leave {len(wrong)} of {len(names)} clips without a text"
+        remedy = "Add a description for each, or take those clips out."
+        raise InputError(f"{without}: {', '.join(map(repr, wrong[:5]))}{more}. {remedy}")

@@ -39,18 +39,14 @@ ESC50 = Archive(
 )
 BY_HAND = "Or fetch it by hand, unpack it, and give the folder that holds meta/ and audio/ as data_dir"
 _BLOCK = 2**20
-_RATIO = 4  # ESC-50 unpacks to 1.4 times its size; no archive is given the disk
 _WANTED = re.compile(r"[^/]+/(audio/[\w-]+\.wav|meta/[\w-]+\.csv|LICENSE)", re.ASCII)
 
 
 def fetch_esc50(folder: str | Path, archive: Archive = ESC50) -> Path:
     """The folder `ESC-50` inside `folder`, ready for `open_folder`; fetches it (646 MB) where it is not there yet.
 
-    A broken download goes on where it stopped if the server can. Nothing is unpacked before the checksum is right, and
-    the folder appears only when it is whole. Prints the licence.
-
-    Raises InputError if the machine is offline, the disk is full, the server answers with something else, or the
-    archive is not the known one.
+    A broken download goes on where it stopped if the server can; the folder appears only when it is whole. Prints the
+    licence. Raises InputError if the machine is offline, the disk is full, or the archive is not the known one.
     """
     target = paths.named(folder) / "ESC-50"
     print(archive.licence)
@@ -65,10 +61,9 @@ def fetch_esc50(folder: str | Path, archive: Archive = ESC50) -> Path:
         with error:
             raise InputError(f"{archive.url} answers {error}. Try again later. {BY_HAND}.") from None
     except (OSError, HTTPException, zipfile.BadZipFile) as error:
-        raise InputError(
-            f"{archive.url} could not be fetched into {str(target.parent)!r} ({error or type(error).__name__}). Put "
-            f"that right and run again: what was fetched is kept. {BY_HAND}."
-        ) from None
+        failed = f"{archive.url} could not be fetched into {str(target.parent)!r} ({error or type(error).__name__})"
+        remedy = f"Put that right and run again: what was fetched is kept. {BY_HAND}."
+        raise InputError(f"{failed}. {remedy}") from None
     return target
 
 
@@ -87,10 +82,8 @@ def _download(archive: Archive, part: Path) -> None:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     if digest != archive.sha256:
         part.unlink()
-        raise InputError(
-            f"{archive.url} is not the known archive: its SHA-256 is {digest}, expected {archive.sha256}. Nothing was "
-            f"kept. Try again later. {BY_HAND}."
-        )
+        wrong = f"{archive.url} is not the known archive: its SHA-256 is {digest}, expected {archive.sha256}"
+        raise InputError(f"{wrong}. Nothing was kept. Try again later. {BY_HAND}.")
 
 
 def _receive(archive: Archive, answer: BinaryIO, part: Path, position: int) -> None:
@@ -101,10 +94,8 @@ def _receive(archive: Archive, answer: BinaryIO, part: Path, position: int) -> N
     if position == 0 and not block.startswith(b"PK"):
         raise InputError(f"{archive.url} answers with something that is no zip archive: {block[:40]!r}. {BY_HAND}.")
     part.touch()
-    with (
-        part.open("r+b") as file,
-        tqdm(desc="ESC-50", total=archive.size, initial=position, unit="B", unit_scale=True) as progress,
-    ):
+    bar = tqdm(desc="ESC-50", total=archive.size, initial=position, unit="B", unit_scale=True)
+    with part.open("r+b") as file, bar as progress:
         file.seek(position)
         while block:
             progress.update(file.write(block[: archive.size - file.tell()]))  # no more than is wanted
@@ -117,7 +108,7 @@ def _unpack(part: Path, target: Path) -> None:
         whole = Path(temporary, "ESC-50")
         with zipfile.ZipFile(part) as archive:
             unpacked = sum(entry.file_size for entry in archive.infolist())  # zipfile unpacks no more than is said here
-            if unpacked > _RATIO * part.stat().st_size:
+            if unpacked > 4 * part.stat().st_size:  # ESC-50's is 1.4 times its size; no archive is given the disk
                 raise InputError(f"{part} would unpack to {unpacked:,} bytes, which no archive of recordings does.")
             for name in archive.namelist():
                 if wanted := _WANTED.fullmatch(name):

@@ -3,6 +3,7 @@
 import pickle
 import re
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -27,11 +28,9 @@ ENDS = (r"(?<=[.!?])\s+", r"\s+", "")  # of sentences, of words, of letters wher
 
 
 class _Texts(NamedTuple):
-    """A text encoder: how many tokens texts have, how many it takes, and unit vectors of texts that are not longer."""
-
-    count: Callable[[list[str]], list[int]]
-    limit: int
-    vectors: Callable[[list[str]], np.ndarray]
+    count: Callable[[list[str]], list[int]]  # of tokens
+    limit: int  # of tokens that it takes
+    vectors: Callable[[list[str]], np.ndarray]  # of length 1
 
 
 def encode(texts: Sequence[str], encoder: str = EMBEDDED) -> Float[np.ndarray, "texts dimensions"]:
@@ -100,7 +99,7 @@ def _encode(texts: Sequence[str], encoder: _Texts) -> np.ndarray:
     distinct = sorted(set(texts), key=lambda text: (len(text), text))  # like lengths share a batch
     if not distinct:
         return encoder.vectors([""])[:0]
-    fits = dict(zip(distinct, (count <= encoder.limit for count in encoder.count(distinct)), strict=True))
+    fits = {text: count <= encoder.limit for text, count in zip(distinct, encoder.count(distinct), strict=True)}
     parts = {text: [text] if fits[text] else _parts(text, encoder) for text in distinct}
     pieces = sorted({part for own in parts.values() for part in own}, key=lambda text: (len(text), text))
     vector = dict(zip(pieces, encoder.vectors(pieces), strict=True))
@@ -122,20 +121,15 @@ def _parts(text: str, encoder: _Texts) -> list[str]:
 
 def _check(name: str, known: Sequence[str]) -> None:
     if "/" not in name and not Path(name).is_dir():
-        raise InputError(
-            f"Encoder {name!r} is neither known nor a folder or hub id (owner/name). {suggest(name, known)}"
-        )
+        unknown = f"Encoder {name!r} is neither known nor a folder or hub id (owner/name)."
+        raise InputError(f"{unknown} {suggest(name, known)}")
 
 
 def _reading(name: str):
-    """Says in a sentence why an encoder could not be had: the hub, torch and transformers raise whatever they meet."""
-    return explained(
-        lambda error: (
-            f"Encoder {name!r} is neither here nor in the hub's cache, or cannot be read "
-            f"({type(error).__name__}: {str(error).strip().partition(chr(10))[0][:160]}). "
-            "Go online once, or name a folder or file that holds it."
-        )
-    )
+    """Says why an encoder could not be had: the hub, torch and transformers raise whatever they meet."""
+    absent = f"Encoder {name!r} is neither here nor in the hub's cache, or cannot be read"
+    remedy = "Go online once, or name a folder or file that holds it."
+    return explained(lambda e: f"{absent} ({type(e).__name__}: {str(e).strip().partition(chr(10))[0][:160]}). {remedy}")
 
 
 @lru_cache
@@ -186,11 +180,10 @@ def _projected(kind, location: str, first: int = 0) -> tuple[Any, _Texts]:
 
 def _open_clip():
     """The package, or None where it is missing or broken, as with a torchvision made for another torch."""
-    try:
+    with suppress(ImportError, OSError, RuntimeError):
         import open_clip
-    except (ImportError, OSError, RuntimeError):
-        return None
-    return open_clip
+
+        return open_clip
 
 
 def _open_clip_texts(open_clip) -> _Texts:
@@ -203,7 +196,6 @@ def _open_clip_texts(open_clip) -> _Texts:
 
 @lru_cache
 def _transformers_clap(location: str) -> tuple[Callable, _Texts]:
-    """How transformers' CLAP hears a batch, and its text encoder."""
     import torch
     from transformers import ClapFeatureExtractor, ClapModel
 
@@ -224,7 +216,6 @@ def _transformers_clap(location: str) -> tuple[Callable, _Texts]:
 
 @lru_cache
 def _laion_clap(name: str) -> tuple[Callable, _Texts]:
-    """How laion_clap hears a batch, and its text encoder."""
     with optional("laion_clap", extra="paper"):
         import laion_clap
     with _reading(name):
@@ -239,16 +230,14 @@ def _laion_clap(name: str) -> tuple[Callable, _Texts]:
 
 
 def _laion_weights(name: str) -> dict:
-    """The checkpoint's weights, read as weights alone: `load_ckpt` would run whatever the file holds."""
     import torch
     from huggingface_hub import hf_hub_download
 
     file = hf_hub_download("lukewys/laion_clap", "630k-audioset-best.pt") if name == LAION_CLAP else name
-    one = np.float64(0)  # its records of the training are numpy's scalars
-    scalar = one.__reduce__()[0]
-    allowed = [scalar, (scalar, "numpy.core.multiarray.scalar"), np.dtype, type(one.dtype)]
+    scalar, dtype = np.float64(0).__reduce__()[0], type(np.dtype(np.float64))  # of its records of the training
+    allowed = [scalar, (scalar, "numpy.core.multiarray.scalar"), np.dtype, dtype]
     try:
-        with torch.serialization.safe_globals(allowed):
+        with torch.serialization.safe_globals(allowed):  # `load_ckpt` would run whatever the file holds
             content = torch.load(file, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError:  # torch's own message advises to run it
         raise InputError(f"{file} is no checkpoint of weights alone, so it was not read. Fetch it anew.") from None
@@ -257,7 +246,7 @@ def _laion_weights(name: str) -> dict:
     return weights
 
 
-def _embedded_pair(name: str) -> tuple[Callable, _Texts]:
+def _embedded_pair(_: str) -> tuple[Callable, _Texts]:
     from andlib.mini.encoder import encode_audio
 
     return lambda batch: encode_audio([batch], 16_000), _load(EMBEDDED)

@@ -70,9 +70,7 @@ def open_concepts(
     that name one thing ("church bells") are one noun.
 
     points: the points of S_h^c, with or without their numbers.
-    released: words are dropped where the letters of a stop word occur in them, negation is missed in the first four
-    words of a point, and every "high" becomes "high-quality" (switch `word_lists_by_substring`).
-    acoustic: which adjectives stay.
+    released: as `_released_adjectives` (switch `word_lists_by_substring`). acoustic: which adjectives stay.
     """
     parts = [_concepts_of(re.sub(r"^\s*\d+[.)]\s*", "", point), released) for point in points]
     counters = [dict(sum((Counter(part[kind]) for part in parts), Counter())) for kind in range(5)]
@@ -83,13 +81,9 @@ def open_concepts(
 @lru_cache(maxsize=1 << 16)
 def _concepts_of(point: str, released: bool) -> tuple[tuple[str, ...], ...]:
     tokens = tag(point)
-    adjectives = (
-        _released_adjectives(tokens)
-        if released
-        else (word for word, token, _ in adjectives_of(tokens) if not token.negated)
-    )
+    adjectives = (word for word, token, _ in adjectives_of(tokens) if not token.negated)
     return (
-        tuple(adjectives),
+        tuple(_released_adjectives(tokens) if released else adjectives),
         tuple(noun for noun in nouns_of([t for t in tokens if not t.negated]) if noun not in IGNORED["nouns"]),
         tuple(t.lemma for t in tokens if t.pos == "verb" and t.lemma not in IGNORED["verbs"]),
         tuple(t.lemma for t in tokens if t.pos == "preposition"),
@@ -99,10 +93,7 @@ def _concepts_of(point: str, released: bool) -> tuple[tuple[str, ...], ...]:
 
 
 def adjectives_of(tokens: Sequence[Token]) -> Iterator[tuple[str, Token, str]]:
-    """Adjectives that are no stop words, each with its token and the noun it stands before, or "".
-
-    A "high frequency" or "high pitch" is high-pitched.
-    """
+    """Adjectives that are no stop words, each with its token and the noun it stands before, or ""."""
     for token, following in zip_longest(tokens, tokens[1:]):
         word = token.word.lower() if token.word.lower() in ACOUSTIC else token.lemma
         if token.pos == "adjective" and word not in IGNORED["adjectives"]:
@@ -112,6 +103,7 @@ def adjectives_of(tokens: Sequence[Token]) -> Iterator[tuple[str, Token, str]]:
 
 
 def _released_adjectives(tokens: Sequence[Token]) -> Iterator[str]:
+    """Dropped where a stop word's letters occur; every "high" becomes "high-quality"."""
     for i, token in enumerate(tokens):
         # released code: the window starts at i - 4, a negative index for the first four words, and so is empty
         negated = token.negated and i >= NEGATION_REACH
@@ -182,7 +174,6 @@ def _names(noun: str, class_name: str) -> bool:
 
 
 def _says_all(nouns: Iterable[str], class_name: str) -> bool:
-    """Whether the words of a class without a table of synonyms are all among the nouns."""
     words, forms = class_name.split(), {form for noun in nouns for form in _forms(noun)}
     return class_name not in CLASS_NOUNS and bool(words) and all(forms.intersection(_forms(word)) for word in words)
 

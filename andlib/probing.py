@@ -61,7 +61,9 @@ def open_folder(data_dir: str | Path, *, subset: str = "") -> ProbingSet:
     classes = _classes(rows)
     _check_unique(rows, clips)
     _refuse(clips, (damage(clip.path) for clip in clips))
-    return ProbingSet(name, clips, classes, read_clip, _fingerprint(clips, classes), _licence(folder))
+    names = [name for name in ("LICENSE", "LICENCE", "ATTRIBUTION.md") if (folder / name).is_file()]
+    licence = f"see {' and '.join(names)} beside the recordings" if names else ""
+    return ProbingSet(name, clips, classes, read_clip, _fingerprint(clips, classes), licence)
 
 
 def read_clip(clip: Clip, sample_rate: int) -> np.ndarray:
@@ -76,19 +78,12 @@ def check_recordings(probing_set: ProbingSet) -> None:
 
 
 def sources_in_several_folds(probing_set: ProbingSet) -> list[str]:
-    """Source recordings with clips in more than one fold, sorted: a network tested on one fold has heard them.
-
-    ESC-50 has four (131943, 134049, 209698, 234879), ESC-10 none.
-    """
+    """Source recordings with clips in more than one fold, sorted: four in ESC-50 (131943, ...), none in ESC-10."""
     fold: dict[str, int] = {}
     return sorted({c.source for c in probing_set.clips if fold.setdefault(c.source, c.fold) != c.fold})
 
 
-# Layouts.
-
-
 def _layout(folder: Path, subset: str) -> tuple[str, Path, list[_Row]]:
-    """The set's name, the folder its recordings lie in, and one row a clip."""
     tables = sorted(folder.glob("meta/*.csv")) or [*folder.glob("metadata.csv"), *folder.glob("metadata.jsonl")]
     if len(tables) > 1:
         names = ", ".join(str(table.relative_to(folder)) for table in tables)
@@ -130,15 +125,9 @@ def _class_folders(folder: Path) -> list[_Row]:
     return [_Row(repr(name), name, path.parent.name) for name, path in zip(names, files, strict=True)]
 
 
-# Tables.
-
-
 @contextmanager
 def reading(path: Path, expected: str) -> Iterator[str]:
-    """The text of a file; what goes wrong in reading it becomes an InputError that says what was expected.
-
-    A byte-order mark is skipped. expected: the file's form, as in "Give ... in UTF-8".
-    """
+    """The text of a file without its byte-order mark; raises InputError, which says "Give `expected`, in UTF-8"."""
     kinds = (OSError, ValueError, csv.Error, RecursionError)
     with explained(lambda error: f"{str(path)!r} cannot be read ({error}). Give {expected}, in UTF-8.", *kinds):
         yield path.read_text(encoding="utf-8-sig")
@@ -161,9 +150,8 @@ def _csv_lines(text: str) -> Iterator[tuple[int, dict[str, str]]]:
     for cells in reader:
         # a cell too many has no name, one too few no value, and of two columns of one name the first is lost
         if len(cells) != len(names) or None in cells.values():
-            raise ValueError(
-                f"line {reader.line_num} is not of the header's {len(names)} cells; quote those with commas"
-            )
+            wrong = f"line {reader.line_num} is not of the header's {len(names)} cells"
+            raise ValueError(f"{wrong}; quote those with commas")
         yield reader.line_num, cells
 
 
@@ -179,9 +167,6 @@ def json_pairs(text: str) -> tuple[tuple[str, Any], ...]:
     if not isinstance(pairs, tuple):
         raise ValueError("it is no JSON object")
     return pairs
-
-
-# Clips and classes.
 
 
 def _clip(base: Path, row: _Row) -> Clip:
@@ -236,12 +221,6 @@ def _refuse(clips: Sequence[Clip], faults: Iterable[str]) -> None:
 
 def _fingerprint(clips: Sequence[Clip], classes: Sequence[str]) -> str:
     digest = hashlib.sha256(json.dumps(classes).encode())
-    for clip in clips:
-        row = [clip.name, clip.label, clip.fold, clip.source, file_digest(clip.path)]
-        digest.update(json.dumps(row).encode())
+    for c in clips:
+        digest.update(json.dumps([c.name, c.label, c.fold, c.source, file_digest(c.path)]).encode())
     return digest.hexdigest()
-
-
-def _licence(folder: Path) -> str:
-    names = [name for name in ("LICENSE", "LICENCE", "ATTRIBUTION.md") if (folder / name).is_file()]
-    return f"see {' and '.join(names)} beside the recordings" if names else ""

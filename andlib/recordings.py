@@ -23,8 +23,7 @@ SUFFIXES = {f".{name.lower()}" for name in soundfile.available_formats()} | {".a
 # How libsndfile's log tells of samples that its header announces and the file lacks. A size of ten digits is that of
 # a file written to a pipe, whose length was never known.
 CUT = re.compile(
-    r"(data|SSND|Data Size|^riff)\s*: \d{1,9} \(should be|Last page lacks an end-of-stream|Junk after the last page",
-    re.MULTILINE,
+    r"(?m)(data|SSND|Data Size|^riff)\s*: \d{1,9} \(should be|Last page lacks an end-of-stream|Junk after the last page"
 )
 
 

@@ -183,6 +183,11 @@ class Run:
         """Whose answers are read, for tables and keys: the language model's name."""
         return self.language_model.model if self.language_model else SMOLLM2
 
+    def beside(self, *names: str) -> tuple[str, ...]:
+        """The run's models and, unless they are read from `weights`, those of `names` that the profile has, too."""
+        others = () if self.weights else (name for name in names if name in self.profile.networks)
+        return tuple(dict.fromkeys((*self.models, *others)))
+
     @property
     def rests_on(self) -> dict[str, str]:
         """What each method of Section 4.1 rests on, for its column: ICL's language model, TAB's and DB's encoders; and
@@ -244,7 +249,7 @@ def open_run(parameters: Mapping[str, Any]) -> Run:
     >>> run = open_run(globals())
     """
     types_of = {name: type(default) for name, default in DEFAULTS.items()}
-    declared = parameters.get("__annotations__") or types_of
+    declared = parameters.get("__annotations__") or ({} if "get_ipython" in parameters else types_of)
     given = {name: value for name, value in parameters.items() if _is_parameter(name, value)}
     again = any(isinstance(value, Run) for value in given.values())  # a reader runs the cell again, amid its results
     for name in given:

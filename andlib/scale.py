@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
@@ -21,7 +21,8 @@ from pathlib import Path
 from typing import Any
 
 from andlib import asking, responses, stages
-from andlib.errors import InputError, check_choice, optional
+from andlib.errors import InputError, check_choice, explained, optional
+from andlib.llms import captioners
 from andlib.llms.clients import open_llm
 from andlib.llms.llm import LLM, Answer, Chat, Completions, Sampling
 from andlib.pages import section_3_2, section_4_1
@@ -63,14 +64,12 @@ class Worker:
 
     @cached_property
     def held(self) -> Any:
-        """The model."""
         import torch
 
         torch.set_num_threads(self.threads)
         return self.hold()
 
     def do(self, number: int, function: Callable, job: Any) -> tuple[int, Any]:
-        """`function(model, job)`, with the job's number."""
         return number, function(self.held, job)
 
 
@@ -88,10 +87,9 @@ def workers(engine: Engine, hold: Callable[[], Any]) -> Iterator[Callable]:
     ray = _ray()
     if ours := not ray.is_initialized():
         cores = {"num_cpus": max(engine.workers * engine.threads, os.cpu_count()), "include_dashboard": False}
-        try:
+        absent = f"No cluster at {engine.address!r}"
+        with explained(lambda error: f"{absent} ({error}): ray start --head makes one.", ConnectionError):
             ray.init(address=engine.address or "local", log_to_driver=False, **({} if engine.address else cores))
-        except ConnectionError as error:
-            raise InputError(f"No cluster at {engine.address!r} ({error}): ray start --head makes one.") from None
     needs = {"num_cpus": engine.threads, "num_gpus": engine.gpus, "max_restarts": RESTARTS, "max_task_retries": -1}
     another, actors = partial(ray.remote(**needs)(Worker).remote, hold, engine.threads), []
     try:
@@ -130,15 +128,14 @@ def record(run: Run, model: str | Target, engine: Engine, folds: Sequence[int] =
     """Makes and stores what pages read of a target: activations; where they exceed the budget, the highest and lowest
     among the clips of `folds`, and beside them moments (`activations.extremes`)."""
     network = run.probed(model)
-    if not responses.too_large(run, network):
-        _make(run, network, engine, responses.ACTIVATIONS, responses.recorded, list(responses.shards(run, network)))
-        return
-    where = run.probing_set.numbers_in(folds)
-    shards = list(responses.extreme_shards(run, network, where))
-    _make(run, network, engine, responses.EXTREMES, partial(responses.extremes_of_shard, run.k), shards)
+    if responses.too_large(run, network):
+        shards = responses.extreme_shards(run, network, run.probing_set.numbers_in(folds))
+        _make(run, network, engine, responses.EXTREMES, partial(responses.extremes_of_shard, run.k), shards)
+    else:
+        _make(run, network, engine, responses.ACTIVATIONS, responses.recorded, responses.shards(run, network))
 
 
-def _make(run: Run, network: Target, engine: Engine, stage: Stage, function: Callable, shards: Sequence) -> None:
+def _make(run: Run, network: Target, engine: Engine, stage: Stage, function: Callable, shards: Iterable) -> None:
     from tqdm import tqdm
 
     missing = [shard for shard in shards if not run.store.holds(stage, shard[0])]
@@ -167,22 +164,16 @@ class Spread:
     shard: int
 
     def answers(self, chats: Sequence[Chat], sampling: Sampling) -> Iterator[tuple[int, Answer]]:
-        """See LLM; a shard's answers come together."""
         firsts = range(0, len(chats), self.shard)
         jobs = [chats[first : first + self.shard] for first in firsts]
-        for number, answers in self.each(partial(_answered, sampling), jobs):
+        for number, answers in self.each(lambda llm, job: list(llm.answers(job, sampling)), jobs):
             yield from ((firsts[number] + i, answer) for i, answer in answers)
-
-
-def _answered(sampling: Sampling, llm: LLM, chats: Sequence[Chat]) -> list[tuple[int, Answer]]:
-    return list(llm.answers(chats, sampling))
 
 
 @contextmanager
 def language_model(
     specification: str, engine: Engine, opened: Callable[[str], LLM] = open_llm, shard: int = QUESTIONS
 ) -> Iterator[Spread]:
-    """The language model of that specification on every worker; `opened` opens it there."""
     here = opened(specification)  # for its name: the weights are loaded when it is first asked
     with workers(engine, partial(opened, specification)) as each:
         yield Spread(here.model, here.revision, each, shard)
@@ -201,9 +192,6 @@ def ask_everything(run: Run) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """The command line; see the module's docstring."""
-    from andlib.llms import captioners
-
     parser = argparse.ArgumentParser(description="Records, asks or captions on many workers.")
     texts = {"profile": "mini", "data-dir": "", "model": "ast", "weights": "", "llm": ""}
     for name, default in (texts | vars(Engine())).items():
@@ -216,9 +204,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if given.captions:
             kept, at_once = Completions(given.captions.with_suffix(".jsonl")), captioners.SHARD * engine.workers
             with language_model(given.llm, engine, captioners.open_captioner, captioners.BATCH) as llm:
-                captioners.write_captions(
-                    given.captions, captioners.caption(run.probing_set, llm, kept, run.profile.seconds, at_once)
-                )
+                answers = captioners.caption(run.probing_set, llm, kept, run.profile.seconds, at_once)
+            captioners.write_captions(given.captions, answers)
         elif given.llm:
             with language_model(given.llm, engine) as model:
                 ask_everything(run.using(language_model=model))

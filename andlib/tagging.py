@@ -10,16 +10,12 @@ from andlib import paths
 
 @dataclass(frozen=True)
 class Token:
-    """One word of a text.
-
-    word: as written. lemma: its dictionary form, lower case. negated: "no", "not" or "without" comes within the
-    four words before it. pos: "adjective", "noun", "verb", "preposition" or "other".
-    """
+    """One word of a text, as written; its lemma is lower case."""
 
     word: str
     lemma: str
-    pos: str
-    negated: bool = False
+    pos: str  # "adjective", "noun", "verb", "preposition" or "other"
+    negated: bool = False  # "no", "not" or "without" comes within the four words before it
 
 
 WORDS = tomllib.loads((paths.PACKAGE / "words.toml").read_text(encoding="utf-8"))
@@ -30,7 +26,6 @@ EVENTS = frozenset(WORDS["events"]["verbs"].split())
 
 _NEGATIONS = {"no", "not", "n't", "without"}
 NEGATION_REACH = 4
-_LONGEST_WORD = 40  # longer ones are no words, and cost the tagger time that grows with the square of their length
 
 
 @lru_cache(maxsize=1)
@@ -66,10 +61,10 @@ def _sentences(text: str) -> list[str]:
 def _tag_sentence(sentence: str) -> tuple[Token, ...]:
     from nltk.tokenize import NLTKWordTokenizer
 
-    words = [word for word in NLTKWordTokenizer().tokenize(sentence) if len(word) <= _LONGEST_WORD]
-    tagged = [
-        (word, *rest) for word, (_, *rest) in zip(words, _tagger().tag_sent([w.lower() for w in words]), strict=True)
-    ]
+    # longer ones are no words, and cost the tagger time that grows with the square of their length
+    words = [word for word in NLTKWordTokenizer().tokenize(sentence) if len(word) <= 40]
+    codes = _tagger().tag_sent([word.lower() for word in words])
+    tagged = [(word, lemma, code) for word, (_, lemma, code) in zip(words, codes, strict=True)]
     tokens: list[Tagged] = []
     for i, (word, lemma, code) in enumerate(tagged):
         following = tagged[i + 1][2][:2] if i + 1 < len(tagged) else ""
@@ -140,15 +135,12 @@ def _head(before: list[Tagged]) -> str:
 
 
 def _after_copula(before: list[Tagged]) -> bool:
-    return bool(before) and (_head(before) == "VB" or before[-1][1] in _LINKING)
-
-
-_LINKING = {"remain", "stay", "sound", "seem", "become"}
+    linking = ("remain", "stay", "sound", "seem", "become")
+    return bool(before) and (_head(before) == "VB" or before[-1][1] in linking)
 
 
 def _joins(before: list[Tagged], head: str) -> bool:
-    """Whether the last word is an "and" or comma after a word of that tag."""
-    return len(before) > 1 and before[-1][2][:2] in ("CJ", "PU") and before[-2][2][:2] == head
+    return len(before) > 1 and _head(before) in ("CJ", "PU") and before[-2][2][:2] == head
 
 
 def _speaks_of_sound(before: list[Tagged]) -> bool:

@@ -75,9 +75,14 @@ def leading_rows(units: UnitSet) -> UnitSet:
     return {layer: np.arange(len(indices)) for layer, indices in units.items()}
 
 
+def strategy_sets(run: Run, model: str) -> dict[str, list[UnitSet]]:
+    """What TAB, DB and OCP choose by the clips of folds 2-5, name -> a set of units a class."""
+    return {strategy: unit_sets(run, model, LEARNT, strategy) for strategy in STRATEGIES}
+
+
 def table4_sets(run: Run, model: str) -> dict[str, list[UnitSet]]:
     """Table 4's strategies, name -> a set of units a class: random, TAB, DB and OCP."""
-    chosen = {strategy: unit_sets(run, model, LEARNT, strategy) for strategy in STRATEGIES}
+    chosen = strategy_sets(run, model)
     return {"random": random_sets(run, model, chosen)["random"], **chosen}
 
 
@@ -183,7 +188,7 @@ def unlearning(run: Run, model: str, sets: Mapping[str, Sequence[UnitSet]]) -> d
 
 
 def unlearnt(effects: Effects) -> dict[str, float]:
-    """One row of `section_4_3.unlearning_table`, less its model, strategy and what compares rows."""
+    """One row of `section_4_3.table4`, less its model, strategy and what compares rows."""
     rng = np.random.default_rng(SEED)
     own, margin = effects.by_class(effects.own), effects.by_class(effects.margin)
     a, r = ablation.ablated_and_remaining(own)

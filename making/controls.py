@@ -7,8 +7,9 @@ import time
 from typing import Any
 
 from andlib import kept
-from andlib.pages.controls import DRAWS, committed, compute
+from andlib.pages.section_4_3 import DRAWS, committed, compute
 from andlib.run import Run
+from andlib.unlearning import strategy_sets
 from making.command import asked
 
 
@@ -26,7 +27,7 @@ def controls(run: Run, model: str, draws: int) -> dict[str, Any]:
     if fitting and {len(drawn) for drawn in fitting["drawn"].values()} == {draws}:
         return fitting
     begun = time.monotonic()
-    return compute(run, model, draws) | {"seconds": round(time.monotonic() - begun)}
+    return compute(run, model, strategy_sets(run, model), draws) | {"seconds": round(time.monotonic() - begun)}
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, normalize
 
+from andlib.mini.synthesis import synthesc
 from andlib.networks.beats import BEATs, Encoder, features
 from andlib.records import ProbingSet
 from making.progress import Progress
@@ -39,8 +40,6 @@ class Pretraining:
 
 def synthesised(recipe: Pretraining) -> Tensor:
     """Inputs of fresh SynthESC clips, every one from a source of its own; float16 [clips, frames, mels]."""
-    from andlib.mini.synthesis import synthesc
-
     sets = (synthesc(seed=seed, sources_per_fold=8, variants=1) for seed in recipe.corpus)
     return torch.cat([inputs(probing_set, 2.0).half() for probing_set in sets])
 
@@ -53,9 +52,8 @@ def inputs(probing_set: ProbingSet, seconds: float) -> Tensor:
 def patches(x: Tensor) -> Tensor:
     """[clips, frames, mels] -> [clips, steps, bands, values of a patch], in the order of BEATs' tokens."""
     steps = x.shape[1] // PATCH
-    return (
-        x[:, : steps * PATCH].unflatten(1, (steps, PATCH)).unflatten(3, (MELS // PATCH, PATCH)).movedim(3, 2).flatten(3)
-    )
+    whole = x[:, : steps * PATCH].unflatten(1, (steps, PATCH))
+    return whole.unflatten(3, (MELS // PATCH, PATCH)).movedim(3, 2).flatten(3)
 
 
 class Tokenizer:
@@ -111,9 +109,8 @@ def pretrain(beats: BEATs, corpora: list[Tensor], recipe: Pretraining, state: Pa
 
     corpora: inputs, each [clips, frames, mels], drawn from equally.
     """
-    tokenizer = Tokenizer(
-        recipe, torch.cat([c[:2000, :FRAMES] for c in corpora]), torch.Generator().manual_seed(recipe.seed)
-    )
+    sample, rng = torch.cat([c[:2000, :FRAMES] for c in corpora]), torch.Generator().manual_seed(recipe.seed)
+    tokenizer = Tokenizer(recipe, sample, rng)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.seed)
         network = MaskedPrediction(beats, recipe)

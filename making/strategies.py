@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from andlib import kept, stages, unlearning
-from andlib.pages import section_2, section_4_1
+from andlib.pages import section_4_0, section_4_1
 from andlib.pages.training_strategies import NAME
 from andlib.profiles import STRATEGIES
 from andlib.run import Run
@@ -25,7 +25,7 @@ def measure(run: Run, strategy: str, seed: int) -> dict:
     Gaps: dR - dA of Table 4, units chosen on folds 2-5, effects on fold 1; excess: less that of as many random units
     in the same layers. adjectives, nouns: in the open concepts of block units, on average.
     """
-    accuracy = section_2.target_accuracy(run).set_index("clips").loc["fold 1", "accuracy"]
+    accuracy = section_4_0.target_accuracy(run).set_index("clips").loc["fold 1", "accuracy"]
     named = section_4_1.last_layer(run)
     named = named[named["method"] == "DB"]
     top1 = named[named["function"] == section_4_1.best_function(named, "DB")].set_index("condition")["top1"]

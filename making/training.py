@@ -111,13 +111,6 @@ def scores(network: torch.nn.Module, x: torch.Tensor) -> torch.Tensor:
     return getattr(output, "logits", output)
 
 
-@torch.no_grad()
-def accuracy(network: torch.nn.Module, features: torch.Tensor, labels: torch.Tensor) -> float:
-    """Share of clips whose largest logit is their class's."""
-    likeliest = torch.cat([scores(network, x).argmax(1) for x in features.split(64)])
-    return (likeliest == labels).float().mean().item()
-
-
 @dataclass(frozen=True)
 class Lesson:
     """What one network learns from: inputs [clips, frames, mels] and labels of all clips, and which of them it sees.
@@ -147,9 +140,11 @@ class Lesson:
         made = record.get("recipe"), record.get("probing_set"), record.get("held_out", 1)  # older ones are of fold 1
         return made == (recipe, self.probing_set.fingerprint, self.held_out)
 
+    @torch.no_grad()
     def accuracy(self, network: torch.nn.Module, clips: torch.Tensor) -> float:
-        """Accuracy on some of the clips; bool [clips]."""
-        return accuracy(network, self.features[clips], self.labels[clips])
+        """Share of some clips, bool [clips], whose largest logit is their class's."""
+        likeliest = torch.cat([scores(network, x).argmax(1) for x in self.features[clips].split(64)])
+        return (likeliest == self.labels[clips]).float().mean().item()
 
     def teach(self, network: torch.nn.Module, recipe: Recipe, state: Path) -> list[float]:
         """Trains `network` on the clips that are seen: see `train`."""

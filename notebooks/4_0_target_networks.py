@@ -8,17 +8,15 @@
 model: str = "all"  # target network: ast | beats_finetuned | beats_frozen | beats_supervised | beats_untrained | all
 profile: str = "mini"  # what is probed and with which models: mini | esc10 | esc50
 data_dir: str = ""  # folder with the recordings, for profiles that need one
-captions: str = ""  # caption file (CSV or JSON); empty takes the profile's
 weights: str = ""  # folder or hub id of the network; empty takes the profile's
 mode: str = "corrected"  # corrected | released | names of released faults
-k: int = 5  # highest / lowest activated clips per neuron
 
 # %%
 import andlib as al
-from andlib.report.tables import keep, table1
+from andlib.pages import section_2, section_4_0
 
 run = al.open_run(globals())
-al.figures.style()
+made = run.made_by()
 
 # %% [markdown]
 # ## What is measured
@@ -33,28 +31,13 @@ al.figures.style()
 # ## Table 1
 
 # %% tags=["hide-input"]
-accuracy = al.target_accuracy(run, al.with_floor(run))
-floors = al.difficulty(run)
-table1(accuracy, floors[floors["set"] == run.probing_set.name], run.made_by())
+accuracy = section_4_0.target_accuracy(run, run.beside(section_4_0.FLOOR))
+floors = section_2.difficulty(run)
+floors = floors[floors["set"] == run.probing_set.name]
+al.tables.table1(accuracy, floors, made)
 
 # %% tags=["remove-cell"]
-printed = al.paper.table1().set_index("model")["accuracy"]
-keep(paper_ast=printed["ast"], paper_finetuned=printed["beats_finetuned"], paper_frozen=printed["beats_frozen"])
-keep(accuracy=accuracy, floors=floors, title=run.profile.title)
-tested = accuracy[accuracy["clips"] == "fold 1"].set_index("model")["accuracy"]
-floor = floors[floors["set"] == run.probing_set.name].set_index("method")["accuracy"]
-statistics = floor["log-mel statistics + linear"]
-order = [name for name in printed.index if name in tested]
-ours = [tested[name] for name in order]
-frozen = tested.get("beats_frozen", float("nan"))
-untrained = tested.get("beats_untrained", float("nan"))
-keep(
-    order="not the paper's" if ours != sorted(ours, reverse=True) else "the paper's" if len(set(ours)) == len(ours) else "the paper's but for a tie",
-    reading=", ".join(f"{name} {value:.1%}" for name, value in zip(order, ours, strict=True)),
-    statistics=statistics,
-    gain=100 * (frozen - untrained),
-    frozen_against="more" if frozen > statistics else "no more",
-)
+al.tables.keep(**section_4_0.words(run, accuracy, floors))
 
 # %% [markdown]
 # On {glue:text}`title`, fold 1: {glue:text}`reading`. The order is {glue:text}`order`.
@@ -66,19 +49,7 @@ keep(
 # A neuron is one output of one linear layer: in AST a block's `attention_output`, `intermediate` and `output`, in BEATs its `fc1` and `fc2`, and in both the classifier's outputs.
 
 # %% tags=["hide-input"]
-networks = [run.target(name) for name in run.models]
-rows = [
-    {
-        "model": network.name,
-        "layers": len(network.layers),
-        "units": sum(layer.units for layer in network.layers),
-        "that ablation may silence": sum(layer.units for layer in network.layers if layer.hidden),
-        "one number a clip": network.layers[0].pooling,
-        "sampling rate (Hz)": network.sample_rate,
-    }
-    for network in networks
-]
-al.tables.plain(rows, "Units of the target networks", run.made_by())
+al.tables.plain(section_4_0.units(run), "Units of the target networks", made)
 
 # %% [markdown]
 # At full size AST has 55,346 units and BEATs 46,130; the code that counts them here counts those, too.

@@ -21,7 +21,7 @@ llm: str = ""  # ICL's language model: smollm2 | transformers:MODEL | openai:MOD
 
 # %%
 import andlib as al
-from andlib.pages import section_2, section_4_1, section_4_1_words
+from andlib.pages import section_2, section_4_0, section_4_1, section_4_1_words
 
 run = al.open_run(globals())
 made = run.made_by(*run.caption_parts)
@@ -53,7 +53,7 @@ al.tables.intervals(sure, made, run.rests_on["cosine"])
 al.tables.controls(best, made)
 
 # %% tags=["remove-cell"]
-accuracy = section_2.target_accuracy(run)
+accuracy = section_4_0.target_accuracy(run)
 al.tables.keep(**section_4_1_words.words(run, best, sure, accuracy))
 
 # %% [markdown]

@@ -21,10 +21,10 @@ target_class: str = "crying baby"  # the class of Figure 10
 
 # %%
 import andlib as al
-from andlib.report.tables import beyond_logits, beyond_random, keep, plain, table4
+from andlib.pages import section_4_3
 
-run = al.open_run(globals(), target_class=str)
-al.figures.style()
+run = al.open_run(globals())
+made = run.made_by(*run.caption_parts)
 
 # %% [markdown]
 # ## What is measured
@@ -41,55 +41,23 @@ al.figures.style()
 # - **random**: 5.4 % of the units, as the paper's 3000 of 55,296, drawn anew for each class.
 # - **shuffled captions**: the strategy with every clip described by another clip's caption. Units are chosen from nonsense, so nothing should be forgotten.
 # - **(all clips)**: the strategy with units chosen on all clips, as in the paper.
-#
+
+# %%
+units = section_4_3.labelled_units(run)  # model -> strategy -> the units of each class
+effects = section_4_3.silenced(run, units)  # model -> strategy -> what silencing them did to every class
+
+# %% [markdown]
 # ## Table 4
 #
 # *Units* is the mean number a class, *empty* the number of classes without one.
 
 # %% tags=["hide-input"]
-results = al.unlearning_table(run)
-origins = run.caption_parts
-table4(results, run.made_by(*origins))
+controls = section_4_3.controls(run, units)  # random sets, shuffled captions, all clips
+results = section_4_3.table4(effects, controls)
+al.tables.table4(results, made)
 
 # %% tags=["remove-cell"]
-printed = al.paper.table4("ast").set_index("strategy")["gap"]
-by_model = {name: rows.set_index("strategy") for name, rows in results.groupby("model", sort=False)}
-largest = {name: rows.loc[["random", "TAB", "DB", "OCP"], "gap"].idxmax() for name, rows in by_model.items()}
-
-
-def against_random(name, strategy):
-    """What a strategy does beyond as many random units in the same layers, in words."""
-    ours = by_model[name].loc[strategy]
-    verdict = "beyond them" if ours["p_excess_holm"] < 0.05 else "not clearly beyond them"
-    return f"{name} {ours['excess']:+.2f} ({verdict})"
-
-
-def listed(column, strategy, spec):
-    """One value by model, as text."""
-    return ", ".join(f"{name} {format(rows.loc[strategy, column], spec)}" for name, rows in by_model.items())
-
-
-keep(
-    paper_ocp=printed["OCP"],
-    paper_random=printed["random"],
-    largest=", ".join(f"{strategy} for {name}" for name, strategy in largest.items()),
-    claim="holds" if set(largest.values()) == {"OCP"} else "does not hold for every network",
-    ocp=f"{'; '.join(against_random(name, 'OCP') for name in by_model)}",
-    db=f"{'; '.join(against_random(name, 'DB') for name in by_model)}",
-    tab=f"{'; '.join(against_random(name, 'TAB') for name in by_model)}",
-    ocp_shuffled=listed("gap", "OCP, shuffled captions", "+.2f"),
-    db_shuffled=listed("gap", "DB, shuffled captions", "+.2f"),
-    draws=f"{results['draws'].min():.0f}",
-    smallest=f"{1 / (results['draws'].min() + 1):.3f}",
-    empty=listed("empty", "OCP", ".0f"),
-    least=min(by_model, key=lambda name: abs(by_model[name].loc["OCP", "dA"])),
-    before=listed("accuracy_before", "OCP", ".1%"),
-    forgotten=listed("accuracy_forgotten", "OCP", ".1%"),
-    remaining=listed("accuracy_remaining", "OCP", ".1%"),
-    margins=listed("margin_gap", "OCP", "+.2f"),
-    title=run.profile.title,
-    unlearning=results,
-)
+al.tables.keep(**section_4_3.words(run, results))
 
 # %% [markdown]
 # On {glue:text}`title`, the largest gap is that of {glue:text}`largest`: the claim that it is OCP's {glue:text}`claim` here.
@@ -108,7 +76,7 @@ keep(
 # To afford so many, each set is tried on the clips of its own class and of one other, the next by name: the excess is by how much that gap is wider than those of the random sets, with the central 95 % of them.
 
 # %% tags=["hide-input"]
-beyond_random(results, run.made_by(*origins))
+al.tables.beyond_random(results, made)
 
 # %% [markdown]
 # - **OCP**: {glue:text}`ocp`.
@@ -124,7 +92,7 @@ beyond_random(results, run.made_by(*origins))
 # *Logit gap* is Table 4's, over the classes that have a unit; $\Delta A$ and $\Delta R$ are those of the margin; *forgotten* and *others* are accuracies after silencing.
 
 # %% tags=["hide-input"]
-beyond_logits(results, run.made_by(*origins))
+al.tables.beyond_logits(results, made)
 
 # %% [markdown]
 # Right on fold 1 before ablation: {glue:text}`before`.
@@ -136,15 +104,12 @@ beyond_logits(results, run.made_by(*origins))
 
 # %% mystnb={"figure": {"name": "class-changes", "caption": "Each class's own logit before and after the target class's units are silenced (OCP), most affected first. The paper's Figure 10 shows the same for water drops and BEATs-finetuned."}, "image": {"alt": "Dumbbell plot: for every class the mean own logit before and after silencing the target class's units, sorted by change"}} tags=["hide-input"]
 shown = "beats_finetuned" if "beats_finetuned" in run.models else run.models[0]
-changes = al.class_changes(run, shown, "OCP", run.extra["target_class"])
-al.figures.class_changes(changes, run.extra["target_class"], shown, "OCP");
+ocp = effects[shown]["OCP"]
+changes = section_4_3.class_changes(run, ocp, target_class)
+al.figures.class_changes(changes, target_class, shown, "OCP");
 
 # %% mystnb={"figure": {"name": "change-matrix", "caption": "What silencing each class's OCP units (rows) does to each class's own logit (columns). A selective method darkens the diagonal alone."}, "image": {"alt": "Square heat map of logit changes, classes silenced by classes measured"}} tags=["hide-input"]
-effects = al.unlearning(run, shown)["OCP"]
-al.figures.change_matrix(effects.by_class(effects.own), run.probing_set.classes, f"{shown}: OCP, change of own logit");
-
-# %% tags=["remove-cell"]
-keep(water_drops=[row for name in run.probing_set.classes if name == "water drops" for row in al.class_changes(run, shown, "OCP", name).to_dict("records")])
+al.figures.change_matrix(ocp.by_class(ocp.own), run.probing_set.classes, f"{shown}: OCP, change of own logit");
 
 # %% [markdown]
 # ## What the labels rest on
@@ -152,10 +117,10 @@ keep(water_drops=[row for name in run.probing_set.classes if name == "water drop
 # How many points the summaries of each layer's highest clips hold, which share of them speaks of qualities or events, which share calibration removes, and how many units keep an adjective or a noun.
 
 # %% tags=["hide-input"]
-described = al.described_layers(run)
-keep(described=described)
-described = described.rename(columns={"with adjective": "adjective", "with noun": "noun"})
-plain(described, "Descriptions by layer, from all clips", run.made_by(*origins), dict.fromkeys(["qualities or events", "removed", "adjective", "noun"], ".0%") | {"points": ".1f"})
+described = section_4_3.described_layers(run)
+heads = {"with adjective": "adjective", "with noun": "noun"}
+formats = dict.fromkeys(["qualities or events", "removed", "adjective", "noun"], ".0%") | {"points": ".1f"}
+al.tables.plain(described, "Descriptions by layer, from all clips", made, formats, heads)
 
 # %% [markdown]
 # ## What differs from the paper, and why

@@ -16,16 +16,11 @@ summariser: str = "rules"  # who writes the summaries: rules | llm
 llm: str = ""  # the summariser's language model, asked about every neuron: transformers:MODEL | openai:MODEL | vllm:MODEL
 
 # %%
-import pandas as pd
-
 import andlib as al
-from andlib import statistics
 from andlib.pages import section_4_4
-from andlib.report.tables import feature_importance, keep, plain
 
 run = al.open_run(globals())
-origins = run.caption_parts
-al.figures.style()
+made = run.made_by(*run.caption_parts)
 
 # %% [markdown]
 # ## What is measured
@@ -42,16 +37,19 @@ al.figures.style()
 # *Tied* in the next table is how many units hold exactly as much as the last unit chosen at 10 %.
 
 # %% tags=["hide-input"]
-held = pd.concat([section_4_4.ties(run, name).assign(model=name) for name in run.models])
-plain(held, "Block units that hold an attribute, and how its ranking is tied", run.made_by(*origins))
+ties = section_4_4.ties(run)
+al.tables.plain(ties, "Block units that hold an attribute, and how its ranking is tied", made)
 
 # %% [markdown]
 # ## Figure 4
 
+# %%
+units = section_4_4.chosen_units(run)  # which units each attribute takes
+results = section_4_4.silenced(run, units)  # which clips of fold 1 are still classified right without them
+
 # %% tags=["hide-input"]
-results = {name: section_4_4.importance(run, name) for name in run.models}
-curves = pd.concat([section_4_4.curves(run, rows).assign(model=name) for name, rows in results.items()])
-feature_importance(curves, run.made_by(*origins))
+curves = section_4_4.curves(run, results)
+al.tables.feature_importance(curves, made)
 
 # %% mystnb={"figure": {"name": "feature-importance", "caption": "Figure 4: accuracy on fold 1 after silencing units by what their descriptions hold. Shaded: range over three seeds; open diamonds: as many random units in the same layers; dotted: nothing silenced."}, "image": {"alt": "Three panels of falling curves: accuracy against the percentage of silenced units, by parts of speech, by kind of adjective, and by single adjectives"}} tags=["hide-input"]
 al.figures.feature_importance(curves[curves["model"] == run.models[0]], section_4_4.PANELS, run.models[0]);
@@ -67,18 +65,19 @@ al.figures.feature_importance(curves[curves["model"] == run.models[0]], section_
 # That adjectives are no worse than random is read as: random units hurt more, or less by two points at most.
 
 # %% tags=["hide-input"]
-compared = pd.concat([section_4_4.compared(run, rows).assign(model=name) for name, rows in results.items()])
+compared = section_4_4.compared(run, results)
 points = dict.fromkeys(["difference", "margin", "95 % from", "to"], "+.1%")
 heads = {"more": "hurts more by the claim", "less": "than", "percents": "silenced, %", "low": "95 % from", "high": "to"}
 ours = compared["claim"] == "beyond layers"
-plain(compared[~ours].rename(columns=heads), "Figure 4's claims", run.made_by(*origins), points)
+al.tables.plain(compared[~ours], "Figure 4's claims", made, points, heads)
 
 # %% [markdown]
 # The paper does not ask whether an attribute matters beyond the layers in which it is common.
 # The same comparison with as many random units in each layer does:
 
 # %% tags=["hide-input"]
-plain(compared[ours].drop(columns="claim").rename(columns=heads), "Each attribute beside random units in the same layers", run.made_by(*origins), points)
+beyond = compared[ours].drop(columns="claim")
+al.tables.plain(beyond, "Each attribute beside random units in the same layers", made, points, heads)
 
 # %% [markdown]
 # ## Figure 5
@@ -86,53 +85,19 @@ plain(compared[ours].drop(columns="claim").rename(columns=heads), "Each attribut
 # Here neurons are described by all clips, as in the paper, and different adjectives are counted; all networks of the profile stand side by side.
 
 # %% mystnb={"figure": {"name": "adjectives-by-block", "caption": "Figure 5: mean number of different adjectives in a block unit's open concepts, by block. Bars: 95 % of the mean over units."}, "image": {"alt": "A line a network: adjectives a unit from the first block to the last"}} tags=["hide-input"]
-networks = run.models if run.weights else tuple(dict.fromkeys([*run.models, *run.profile.networks]))
-by_block = section_4_4.adjectives_by_block(run, networks)
+by_block = section_4_4.adjectives_by_block(run)
 al.figures.adjectives_by_block(by_block);
 
 # %% tags=["hide-input"]
 trends = section_4_4.depth_trends(by_block)
-plain(trends.rename(columns={"mean": "adjectives a unit", "mean_low": "95 % from", "mean_high": "to", "rho": "Spearman's ρ with depth", "low": "ρ from", "high": "ρ to"}), "Adjectives and depth", run.made_by(*origins), dict.fromkeys(["adjectives a unit", "95 % from", "to", "Spearman's ρ with depth", "ρ from", "ρ to"], ".2f"))
+heads = {"mean": "adjectives a unit", "mean_low": "95 % from", "mean_high": "to", "rho": "Spearman's ρ with depth", "low": "ρ from", "high": "ρ to"}
+al.tables.plain(trends, "Adjectives and depth", made, dict.fromkeys(heads.values(), ".2f"), heads)
 
 # %% tags=["hide-input"]
-narrowing = section_4_4.narrowing(trends)
-plain(narrowing, "Figure 5's claim, part by part", run.made_by(*origins))
+al.tables.plain(section_4_4.narrowing(trends), "Figure 5's claim, part by part", made)
 
 # %% tags=["remove-cell"]
-of_first = compared[compared["model"] == run.models[0]]
-beyond = of_first[(of_first["claim"] == "beyond layers") & (of_first["verdict"] == "holds")]
-verdicts = {claim: statistics.together(rows["verdict"]) for claim, rows in of_first.groupby("claim") if claim != "beyond layers"} | {"f5_ast_narrows": statistics.together(narrowing["verdict"])}
-of = curves[curves["model"] == run.models[0]].set_index(["attribute", "percent", "set"])
-least = of.loc[[(name, 12, "chosen") for name in section_4_4.ATTRIBUTES], "accuracy"]
-
-
-def spread(kind):
-    """How far apart the attributes of Fig. 4a and 4b are at 10 %, in points of accuracy."""
-    names = [name for name in (*section_4_4.PANELS["4a"], *section_4_4.PANELS["4b"]) if name != "random"]
-    values = of.loc[[(name, section_4_4.MATCHED_AT, kind) for name in names], "accuracy"]
-    return f"{100 * (values.max() - values.min()):.1f}"
-
-
-keep(
-    basic=", ".join(section_4_4.BASIC),
-    spread=f"{100 * section_4_4.spread_of_sets(results[run.models[0]]):.1f}",
-    percents=", ".join(map(str, section_4_4.PERCENT)),
-    seeds=", ".join(map(str, section_4_4.SEEDS)),
-    title=run.profile.title,
-    network=run.models[0],
-    before=f"{of['accuracy'].loc[('none', 0, 'chosen')]:.1%}",
-    random=f"{of['accuracy'].loc[('random', 12, 'chosen')]:.1%}",
-    worst=f"{least.idxmin()[0]} ({least.min():.1%})",
-    spread_chosen=spread("chosen"),
-    spread_matched=spread("matched"),
-    beyond=", ".join(f"{name} ({100 * points:.1f} points)" for name, points in zip(beyond["more"], beyond["difference"], strict=True)) or "none",
-    trends_in_words=", ".join(f"{name} {rho:+.2f}" for name, rho in trends.set_index("model")["rho"].items()),
-    **verdicts,
-    importance=curves,
-    comparisons=compared,
-    trends=trends,
-    narrowing=narrowing,
-)
+al.tables.keep(**section_4_4.words(run, results, curves, compared, trends))
 
 # %% [markdown]
 # On {glue:text}`title`, {glue:text}`network` classifies {glue:text}`before` of fold 1 right, {glue:text}`random` without 12 % random units; of all attributes at 12 %, the most is lost with {glue:text}`worst`.

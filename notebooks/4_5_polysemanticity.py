@@ -18,12 +18,11 @@ clusters: int = 11  # of sentences
 
 # %%
 import andlib as al
-from andlib.pages import section_4_5 as polysemanticity
-from andlib.report.tables import keep, plain
+from andlib.pages import section_4_5, section_4_5_words
 
-run = al.open_run(globals(), clusters=int, tau=int)
-al.figures.style()
-clusters, tau = run.extra["clusters"], run.extra["tau"]
+run = al.open_run(globals())
+made = run.made_by(*run.caption_parts)
+groups = section_4_5.sentence_clusters(run, clusters)  # K-means of all sentences of all descriptions
 
 # %% [markdown]
 # ## What is measured
@@ -39,17 +38,14 @@ clusters, tau = run.extra["clusters"], run.extra["tau"]
 # ## Figure 6
 
 # %% mystnb={"figure": {"name": "uninterpretable", "caption": "Share of uninterpretable units by block, with 95 % intervals over units. The dotted line is chance: every unit's clips drawn at random."}, "image": {"alt": "Line chart: share of uninterpretable units by block, a line for each network with error bars, and a dotted horizontal line at chance"}} tags=["hide-input"]
-rows = polysemanticity.interpretability(run, clusters, tau)
+rows = section_4_5.interpretability(run, clusters, tau)  # for each block, K and tau
 shown = rows[(rows["k"] == run.k) & (rows["tau"] == tau)]
 al.figures.uninterpretable(shown);
 
 # %% tags=["hide-input"]
-origins = run.caption_parts
-shares = shown.pivot(index="model", columns="block", values="share").rename(columns="block {}".format)
-readings = shown.groupby("model")[["share_printed", "chance", "chance_printed"]].mean()
-readings.columns = ["all, Algorithm 1", "chance", "chance, Algorithm 1"]
-table = shares.join(readings).reset_index()
-plain(table, f"Uninterpretable units, K = {run.k}, τ = {tau}, {clusters} clusters", run.made_by(*origins), dict.fromkeys(table.columns[1:], ".1%"))
+shares = section_4_5.wide(shown)
+caption = f"Uninterpretable units, K = {run.k}, τ = {tau}, {clusters} clusters"
+al.tables.plain(shares, caption, made, dict.fromkeys(shares.columns[1:], ".1%"))
 
 # %% [markdown]
 # The text's reading counts clips in a cluster.
@@ -61,65 +57,10 @@ plain(table, f"Uninterpretable units, K = {run.k}, τ = {tau}, {clusters} cluste
 # p permutes which unit is in which block; Holm's correction is over the rows of the table.
 
 # %% tags=["hide-input"]
-tested = polysemanticity.trends(shown)
-order = ["model", "first", "last", "rho", "low", "high", "p", "holm", "verdict"]
-names = {"first": "first block", "last": "last block", "rho": "ρ", "holm": "p (Holm)"}
+tested = section_4_5.trends(shown)
+heads = {"first": "first block", "last": "last block", "rho": "ρ", "holm": "p (Holm)"}
 formats = dict.fromkeys(["first block", "last block"], ".1%") | dict.fromkeys(["ρ", "low", "high"], "+.2f") | dict.fromkeys(["p", "p (Holm)"], ".4f")
-plain(tested[order].rename(columns=names), f"Trend over depth, K = {run.k}, τ = {tau}", run.made_by(*origins), formats)
-
-# %% tags=["remove-cell"]
-found = polysemanticity.sentence_clusters(run, clusters)
-bends = polysemanticity.elbow(run)
-every = polysemanticity.trends(rows)
-deep = polysemanticity.trends(shown[shown["block"] > shown["block"].max() / 2]).set_index("model")["verdict"]
-verdict = tested.set_index("model")["verdict"]
-missing = [name for name in al.MODELS if name not in run.models]
-agree = every[every["model"].isin(run.models)].groupby("model", sort=False)["verdict"].value_counts()
-sizes = [captions for captions, _ in al.paper.numbers()["table8_clusters"]["captions_and_sentences"]]
-
-
-def judged(holds):
-    """A claim's verdict in words."""
-    return f"cannot be tested without {', '.join(missing)}" if missing else "holds" if holds() else "fails"
-
-
-def compared(end, sign):
-    """How many of the blocks lie clearly on one side of chance, by model."""
-    beyond = sign * (shown[f"share_{end}"] - shown["chance"]) > 0
-    return ", ".join(f"{name} {part.sum()} of {len(part)}" for name, part in beyond.groupby(shown["model"], sort=False))
-
-
-keep(
-    sentences=found.times.sum(),
-    distinct=len(found.sentences),
-    encoder=run.profile.encoder,
-    draws=polysemanticity.DRAWS,
-    printed=(shown["share_printed"] * shown["units"]).sum() / shown["units"].sum(),
-    printed_chance=shown["chance_printed"].iloc[0],
-    chance=shown["chance"].iloc[0],
-    below=compared("high", -1),
-    above=compared("low", 1),
-    means=", ".join(f"{name} {share:.1%}" for name, share in shown.groupby("model", sort=False)["share"].mean().items()),
-    surviving=", ".join(tested.loc[tested["holm"] < 0.05, "model"]) or "none",
-    verdicts=", ".join(f"{name} {word}" for name, word in verdict.items()),
-    deep=", ".join(f"{name} {word}" for name, word in deep.items()),
-    largest=max(sizes),
-    largest_4=polysemanticity.chance_by_sizes([max(sizes)], 2000, 5, 4),
-    chance_least=rows["chance"].min(),
-    chance_most=rows["chance"].max(),
-    widest=100 * (every["first"] - every["last"]).abs().max(),
-    starts=polysemanticity.STARTS,
-    claim=judged(lambda: (verdict["ast"], verdict["beats_frozen"], deep["beats_finetuned"]) == ("falls", "flat", "falls")),
-    same=judged(lambda: agree.index.get_level_values("model").is_unique),
-    counted="; ".join(f"{name} " + ", ".join(f"{word} in {n}" for word, n in agree[name].items()) for name in run.models),
-    bend=int(bends.loc[bends["elbow"], "clusters"].iloc[0]),
-    clusters=clusters,
-    dead=int(shown["dead"].sum()),
-    title=run.profile.title,
-    **{f"table8_{t}": polysemanticity.chance_by_sizes(sizes, 2000, 5, t) for t in (3, 4, 5)},
-    shares=rows,
-    trends=every,
-)
+al.tables.plain(tested.drop(columns=["k", "tau"]), f"Trend over depth, K = {run.k}, τ = {tau}", made, formats, heads)
 
 # %% [markdown]
 # On {glue:text}`title`:
@@ -140,9 +81,8 @@ keep(
 al.figures.uninterpretable(rows);
 
 # %% tags=["hide-input"]
-words = every.assign(setting="K = " + every["k"].astype(str) + ", τ = " + every["tau"].astype(str))
-words = words.pivot(index="setting", columns="model", values="verdict").loc[words["setting"].unique()].reset_index()
-plain(words, "Trend over depth for every K and τ", run.made_by(*origins))
+every = section_4_5.trends(rows)
+al.tables.plain(section_4_5.settings(every), "Trend over depth for every K and τ", made)
 
 # %% [markdown]
 # The paper finds the same trends for every $K$ and $\tau$. Here: {glue:text}`counted`. That they are the same for each network {glue:text}`same`.
@@ -160,6 +100,7 @@ plain(words, "Trend over depth for every K and τ", run.made_by(*origins))
 # The paper takes 11 by the elbow method. The elbow here, the point furthest below the line from first to last, is at {glue:text}`bend`; {glue:text}`clusters` are used.
 
 # %% mystnb={"figure": {"name": "elbow", "caption": "The elbow method: how far sentences are from their centres, by number of clusters."}, "image": {"alt": "Falling curve of inertia by number of clusters with the elbow and the number used marked"}} tags=["hide-input"]
+bends = section_4_5.elbow(run)
 al.figures.elbow(bends, clusters);
 
 # %% [markdown]
@@ -168,10 +109,10 @@ al.figures.elbow(bends, clusters);
 # The clusters by size, with the sentences nearest their centres, and the words they use; numbers in brackets are descriptions and sentences, as in the paper.
 
 # %% tags=["hide-input"]
-plain(polysemanticity.cluster_table(found), "Table 8. Clusters of sentences", run.made_by(*origins))
+al.tables.plain(section_4_5.cluster_table(groups), "Table 8. Clusters of sentences", made)
 
 # %% mystnb={"figure": {"name": "cluster-words", "caption": "The words of each cluster, sized by how often they are said, without stop words."}, "image": {"alt": "Word clouds, one for each cluster of sentences"}} tags=["hide-input"]
-al.figures.word_clouds(polysemanticity.cluster_words(found));
+al.figures.word_clouds(section_4_5.cluster_words(groups));
 
 # %% [markdown]
 # ## Figure 14: ten classes
@@ -186,25 +127,11 @@ al.figures.word_clouds(polysemanticity.cluster_words(found));
 # Activations are those of above.
 
 # %% mystnb={"figure": {"name": "uninterpretable-ten", "caption": "Share of uninterpretable units by block, K = 5, probed with the clips of the first ten classes alone, clustered anew. GTZAN where the profile is gtzan, and no music elsewhere."}, "image": {"alt": "Three line charts for tau 3, 4 and 5: share of uninterpretable units by block on a ten-class subset, and chance as a dotted line"}} tags=["hide-input"]
-ten = polysemanticity.interpretability(run, clusters, tau, classes=10)
-ten = ten[ten["k"] == 5]
-al.figures.uninterpretable(ten);
+ten = section_4_5.interpretability(run, clusters, tau, classes=10)
+al.figures.uninterpretable(ten[ten["k"] == 5]);
 
 # %% tags=["remove-cell"]
-classes = len(run.probing_set.classes)
-at_four = {name: part[(part["k"] == 5) & (part["tau"] == 4)] for name, part in (("few", ten), ("all", rows))}
-strict = polysemanticity.trends(ten[ten["tau"] == 5])
-whole = f"This set has {classes} classes: as a whole it is that subset, and what follows repeats Figure 11."
-narrower = f"Of {classes} classes, that is. The networks are those above, not trained on these ten alone as the paper's were."
-keep(
-    subset=narrower if classes > 10 else whole,
-    few=min(10, len(run.probing_set.classes)),
-    few_clips=len(polysemanticity.clips_of(run, 10)),
-    all_clips=len(run.probing_set),
-    strict=", ".join(f"{name} {word}" for name, word in zip(strict["model"], strict["verdict"], strict=True)),
-)
-keep(**{f"chance_{name}": part["chance"].iloc[0] for name, part in at_four.items()})
-keep(**{f"most_{name}": part["share"].max() for name, part in at_four.items()})
+al.tables.keep(**section_4_5_words.words(run, groups, bends, rows, ten))
 
 # %% [markdown]
 # At $\tau = 4$ chance is {glue:text}`chance_few:.1%` with these classes and {glue:text}`chance_all:.1%` with all; the networks' highest share is {glue:text}`most_few:.1%` and {glue:text}`most_all:.1%`.

@@ -10,26 +10,15 @@
 # Where a fault *alone* explains a printed number, the derivation stands below.
 
 # %% tags=["parameters", "hide-input"]
-model: str = "all"  # has no effect here: the matrix holds the paper's three
 profile: str = "mini"  # whose numbers the prose quotes: mini | esc10; the tables show every profile that was measured
-data_dir: str = ""  # folder with the recordings; not needed, the page reads committed results
-captions: str = ""  # has no effect here
-weights: str = ""  # has no effect here
-mode: str = "corrected"  # has no effect here: all are shown
-k: int = 5  # has no effect here
 
 # %%
-import pandas as pd
-
 import andlib as al
-from andlib import profiles, similarity
-from andlib.pages import audit as audit_matrix
-from andlib.pages import section_4_4
-from andlib.report.tables import keep, plain
+from andlib.pages import audit
 
 run = al.open_run(globals())
-matrices = audit_matrix.committed()
-rows = audit_matrix.tidy(matrices)
+matrices = audit.committed()
+rows = audit.tidy(matrices)
 made = " ".join(f"{matrix['made_by']} Seed {matrix['seed']}." for matrix in matrices.values())
 
 # %% [markdown]
@@ -48,7 +37,7 @@ made = " ".join(f"{matrix['made_by']} Seed {matrix['seed']}." for matrix in matr
 # Table 1, Table 5 and Table 8 (networks, prompt, clusters of captions) come before any of these places in the code, and Table 3 needs people.
 
 # %% tags=["hide-input"]
-plain(pd.DataFrame(profiles.FAULTS.items(), columns=["switch", "what the released code does, and where"]), "The switches", "As released: commit 5f370c3.")
+al.tables.plain(audit.switches(), "The switches", "As released: commit 5f370c3.")
 
 # %% [markdown]
 # ## Which switch changes what
@@ -59,11 +48,11 @@ plain(pd.DataFrame(profiles.FAULTS.items(), columns=["switch", "what the release
 # *Not asked*: what could differ is ICL's answer, and the language model was not asked with the summaries that this switch makes.
 
 # %% tags=["hide-input"]
-plain(audit_matrix.overview(rows), "Switches and exhibits", made)
+al.tables.plain(audit.overview(rows), "Switches and exhibits", made)
 
 # %% tags=["hide-input"]
-barred = [(switch, "all" if exhibits == audit_matrix.EXHIBITS else "; ".join(exhibits), "all" if models == al.MODELS else "; ".join(models), why) for switch, exhibits, models, why in audit_matrix.NO_EFFECT]
-plain(pd.DataFrame(barred, columns=["switch", "exhibits", "networks", "no effect here, because"]), "Why a switch has no effect", "andlib.pages.audit.NO_EFFECT; a test compares it with the numbers.")
+noted = "andlib.pages.audit.NO_EFFECT; a test compares it with the numbers."
+al.tables.plain(audit.barred(), "Why a switch has no effect", noted)
 
 # %% [markdown]
 # ## What moves each exhibit most
@@ -71,26 +60,7 @@ plain(pd.DataFrame(barred, columns=["switch", "exhibits", "networks", "no effect
 # The one switch and measure with the largest mean change over the three networks, before and after: AST / BEATs-finetuned / BEATs-frozen, as in every table below.
 
 # %% tags=["hide-input"]
-strategies, attributes = ("random", "TAB", "DB", "OCP"), [name for panel in ("4a", "4b") for name in section_4_4.PANELS[panel]]
-named = [f"{method} {function}" for method in ("TAB", "DB") for function in similarity.FUNCTIONS]
-headlines = {
-    "Tables 2, 7": dict.fromkeys(["ICL 1-shot", "ICL 2-shot", *named], ".0%"),
-    "Table 4": dict.fromkeys([f"{strategy} gap" for strategy in strategies], "+z.2f"),
-    "Table 6": dict.fromkeys(["TAB", "DB", "summary", "open concepts"], ".0%"),
-    "Figs 3, 9": {"mentions": ".0f"},
-    "Fig. 4": dict.fromkeys(attributes, ".1%"),
-    "Fig. 5": {"a unit": ".2f"},
-    "Figs 6, 11–13": {"uninterpretable": ".1%"},
-}
-strongest = audit_matrix.strongest(rows, headlines)
-plain(strongest, "The switch that moves each exhibit most; shares in %", made)
-
-
-# %% tags=["remove-cell"]
-def under(exhibit, formats, what, models=al.MODELS):
-    """An exhibit's table: its measures before, and after each switch that changes one."""
-    return plain(audit_matrix.effects(rows, exhibit, formats, models), f"{exhibit} under each switch: {what}", made)
-
+al.tables.plain(audit.strongest(rows), "The switch that moves each exhibit most; shares in %", made)
 
 # %% [markdown]
 # ## Exhibit by exhibit
@@ -103,7 +73,7 @@ def under(exhibit, formats, what, models=al.MODELS):
 # Top-1 in %.
 
 # %% tags=["hide-input"]
-under("Tables 2, 7", dict.fromkeys(["ICL 1-shot", "TAB best", "DB best", *named[5:]], ".0%"), "top-1, %")
+al.tables.plain(*audit.under(rows, "top-1, %"), made)
 
 # %% [markdown]
 # A fault need not make numbers worse.
@@ -116,10 +86,10 @@ under("Tables 2, 7", dict.fromkeys(["ICL 1-shot", "TAB best", "DB best", *named[
 # Under `ablate_leading_rows` the numbers of units stay, the units do not: TAB's gaps go from {glue:text}`tab_before` to {glue:text}`tab_after`, DB's from {glue:text}`db_before` to {glue:text}`db_after`, OCP's from {glue:text}`ocp_before` to {glue:text}`ocp_after`.
 
 # %% tags=["hide-input"]
-under("Table 4", headlines["Table 4"], "ΔR − ΔA")
+al.tables.plain(*audit.under(rows, "ΔR − ΔA"), made)
 
 # %% tags=["hide-input"]
-under("Table 4", dict.fromkeys([f"{strategy} units" for strategy in strategies], ".0f"), "units silenced a class, mean")
+al.tables.plain(*audit.under(rows, "units silenced a class, mean"), made)
 
 # %% [markdown]
 # ### Table 6: what is said of block units
@@ -127,16 +97,16 @@ under("Table 4", dict.fromkeys([f"{strategy} units" for strategy in strategies],
 # Share of block units, in %, whose first concept by TAB or DB, calibrated summary, or open concepts differ from the corrected ones.
 
 # %% tags=["hide-input"]
-under("Table 6", headlines["Table 6"], "block units described differently, %")
+al.tables.plain(*audit.under(rows, "block units described differently, %"), made)
 
 # %% [markdown]
 # ### Figures 3 and 9: adjectives
 
 # %% tags=["hide-input"]
-under("Figs 3, 9", {"adjectives": ".0f", "mentions": ".0f"}, "different adjectives, and neurons that have them")
+al.tables.plain(*audit.under(rows, "different adjectives, and neurons that have them"), made)
 
 # %% tags=["hide-input"]
-under("Figs 3, 9", {"commonest": ""}, "AST's commonest adjectives, and neurons that have them", ("ast",))
+al.tables.plain(*audit.under(rows, "AST's commonest adjectives, and neurons that have them"), made)
 
 # %% [markdown]
 # ### Figure 4: feature importance
@@ -145,72 +115,25 @@ under("Figs 3, 9", {"commonest": ""}, "AST's commonest adjectives, and neurons t
 # *Spread* is the highest less the lowest of the attributes; *chosen*, which share of the silenced units was chosen for its attribute; *shared*, which share two attributes' sets have in common.
 
 # %% tags=["hide-input"]
-fates = {"spread": ".1%", "chosen": ".0%", "shared": ".0%"}
-under("Fig. 4", dict.fromkeys(dict.fromkeys(attributes), ".1%") | fates, "AST at 10 %, %", ("ast",))
+al.tables.plain(*audit.under(rows, "AST at 10 %, %"), made)
 
 # %% tags=["hide-input"]
-under("Fig. 4", dict.fromkeys(section_4_4.BASIC, ".1%"), "AST without the holders of one basic adjective (4c), %", ("ast",))
+al.tables.plain(*audit.under(rows, "AST without the holders of one basic adjective (4c), %"), made)
 
 # %% [markdown]
 # ### Figure 5: adjectives and depth
 
 # %% tags=["hide-input"]
-under("Fig. 5", {"a unit": ".2f", "rho": "+.2f"}, "adjectives a unit, and Spearman's ρ with depth")
+al.tables.plain(*audit.under(rows, "adjectives a unit, and Spearman's ρ with depth"), made)
 
 # %% [markdown]
 # ### Figures 6 and 11 to 13: polysemanticity
 
 # %% tags=["hide-input"]
-under("Figs 6, 11–13", headlines["Figs 6, 11–13"], "uninterpretable block units, %")
+al.tables.plain(*audit.under(rows, "uninterpretable block units, %"), made)
 
 # %% tags=["remove-cell"]
-soft = {name: al.paper.table7(name).set_index("function").loc["soft_wpmi"] for name in al.MODELS}
-table4 = {name: al.paper.table4(name).set_index("strategy") for name in al.MODELS}
-ours = rows[rows["profile"] == run.profile.name].set_index(["mode", "exhibit", "measure", "model"])["value"]
-
-
-def value(mode, exhibit, measure, spec, models=al.MODELS):
-    """One measure of the page's profile, a value a network, as text."""
-    found = [ours.get((mode, exhibit, measure, name)) for name in models]
-    return " / ".join("not measured" if v is None else format(v, spec).rstrip("%") for v in found)
-
-
-def figure4(measure, spec):
-    """Figure 4's measure for AST, corrected and with the leading rows silenced."""
-    pair = (("before", "corrected"), ("after", "ablate_leading_rows"))
-    return {f"{measure}_{when}": value(mode, "Fig. 4", measure, spec, ("ast",)) for when, mode in pair}
-
-
-keep(
-    switches=len(profiles.FAULTS),
-    measured=", ".join(matrices) or "none",
-    absent=", ".join(name for name in al.PROFILES if name not in matrices) or "none",
-    seconds=", ".join(f"{name} {matrix['seconds']} s" for name, matrix in matrices.items()) or "not measured",
-    title=run.profile.title,
-    icl_before=value("corrected", "Tables 2, 7", "ICL 1-shot", ".0%"),
-    icl_after=value("icl_uncalibrated", "Tables 2, 7", "ICL 1-shot", ".0%"),
-    icl_two=value("corrected", "Tables 2, 7", "ICL 2-shot", ".0%"),
-    icl_two_after=value("icl_uncalibrated", "Tables 2, 7", "ICL 2-shot", ".0%"),
-    softmax_before=value("corrected", "Tables 2, 7", "DB cos", ".0%"),
-    softmax_after=value("db_double_softmax", "Tables 2, 7", "DB cos", ".0%"),
-    **{f"constant_{name}": share for name, share in audit_matrix.constant_answer(run).items()},
-    encoder=run.profile.encoder,
-    soft_printed="; ".join(f"{name} {100 * row['top1']:.0f} / {100 * row['top5']:.0f} / {row['cos']:.2f}" for name, row in soft.items()),
-    soft_before=value("corrected", "Tables 2, 7", "DB soft_wpmi", ".0%"),
-    soft_after=value("db_one_unit_at_a_time", "Tables 2, 7", "DB soft_wpmi", ".0%"),
-    **figure4("chosen", ".0%"),
-    **figure4("shared", ".0%"),
-    **figure4("spread", ".1%"),
-    **{f"{name.lower()}_{when}": value(mode, "Table 4", f"{name} gap", "+z.2f") for name in strategies[1:] for when, mode in (("before", "corrected"), ("after", "ablate_leading_rows"))},
-    random_gap=value("ablate_leading_rows", "Table 4", "random gap", "z.2f"),
-    random_printed=" / ".join(f"{table4[name].loc['random', 'gap']:+z.2f}" for name in al.MODELS),
-    ocp_least=value("corrected", "Table 4", "OCP least", ".0f"),
-    ocp_most=value("corrected", "Table 4", "OCP most", ".0f"),
-    random_units=value("corrected", "Table 4", "random units", ".0f"),
-    ocp_printed=f"{table4['ast'].loc['OCP', 'units']:.0f} units, {table4['ast'].loc['OCP', 'dA']:.2f} and {table4['ast'].loc['OCP', 'dR']:.2f}",
-    **{f"chance_{tau}": share for tau, share in audit_matrix.chance_of_figure6().items()},
-    strongest=strongest,
-)
+al.tables.keep(**audit.words(run, matrices, rows))
 
 # %% [markdown]
 # ## Printed numbers that one fault explains
@@ -228,8 +151,9 @@ keep(
 # TAB and DB give each of $N$ block units three of $M$ concepts, so that a class has $3N/M$ units on average, whatever the method, the network's quality or the data.
 
 # %% tags=["hide-input"]
-averages = [{"model": name, "3N/M": audit_matrix.labels_a_class(name), "TAB, the paper": table4[name].loc["TAB", "units"], "DB, the paper": table4[name].loc["DB", "units"]} for name in al.MODELS]
-plain(pd.DataFrame(averages), "Units a class in Table 4: arithmetic, and as printed", "M = 50; N from the paper.", {"3N/M": ".2f", "TAB, the paper": ".0f", "DB, the paper": ".0f"})
+formats = {"3N/M": ".2f", "TAB, the paper": ".0f", "DB, the paper": ".0f"}
+caption = "Units a class in Table 4: arithmetic, and as printed"
+al.tables.plain(audit.units_a_class(), caption, "M = 50; N from the paper.", formats)
 
 # %% [markdown]
 # ### Table 4: the random arm

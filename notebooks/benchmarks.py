@@ -5,41 +5,15 @@
 # This page holds what `make bench` measured: each thing that this package does, beside a plain way to do the same, in the same run.
 # Seconds differ from machine to machine; their ratio, which is what is asked for, much less.
 
-# %% tags=["parameters", "hide-input"]
-model: str = "all"  # has no effect here
-profile: str = "mini"  # has no effect here
-data_dir: str = ""  # has no effect here
-captions: str = ""  # has no effect here
-weights: str = ""  # has no effect here
-mode: str = "corrected"  # has no effect here
-k: int = 5  # has no effect here
-
-# %% tags=["hide-input"]
-import json
-
-import pandas as pd
-
+# %%
 import andlib as al
-from andlib import paths
-from andlib.errors import InputError
-from andlib.report.tables import keep, plain
+from andlib.pages import benchmarks
 
 run = al.open_run(globals())
-history = paths.root() / "benchmarks/history.jsonl"
-if not history.is_file():
-    raise InputError("benchmarks/history.jsonl is missing: make bench measures and writes it.")
-runs = [json.loads(line) for line in history.read_text(encoding="utf-8").splitlines()]
-rows = pd.DataFrame(
-    [
-        {"group": of["group"], "date": of["date"], "commit": of["commit"], "processor": of["machine"]["processor"], **row}
-        for of in runs
-        for row in of["rows"]
-    ]
-).reindex(columns=["group", "date", "commit", "processor", "what", "seconds", "reference", "against", "asked", "least", "peak_gib", "at_most", "note"])
-rows["ratio"] = rows["reference"] / rows["seconds"]
-latest = rows.groupby("what", sort=False).tail(1).set_index("what").loc[rows["what"].unique()].reset_index()
-last = runs[-1]["machine"]
-made = f"By benchmarks, last on {runs[-1]['date'][:10]}: {last['processor']}, {last['cores']} cores, " + ", ".join(f"{name} {last[name]}" for name in ("torch", "numpy", "scipy")) + "."
+history = benchmarks.history()
+made = benchmarks.made_by(history)
+rows = benchmarks.measurements(history)
+compared, alone = benchmarks.latest(rows)
 
 # %% [markdown]
 # ## What is measured
@@ -52,20 +26,14 @@ made = f"By benchmarks, last on {runs[-1]['date'][:10]}: {last['processor']}, {l
 # ## Against a plain reference
 
 # %% tags=["hide-input"]
-columns = {
-    "what": "what",
-    "ratio": "times as fast",
-    "asked": "asked",
-    "seconds": "ours, s",
-    "reference": "reference, s",
-    "least": "at least, s",
-}
-formats = {"ours, s": ".3g", "reference, s": ".3g", "times as fast": ".2f", "asked": "g", "at least, s": ".3g"}
-compared = latest[latest["reference"].notna()].fillna({"note": "", "against": ""})
-plain(compared[[*columns]].rename(columns=columns), "Ours against a plain reference", made, formats)
+heads = {"ratio": "times as fast", "seconds": "ours, s", "reference": "reference, s", "least": "at least, s"}
+formats = dict.fromkeys(["ours, s", "reference, s", "at least, s"], ".3g") | {"times as fast": ".2f", "asked": "g"}
+shown = compared[["what", "ratio", "asked", "seconds", "reference", "least"]]
+al.tables.plain(shown, "Ours against a plain reference", made, formats, heads)
 
 # %% tags=["hide-input"]
-plain(compared[["what", "against", "note"]].rename(columns={"against": "the reference"}), "What the reference of each is", made)
+shown = compared[["what", "against", "note"]]
+al.tables.plain(shown, "What the reference of each is", made, heads={"against": "the reference"})
 
 # %% [markdown]
 # Of {glue:text}`ratios` ratios that were asked for, {glue:text}`ratios_met` are met; not met: {glue:text}`ratios_missed`.
@@ -73,10 +41,10 @@ plain(compared[["what", "against", "note"]].rename(columns={"against": "the refe
 # ## Seconds and memory
 
 # %% tags=["hide-input"]
-alone = latest[latest["reference"].isna()].fillna({"note": ""})
-columns = {"what": "what", "seconds": "seconds", "at_most": "asked", "peak_gib": "GiB", "note": "note"}
+heads = {"at_most": "asked", "peak_gib": "GiB"}
 formats = {"seconds": ".3g", "asked": "g", "GiB": ".2f"}
-plain(alone[[*columns]].rename(columns=columns), "Seconds, at most how many were asked for, and peak memory", made, formats)
+caption = "Seconds, at most how many were asked for, and peak memory"
+al.tables.plain(alone[["what", "seconds", "at_most", "peak_gib", "note"]], caption, made, formats, heads)
 
 # %% [markdown]
 # Of {glue:text}`times` times that were asked for, {glue:text}`times_met` are met; not met: {glue:text}`times_missed`.
@@ -89,30 +57,12 @@ plain(alone[[*columns]].rename(columns=columns), "Seconds, at most how many were
 # Every run adds to `benchmarks/history.jsonl`.
 
 # %% tags=["hide-input"]
-several = rows[rows["ratio"].notna() & rows.groupby("what")["what"].transform("size").gt(1)].assign(day=lambda frame: frame["date"].str[:16].str.replace("T", " "))
-shown = several[["what", "day", "commit", "seconds", "ratio"]].rename(columns={"day": "date", "seconds": "ours, s", "ratio": "times as fast"})
-plain(shown.sort_values(["what", "date"]), "What was measured more than once", "All lines of benchmarks/history.jsonl.", {"ours, s": ".3g", "times as fast": ".2f"})
+heads, formats = {"seconds": "ours, s", "ratio": "times as fast"}, {"ours, s": ".3g", "times as fast": ".2f"}
+caption, noted = "What was measured more than once", "All lines of benchmarks/history.jsonl."
+al.tables.plain(benchmarks.over_time(rows), caption, noted, formats, heads)
 
 # %% tags=["remove-cell"]
-asked = compared[compared["asked"].notna()]
-slow = asked[asked["ratio"] < asked["asked"]]
-timed = alone[alone["at_most"].notna()]
-late = timed[timed["seconds"] > timed["at_most"]]
-
-
-def told(missed: pd.DataFrame, by: str) -> str:
-    """The rows that miss what was asked, with what was measured; "none"."""
-    return "; ".join(f"{row['what']} ({row[by]:.3g})" for _, row in missed.iterrows()) or "none"
-
-
-keep(
-    ratios=len(asked),
-    ratios_met=len(asked) - len(slow),
-    ratios_missed=told(slow, "ratio"),
-    times=len(timed),
-    times_met=len(timed) - len(late),
-    times_missed=told(late, "seconds"),
-)
+al.tables.keep(**benchmarks.words(compared, alone))
 
 # %% [markdown]
 # ## Try it yourself

@@ -9,23 +9,13 @@
 # %% tags=["parameters", "hide-input"]
 model: str = "all"  # whose rows are shown: all | ast | beats_finetuned | beats_frozen
 profile: str = "mini"  # what is probed and with which models: mini | esc10 | esc50
-data_dir: str = ""  # folder with the recordings; not needed, the page reads committed results
-captions: str = ""  # has no effect here
-weights: str = ""  # has no effect here
-mode: str = "corrected"  # has no effect here
-k: int = 5  # has no effect here
 
 # %%
-import pandas as pd
-
 import andlib as al
 from andlib.pages import better_unlearning
-from andlib.report.tables import keep, plain, side_effects, wider_gaps
 
 run = al.open_run(globals())
-al.figures.style()
-rows = better_unlearning.compared(run)
-rows = rows[rows["model"].isin(run.models)]
+rows = better_unlearning.compared(run)  # computed by `make unlearning`
 made = rows["made_by"].iloc[0]
 
 # %% [markdown]
@@ -35,7 +25,8 @@ made = rows["made_by"].iloc[0]
 # For each class every rule takes **as many units of each layer as OCP does**, so that no rule wins by silencing more, or deeper.
 
 # %% tags=["hide-input"]
-plain(pd.DataFrame(better_unlearning.RULES.items(), columns=["rule", "takes the units with"]), "Who chooses", made)
+rules = [{"rule": rule, "takes the units with": reason} for rule, reason in better_unlearning.RULES.items()]
+al.tables.plain(rules, "Who chooses", made)
 
 # %% [markdown]
 # A chosen unit's output is replaced at every token in one of three ways: by **zero**, as in the paper; by its **mean** over all tokens of the clips of folds 2–5, which leaves the next layer what it is used to; or by what the unit says of **another clip**, of another class, drawn at random from those folds (resample).
@@ -45,41 +36,13 @@ plain(pd.DataFrame(better_unlearning.RULES.items(), columns=["rule", "takes the 
 # *Wider* is by how much a rule's gap exceeds OCP's of the same way, with 95 % and p from the same draws of source recordings for both, p adjusted for all rows and networks (Holm).
 
 # %% tags=["hide-input"]
-wider_gaps(rows, made)
+al.tables.wider_gaps(rows, made)
 
 # %% mystnb={"figure": {"name": "better-unlearning", "caption": "By how much each rule's gap is wider than OCP's with as many units in every layer, for three ways to silence; 95 % intervals. To the right of the line a rule forgets more selectively than the paper's."}, "image": {"alt": "Dot plot with intervals: for every network and rule, the gap less OCP's, for zero, mean and resample"}} tags=["hide-input"]
 al.figures.wider_gaps(rows);
+
 # %% tags=["remove-cell"]
-by = rows.set_index(["model", "rule", "way"])
-
-
-def listed(column, rule, way, spec):
-    """One value by model, as text."""
-    return ", ".join(f"{name} {by.loc[(name, rule, way), column]:{spec}}" for name in run.models)
-
-
-def verdicts(rule):
-    """Of the networks and ways, in how many a rule's gap is wider or narrower than OCP's, after Holm."""
-    ours = rows[rows["rule"] == rule]
-    clear = ours["p_holm"] < 0.05
-    return f"wider in {(clear & (ours['wider'] > 0)).sum()}, narrower in {(clear & (ours['wider'] < 0)).sum()} of {len(ours)}"
-
-
-found = rows[~rows["rule"].isin(["OCP", "labels"])]
-best = found.loc[found.groupby("model", sort=False)["wider"].idxmax()]
-keep(
-    title=run.profile.title,
-    captions_rule=verdicts("captions"),
-    sounds_rule=verdicts("sounds"),
-    labels_rule=verdicts("labels"),
-    random_rule=verdicts("random"),
-    best="; ".join(f"{row.model}: {row.rule}, {row.way} ({row.wider:+.2f})" for row in best.itertuples()),
-    ocp_ways="; ".join(f"{way}: {listed('gap', 'OCP', way, '+.2f')}" for way in better_unlearning.WAYS),
-    forgotten="; ".join(f"{rule}: {listed('forgotten', rule, 'zero', '.0%')}" for rule in better_unlearning.RULES),
-    spill="; ".join(f"{rule}: {listed('spill', rule, 'zero', '+.2f')}" for rule in better_unlearning.RULES),
-    nearest=better_unlearning.NEAREST,
-    better_unlearning=rows.drop(columns="made_by"),
-)
+al.tables.keep(**better_unlearning.words(run, rows))
 
 # %% [markdown]
 # On {glue:text}`title`, compared with OCP's gap over networks and ways to silence:
@@ -97,7 +60,7 @@ keep(
 # *Spill* is the change of the own logits of the {glue:text}`nearest` classes whose names are nearest to the silenced one (by the text encoder), less that of the other classes: negative means that relatives are hurt more. {glue:text}`spill`.
 
 # %% tags=["hide-input"]
-side_effects(rows, made)
+al.tables.side_effects(rows, made)
 
 # %% [markdown]
 # ## How far to trust it

@@ -6,23 +6,15 @@
 # **No verdict is typed**: change a number in `results/` and the verdict follows, or a test says that this page is out of date.
 
 # %% tags=["parameters", "hide-input"]
-model: str = "all"  # has no effect here: a claim names its networks
 profile: str = "mini"  # whose verdicts are counted: mini | esc10 | esc50
-data_dir: str = ""  # folder with the recordings; not needed, the page reads committed results
-captions: str = ""  # has no effect here
-weights: str = ""  # has no effect here
-mode: str = "corrected"  # has no effect here
-k: int = 5  # has no effect here
 
 # %%
 import andlib as al
 from andlib.pages import claims, exhibits
-from andlib.report.tables import keep, plain
 
 run = al.open_run(globals())
-ledger = claims.ledger()
-glance = exhibits.at_a_glance()
-made = "By andlib.{}, from results/<profile>/<page>.json.".format
+results = claims.everywhere()
+ledger = claims.ledger(results)
 
 # %% [markdown]
 # ## How a verdict comes about
@@ -37,34 +29,8 @@ made = "By andlib.{}, from results/<profile>/<page>.json.".format
 # ## The verdicts
 
 # %% tags=["hide-input"]
-cells = ledger["verdict"].mask(ledger["decisive"] == "undecided", f"{claims.FAILS}, undecided")
-cells = cells.replace(claims.UNTESTED, "not tested")
-texts = ledger["where"] + ": " + ledger["claim"]
-shown = ledger.assign(cell=cells, claim=texts).pivot(index=["id", "claim"], columns="profile", values="cell")
-shown = shown.loc[ledger["id"].unique(), ledger["profile"].unique()].reset_index()
-shown = shown[["id", *ledger["profile"].unique(), "claim"]]
-plain(shown, "Each claim of the paper, and whether it holds here", made("claims"))
-
-# %% tags=["remove-cell"]
-counted = ledger[ledger["profile"] == run.profile.name]["verdict"].value_counts()
-kinds = [claims.HOLDS, claims.FAILS, claims.UNTESTED]
-words = {said: int(counted.get(said, 0)) for said in kinds}
-by_profile = ledger.groupby(["profile", "verdict"], sort=False).size().unstack(fill_value=0).reindex(columns=kinds, fill_value=0)
-both = ledger.groupby("id", sort=False)["verdict"]
-keep(
-    claims=ledger["id"].nunique(),
-    title=run.profile.title,
-    holds=words[claims.HOLDS],
-    fails=words[claims.FAILS],
-    untested=words[claims.UNTESTED],
-    undecided=int((ledger[ledger["profile"] == run.profile.name]["decisive"] == "undecided").sum()),
-    counts="; ".join(f"{name}: " + ", ".join(f"{said} {count}" for said, count in row.items()) for name, row in by_profile.iterrows()),
-    everywhere=", ".join(both.nunique().eq(1).index[both.apply(lambda said: set(said) == {claims.HOLDS})]) or "none",
-    ledger=ledger,
-    exhibits=glance,
-    **exhibits.texts(shown, "id"),
-    **exhibits.texts(glance, "exhibit"),
-)
+made = "By andlib.pages.{}, from results/<profile>/<page>/.".format
+al.tables.plain(claims.side_by_side(ledger), "Each claim of the paper, and whether it holds here", made("claims"))
 
 # %% [markdown]
 # On {glue:text}`title`, {glue:text}`holds` claims hold, {glue:text}`fails` fail ({glue:text}`undecided` of them undecided) and {glue:text}`untested` cannot be tested.
@@ -74,13 +40,13 @@ keep(
 # ## The numbers
 
 # %% tags=["hide-input"]
-plain(ledger[["id", "profile", "numbers"]], "What decided each verdict", made("claims"))
+al.tables.plain(ledger[["id", "profile", "numbers"]], "What decided each verdict", made("claims"))
 
 # %% [markdown]
 # ## The rules
 
 # %% tags=["hide-input"]
-plain(ledger.drop_duplicates("id")[["id", "rule"]], "The rule of each claim", "The docstrings of andlib.pages.claims.")
+al.tables.plain(ledger.drop_duplicates("id")[["id", "rule"]], "The rule of each claim", "In code: andlib.pages.rules.")
 
 # %% [markdown]
 # ## Tables and figures
@@ -89,7 +55,11 @@ plain(ledger.drop_duplicates("id")[["id", "rule"]], "The rule of each claim", "T
 # Three values side by side are those of AST, BEATs-finetuned and BEATs-frozen.
 
 # %% tags=["hide-input"]
-plain(glance.drop(columns="page"), "Each table and figure of the paper, by what stands for it", made("exhibits"))
+glance = exhibits.at_a_glance(results)
+al.tables.plain(glance.drop(columns="page"), "Each table and figure of the paper, by what stands for it", made("exhibits"))
+
+# %% tags=["remove-cell"]
+al.tables.keep(**claims.words(run, ledger, glance))
 
 # %% [markdown]
 # ## What differs from the paper, and why
@@ -102,7 +72,7 @@ plain(glance.drop(columns="page"), "Each table and figure of the paper, by what 
 # ## Try it yourself
 #
 # ```python
-# from andlib import claims
+# from andlib.pages import claims
 # claims.judge("t4_ocp_gap", claims.committed("mini"))  # verdict, the part that decided it, numbers
 # ```
 #

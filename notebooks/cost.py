@@ -4,27 +4,14 @@
 # The paper states three costs, all of language models on one NVIDIA RTX A6000 (Appendix A) {cite}`wu2024and`: {glue:text}`paper_captions` hours to caption ESC-50 with SALMONN, and {glue:text}`paper_ast` and {glue:text}`paper_beats` hours to summarise the neurons of AST and of BEATs with Llama-2-chat-13B.
 # Of recording, labelling and silencing units it states none.
 
-# %% tags=["parameters", "hide-input"]
-model: str = "all"  # has no effect here
-profile: str = "mini"  # has no effect here: the rates were measured on mini
-data_dir: str = ""  # has no effect here
-captions: str = ""  # has no effect here
-weights: str = ""  # has no effect here
-mode: str = "corrected"  # has no effect here
-k: int = 5  # has no effect here
-
 # %%
-import pandas as pd
-
 import andlib as al
-from andlib import kept
-from andlib.report.tables import keep, plain
+from andlib.pages import cost
 
 run = al.open_run(globals())
-costs = kept.read("mini", "stage_costs", "python -m benchmarks.cost")
-stages = pd.DataFrame(costs["stages"])
-stages["hours"] = stages["seconds"] * stages["count"] / 3600
-made = f"By benchmarks.cost: processor time of one thread, {costs['machine']['processor']}, torch {costs['machine']['torch']}."
+costs = cost.measured()
+stages = cost.by_stage(costs)
+made = cost.made_by(costs)
 
 # %% [markdown]
 # ## What is measured
@@ -38,10 +25,8 @@ made = f"By benchmarks.cost: processor time of one thread, {costs['machine']['pr
 # {glue:text}`mini_clips` clips of {glue:text}`mini_seconds` s, {glue:text}`mini_units` units of the small AST.
 
 # %% tags=["hide-input"]
-columns = ["stage", "one", "one, ms", "measured", "count", "counted", "minutes"]
-mini = stages[stages["setting"] == "mini"]
-mini = mini.assign(**{"one, ms": 1000 * mini["seconds"], "minutes": 60 * mini["hours"]})
-plain(mini[columns].drop(columns="count"), "Processor time of every stage on mini, one network", made, {"one, ms": ".3g", "minutes": ".2g"})
+formats = {"one, ms": ".3g", "minutes": ".2g"}
+al.tables.plain(cost.on_mini(stages), "Processor time of every stage on mini, one network", made, formats)
 
 # %% [markdown]
 # Without a language model: {glue:text}`mini_total:.1f` minutes.
@@ -53,49 +38,12 @@ plain(mini[columns].drop(columns="count"), "Processor time of every stage on min
 # The rest costs the same for a unit or a text as on mini, and its rate is taken from there.
 
 # %% tags=["hide-input"]
-reported = al.paper.numbers()["cost_reported"]
-graphics = {
-    ("ast", "captions by an audio language model"): reported["captioning_esc50_hours_A6000"],
-    ("beats", "captions by an audio language model"): reported["captioning_esc50_hours_A6000"],
-    ("ast", "summaries by a language model"): reported["summaries_ast_hours_A6000"],
-    ("beats", "summaries by a language model"): reported["summaries_beats_hours_A6000"],
-}
-projected = stages[stages["setting"] != "mini"].copy()
-projected["the paper, GPU hours"] = [graphics.get(key, float("nan")) for key in zip(projected["setting"], projected["stage"], strict=True)]
-projected["seconds for one"] = projected["seconds"]
-projected = projected.rename(columns={"setting": "network", "hours": "CPU hours"})
-shown = projected[["network", "stage", "seconds for one", "counted", "CPU hours", "the paper, GPU hours"]]
-plain(shown, "Projected to ESC-50: seconds for one times the count", made, {"seconds for one": ".2g", "CPU hours": ".2g", "the paper, GPU hours": ".0f"})
+formats = {"seconds for one": ".2g", "CPU hours": ".2g", "the paper, GPU hours": ".0f"}
+caption = "Projected to ESC-50: seconds for one times the count"
+al.tables.plain(cost.projected(stages), caption, made, formats)
 
 # %% tags=["remove-cell"]
-sizes = {size["name"]: size for size in costs["settings"]}
-language = stages["stage"].str.contains("language model")
-spent = stages[~language].groupby("setting")["hours"].sum()
-each = stages.set_index(["setting", "stage"])
-answered = {name: each.loc[(name, "summaries by a language model")] for name in ("ast", "beats")}
-keep(
-    paper_captions=reported["captioning_esc50_hours_A6000"],
-    paper_ast=reported["summaries_ast_hours_A6000"],
-    paper_beats=reported["summaries_beats_hours_A6000"],
-    processor=costs["machine"]["processor"],
-    mini_clips=sizes["mini"]["clips"],
-    mini_seconds=sizes["mini"]["seconds"],
-    mini_units=sizes["mini"]["units"],
-    mini_total=60 * spent["mini"],
-    full_seconds=sizes["ast"]["seconds"],
-    ast_units=sizes["ast"]["units"],
-    beats_units=sizes["beats"]["units"],
-    ast_hours=spent["ast"],
-    beats_hours=spent["beats"],
-    recording=", ".join(f"{name} {each.loc[(name, 'recording activations'), 'hours']:.1f}" for name in ("ast", "beats")),
-    silencing=", ".join(f"{name} {each.loc[(name, 'Table 4: silencing units'), 'hours']:.0f}" for name in ("ast", "beats")),
-    describing=", ".join(f"{name} {spent[name] - each.loc[(name, 'Table 4: silencing units'), 'hours']:.1f}" for name in ("ast", "beats")),
-    disk=", ".join(f"{name} {4 * sizes[name]['clips'] * sizes[name]['units'] / 1e9:.2f}" for name in ("ast", "beats")),
-    questions=answered["ast"]["count"],
-    a_summary_small=answered["ast"]["seconds"],
-    a_summary_paper=3600 * reported["summaries_ast_hours_A6000"] / answered["ast"]["count"],
-    a_caption_paper=3600 * reported["captioning_esc50_hours_A6000"] / sizes["ast"]["clips"],
-)
+al.tables.keep(**cost.words(costs, stages))
 
 # %% [markdown]
 # - **Describing every unit** without a language model: {glue:text}`describing` CPU hours, of which recording is {glue:text}`recording`.

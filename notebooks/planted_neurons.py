@@ -19,15 +19,11 @@ audio_encoder: str = "embedded"  # TAB's encoders: embedded | laion_clap | folde
 llm: str = ""  # ICL's language model: smollm2 | transformers:MODEL | openai:MODEL | vllm:MODEL; empty leaves ICL out
 
 # %%
-import numpy as np
-
 import andlib as al
 from andlib.pages import planted_neurons as planted
-from andlib.report.tables import keep, plain
 
 run = al.open_run(globals())
-origins = run.caption_parts
-al.figures.style()
+made = run.made_by(*run.caption_parts)
 
 # %% [markdown]
 # ## What is planted
@@ -53,18 +49,10 @@ al.figures.style()
 # These words were fixed by meaning before any neuron was planted. That closed methods are given the set of the own kind, too, was added after the joint set had been seen to hide attributes; and graded attributes, planted by degree at first, were made to hold or not, because by degree every seed had chosen the same five clips.
 
 # %% tags=["hide-input"]
-table, said = planted.planted_neurons(run), planted.captioned(run)
-every = planted.judged(table)
-stated = set(said.loc[said["said"] >= 0.5, "truth"])
-clean = every[every["truth"].isin(stated) & (every["noise"] == 0) & (every["concepts"] != "joint")]
-by_function = clean.groupby(["method", "function"], sort=False)["found"].mean()
-best = {method: of.idxmax()[1] for method, of in by_function.groupby("method", sort=False)}
-best |= {"ICL": "1-shot"} if "ICL" in set(every["method"]) else {}
-rows = every[every["function"] == every["method"].map(best)]
-order = [*dict.fromkeys(["class", *(attribute["kind"] for attribute in planted.ATTRIBUTES.values()), *rows["kind"]])]
-rows = rows.sort_values("kind", key=lambda kinds: kinds.map(order.index), kind="stable")
-heads = {"own": " (own)", "joint": " (joint)", "": ""}
-rows = rows.assign(by=rows["method"] + rows["concepts"].map(heads))
+table = planted.planted_neurons(run)  # every planted neuron, described as a network's are
+in_captions = planted.captioned(run)  # how often captions say each truth
+every = planted.judged(table)  # which truths each method finds
+rows = planted.by_best_function(every, in_captions)
 
 # %% [markdown]
 # ## What each method finds
@@ -72,17 +60,11 @@ rows = rows.assign(by=rows["method"] + rows["concepts"].map(heads))
 # Without noise, and in brackets with noise alone. TAB and DB by the similarity function that finds most ({glue:text}`functions`).
 
 # %% tags=["hide-input"]
-found = rows.groupby(["kind", "by", "noise"], sort=False)["found"].mean().unstack("noise")
-cells = (100 * found).map("{:.0f}".format)
-cells = (cells[0.0] + " (" + cells[np.inf] + ")").unstack("by")[list(rows["by"].unique())].loc[rows["kind"].unique()]
-counts = rows[(rows["noise"] == 0) & (rows["by"] == "summary")].groupby("kind").size()
-shown = cells.reset_index()
-shown.insert(1, "neurons", shown["kind"].map(counts))
-plain(shown, "Planted truths found, in %: without noise (by chance)", run.made_by(*origins))
+shares = planted.with_and_without_noise(rows)
+al.tables.plain(shares, "Planted truths found, in %: without noise (by chance)", made)
 
 # %% mystnb={"figure": {"name": "planted", "caption": "Planted truths found against the noise they are planted in, in deviations of the truth; at infinity, chance."}, "image": {"alt": "A panel for each kind of planted neuron: share found by TAB, DB, summary and open concepts, falling with noise to nearly nothing"}} tags=["hide-input"]
-curves = rows[rows["by"] != "calibrated"].groupby(["kind", "by", "noise"], sort=False)["found"].mean().reset_index()
-al.figures.planted(curves.rename(columns={"by": "method"}));
+al.figures.planted(planted.curves(rows));
 
 # %% [markdown]
 # ## By similarity function
@@ -90,12 +72,9 @@ al.figures.planted(curves.rename(columns={"by": "method"}));
 # Without noise: single truths that captions state, from the set of their own kind and from both; both truths of conjunctions and pairs.
 
 # %% tags=["hide-input"]
-groups = {"conjunction": "conjunctions", "polysemantic pair": "pairs"}
-clean = every[(every["noise"] == 0) & every["method"].isin(["TAB", "DB"])]
-clean = clean[clean["truth"].isin(stated) | clean["kind"].isin(groups)].assign(of=lambda t: t["kind"].map(groups).fillna("single") + ", " + t["concepts"])
-functions = clean.groupby(["method", "function", "of"], sort=False)["found"].mean().unstack("of")
-functions = functions[["single, own", "single, joint", "conjunctions, joint", "pairs, own", "pairs, joint"]].reset_index()
-plain(functions, "Planted truths found without noise, by similarity function and concept set", run.made_by(*origins), dict.fromkeys(functions.columns[2:], ".0%"))
+functions = planted.by_function(every, in_captions)
+caption = "Planted truths found without noise, by similarity function and concept set"
+al.tables.plain(functions, caption, made, dict.fromkeys(functions.columns[2:], ".0%"))
 
 # %% [markdown]
 # ## Truths of sound, one by one
@@ -104,73 +83,12 @@ plain(functions, "Planted truths found without noise, by similarity function and
 # *Found by*: in more than half of the layers without noise.
 
 # %% tags=["hide-input"]
-without = rows[(rows["noise"] == 0)].groupby(["truth", "by"], sort=False)["found"].mean()
-finders = {name: ", ".join(by for by, share in of.droplevel(0).items() if share > 0.5) or "none" for name, of in without.groupby("truth", sort=False)}
-sounds = said[said["kind"] != "class"].assign(
-    concept=lambda t: [planted.ATTRIBUTES[name]["concept"] for name in t["truth"]],
-    words=lambda t: [planted.ATTRIBUTES[name]["words"] for name in t["truth"]],
-    by=lambda t: t["truth"].map(finders),
-).sort_values("truth", key=lambda names: names.map(list(planted.ATTRIBUTES).index))
-plain(sounds.rename(columns={"by": "found by"}), "Attributes planted, the words that say them, and who finds them", run.made_by(*origins), dict.fromkeys(["said", "elsewhere"], ".0%"))
+sounds = planted.attributes_found(rows, in_captions)
+caption = "Attributes planted, the words that say them, and who finds them"
+al.tables.plain(sounds, caption, made, dict.fromkeys(["said", "elsewhere"], ".0%"), {"by": "found by"})
 
 # %% tags=["remove-cell"]
-printed = al.paper.numbers()["table3_human_evaluation"]
-rows = rows.assign(stated=rows["truth"].isin(stated))
-at = rows[rows["noise"] == 0]
-
-
-def share(of, by=""):
-    """Shares found by method as text, `TAB (own) 90%, summary 71%`."""
-    means = of.groupby("by", sort=False)["found"].mean()
-    return ", ".join(f"{name} {value:.0%}" for name, value in means.items() if by in name)
-
-
-def last_noise(of, by):
-    """The largest finite noise at which a method finds at least half of what it finds without."""
-    means = of[(of["by"] == by) & ~np.isinf(of["noise"])].groupby("noise")["found"].mean()
-    return f"{by} {max(means.index[means >= means.iloc[0] / 2]):g}"
-
-
-target = at[at["stated"] & ~at["kind"].isin(["conjunction", "polysemantic pair"])]
-means = target.groupby("by", sort=False)["found"].mean()
-nothing = table[np.isinf(table["noise"]) & ~table["dead"]]
-silent = [not (len(adjectives) or len(nouns)) for adjectives, nouns in zip(nothing["adjectives"], nothing["nouns"], strict=True)]
-dead = table[table["dead"]]
-lost = [name for name in said["truth"] if name in stated and finders[name] == "none"]
-singles = rows[rows["stated"] & ~rows["kind"].isin(["conjunction", "polysemantic pair"])]
-keep(
-    paper_sum=printed["SUM"][0],
-    paper_db=printed["DB"][0],
-    paper_tab=printed["TAB"][0],
-    title=run.profile.title,
-    layer=len(table) // (len(planted.NOISES) * planted.SEEDS),
-    seeds=planted.SEEDS,
-    units=len(table),
-    names=50,
-    attributes=len(planted.ATTRIBUTES),
-    functions=", ".join(f"{method} {function}" for method, function in best.items() if function),
-    icl="was asked" if "ICL" in best else "is left out: no language model was asked about planted neurons (`-p llm` asks one)",
-    stated=len(stated),
-    truths=int((said["kind"] != "in no caption").sum()),
-    best_method=means.idxmax(),
-    best_share=means.max(),
-    best_truths=int((target[target["by"] == means.idxmax()].groupby("truth")["found"].mean() > 0.5).sum()),
-    every=share(target),
-    classes=share(target[target["kind"] == "class"]),
-    sounds=share(target[target["kind"] != "class"]),
-    joint=share(target[target["kind"] != "class"], "joint"),
-    unstated=share(at[at["kind"] == "in no caption"]),
-    pairs=share(at[at["kind"] == "polysemantic pair"]),
-    conjunctions=share(at[at["kind"] == "conjunction"]),
-    lost=", ".join(lost) or "none",
-    half=", ".join(last_noise(singles, by) for by in means.index),
-    false=1 - np.mean(silent),
-    dead=len(dead),
-    dead_named=int(sum(any(len(value) for value in unit[5:]) for unit in dead.itertuples(index=False))),
-    planted=shown,
-    by_function=functions,
-    attributes_found=sounds,
-)
+al.tables.keep(**planted.words(run, table, rows, in_captions))
 
 # %% [markdown]
 # ## What this says

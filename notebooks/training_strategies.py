@@ -7,23 +7,15 @@
 # This page holds the architecture still, changes the strategy alone, and trains every network three times.
 
 # %% tags=["parameters", "hide-input"]
-model: str = "all"  # has no effect here: the comparison is between strategies
 profile: str = "mini"  # what is probed and with which models: mini | esc10
-data_dir: str = ""  # folder with the recordings; not needed, the page reads committed results
-captions: str = ""  # has no effect here
-weights: str = ""  # has no effect here
-mode: str = "corrected"  # has no effect here
-k: int = 5  # has no effect here
 
 # %%
 import andlib as al
 from andlib.pages import training_strategies as strategies
-from andlib.report.tables import keep
 
 run = al.open_run(globals())
-al.figures.style()
 rows = strategies.clean_comparison(run)
-made = strategies.provenance(run)
+about = strategies.provenance(run)
 
 # %% [markdown]
 # ## What is measured
@@ -45,36 +37,10 @@ made = strategies.provenance(run)
 
 # %% tags=["hide-input"]
 summary = strategies.over_seeds(rows)
-keep(comparison=rows, summary=summary, seeds=len(made["seeds"]), hours=made["seconds_of_training"] / 3600, title=run.profile.title)
-al.tables.strategies(summary, made["made_by"])
+al.tables.strategies(summary, about["made_by"])
 
 # %% mystnb={"figure": {"name": "strategies", "caption": "Each strategy's three networks (dots), their mean and its 95 % interval by Student's t. With three seeds intervals are wide: two strategies differ for sure only where they are far apart."}, "image": {"alt": "Small panels, one a measure: four strategies on the vertical axis, three dots each with mean and interval"}} tags=["hide-input"]
 al.figures.strategies(rows, summary);
-
-# %% tags=["remove-cell"]
-mean = summary.pivot(index="strategy", columns="measure", values="mean")
-paired = strategies.paired_over_seeds(rows)
-
-
-def difference(measure, one, other):
-    found = paired[(paired["measure"] == measure) & (paired["one"] == one) & (paired["other"] == other)].iloc[0]
-    return f"{found['mean']:+.2f} ({found['low']:+.2f} … {found['high']:+.2f})"
-
-
-keep(
-    pretraining=100 * (mean.loc["beats_frozen", "accuracy"] - mean.loc["beats_untrained", "accuracy"]),
-    start=100 * (mean.loc["beats_finetuned", "accuracy"] - mean.loc["beats_supervised", "accuracy"]),
-    accuracy_order=", ".join(mean["accuracy"].sort_values(ascending=False).index),
-    least=mean["accuracy"].idxmin(),
-    least_accuracy=mean["accuracy"].min(),
-    least_top1=mean.loc[mean["accuracy"].idxmin(), "top1"],
-    least_fold1=mean.loc[mean["accuracy"].idxmin(), "top1_fold1"],
-    best_fold1=mean["top1_fold1"].max(),
-    start_ocp=difference("ocp_excess", "beats_finetuned", "beats_supervised"),
-    start_db=difference("db_excess", "beats_finetuned", "beats_supervised"),
-    frozen_ocp=difference("ocp_excess", "beats_finetuned", "beats_frozen"),
-    frozen_db=difference("db_excess", "beats_finetuned", "beats_frozen"),
-)
 
 # %% [markdown]
 # On {glue:text}`title`, by {glue:text}`seeds` seeds:
@@ -86,7 +52,11 @@ keep(
 # - Against *frozen*, by {glue:text}`frozen_ocp` for OCP and {glue:text}`frozen_db` for DB. Logits of differently trained classifiers have different scales, so a larger gap need not mean more selective units.
 
 # %% tags=["hide-input"]
-al.tables.paired(paired, made["made_by"])
+paired = strategies.paired_over_seeds(rows)
+al.tables.paired(paired, about["made_by"])
+
+# %% tags=["remove-cell"]
+al.tables.keep(**strategies.words(run, summary, paired))
 
 # %% [markdown]
 # ## What differs from the paper, and why

@@ -76,7 +76,7 @@ def test_numpy_alone_recomputes_what_db_calls_each_unit(run, exported):
 
 def test_numpy_alone_recomputes_table_4(run, exported):
     _, _, table = recomputed(exported, "ast")
-    ours = section_4_3.unlearning_table(run, controls=False).set_index("strategy")
+    ours = section_4_3.table4(section_4_3.silenced(run, section_4_3.labelled_units(run))).set_index("strategy")
     assert set(table) == set(ours.index) == {"random", "TAB", "DB", "OCP"}
     for strategy, numbers in table.items():
         np.testing.assert_allclose(numbers, ours.loc[strategy, ["dA", "dR", "gap", "units"]].astype(float), atol=1e-6)

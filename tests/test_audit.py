@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from conftest import tiny_run
 
-from andlib import concepts, kept, paper, paths, stages
+from andlib import concepts, paper, paths, stages
 from andlib.pages import audit as audit_matrix
 from andlib.pages.audit import EXHIBITS, MODES, NO_EFFECT
 from andlib.profiles import FAULTS, MODELS
-from making import audit
+from making import audit, command
 
 
 def test_every_reason_speaks_of_a_switch_an_exhibit_and_a_network_and_none_leaves_a_switch_without_effect():
@@ -29,7 +29,7 @@ def test_what_a_switch_cannot_change_is_equal_in_the_committed_matrix(profile):
         pytest.skip(f"results/{profile} has no audit_matrix.json: make audit PROFILE={profile}")
     rows = audit_matrix.tidy({profile: matrix})
     assert set(rows["mode"]) == set(MODES) and set(rows["exhibit"]) == set(EXHIBITS)
-    reasons = [audit_matrix.reason(*of) for of in zip(rows["mode"], rows["exhibit"], rows["model"], strict=True)]
+    reasons = [audit_matrix.reason(*row) for row in rows[["mode", "exhibit", "model"]].to_numpy()]
     barred = rows[np.array(reasons) != ""]
     moved = barred[barred["changed"] != 0]
     assert len(barred) > 500 and moved.empty, moved
@@ -60,9 +60,9 @@ def test_one_set_for_all_classes_has_no_gap(measured):
 
 
 def test_one_unit_at_a_time_gives_every_unit_the_first_concept(measured):
-    told = measured["tiny"]["modes"]["db_one_unit_at_a_time"]["ast"]["Tables 2, 7"]
-    assert told["DB soft_wpmi"] == pytest.approx(1 / 3, abs=1e-6)  # dog is the first concept, and one of three classes
-    assert told["ICL 1-shot"] is None
+    named = measured["tiny"]["modes"]["db_one_unit_at_a_time"]["ast"]["Tables 2, 7"]
+    assert named["DB soft_wpmi"] == pytest.approx(1 / 3, abs=1e-6)  # dog is the first concept, and one of three classes
+    assert named["ICL 1-shot"] is None
 
 
 def test_table_6_counts_units_of_which_another_thing_is_said(run, cache):
@@ -98,11 +98,11 @@ def test_the_overview_tells_what_changes_from_what_cannot_does_not_and_is_not_kn
         mini=modes | {"first_token": after, "calibration_loop": after},
         esc10=modes | {"first_token": after, "calibration_loop": before},
     )
-    said = audit_matrix.overview(rows).set_index("switch")["Fig. 5"]
-    assert list(said.index) == list(MODES[1:])
-    assert said["first_token"] == "changes" and said["calibration_loop"] == "changes on mini"
-    assert said["db_top_k_only"] == "–" and said["word_lists_by_substring"] == "none seen"
-    assert said["released"] == "not asked" and said["ocp_substring"] == "not measured"
+    cells = audit_matrix.overview(rows).set_index("switch")["Fig. 5"]
+    assert list(cells.index) == list(MODES[1:])
+    assert cells["first_token"] == "changes" and cells["calibration_loop"] == "changes on mini"
+    assert cells["db_top_k_only"] == "–" and cells["word_lists_by_substring"] == "none seen"
+    assert cells["released"] == "not asked" and cells["ocp_substring"] == "not measured"
 
 
 def test_tables_show_values_before_and_after_and_only_switches_that_change_something():
@@ -144,19 +144,18 @@ def test_soft_wpmi_of_one_unit_alone_is_zero_and_explains_the_papers_shares():
 
 
 def test_a_constant_answer_is_right_once_in_fifty(run):
-    told = audit_matrix.constant_answer(run)
+    constant = audit_matrix.constant_answer(run)
     for model in MODELS:
         printed = paper.table7(model).set_index("function").loc["soft_wpmi"]
-        assert printed["top1"] == pytest.approx(told["top1"]) and printed["top5"] == pytest.approx(told["top5"])
+        assert printed["top1"] == pytest.approx(constant["top1"]) and printed["top5"] == pytest.approx(constant["top5"])
     names = stages.embeddings(run, concepts.ESC50, run.profile.encoder)
-    assert told["cos"] == pytest.approx(float((names @ names[0]).mean()), abs=1e-6)
-    assert told["cos_least"] < told["cos_mean"] < told["cos_most"]
+    assert constant["cos"] == pytest.approx(float((names @ names[0]).mean()), abs=1e-6)
+    assert constant["cos_least"] < constant["cos_mean"] < constant["cos_most"]
 
 
 def test_three_labels_a_unit_are_the_papers_average():
-    for model in MODELS:
-        printed = paper.table4(model).set_index("strategy")["units"]
-        assert abs(audit_matrix.labels_a_class(model) - printed["DB"]) < 1 and printed["DB"] == printed["TAB"]
+    for _, row in audit_matrix.units_a_class().set_index("model").loc[list(MODELS)].iterrows():
+        assert abs(row["3N/M"] - row["DB, the paper"]) < 1 and row["DB, the paper"] == row["TAB, the paper"]
 
 
 def test_chance_in_figure_6_follows_from_table_8():
@@ -164,9 +163,20 @@ def test_chance_in_figure_6_follows_from_table_8():
     assert [round(100 * chance[tau], 1) for tau in (3, 4, 5)] == [72.5, 24.8, 3.2]
 
 
+def test_every_table_and_number_of_the_page_is_one_that_is_measured(run):
+    matrices = audit_matrix.committed()
+    rows = audit_matrix.tidy(matrices)
+    for what, (exhibit, formats) in audit_matrix.TABLES.items():
+        assert set(formats) <= set(rows.loc[rows["exhibit"] == exhibit, "measure"]), what
+        assert not audit_matrix.under(rows, what)[0].empty
+    words = audit_matrix.words(run, matrices, rows)
+    assert not [name for name, text in words.items() if "not measured" in str(text)]
+    assert (words["chosen_before"], words["soft_after"].count(" / ")) == ("100", 2)
+
+
 def test_the_command_writes_a_whole_file_or_none(tmp_path, monkeypatch, run):
     monkeypatch.setattr(paths, "results", lambda: tmp_path)
-    monkeypatch.setattr(kept, "open_run", lambda given: run)
+    monkeypatch.setattr(command, "open_run", lambda given: run)
     monkeypatch.setattr("sys.argv", ["audit", "--profile", "mini"])
     monkeypatch.setattr(audit, "measure", lambda run: {"corrected": {}})
     audit.main()

@@ -1,13 +1,14 @@
 """Better unlearning: rules, ways of silencing, and what compares them."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from conftest import tiny_target
 
-from andlib import ablation
+from andlib import ablation, unlearning
 from andlib.ablation import Effects
-from andlib.pages import better_unlearning, section_4_3
+from andlib.pages import better_unlearning
 from andlib.pages.better_unlearning import WAYS
 
 
@@ -15,7 +16,7 @@ def test_every_rule_takes_as_many_units_of_every_layer_as_ocp(run):
     chosen = better_unlearning.choices(run, "ast")
     assert set(chosen) == set(better_unlearning.RULES)
     counts = [{layer: len(i) for layer, i in units.items()} for units in chosen["OCP"]]
-    assert sum(sum(of.values()) for of in counts) > 0
+    assert sum(sum(units.values()) for units in counts) > 0
     for sets in chosen.values():
         assert [{layer: len(np.unique(i)) for layer, i in units.items()} for units in sets] == counts
 
@@ -24,10 +25,10 @@ def test_selectivity_is_d_prime():
     rng = np.random.default_rng(0)
     u, member = rng.normal(size=(40, 3)), np.arange(40)[:, None] % 2 == np.arange(2)
     u[::2, 1] += 5
-    found = better_unlearning.selectivity(u, member)
+    scores = better_unlearning.selectivity(u, member)
     one, other = u[::2, 1], u[1::2, 1]
-    assert found[1, 0] == pytest.approx((one.mean() - other.mean()) / np.sqrt((one.var() + other.var()) / 2))
-    assert found[1, 0] == -found[1, 1] == found.max()
+    assert scores[1, 0] == pytest.approx((one.mean() - other.mean()) / np.sqrt((one.var() + other.var()) / 2))
+    assert scores[1, 0] == -scores[1, 1] == scores.max()
 
 
 def test_a_clip_that_is_its_own_donor_is_left_as_it_is(waves):
@@ -35,8 +36,8 @@ def test_a_clip_that_is_its_own_donor_is_left_as_it_is(waves):
     features = ablation.features_of(target, waves)
     plain = ablation.logits_of(target, features)
     for donors, distance in ((features, 0.0), (features.flip(0), 1e-6)):
-        found = better_unlearning._with(target, torch.cat([features, donors]), len(features), units, None)
-        changed = np.abs(found - plain).max(1)
+        scores = better_unlearning._with(target, torch.cat([features, donors]), len(features), units, None)
+        changed = np.abs(scores - plain).max(1)
         assert changed.max() <= 1e-5 if not distance else changed.min() > distance
     zero = {layer: np.zeros(target.layer(layer).units, np.float32) for layer in units}
     silenced = better_unlearning._with(target, features, len(features), units, zero)
@@ -60,11 +61,10 @@ def test_ablate_puts_in_place_what_it_is_given(waves):
 
 
 def test_every_rule_and_way_has_a_row_beside_ocps(run):
-    found = better_unlearning.effects(run, "ast")
-    rows = better_unlearning.table(found, np.eye(3)).set_index(["rule", "way"])
+    rows = better_unlearning.table(better_unlearning.effects(run, "ast"), np.eye(3)).set_index(["rule", "way"])
     assert list(rows.index) == [(rule, way) for way in WAYS for rule in better_unlearning.RULES]
-    ocp = section_4_3.unlearning_table(run, controls=False).set_index("strategy").loc["OCP"]
-    assert rows.loc[("OCP", "zero"), "gap"] == pytest.approx(ocp["gap"])
+    ocp = unlearning.unlearning(run, "ast", {"OCP": unlearning.strategy_sets(run, "ast")["OCP"]})["OCP"]
+    assert rows.loc[("OCP", "zero"), "gap"] == pytest.approx(unlearning.unlearnt(ocp)["gap"])
     theirs = rows.index.get_level_values("rule") == "OCP"
     assert (rows.loc[theirs, "wider"] == 0).all() and rows.loc[theirs, "p"].isna().all()
     assert rows.loc[~theirs, "p"].between(2 / (better_unlearning.DRAWS + 1), 1).all()
@@ -81,8 +81,8 @@ def test_a_wider_gap_is_told_from_one_that_is_not():
         noise = rng.normal(scale=0.1, size=after.shape)
         return Effects(before, after + noise, labels, np.arange(20).astype(str), np.array([1, 1]))
 
-    found = {("OCP", "zero"): effect(1), ("labels", "zero"): effect(2), ("random", "zero"): effect(1)}
-    rows = better_unlearning.table(found, np.eye(2)).set_index("rule")
+    changed = {("OCP", "zero"): effect(1), ("labels", "zero"): effect(2), ("random", "zero"): effect(1)}
+    rows = better_unlearning.table(changed, np.eye(2)).set_index("rule")
     assert rows.loc["labels", "wider_low"] > 0.8 and rows.loc["labels", "p"] < 0.01
     assert rows.loc["random", "wider_low"] < 0 < rows.loc["random", "wider_high"]
 
@@ -94,3 +94,16 @@ def test_spill_is_what_near_classes_lose_beyond_far_ones():
     changes[0, 1:4] = -3.0
     changes[0, 0] = -9.0  # the class itself counts on neither side
     assert better_unlearning.spill(changes, nearness) == pytest.approx(-0.5)
+
+
+def test_words_count_clear_differences_of_the_runs_networks(run):
+    columns = ["rule", "way", "gap", "wider", "p_holm", "forgotten", "spill"]
+    wider = {"captions": (1.0, 0.01), "sounds": (-1.0, 0.01), "labels": (2.0, 0.5), "random": (0.5, 0.2)}
+    rows = [
+        (rule, way, 1.0, *wider.get(rule, (0.0, np.nan)), 0.5, 0.0) for rule in better_unlearning.RULES for way in WAYS
+    ]
+    said = better_unlearning.words(run, pd.DataFrame(rows, columns=columns).assign(model="ast"))
+    assert said["captions_rule"] == "wider in 3, narrower in 0 of 3"
+    assert said["sounds_rule"] == "wider in 0, narrower in 3 of 3"
+    assert said["labels_rule"] == said["random_rule"] == "wider in 0, narrower in 0 of 3"
+    assert said["best"] == "ast: captions, zero (+1.00)" and said["ocp_ways"].startswith("zero: ast +1.00; mean: ast")

@@ -1,347 +1,43 @@
-"""The ledger of claims: each rule at its edges, without numbers, and against what is committed."""
-
-import json
+"""The ledger of claims: every claim of every profile, by what is committed, and what the prose says of it."""
 
 import pytest
+from conftest import tiny_run
 
-from andlib import paper, paths
-from andlib.pages import claims
-from andlib.pages.claims import FAILS, HOLDS, UNTESTED, judge
-from andlib.profiles import MODELS, PROFILES
+from andlib import kept, paper
+from andlib.pages import claims, exhibits
+from andlib.pages.rules import FAILS, HOLDS, UNTESTED
+from andlib.profiles import PROFILES
 
 
-def said(claim, page, **glued):
-    return judge(claim, {page: glued})[0]
+@pytest.fixture(scope="module")
+def results():
+    return claims.everywhere()
 
 
-def ends(name, value, low, high):
-    return {name: value, f"{name}_low": low, f"{name}_high": high}
-
-
-# Table 2 and Table 7
-
-
-def last_layer(**changed):
-    """Table 2 as the paper prints it, by one function a method; changed: model_method -> (top1, top5, cos)."""
-    return [
-        {"model": model, "method": row["method"], "function": "cos_cubed", "condition": "all clips"}
-        | dict(zip(["top1", "top5", "cos"], changed.get(f"{model}_{row['method']}", tuple(row.iloc[1:])), strict=True))
-        for model in MODELS
-        for _, row in paper.table2(model).iterrows()
-    ]
-
-
-def db_best(**changed):
-    """On intervals 0.1 … 0.3 of every difference, but for what is changed: model_method -> its three intervals."""
-    rows = []
-    for model in MODELS:
-        for other in ("TAB", "ICL"):
-            given = changed.get(f"{model}_{other}", [(0.1, 0.3)] * 3)
-            at = {k: v for n, (a, b) in zip(claims.MEASURED, given, strict=True) for k, v in ends(n, a, a, b).items()}
-            rows.append({"model": model, "compared": f"DB − {other}", **at})
-    return judge("t2_db_best", {"4_1_last_layer": {"intervals": rows}})[:2]
-
-
-def test_db_is_best_where_one_interval_lies_above_zero_and_none_below():
-    assert db_best()[0] == HOLDS
-    assert db_best(ast_TAB=[(0.0, 0.0), (-0.2, 0.2), (0.01, 0.2)])[0] == HOLDS
-    assert db_best(ast_TAB=[(0.0, 0.3), (-0.2, 0.2), (0.0, 0.2)]) == (FAILS, "undecided")
-    assert db_best(ast_TAB=[(0.0, 0.0), (0.0, 0.0), (-1e-7, 1e-7)]) == (FAILS, "fails")  # a tie in all three
-    assert db_best(beats_frozen_ICL=[(0.1, 0.3), (0.1, 0.3), (-0.2, -0.1)]) == (FAILS, "fails")
-
-
-def test_a_method_without_answers_leaves_db_untested_unless_another_beats_it():
-    unknown = [(None, None)] * 3
-    assert db_best(ast_ICL=unknown)[0] == UNTESTED
-    assert db_best(ast_ICL=unknown, ast_TAB=[(-0.2, -0.1)] * 3) == (FAILS, "fails")
-    assert judge("t2_db_best", {"4_1_last_layer": {"last_layer": last_layer()}})[0] == UNTESTED
-
-
-def accuracy(**intervals):
-    return [
-        {"model": m, "clips": "fold 1", "accuracy": (a + b) / 2, "low": a, "high": b} for m, (a, b) in intervals.items()
-    ]
-
-
-def follows(accuracies, **changed):
-    layer = {"last_layer": last_layer(**changed)}
-    return judge("t2_follows_accuracy", {"4_0_target_networks": {"accuracy": accuracies}, "4_1_last_layer": layer})
-
-
-def test_top1_follows_accuracy_where_accuracies_are_apart():
-    apart = accuracy(ast=(0.9, 0.95), beats_finetuned=(0.8, 0.9), beats_frozen=(0.6, 0.79))
-    verdict, _, numbers = follows(apart)
-    assert verdict == HOLDS and "beats_finetuned 85.0%" in numbers and numbers.count("top-1") == 2
-    assert follows(apart, beats_frozen_DB=(0.76, 1.0, 0.8))[0] == FAILS  # as many as BEATs-finetuned
-    assert (
-        follows(apart, ast_DB=(0.7, 1.0, 0.8), beats_frozen_DB=(0.6, 1.0, 0.8))[0] == HOLDS
-    )  # AST, BEATs-finetuned meet
-    verdict, _, reason = follows(accuracy(ast=(0.8, 0.95), beats_finetuned=(0.8, 0.9), beats_frozen=(0.7, 0.8)))
-    assert verdict == UNTESTED and "apart" in reason
-
-
-def best_function(**top1):
-    rows = [
-        {"model": "ast", "method": "DB", "function": name, "condition": "all clips", "top1": a, "top5": 1.0, "cos": 1.0}
-        for name, a in top1.items()
-    ]
-    return said("t7_cubed_best_db", "4_1_last_layer", last_layer=rows)
-
-
-def test_cos_cubed_is_best_where_no_function_is_above_it():
-    rows = paper.table7("ast").assign(model="ast", method="DB", condition="all clips").to_dict("records")
-    assert said("t7_cubed_best_db", "4_1_last_layer", last_layer=rows) == HOLDS
-    assert best_function(cos_cubed=0.9, wpmi=0.9) == HOLDS
-    assert best_function(cos_cubed=0.9, wpmi=0.91) == FAILS
-    assert best_function(wpmi=0.9) == UNTESTED
-    assert best_function(cos_cubed=0.9, wpmi=None) == UNTESTED
-
-
-# Table 3
-
-
-def ratings(step=0.5, count=9):
-    """Three methods, in every measure `step` apart, with intervals of half-width 0.2."""
-    names = ("rating", "cos", "bertscore_minilm")
-    at = {"TAB": 2.0, "DB": 2.5, "SUM": 2.5 + step}
-    return [
-        {"method": m, "ratings": count} | {k: v for n in names for k, v in ends(n, a, a - 0.2, a + 0.2).items()}
-        for m, a in at.items()
-    ]
-
-
-def test_order_of_ratings_needs_intervals_apart_and_ratings():
-    assert said("t3_order", "4_2_human_evaluation", human_evaluation=ratings(0.41)) == HOLDS
-    assert said("t3_order", "4_2_human_evaluation", human_evaluation=ratings(0.39)) == FAILS
-    none = [{key: None if key != "method" else m for key, m in row.items()} | {"ratings": 0} for row in ratings()]
-    assert judge("t3_order", {"4_2_human_evaluation": {"human_evaluation": none}})[2].startswith("No rating")
-
-
-# Table 4, Figure 10
-
-
-def around(name, value):
-    """A value within 0.05 either way, or none."""
-    return (
-        dict.fromkeys((name, f"{name}_low", f"{name}_high"))
-        if value is None
-        else ends(name, value, value - 0.05, value + 0.05)
-    )
-
-
-def unlearning(ocp, best, dA=(-3.0, -2.0, -1.0), strategies=("random", "TAB", "DB")):
-    return [
-        {"model": model, "strategy": name, **around("dA", change), **ends("gap", sum(gap) / 2, *gap)}
-        for model, change in zip(MODELS, dA, strict=True)
-        for name, gap in [("OCP", ocp), *((name, best) for name in strategies)]
-    ]
-
-
-def test_ocps_gap_is_the_largest_only_with_its_whole_interval():
-    assert said("t4_ocp_gap", "4_3_unlearning", unlearning=unlearning((1.01, 2.0), (0.0, 1.0))) == HOLDS
-    assert said("t4_ocp_gap", "4_3_unlearning", unlearning=unlearning((0.99, 2.0), (0.0, 1.0))) == FAILS
-    without = unlearning((1.01, 2.0), (0.0, 1.0), strategies=("random", "DB"))
-    assert said("t4_ocp_gap", "4_3_unlearning", unlearning=without) == UNTESTED
-    without = unlearning((0.0, 0.5), (0.6, 1.0), strategies=("random", "DB"))
-    assert said("t4_ocp_gap", "4_3_unlearning", unlearning=without) == FAILS
-
-
-@pytest.mark.parametrize(
-    ("dA", "verdict"),
-    [
-        ((-3, 2, 1.89), HOLDS),
-        ((-3, 2, 1.91), FAILS),
-        ((-3, 2, -1.89), HOLDS),
-        ((-3, 0.1, -1), FAILS),
-        ((-3, 0.01, 0.0), FAILS),
-        ((-3, None, -1), UNTESTED),
-    ],
-)
-def test_frozen_moves_least_by_size_not_sign(dA, verdict):
-    rows = unlearning((0, 1), (0, 1), dA=dA)
-    assert said("t4_frozen_robust", "4_3_unlearning", unlearning=rows) == verdict
-
-
-def water(*changes, units=3):
-    """Changes of the four classes related to water, beside six others that change by 0 to -0.5 and water drops'."""
-    rows = zip(("water drops", *claims.WATER, *"abcdef"), (-9, *changes, *(-i / 10 for i in range(6))), strict=True)
-    return [{"class": name, "change": change, "units": units} for name, change in rows]
-
-
-def test_classes_with_water_must_rank_below_the_others():
-    assert said("f10_water", "4_3_unlearning", water_drops=water(-0.6, -0.7, -0.8, -0.9)) == HOLDS
-    undecided = judge("f10_water", {"4_3_unlearning": {"water_drops": water(-0.6, -0.7, -0.05, 0.0)}})
-    assert undecided[:2] == (FAILS, "undecided")
-    assert judge("f10_water", {"4_3_unlearning": {"water_drops": water(1, 1, 1, 1)}})[:2] == (FAILS, "fails")
-    assert said("f10_water", "4_3_unlearning", water_drops=water(-0.6, -0.7, -0.8, -0.9, units=0)) == UNTESTED
-    assert "no class" in judge("f10_water", {"4_3_unlearning": {"water_drops": []}})[2]
-
-
-# Figures 4 and 5
-
-
-@pytest.mark.parametrize("claim", ["f4a_adjectives", "f4a_nouns", "f4b_basic", "f4c_single"])
-def test_figure_4_asks_every_comparison_to_clear_its_margin(claim):
-    row = {"claim": claim, "more": "a", "less": "b", "percents": "10", "margin": 0.1, "model": "ast", "difference": 0.2}
-    easy = row | {"margin": -0.02, "low": -0.019, "high": 0.3}
-
-    def judged(low, high, model="ast"):
-        rows = [easy, row | {"low": low, "high": high}]
-        return said(claim, "4_4_feature_importance", comparisons=[r | {"model": model} for r in rows])
-
-    assert judged(0.101, 0.3) == HOLDS
-    assert judged(0.1, 0.3) == FAILS
-    assert judged(None, None) == UNTESTED
-    assert judged(0.101, 0.3, model="beats_frozen") == UNTESTED
-
-
-def depth(ast=-0.01, finetuned=0.01, frozen=0.1, fewer=0.0):
-    """Trends whose deciding ends are given: of AST above, BEATs-finetuned below, frozen furthest from 0."""
-    rho = {"ast": (-0.5, ast), "beats_finetuned": (finetuned, 0.5), "beats_frozen": (-0.05, frozen)}
-    mean = {"ast": (2.0, 3.0), "beats_finetuned": (2.0, 3.0), "beats_frozen": (1.0, 2.0 - fewer)}
-    return [
-        {"model": m, "rho": sum(rho[m]) / 2, "low": rho[m][0], "high": rho[m][1], **ends("mean", 2.0, *mean[m])}
-        for m in MODELS
-    ]
-
-
-@pytest.mark.parametrize(
-    ("changed", "verdict"),
-    [
-        ({"frozen": 0.09, "fewer": 0.1}, HOLDS),
-        ({"frozen": 0.11, "fewer": 0.1}, FAILS),
-        ({"frozen": 0.09, "fewer": -0.1}, FAILS),
-        ({"frozen": 0.09, "fewer": 0.1, "ast": 0.005}, FAILS),
-        ({"frozen": 0.09, "fewer": 0.1, "finetuned": -0.02}, FAILS),
-    ],
-)
-def test_figure_5_asks_all_four_parts(changed, verdict):
-    assert said("f5_ast_narrows", "4_4_feature_importance", trends=depth(**changed)) == verdict
-
-
-def test_figure_5_without_a_network_is_untested():
-    rows = [row for row in depth(frozen=0.09, fewer=0.1) if row["model"] == "ast"]
-    assert said("f5_ast_narrows", "4_4_feature_importance", trends=rows) == UNTESTED
-
-
-# Section 4.5
-
-
-def trend(model, low, high, k=5, tau=4):
-    return {"model": model, "k": k, "tau": tau, "rho": (low + high) / 2, "low": low, "high": high}
-
-
-def blocks(*shares, model="beats_finetuned"):
-    return [
-        {"model": model, "block": i, "units": 500, "k": 5, "tau": 4, **ends("share", share, share - 0.05, share + 0.05)}
-        for i, share in enumerate(shares, 1)
-    ]
-
-
-def concentrates(ast, frozen, *shares):
-    found = [trend("ast", *ast), trend("beats_frozen", *frozen), trend("ast", 0.5, 0.6, tau=5)]
-    return said("f6_ast_concentrates", "4_5_polysemanticity", trends=found, shares=blocks(*shares))
-
-
-def test_figure_6_at_its_edges():
-    falling = (0.1, 0.1, 0.5, 0.2)  # in the deeper half, not over all blocks
-    assert concentrates((-0.2, -0.001), (-0.1, 0.0), *falling) == HOLDS
-    assert concentrates((-0.2, 0.0), (-0.1, 0.0), *falling) == FAILS
-    assert concentrates((-0.2, -0.001), (0.001, 0.1), *falling) == FAILS
-    assert concentrates((-0.2, -0.001), (-0.1, 0.0), 0.9, 0.5, 0.2, 0.2) == FAILS
-    assert concentrates((-0.2, -0.001), (-0.1, 0.0)) == UNTESTED
-
-
-def same(*ast):
-    """The verdict where AST's trends have these intervals, and the others' are flat."""
-    rows = [trend("ast", *pair, tau=i) for i, pair in enumerate(ast)]
-    rows += [trend(model, -0.1, 0.1, tau=i) for model in MODELS[1:] for i in range(2)]
-    return judge("f11_13_same", {"4_5_polysemanticity": {"trends": rows}})
-
-
-def test_trends_are_the_same_only_if_all_fall_rise_or_are_flat():
-    assert same((-0.2, -0.1), (-0.3, -0.001))[0] == HOLDS
-    verdict, decisive, numbers = same((-0.2, -0.1), (-0.3, 0.0))
-    assert (verdict, decisive) == (FAILS, "undecided") and "ast falls in 1, flat in 1: undecided" in numbers
-    assert same((-0.2, -0.1), (0.1, 0.3))[1] == "fails"
-    assert same()[0] == UNTESTED
-
-
-def gtzan(high, title="GTZAN (music)"):
-    shares = [row | {"share_high": high} for row in blocks(0.1, 0.14, model="ast")]
-    found = [trend("ast", -0.2, -0.1, tau=5), trend("beats_frozen", -0.1, 0.1, tau=5)]
-    return said("f14_gtzan", "4_5_polysemanticity", title=title, trends=found, shares=shares)
-
-
-def test_gtzan_is_judged_on_gtzan_alone():
-    assert gtzan(0.199) == HOLDS
-    assert gtzan(0.201) == FAILS
-    assert gtzan(0.1, "ESC-10 (real recordings)") == UNTESTED
-
-
-# Appendix C
-
-
-def acoustics(low=1.0, source_low=1.0, share=(0.5, 0.6), loud_share=(0.61, 0.8), count=9):
-    """Both words, heard and measured; the measured rows always hold."""
-    shared = {"model": "ast", "difference": 5.0, "high": 9.0, "source_high": 9.0, "share": 0.6}
-    return [
-        {
-            "word": word,
-            "descriptions": text,
-            "with": n,
-            "low": a,
-            "source_low": b,
-            **shared,
-            **ends("share", 0.6, *ends_),
-        }
-        for word, ends_ in (("loud", loud_share), ("high-pitched", share))
-        for text, n, a, b in (("file + measured", 99, 1.0, 1.0), ("file", count, low, source_low))
-    ]
-
-
-@pytest.mark.parametrize("claim", ["f8a_loud", "f8b_high_pitched"])
-def test_words_are_judged_by_both_intervals_and_without_what_was_measured(claim):
-    def judged(**changed):
-        return said(claim, "appendix_c_acoustics", acoustics=acoustics(**changed))
-
-    assert judged() == HOLDS
-    assert judged(low=-0.1) == FAILS
-    assert judged(source_low=0.0) == FAILS
-    assert judged(count=0) == UNTESTED
-
-
-def test_high_pitched_must_be_less_marked_than_loud():
-    assert said("f8b_high_pitched", "appendix_c_acoustics", acoustics=acoustics(share=(0.5, 0.62))) == FAILS
-    assert said("f8a_loud", "appendix_c_acoustics", acoustics=acoustics(share=(0.5, 0.62))) == HOLDS
-
-
-def test_a_part_that_fails_decides_though_another_cannot_be_tested():
-    rows = [row for row in acoustics(low=-2.0) if row["word"] == "high-pitched"]
-    verdict, _, numbers = judge("f8b_high_pitched", {"appendix_c_acoustics": {"acoustics": rows}})
-    assert verdict == FAILS and numbers.endswith("cannot be tested.")
-
-
-# The ledger
-
-
-@pytest.mark.parametrize("claim", claims.RULES)
-def test_without_results_every_claim_says_why_it_is_not_tested(claim):
-    verdict, _, reason = judge(claim, {})
-    assert verdict == UNTESTED and reason.endswith(": cannot be tested.")
-
-
-def test_the_ledger_has_every_claim_of_every_profile_with_its_rule():
-    found = claims.ledger(["mini", "esc10"])
-    assert len(found) == 2 * len(paper.numbers()["claims"]) == 34
-    assert found["rule"].str.len().min() > 60
-    assert set(found["verdict"]) <= {HOLDS, FAILS, UNTESTED}
+def test_the_ledger_has_every_claim_of_every_profile_with_its_rule(results):
+    ledger = claims.ledger({"mini": results["mini"], "esc10": {}})
+    assert len(ledger) == 2 * len(paper.numbers()["claims"]) == 34
+    assert ledger["rule"].str.len().min() > 60
+    assert set(ledger["verdict"]) <= {HOLDS, FAILS, UNTESTED}
+    assert set(ledger.loc[ledger["profile"] == "esc10", "verdict"]) == {UNTESTED}
 
 
 @pytest.mark.parametrize("profile", PROFILES)
-def test_the_committed_ledger_is_what_the_committed_numbers_say(profile):
-    page = paths.results() / profile / "claims.json"
-    if not page.exists():
+def test_the_committed_ledger_is_what_the_committed_numbers_say(profile, results):
+    if "claims" not in results.get(profile, {}):
         pytest.skip(f"the page claims is not committed for {profile}")
-    kept = json.loads(page.read_text(encoding="utf-8"))["ledger"]
-    assert kept == claims.ledger().to_dict("records"), f"{page} is out of date: run publish.py results claims again"
+    committed = kept.frame(profile, "claims", "ledger")
+    ours = claims.ledger(results)
+    assert committed.to_dict("records") == ours.to_dict("records"), "out of date: run publish.py results claims again"
+
+
+def test_verdicts_stand_side_by_side_and_the_prose_counts_those_of_the_run(results, cache):
+    ledger = claims.ledger({"esc10": results["esc10"], "mini": {}})
+    ledger.loc[ledger["id"] == "t4_ocp_gap", "verdict"] = HOLDS
+    wide = claims.side_by_side(ledger).set_index("id")
+    assert list(wide.index) == list(ledger["id"].unique()) and list(wide) == ["esc10", "mini", "claim"]
+    assert wide.loc["f14_gtzan", "mini"] == "not tested" and wide.loc["t4_ocp_gap", "esc10"] == HOLDS
+    words = claims.words(tiny_run(cache), ledger, exhibits.at_a_glance(results))
+    assert (words["holds"], words["fails"], words["untested"], words["claims"]) == (1, 0, 16, 17)
+    assert words["everywhere"] == "t4_ocp_gap" and words["t4_ocp_gap_mini"] == HOLDS
+    assert words["counts"].endswith("mini: holds 1, fails 0, cannot be tested here 16")

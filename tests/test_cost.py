@@ -1,19 +1,20 @@
-"""The committed costs of every stage, and that what is projected is a count of the paper's."""
+"""The committed costs of every stage, that what is projected counts the paper's neurons, and what AudioSet takes."""
 
-import json
 import re
 from math import prod
 
 import pytest
 
-from andlib import paths
+from andlib import kept
+from andlib.errors import InputError
+from andlib.pages import cost, scale
 
 SETTINGS = ("mini", "ast", "beats")
 
 
 @pytest.fixture(scope="module")
 def costs():
-    return json.loads((paths.results() / "mini" / "stage_costs.json").read_text(encoding="utf-8"))
+    return cost.measured()
 
 
 def test_every_setting_has_every_stage_once(costs):
@@ -45,3 +46,33 @@ def test_what_was_measured_took_time_and_what_was_not_says_so(costs):
 def test_one_unit_of_what_does_not_depend_on_the_network_costs_the_same_everywhere(costs):
     for stage in {row["stage"] for row in costs["stages"] if row["anywhere"]}:
         assert len({row["seconds"] for row in costs["stages"] if row["stage"] == stage}) == 1
+
+
+def test_costs_that_are_missing_name_the_command_that_measures_them(monkeypatch, tmp_path):
+    monkeypatch.setattr(kept.paths, "results", lambda: tmp_path)
+    with pytest.raises(InputError, match=r"`python -m benchmarks\.cost` computes it"):
+        cost.measured()
+
+
+def test_projected_hours_are_counts_times_seconds_beside_the_papers(costs):
+    stages = cost.by_stage(costs)
+    table = cost.projected(stages).set_index(["network", "stage"])
+    assert table.loc[("beats", "summaries by a language model"), "the paper, GPU hours"] == 10
+    assert table["the paper, GPU hours"].notna().sum() == 4 and len(table) + len(cost.on_mini(stages)) == len(stages)
+    row = stages.set_index(["setting", "stage"]).loc[("ast", "recording activations")]
+    assert table.loc[("ast", "recording activations"), "CPU hours"] == row["seconds"] * row["count"] / 3600
+    words = cost.words(costs, stages)
+    assert words["a_caption_paper"] == 3600 * 40 / 2000 and words["questions"] == 2 * 55_346
+
+
+def test_audioset_takes_hours_by_its_clips_and_keeps_bytes_by_the_units_once_merged(costs):
+    hours, five, ten = scale.hours(costs), scale.disk(costs, 5), scale.disk(costs, 10)
+    assert (hours["hours, 1 core"] / hours["hours, 64 cores"]).tolist() == pytest.approx([64] * len(hours))
+    recorded = hours.set_index(["network", "stage"])["clip, s"]
+    each = cost.by_stage(costs).set_index(["setting", "stage"])["seconds"]
+    assert recorded["ast", "recording activations"] == each["ast", "recording activations"]  # padded to one length
+    assert recorded["beats", "recording activations"] == 2 * each["beats", "recording activations"]
+    merged = five["what"] == "extremes and moments, merged"
+    assert five.loc[merged, "GB"].tolist() == [96 * units / 1e9 for units in (55_346, 46_130)]
+    assert (ten["GB"] > five["GB"]).sum() == 4
+    assert scale.words(costs, hours, five)["full_gb"] == "ast 461, beats 385"

@@ -37,7 +37,7 @@ def commit(run, **changed):
 def test_each_clip_is_heard_by_the_network_that_left_its_fold_out():
     folds = np.array([3, 1, 2, 1])
     by_fold = {fold: np.arange(8.0).reshape(4, 2) + 100 * fold for fold in (1, 2, 3)}
-    assert command.cross_fit(folds, by_fold).tolist() == [[300, 301], [102, 103], [204, 205], [106, 107]]
+    assert cross_fitting.cross_fit(folds, by_fold).tolist() == [[300, 301], [102, 103], [204, 205], [106, 107]]
 
 
 def test_accuracy_is_that_of_the_clips_left_out():
@@ -83,7 +83,7 @@ def test_the_command_trains_what_is_missing_and_commits_what_each_network_says(r
         assert np.abs(kept[~inside] - found[~inside]).max() > 1e-3
     first = (paths.results() / "mini" / "cross_fitting.json").read_bytes()
     monkeypatch.setattr(training, "train", lambda *_: pytest.fail("trained again"))
-    command.main()
+    cross_fitting.main()
     assert (paths.results() / "mini" / "cross_fitting.json").read_bytes() == first
 
 

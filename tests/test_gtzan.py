@@ -8,8 +8,7 @@ import soundfile
 
 from andlib import descriptions, paths, responses
 from andlib.errors import InputError
-from andlib.pages import claims
-from andlib.pages import section_4_5 as polysemanticity
+from andlib.pages import claims, section_4_5
 from andlib.probing import open_folder
 from andlib.run import open_run
 
@@ -55,15 +54,15 @@ def test_descriptions_name_no_sound_that_the_ear_guessed(gtzan):
 
 def test_figure_14_is_drawn_from_ten_classes_or_all_there_are(gtzan):
     run = open_run(gtzan)
-    rows = polysemanticity.interpretability(run, clusters=6)
+    rows = section_4_5.interpretability(run, clusters=6)
     assert set(rows["model"]) == {"ast"} and set(rows["tau"]) == {3, 4, 5} and rows["units"].min() > 0
-    again = polysemanticity.interpretability(run, clusters=6, classes=10)
+    again = section_4_5.interpretability(run, clusters=6, classes=10)
     np.testing.assert_array_equal(rows["share"], again["share"])
 
 
 def test_its_title_is_what_the_claim_on_figure_14_looks_for(gtzan):
-    found = {"title": open_run(gtzan).profile.title}  # of a page without numbers: they are what is missing, not music
-    assert "not GTZAN's music" not in claims.judge("f14_gtzan", {"4_5_polysemanticity": found})[2]
+    page = {"title": open_run(gtzan).profile.title}  # of a page without numbers: they are what is missing, not music
+    assert "not GTZAN's music" not in claims.judge("f14_gtzan", {"4_5_polysemanticity": page})[2]
     assert "not GTZAN's music" in claims.judge("f14_gtzan", {"4_5_polysemanticity": {"title": "ESC-10"}})[2]
 
 

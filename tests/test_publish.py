@@ -225,6 +225,17 @@ def test_an_unknown_page_is_refused_with_the_likely_one(project):
         executing.execute_pages(["onee"], "mini")
 
 
+def test_a_page_is_given_the_parameters_that_it_has(project, monkeypatch):
+    given = {}
+    monkeypatch.setattr(executing, "execute", lambda page, out, parameters, note: given.update({page.stem: parameters}))
+    without = "\n".join(line for line in SOURCE.splitlines() if not line.startswith("profile"))
+    (project / "notebooks/two.py").write_text(without.replace("model, profile", "model"))
+    publish.sync()
+    for page in ("one", "two"):
+        executing._execute_page(page, "esc10", "recordings")
+    assert given == {"one": {"profile": "esc10", "data_dir": "recordings"}, "two": {"data_dir": "recordings"}}
+
+
 def test_a_freshly_executed_page_is_staged_in_place_of_the_committed_one(published):
     (published / "book/publish.py").write_text("")
     staged = publish.stage("mini")

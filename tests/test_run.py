@@ -60,6 +60,13 @@ def test_a_parameter_that_has_no_effect_on_the_page_is_refused():
         open_run({**page, "tua": 4})
 
 
+def test_a_page_without_parameters_refuses_any():
+    page = {"get_ipython": None, "al": pytest}
+    assert open_run(page).profile.name == "mini"
+    with pytest.raises(InputError, match="'k' is unknown to this page"):
+        open_run(page | {"k": 10})
+
+
 def test_what_a_notebook_holds_is_no_parameter():
     open_run({"In": [], "get_ipython": print, "al": sys, "keep": open_run, "_": 3, "__name__": "x"})
 

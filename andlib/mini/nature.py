@@ -1,6 +1,7 @@
 """Recipes of nature and people: animals, weather, water and fire, voices, hands and feet.
 
-A recipe makes two seconds of the ESC-50 class whose name it bears, from two generators (see `physics.Sound`).
+A recipe makes two seconds of the ESC-50 class whose name it bears, from two generators (see `physics.Sound`). Every
+function here is one.
 """
 
 import numpy as np
@@ -207,23 +208,3 @@ def footsteps(source, take):
         scuff = 0.3 * noise(take, 0.12, 0) * swell(0.12, 0.03, 0.08)
         steps.append(place([heel, hard * scuff], [0, roll])[:8000] * take.uniform(0.7, 1))
     return Sound(place(steps, onsets), onsets=onsets)
-
-
-RECIPES = (
-    dog,
-    rooster,
-    frog,
-    cat,
-    insects,
-    crickets,
-    chirping_birds,
-    rain,
-    sea_waves,
-    crackling_fire,
-    water_drops,
-    wind,
-    thunderstorm,
-    crying_baby,
-    clapping,
-    footsteps,
-)

@@ -18,8 +18,8 @@ from andlib.mini.physics import LENGTH, RATE, SECONDS, Sound, noise, shape, time
 from andlib.records import Clip, ProbingSet
 
 RECIPE_VERSION = 1  # part of every fingerprint: raise it when any sample changes
-RECIPES = {make.__name__.replace("_", " "): make for make in nature.RECIPES + things.RECIPES}
-CLASSES = tuple(name for name in ESC50 if name in RECIPES)
+RECIPES = {name.replace("_", " "): value for room in (nature, things) for name, value in vars(room).items()}
+CLASSES = tuple(name for name in ESC50 if name in RECIPES)  # what the two modules import bears no class's name
 LICENCE = "The sounds are synthesised by andlib from physical recipes and are in the public domain (CC0 1.0)."
 
 # Pairs that share their band statistics or their physics; only timing, contour or detail tells them apart.

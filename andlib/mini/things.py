@@ -28,14 +28,10 @@ from andlib.mini.physics import (
 def door_wood_knock(source, take):
     wood = log_uniform(source, 180, 500) * np.array([1, 1.6, 2.4, 3.7])
     onsets = bout(take, take.integers(3, 7), source.uniform(0.13, 0.28), 0.2)
-    knocks = [
-        (
-            modes(0.2, wood, source.uniform(0.015, 0.03), [1, 0.8, 0.5, 0.3])
-            + 0.3 * noise(take, 0.2) * fading(0.2, 0.003)
-        )
-        * take.uniform(0.6, 1)
-        for _ in onsets
-    ]
+    knocks = []
+    for _ in onsets:
+        panel = modes(0.2, wood, source.uniform(0.015, 0.03), [1, 0.8, 0.5, 0.3])
+        knocks.append((panel + 0.3 * noise(take, 0.2) * fading(0.2, 0.003)) * take.uniform(0.6, 1))
     return Sound(place(knocks, onsets), onsets=onsets)
 
 
@@ -141,19 +137,3 @@ def church_bells(source, take):
     scale = [1, bells if bells > 1.1 else 1.125]
     rings = [modes(2.0, strike * scale[i % 2] * partials, decays, 1 / (0.5 + partials)) for i in range(len(onsets))]
     return Sound(place(rings, onsets), strike, onsets)
-
-
-RECIPES = (
-    door_wood_knock,
-    mouse_click,
-    keyboard_typing,
-    clock_alarm,
-    clock_tick,
-    glass_breaking,
-    helicopter,
-    chainsaw,
-    siren,
-    car_horn,
-    engine,
-    church_bells,
-)

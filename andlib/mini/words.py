@@ -28,7 +28,8 @@ def salient_words(m: Measurements) -> dict[str, str]:
     words = {
         "level": outside(m.level, QUIET, LOUD, "quiet", "loud"),
         "pitch": "" if m.pitch is None else outside(m.pitch, LOW_PITCH, HIGH_PITCH, "low-pitched", "high-pitched"),
-        "brightness": brightness_word(m),
+        # a low tone lacks treble without being muffled
+        "brightness": outside(m.centroid, 0.0 if m.periodicity >= TONAL else MUFFLED, BRIGHT, "muffled", "bright"),
         "texture": texture_word(m),
         "repetition": repetition_word(m),
         "steadiness": steadiness_word(m),
@@ -43,12 +44,6 @@ def salient_words(m: Measurements) -> dict[str, str]:
 def outside(value: float, low: float, high: float, below: str, above: str) -> str:
     """`below` or `above` where the value leaves the unremarkable middle, else an empty string."""
     return below if value <= low else above if value >= high else ""
-
-
-def brightness_word(m: Measurements) -> str:
-    """Which of "bright" and "muffled" the spectral centroid calls for; "" between them."""
-    tone = m.periodicity >= TONAL  # a low tone lacks treble without being muffled
-    return outside(m.centroid, 0.0 if tone else MUFFLED, BRIGHT, "muffled", "bright")
 
 
 def steadiness_word(m: Measurements) -> str:

@@ -40,20 +40,15 @@ def network(untrained_seed: int | None = None) -> nn.Module:
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(untrained_seed or 0)
-        module = _architecture()
+        parts: list[tuple[str, nn.Module]] = [("one_channel", nn.Unflatten(1, (1, -1)))]
+        for number, (before, width) in enumerate(zip((1, *WIDTHS), WIDTHS, strict=False), 1):
+            parts += [(f"block{number}", _block(before, width)), (f"pool{number}", nn.MaxPool2d(2))]
+    parts[-1] = ("embedding", nn.AdaptiveAvgPool2d((None, 1)))
+    parts.append(("maximum", nn.Sequential(nn.AdaptiveMaxPool2d(1), nn.Flatten())))
+    module = nn.Sequential(OrderedDict(parts))
     if untrained_seed is None:
         module.load_state_dict(_weights(checkpoint()))
     return module.eval().to(memory_format=torch.channels_last)  # a fifth faster on a CPU
-
-
-def _architecture() -> nn.Module:
-    parts: list[tuple[str, nn.Module]] = [("one_channel", nn.Unflatten(1, (1, -1)))]
-    for number, (before, width) in enumerate(zip((1, *WIDTHS), WIDTHS, strict=False), 1):
-        parts.append((f"block{number}", _block(before, width)))
-        parts.append((f"pool{number}", nn.MaxPool2d(2)))
-    parts[-1] = ("embedding", nn.AdaptiveAvgPool2d((None, 1)))
-    parts.append(("maximum", nn.Sequential(nn.AdaptiveMaxPool2d(1), nn.Flatten())))
-    return nn.Sequential(OrderedDict(parts))
 
 
 def _block(before: int, width: int) -> nn.Module:
@@ -73,13 +68,11 @@ def checkpoint() -> Path:
 
 
 def _weights(path: Path) -> dict[str, Tensor]:
-    """The embedding network's weights under this module's names, from a file that must be the known one."""
     digest = file_digest(path)
     if digest != SHA256:
-        raise InputError(
-            f"{path} is not the checkpoint of aisfx 0.1.2 (its sha256 begins {digest[:12]}, expected {SHA256[:12]}). "
-            "Install the package again: pip install --no-deps --force-reinstall aisfx==0.1.2"
-        )
+        other = f"{path} is not the checkpoint of aisfx 0.1.2 (its sha256 begins {digest[:12]}, expected {SHA256[:12]})"
+        install = "Install the package again: pip install --no-deps --force-reinstall aisfx==0.1.2"
+        raise InputError(f"{other}. {install}")
     tensors, prefix = read_checkpoint(path), "embedding_net.conv_"
     return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
 
@@ -87,8 +80,7 @@ def _weights(path: Path) -> dict[str, Tensor]:
 def read_checkpoint(path: Path) -> dict[str, Tensor]:
     """Tensors by name from the package's kind of checkpoint, without running its pickle.
 
-    Beside tensors it holds whole numbers that NumPy pickled: their two types are allowed, nothing else.
-    Raises InputError if the file holds anything else.
+    NumPy's whole numbers, which it holds beside tensors, are allowed too; raises InputError for anything else.
     """
     one = np.int64(0)
     allowed = [(one.__reduce__()[0], "numpy.core.multiarray.scalar"), np.dtype, type(one.dtype)]
@@ -96,9 +88,8 @@ def read_checkpoint(path: Path) -> dict[str, Tensor]:
         with torch.serialization.safe_globals(allowed):
             tensors, _ = torch.load(path, map_location="cpu", weights_only=True)
     except Exception:  # torch raises whatever the damage provokes, and advises to run the pickle
-        raise InputError(
-            f"{path} is no checkpoint of weights alone, so it was not read. Install aisfx again."
-        ) from None
+        unread = f"{path} is no checkpoint of weights alone, so it was not read. Install aisfx again."
+        raise InputError(unread) from None
     return tensors
 
 
@@ -120,7 +111,6 @@ def log_mel(waveforms: Float[Tensor, "_ samples"]) -> Float[Tensor, "_ frames me
 @lru_cache
 def _filter_bank() -> np.ndarray:
     """Triangles on HTK's mel scale up to half the sampling rate, each with weights that sum to 1; float32."""
-    nyquist = SAMPLE_RATE / 2
-    points = mel(np.linspace(0, nyquist, FRAME // 2 + 1))
-    bank = triangles(points, np.linspace(0, mel(nyquist), MELS + 2))
+    points = mel(np.linspace(0, SAMPLE_RATE / 2, FRAME // 2 + 1))
+    bank = triangles(points, np.linspace(0, mel(SAMPLE_RATE / 2), MELS + 2))
     return (bank / bank.sum(0)).astype(np.float32)

@@ -70,15 +70,12 @@ class Block(nn.Module):
 
 
 class Encoder(nn.Module):
-    """Position convolution and the blocks."""
-
     def __init__(self, config: "Config"):
         super().__init__()
         self.config = config
-        self.pos_conv = nn.Sequential(
-            PositionConvolution(config.encoder_embed_dim, config.conv_pos, config.conv_pos_groups)
-        )
-        self.layer_norm = nn.LayerNorm(config.encoder_embed_dim)
+        width = config.encoder_embed_dim
+        self.pos_conv = nn.Sequential(PositionConvolution(width, config.conv_pos, config.conv_pos_groups))
+        self.layer_norm = nn.LayerNorm(width)
         self.layers = nn.ModuleList(Block(config, first=i == 0) for i in range(config.encoder_layers))
 
     def forward(self, x: Tensor) -> Tensor:
@@ -89,7 +86,6 @@ class Encoder(nn.Module):
         return self.layer_norm(x + self.pos_conv(x))
 
     def blocks(self, x: Tensor, position: Int[Tensor, "tokens"]) -> Tensor:
-        """All blocks in turn, on tokens at those positions of the sequence."""
         distance = bucket(position - position[:, None], self.config.num_buckets, self.config.max_distance)
         bias = self.layers[0].self_attn.relative_attention_bias(distance).permute(2, 0, 1)
         for layer in self.layers:
@@ -100,8 +96,7 @@ class Encoder(nn.Module):
 def bucket(distance: Int[Tensor, "queries keys"], buckets: int, farthest: int) -> Int[Tensor, "queries keys"]:
     """Which entry of the table of relative positions serves key j minus query i: half of them for j > i; in each half
     exact for near tokens, logarithmic for others, the last for all beyond `farthest`."""
-    half = buckets // 2
-    exact = half // 2
+    half, exact = buckets // 2, buckets // 4
     size = distance.abs()
     ratio = size.clamp_min(1).float().div(exact).log() / torch.tensor(farthest / exact).log()
     far = (exact + (ratio * (half - exact)).long()).clamp_max(half - 1)

@@ -34,9 +34,8 @@ def load_beats(
     """BEATs as a target: units of each block's fc1 and fc2, and the classifier's, means over tokens.
 
     location: as for `read_checkpoint`. classes: names of the outputs, for checkpoints that do not hold them.
-    untrained_seed: if given, the same architecture with random weights (a control).
-    Raises InputError where the checkpoint does not fit, or `classes` does not fit its classifier; for a folder, whose
-    configuration says all that a target declares, weights are read and checked when the network is first used.
+    untrained_seed: if given, random weights instead (a control).
+    Raises InputError where the checkpoint or `classes` does not fit; a folder's weights are read at their first use.
     """
     path = paths.named(location)
     read = lru_cache(lambda: read_checkpoint(path))
@@ -58,9 +57,8 @@ def load_beats(
             network.load_state_dict(tensors)
         return network
 
-    weights = f"untrained{untrained_seed}"
-    if untrained_seed is None:
-        weights = file_digest(path / WEIGHTS if path.is_dir() else path)
+    file = path / WEIGHTS if path.is_dir() else path
+    weights = file_digest(file) if untrained_seed is None else f"untrained{untrained_seed}"
     return Target(
         name=name,
         layers=layers(config, outputs),
@@ -90,16 +88,12 @@ def layers(config: Config, outputs: int) -> tuple[Layer, ...]:
     """The layers whose outputs are units: fc1 and fc2 of every block and, if there are outputs, the classifier."""
     width = {"fc1": config.encoder_ffn_embed_dim, "fc2": config.encoder_embed_dim}
     prefix = "beats." if outputs else ""
-    blocks = [
-        Layer(f"block{i}.{name}", f"{prefix}encoder.layers.{i}.{name}", width[name], "mean")
-        for i in range(config.encoder_layers)
-        for name in width
-    ]
+    places = [(i, name) for i in range(config.encoder_layers) for name in width]
+    blocks = (Layer(f"block{i}.{n}", f"{prefix}encoder.layers.{i}.{n}", width[n], "mean") for i, n in places)
     return (*blocks, *([Layer("classifier", "fc", outputs, "mean")] if outputs else []))
 
 
 def main() -> None:
-    """The command line; see the module's docstring."""
     parser = argparse.ArgumentParser(description="Turns a BEATs checkpoint into a folder that andlib loads.")
     parser.add_argument("checkpoint", type=Path)
     parser.add_argument("folder", type=Path)

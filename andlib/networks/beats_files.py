@@ -37,22 +37,15 @@ class Config:
 
 
 # settings of a checkpoint that would need another network, and the only value this one has
-FIXED = {
-    "conv_bias": False,
-    "layer_norm_first": False,
-    "deep_norm": True,
-    "relative_position_embedding": True,
-    "gru_rel_pos": True,
-    "activation_fn": "gelu",
-}
+FIXED = {"conv_bias": False, "layer_norm_first": False, "deep_norm": True, "activation_fn": "gelu"}
+FIXED |= {"relative_position_embedding": True, "gru_rel_pos": True}
 
 
 def read_checkpoint(path: Path) -> tuple[Config, dict[str, "Tensor"], tuple[str, ...]]:
     """Configuration, weights under the names of `Classifier`, and class names (where known) of a checkpoint.
 
     path: a folder with config.json and model.safetensors; a safetensors file whose metadata holds `config`; or a torch
-    checkpoint, {"cfg", "model"} or weights alone, which is read without running any code in it. A pre-trained network
-    without classifier gives none of `fc.*`.
+    checkpoint, {"cfg", "model"} or weights alone. Without a classifier there is none of `fc.*`.
     Raises InputError for anything else, and where weights are missing, extra, mis-shaped or not finite.
     """
     path = paths.named(path)
@@ -108,9 +101,8 @@ def _read_file(path: Path) -> tuple[dict, dict[str, "Tensor"]]:
     except Exception as error:  # torch raises whatever the damage provokes
         code = isinstance(error, pickle.UnpicklingError)
         reason = "holds objects that only running its code could make" if code else "cannot be read"
-        raise InputError(
-            f"{path} {reason}, so it is refused. Expected a torch checkpoint of tensors; fetch the file anew."
-        ) from None
+        remedy = "Expected a torch checkpoint of tensors; fetch the file anew."
+        raise InputError(f"{path} {reason}, so it is refused. {remedy}") from None
     both = isinstance(content, dict) and {"cfg", "model"} <= content.keys()
     settings, weights = (content["cfg"], content["model"]) if both else ({}, content)
     if not isinstance(settings, dict) or not isinstance(weights, dict):
@@ -133,7 +125,6 @@ def _opened(path: Path, framework: str) -> Iterator[Any]:
 
 
 def _named(weights: Mapping[str, "Tensor"], path: Path) -> dict[str, "Tensor"]:
-    """Weights under the names of `beats.Classifier` or `beats.BEATs`, whatever form the checkpoint has."""
     import torch
 
     for name, value in weights.items():
@@ -165,7 +156,6 @@ def _renamed(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _check(weights: dict[str, "Tensor"], config: Config, path: Path) -> None:
-    """Raises InputError, naming the first of them, where weights do not fit the network."""
     import torch
 
     from andlib.networks.beats import make
@@ -173,11 +163,12 @@ def _check(weights: dict[str, "Tensor"], config: Config, path: Path) -> None:
     shapes = shapes_of(weights)
     with torch.device("meta"):
         expected = shapes_of(make(config, outputs_of(shapes)).state_dict())
+    other = [(name, shape) for name, shape in expected.items() if shapes.get(name, shape) != shape]
     faults = {
         "lacks": [name for name in expected if name not in shapes],
         "has weights that BEATs has not:": [name for name in shapes if name not in expected],
         "has other shapes than its configuration says:": [
-            f"{name} {shapes[name]} for {shape}" for name, shape in expected.items() if shapes.get(name, shape) != shape
+            f"{name} {shapes[name]} for {shape}" for name, shape in other
         ],
         "has values that are not finite in": [name for name, value in weights.items() if not value.isfinite().all()],
     }
@@ -188,9 +179,8 @@ def _check(weights: dict[str, "Tensor"], config: Config, path: Path) -> None:
 
 
 def config_from(settings: Mapping, shapes: Mapping[str, tuple[int, ...]], path: Path) -> Config:
-    """The sizes of a checkpoint, read off the shapes of its weights; its settings alone tell the farthest distance.
+    """The sizes of a checkpoint, read off its weights, so that none exceeds them; its settings tell the distance alone.
 
-    So what a configuration asks for is never more than its weights hold.
     Raises InputError if the settings describe another architecture or other sizes, or no network has such sizes.
     """
     if wrong := _unlike(settings, FIXED):
@@ -202,11 +192,8 @@ def config_from(settings: Mapping, shapes: Mapping[str, tuple[int, ...]], path: 
     width, exact = config.encoder_embed_dim, config.num_buckets // 4
     parts = (config.encoder_attention_heads, config.conv_pos_groups)
     sizes = (*asdict(config).values(), max(outputs_of(shapes), 1))
-    if (
-        not all(type(size) is int and 0 < size <= LARGEST for size in sizes)
-        or any(width % part for part in parts)
-        or not 0 < exact < config.max_distance
-    ):
+    known = all(type(size) is int and 0 < size <= LARGEST for size in sizes)
+    if not known or any(width % part for part in parts) or not 0 < exact < config.max_distance:
         raise InputError(
             f"{path} has sizes of no BEATs network. They are whole numbers from 1 to {LARGEST:,}; the width is a "
             "multiple of the heads and of the groups, and the farthest distance is more than a quarter of the buckets."
@@ -215,13 +202,11 @@ def config_from(settings: Mapping, shapes: Mapping[str, tuple[int, ...]], path: 
 
 
 def _unlike(settings: Mapping, expected: Mapping) -> dict:
-    """Those of the expected values that the settings state otherwise."""
     plain = {name: settings[name] for name in expected if isinstance(settings.get(name), int | float | str)}
     return {n: value for n, value in expected.items() if n in settings and (n not in plain or plain[n] != value)}
 
 
 def _sizes(shapes: Mapping[str, tuple[int, ...]], path: Path) -> dict[str, int]:
-    """Sizes that the shapes of weights tell: all but the farthest distance of relative positions."""
     shapes = {name.removeprefix("beats."): shape for name, shape in shapes.items()}
     where = {  # size -> a weight that has it, and the axis
         "input_patch_size": ("patch_embedding.weight", 2),
@@ -259,5 +244,4 @@ def save(
     write_atomically(folder / WEIGHTS, lambda path: save_file(weights, path))
     outputs = outputs_of(shapes_of(weights))
     settings = {"model_type": "beats", **asdict(config), "outputs": outputs, "classes": list(classes)}
-    text = json.dumps(settings, indent=1) + "\n"
-    write_atomically(folder / "config.json", lambda path: path.write_text(text))
+    write_atomically(folder / "config.json", lambda path: path.write_text(json.dumps(settings, indent=1) + "\n"))

@@ -63,10 +63,8 @@ def load_target(
 def _target(folder: Path, name: str, seconds: float | None, classes: tuple[str, ...], seed: int | None) -> Target:
     config, own = _json(folder / CONFIG), _settings(folder)
     if not isinstance(config.get("model_type"), str) or config["model_type"] not in FAMILIES:
-        raise InputError(
-            f"{folder} holds a {config.get('model_type')!r} network; known are {', '.join([*FAMILIES, 'beats'])}. "
-            "Load it with its own package and give it to andlib.wrap."
-        )
+        known = f"{folder} holds a {config.get('model_type')!r} network; known are {', '.join([*FAMILIES, 'beats'])}"
+        raise InputError(f"{known}. Load it with its own package and give it to andlib.wrap.")
     family = FAMILIES[config["model_type"]]
     audio = config.get("audio_config", config)
     settings = {"sampling_rate": 16_000, **family.defaults(audio), **own}
@@ -134,8 +132,7 @@ def _classes(folder: Path, config: dict, given: tuple[str, ...]) -> tuple[str, .
 
 
 def _features(family: Family, settings: dict, config: dict) -> "Callable[[Tensor], Tensor]":
-    """Waveforms to the network's input, by transformers' own code except where that needs torchaudio (AST)."""
-    if not family.extractor:
+    if not family.extractor:  # transformers' own code for AST needs torchaudio
         scale = settings if settings.get("do_normalize", True) else {"mean": 0.0, "std": 0.5}
         return lambda waves: ast_features(waves, config["max_length"], scale.get("mean"), scale.get("std"))
 
@@ -188,10 +185,9 @@ def _folder(location: str | Path) -> Path:
             folder = Path(snapshot_download(str(location), allow_patterns=[CONFIG, WEIGHTS, *SETTINGS]))
     for name in (CONFIG, WEIGHTS):
         if not (folder / name).is_file():
-            raise InputError(
-                f"{folder} lacks {name}; expected a folder made by save_pretrained. Pickles (pytorch_model.bin) "
-                "are not read: load them with transformers where you trust them and save_pretrained there."
-            )
+            lacks = f"{folder} lacks {name}; expected a folder made by save_pretrained. Pickles (pytorch_model.bin)"
+            remedy = "load them with transformers where you trust them and save_pretrained there."
+            raise InputError(f"{lacks} are not read: {remedy}")
     from safetensors import SafetensorError, safe_open
 
     damaged = f"{folder / WEIGHTS} is damaged or no safetensors"
@@ -201,7 +197,6 @@ def _folder(location: str | Path) -> Path:
 
 
 def _settings(folder: Path) -> dict:
-    """How the model states that its input is made; empty where it does not."""
     own, shared = (_json(folder / name) if (folder / name).is_file() else {} for name in SETTINGS)
     return shared.get("feature_extractor") or own
 

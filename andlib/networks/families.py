@@ -8,7 +8,6 @@ if TYPE_CHECKING:
     from jaxtyping import Float
     from torch import Tensor
 
-MOST_BLOCKS = 1000
 LINEAR = ("attention_output", "intermediate", "output")  # our names of a block's linear layers
 
 
@@ -39,7 +38,7 @@ def _alike(path: str, count: str = "num_hidden_layers", width: str = "hidden_siz
 
 
 def _blocks(count: int) -> range:
-    if not 0 < count <= MOST_BLOCKS:
+    if not 0 < count <= 1000:
         raise ValueError(f"{count} blocks")
     return range(count)
 
@@ -100,10 +99,7 @@ FAMILIES = {
 
 
 def ast_features(
-    waveforms: "Float[Tensor, 'clips samples']",
-    max_length: int,
-    mean: float | None = None,
-    deviation: float | None = None,
+    waves: "Float[Tensor, 'clips samples']", max_length: int, mean: float | None = None, deviation: float | None = None
 ) -> "Float[Tensor, 'clips frames mels']":
     """AST's input: normalised log-mel of waveforms at 16 kHz, padded with zeros to `max_length` frames.
 
@@ -113,6 +109,6 @@ def ast_features(
 
     from andlib.frontend import AST, log_mel
 
-    bands = log_mel(waveforms, AST)[:, :max_length]
+    bands = log_mel(waves, AST)[:, :max_length]
     bands = pad(bands, (0, 0, 0, max_length - bands.shape[1]))  # before normalisation, as the checkpoints were trained
     return (bands - (AST.mean if mean is None else mean)) / (2 * (deviation or AST.deviation))

@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from numbers import Real
@@ -17,17 +18,16 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
 
-Axes = Sequence[str]
 SCORES = ("clips", "channels")
 
 
 def wrap(
     model: "nn.Module",
     *,
-    layers: Sequence[str] | Mapping[str, Axes],
+    layers: Sequence[str] | Mapping[str, Sequence[str]],
     sample_rate: int | None = None,
     seconds: float | None = None,
-    axes: Axes | None = None,
+    axes: Sequence[str] | None = None,
     pooling: str = "mean",
     nonlinearity: str = "none",
     readout: Any = None,
@@ -40,9 +40,8 @@ def wrap(
 ) -> Target:
     """Any torch module as a target network F, be it convolutional, recurrent or a transformer.
 
-    One forward pass over two clips, silence and noise, counts the units and checks what is declared. The target's
-    fingerprint covers weights, class and structure of `model` and the source of `features`: wrap it anew after changing
-    weights, and declare a change of code that the source of `features` does not show by another `version`.
+    One forward pass over two clips, silence and noise, counts the units and checks what is declared. Wrap anew after
+    changing weights; declare a change of code that the source of `features` does not show by another `version`.
 
     model: in evaluation mode, on one device. layers: names of its modules, or patterns of them, in which * stands for
     anything between two dots ("conv*", "encoder.layers.*.fc1"); or a mapping from these to axes.
@@ -109,9 +108,7 @@ def device(model: "nn.Module", name: str) -> "torch.device":
     return places.pop()
 
 
-def _declared(
-    model: "nn.Module", layers: Sequence[str] | Mapping[str, Axes], axes: Axes | None, name: str
-) -> dict[str, tuple[str, ...]]:
+def _declared(model: "nn.Module", layers: Any, axes: Sequence[str] | None, name: str) -> dict[str, tuple[str, ...]]:
     """Axes of every module that a pattern names, in the network's order; the first pattern that names it decides."""
     if not isinstance(layers, Mapping):
         if axes is None:
@@ -132,13 +129,11 @@ def _matches(module: str, pattern: str) -> bool:
 
 
 def _source(features: Callable | None) -> str:
-    """Name and, where it can be had, source of the function that makes the network's input."""
     from torch import nn
 
     if features is None or isinstance(features, nn.Module):
         return content_digest(features)
-    try:
+    source = ""
+    with suppress(OSError, TypeError):
         source = inspect.getsource(features)
-    except (OSError, TypeError):
-        source = ""
     return f"{getattr(features, '__qualname__', type(features).__qualname__)} {source}"

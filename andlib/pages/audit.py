@@ -8,9 +8,11 @@ import numpy as np
 import pandas as pd
 
 from andlib import concepts, kept, paper, stages
+from andlib.pages import section_4_4
 from andlib.pages.section_4_5 import chance_by_sizes
 from andlib.profiles import FAULTS, MODELS, PROFILES
 from andlib.run import Run
+from andlib.similarity import FUNCTIONS
 
 Measures = dict[str, float | str | None]  # name -> value; None where no answer of a language model is kept
 MODES = ("corrected", *FAULTS, "released")
@@ -40,15 +42,67 @@ NO_EFFECT = (
     ("rank_single_argsort", (*_WORDS, *_CLIPS), MODELS, _NO_CONCEPT),
 )
 
+_STRATEGIES = ("random", "TAB", "DB", "OCP")
+_BY_FUNCTION = {method: [f"{method} {function}" for function in FUNCTIONS] for method in ("TAB", "DB")}
+_RANKED = [name for panel in ("4a", "4b") for name in section_4_4.PANELS[panel]]
+# exhibit -> measures in one unit, that can be compared with each other, and their formats
+HEADLINES = {
+    "Tables 2, 7": dict.fromkeys(["ICL 1-shot", "ICL 2-shot", *_BY_FUNCTION["TAB"], *_BY_FUNCTION["DB"]], ".0%"),
+    "Table 4": dict.fromkeys([f"{strategy} gap" for strategy in _STRATEGIES], "+z.2f"),
+    "Table 6": dict.fromkeys(["TAB", "DB", "summary", "open concepts"], ".0%"),
+    "Figs 3, 9": {"mentions": ".0f"},
+    "Fig. 4": dict.fromkeys(_RANKED, ".1%"),
+    "Fig. 5": {"a unit": ".2f"},
+    "Figs 6, 11–13": {"uninterpretable": ".1%"},
+}
+# what a table of the page shows -> its exhibit, measures with their formats
+TABLES = {
+    "top-1, %": ("Tables 2, 7", dict.fromkeys(["ICL 1-shot", "TAB best", "DB best", *_BY_FUNCTION["DB"]], ".0%")),
+    "ΔR − ΔA": ("Table 4", HEADLINES["Table 4"]),
+    "units silenced a class, mean": ("Table 4", dict.fromkeys([f"{s} units" for s in _STRATEGIES], ".0f")),
+    "block units described differently, %": ("Table 6", HEADLINES["Table 6"]),
+    "different adjectives, and neurons that have them": ("Figs 3, 9", {"adjectives": ".0f", "mentions": ".0f"}),
+    "AST's commonest adjectives, and neurons that have them": ("Figs 3, 9", {"commonest": ""}),
+    "AST at 10 %, %": ("Fig. 4", HEADLINES["Fig. 4"] | {"spread": ".1%", "chosen": ".0%", "shared": ".0%"}),
+    "AST without the holders of one basic adjective (4c), %": ("Fig. 4", dict.fromkeys(section_4_4.BASIC, ".1%")),
+    "adjectives a unit, and Spearman's ρ with depth": ("Fig. 5", {"a unit": ".2f", "rho": "+.2f"}),
+    "uninterpretable block units, %": ("Figs 6, 11–13", HEADLINES["Figs 6, 11–13"]),
+}
+# names in the prose -> exhibit, measure, format and the switch before and after which it is told
+_LEADING = "ablate_leading_rows"
+_CHANGES = {
+    "icl": ("Tables 2, 7", "ICL 1-shot", ".0%", "icl_uncalibrated"),
+    "softmax": ("Tables 2, 7", "DB cos", ".0%", "db_double_softmax"),
+    "soft": ("Tables 2, 7", "DB soft_wpmi", ".0%", "db_one_unit_at_a_time"),
+    **{name.lower(): ("Table 4", f"{name} gap", "+z.2f", _LEADING) for name in _STRATEGIES[1:]},
+    "chosen": ("Fig. 4", "chosen", ".0%", _LEADING),
+    "shared": ("Fig. 4", "shared", ".0%", _LEADING),
+    "spread": ("Fig. 4", "spread", ".1%", _LEADING),
+}
+
 
 def reason(switch: str, exhibit: str, model: str) -> str:
     """Why a switch cannot change an exhibit of a network; "" where it can."""
-    found = (
-        why
-        for name, exhibits, models, why in NO_EFFECT
-        if (name, exhibit in exhibits, model in models) == (switch, True, True)
-    )
-    return next(found, "")
+    reasons = (why for name, *where, why in NO_EFFECT if name == switch and exhibit in where[0] and model in where[1])
+    return next(reasons, "")
+
+
+def switches() -> pd.DataFrame:
+    """What the released code does where it differs from the paper; one row a switch."""
+    return pd.DataFrame(FAULTS.items(), columns=["switch", "what the released code does, and where"])
+
+
+def barred() -> pd.DataFrame:
+    """`NO_EFFECT` in words; one row a reason."""
+    rows = [
+        (switch, _all_or(exhibits, EXHIBITS), _all_or(models, MODELS), why)
+        for switch, exhibits, models, why in NO_EFFECT
+    ]
+    return pd.DataFrame(rows, columns=["switch", "exhibits", "networks", "no effect here, because"])
+
+
+def _all_or(names: Sequence[str], every: Sequence[str]) -> str:
+    return "all" if names == every else "; ".join(names)
 
 
 def committed() -> dict[str, dict]:
@@ -101,20 +155,28 @@ def overview(rows: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(cells.values())
 
 
+def under(rows: pd.DataFrame, what: str) -> tuple[pd.DataFrame, str]:
+    """One of TABLES, an exhibit under each switch that changes it, and its caption. rows: `tidy`."""
+    exhibit, formats = TABLES[what]
+    return effects(
+        rows, exhibit, formats, ("ast",) if "AST" in what else MODELS
+    ), f"{exhibit} under each switch: {what}"
+
+
 def effects(rows: pd.DataFrame, exhibit: str, formats: Mapping[str, str], models: Sequence[str] = MODELS):
     """An exhibit's measures under each switch that changes one: columns switch, profile, and measures as text.
 
     The rows "corrected" hold the values before, the others those after; a cell holds one value a network in the order
     of `models`, or "=" where nothing changed. formats: measure -> format; a percentage drops its sign.
     """
-    told = []
+    table = []
     shown = rows[(rows["exhibit"] == exhibit) & rows["model"].isin(models)]
     for (profile, mode), part in shown.groupby(["profile", "mode"], sort=False):
         cells = {name: _cell(part[part["measure"] == name], spec) for name, spec in formats.items()}
-        told.append({"switch": mode, "profile": profile, **cells})
-    frame = pd.DataFrame(told, columns=["switch", "profile", *formats])
-    kept = frame[frame[list(formats)].ne("=").any(axis=1)]
-    return kept.sort_values("switch", key=lambda switches: switches.map(MODES.index), kind="stable")
+        table.append({"switch": mode, "profile": profile, **cells})
+    frame = pd.DataFrame(table, columns=["switch", "profile", *formats])
+    frame = frame[frame[list(formats)].ne("=").any(axis=1)]
+    return frame.sort_values("switch", key=lambda switches: switches.map(MODES.index), kind="stable")
 
 
 def _cell(part: pd.DataFrame, spec: str) -> str:
@@ -124,23 +186,65 @@ def _cell(part: pd.DataFrame, spec: str) -> str:
     return " / ".join(words)
 
 
-def strongest(rows: pd.DataFrame, headlines: Mapping[str, Mapping[str, str]]) -> pd.DataFrame:
+def strongest(rows: pd.DataFrame, headlines: Mapping[str, Mapping[str, str]] = HEADLINES) -> pd.DataFrame:
     """The one switch that moves each exhibit most, by mean absolute change over the networks of a profile.
 
     headlines: exhibit -> measures of one unit, with formats. Columns exhibit, profile, switch, measure, before and
     after (one value a network).
     """
-    told = []
+    table = []
+    alone = rows[rows["mode"].isin(FAULTS)].dropna(subset=["before", "value"])
     for (exhibit, formats), profile in product(headlines.items(), rows["profile"].unique()):
-        of = rows[(rows["exhibit"] == exhibit) & rows["measure"].isin(formats) & (rows["profile"] == profile)]
-        of = of[of["mode"].isin(FAULTS)].dropna(subset=["before", "value"])
-        moved = (of["value"].astype(float) - of["before"].astype(float)).abs()
-        by_switch = moved.groupby([of["mode"], of["measure"]], sort=False).mean()
-        mode, measure = by_switch.idxmax()
-        part = of[(of["mode"] == mode) & (of["measure"] == measure)]
+        ours = alone[(alone["exhibit"] == exhibit) & alone["measure"].isin(formats) & (alone["profile"] == profile)]
+        change = (ours["value"].astype(float) - ours["before"].astype(float)).abs()
+        mode, measure = change.groupby([ours["mode"], ours["measure"]], sort=False).mean().idxmax()
+        part = ours[(ours["mode"] == mode) & (ours["measure"] == measure)]
         ends = [" / ".join(format(v, formats[measure]).rstrip("%") for v in part[side]) for side in ("before", "value")]
-        told.append((exhibit, profile, mode, measure, *ends))
-    return pd.DataFrame(told, columns=["exhibit", "profile", "switch", "measure", "before", "after"])
+        table.append((exhibit, profile, mode, measure, *ends))
+    return pd.DataFrame(table, columns=["exhibit", "profile", "switch", "measure", "before", "after"])
+
+
+def frames(run: Run) -> dict[str, pd.DataFrame]:
+    """What `make results` keeps of this page."""
+    return {"strongest": strongest(tidy(committed()))}
+
+
+def words(run: Run, matrices: Mapping[str, Mapping], rows: pd.DataFrame) -> dict[str, object]:
+    """The numbers of the prose, of the run's profile. rows: `tidy`."""
+    of_profile = rows[rows["profile"] == run.profile.name]
+    values = of_profile.set_index(["mode", "exhibit", "measure", "model"])["value"]
+    numbers = {}
+    for name, (exhibit, measure, spec, switch) in _CHANGES.items():
+        numbers[f"{name}_before"] = _listed(values, "corrected", exhibit, measure, spec)
+        numbers[f"{name}_after"] = _listed(values, switch, exhibit, measure, spec)
+    for name, measure in (("ocp_least", "OCP least"), ("ocp_most", "OCP most"), ("random_units", "random units")):
+        numbers[name] = _listed(values, "corrected", "Table 4", measure, ".0f")
+    table4 = {name: paper.table4(name).set_index("strategy") for name in MODELS}
+    soft = {name: paper.table7(name).set_index("function").loc["soft_wpmi"] for name in MODELS}
+    spelt = {name: (100 * row["top1"], 100 * row["top5"], row["cos"]) for name, row in soft.items()}
+    return numbers | {
+        "switches": len(FAULTS),
+        "measured": ", ".join(matrices) or "none",
+        "absent": ", ".join(name for name in PROFILES if name not in matrices) or "none",
+        "seconds": ", ".join(f"{name} {matrix['seconds']} s" for name, matrix in matrices.items()) or "not measured",
+        "title": run.profile.title,
+        "encoder": run.profile.encoder,
+        "icl_two": _listed(values, "corrected", "Tables 2, 7", "ICL 2-shot", ".0%"),
+        "icl_two_after": _listed(values, "icl_uncalibrated", "Tables 2, 7", "ICL 2-shot", ".0%"),
+        "random_gap": _listed(values, _LEADING, "Table 4", "random gap", "z.2f"),
+        "random_printed": " / ".join(f"{table4[name].loc['random', 'gap']:+z.2f}" for name in MODELS),
+        "ocp_printed": "{units:.0f} units, {dA:.2f} and {dR:.2f}".format(**table4["ast"].loc["OCP"]),
+        "soft_printed": "; ".join(f"{name} {a:.0f} / {b:.0f} / {c:.2f}" for name, (a, b, c) in spelt.items()),
+        **{f"constant_{name}": share for name, share in constant_answer(run).items()},
+        **{f"chance_{tau}": share for tau, share in chance_of_figure6().items()},
+    }
+
+
+def _listed(values: pd.Series, mode: str, exhibit: str, measure: str, spec: str) -> str:
+    """One measure, a value a network, as text; Figure 4 is AST's alone."""
+    models = ("ast",) if exhibit == "Fig. 4" else MODELS
+    each = [values.get((mode, exhibit, measure, name)) for name in models]
+    return " / ".join("not measured" if value is None else format(value, spec).rstrip("%") for value in each)
 
 
 # What a fault alone explains of the published numbers
@@ -154,16 +258,21 @@ def constant_answer(run: Run) -> dict[str, float]:
     """
     names = stages.embeddings(run, concepts.ESC50, run.profile.encoder)
     cosine = names @ names.T
-    found = concepts.identification(concepts.ranked(np.zeros_like(cosine), 5), range(len(names)), cosine)
+    identified = concepts.identification(concepts.ranked(np.zeros_like(cosine), 5), range(len(names)), cosine)
     by_first = cosine.mean(0)
     ends = {"cos_least": by_first.min(), "cos_mean": by_first.mean(), "cos_most": by_first.max()}
-    return {name: float(np.mean(values)) for name, values in (found | ends).items()}
+    return {name: float(np.mean(values)) for name, values in (identified | ends).items()}
 
 
-def labels_a_class(model: str) -> float:
-    """Table 4's mean number of units a class, 3N/M, if each of N block units gets three of M concepts."""
-    setup = paper.numbers()["settings"]["neurons"]
-    return 3 * (setup["ast" if model == "ast" else "beats"] - len(concepts.ESC50)) / len(concepts.ESC50)
+def units_a_class() -> pd.DataFrame:
+    """Table 4's mean number of units a class, one row a network: 3N/M, if each of N block units gets three of M
+    concepts, and as printed for TAB and DB."""
+    neurons, m, rows = paper.numbers()["settings"]["neurons"], len(concepts.ESC50), []
+    for model in MODELS:
+        printed = paper.table4(model).set_index("strategy")["units"]
+        blocks = neurons["ast" if model == "ast" else "beats"] - m
+        rows.append((model, 3 * blocks / m, printed["TAB"], printed["DB"]))
+    return pd.DataFrame(rows, columns=["model", "3N/M", "TAB, the paper", "DB, the paper"])
 
 
 def chance_of_figure6() -> dict[int, float]:

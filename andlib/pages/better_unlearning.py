@@ -10,6 +10,7 @@ import pandas as pd
 
 from andlib import ablation, concepts, descriptions, kept, stages
 from andlib.ablation import Effects, UnitSet
+from andlib.pages.wording import by_model
 from andlib.profiles import LEARNT
 from andlib.responses import unit_activations
 from andlib.run import Run
@@ -38,14 +39,12 @@ def choices(run: Run, model: str) -> dict[str, list[UnitSet]]:
     u = {name: values[where] for name, values in unit_activations(run, model).items()}
     named = [run.concepts.index(name) for name in run.probing_set.classes]  # columns of P
     member = run.probing_set.labels[where][:, None] == np.arange(len(named))
+    p = stages.concept_similarity(run, descriptions.clip_descriptions(run)), stages.sound_similarity(run)
+    by_captions, by_sounds = (similarity[where] for similarity in p)
     scores: dict[str, Callable[[np.ndarray], np.ndarray]] = {
-        "captions": lambda values: concepts.score("cos_cubed", values, p["DB"])[:, named],
-        "sounds": lambda values: concepts.score("cos_cubed", values, p["TAB"])[:, named],
+        "captions": lambda values: concepts.score("cos_cubed", values, by_captions)[:, named],
+        "sounds": lambda values: concepts.score("cos_cubed", values, by_sounds)[:, named],
         "labels": lambda values: selectivity(values, member),
-    }
-    p = {
-        "DB": stages.concept_similarity(run, descriptions.clip_descriptions(run))[where],
-        "TAB": stages.sound_similarity(run)[where],
     }
     ranking = {rule: {la: np.argsort(-score(u[la]), 0, kind="stable") for la in u} for rule, score in scores.items()}
     sets = {
@@ -136,37 +135,35 @@ def _donors(run: Run, network: Target):
     return ablation.features_of(network, learnt.waveforms(network.sample_rate, network.seconds)[drawn])
 
 
-def table(found: dict[tuple[str, str], Effects], nearness: np.ndarray) -> pd.DataFrame:
-    """One row a rule and way: columns rule, way, units, gap, gap_low, gap_high, margin_gap, forgotten, remaining
+def table(changed: dict[tuple[str, str], Effects], nearness: np.ndarray) -> pd.DataFrame:
+    """One row a rule and way: columns rule, way, units, gap, margin_gap, gap_low, gap_high, forgotten, remaining
     (accuracies); wider, wider_low, wider_high, p: by how much the gap exceeds OCP's of the same way (95 % and two-sided
     p by a bootstrap over source recordings that draws the same for both); spill: change of the NEAREST classes' logits
     less that of the other classes'.
 
-    nearness: how alike two classes' names are, [classes, classes].
+    changed: `effects`. nearness: how alike two classes' names are, [classes, classes].
     """
     rows = []
-    for (rule, way), effect in found.items():
-        own = effect.by_class(effect.own)
-        drawn = _gaps(effect)
-        wider = drawn - _gaps(found["OCP", way])
+    for (rule, way), effect in changed.items():
+        ocp = changed["OCP", way]
+        gap, drawn = _gap(effect, effect.own), _gaps(effect)
+        wider = drawn - _gaps(ocp)
         tail = (1 + np.minimum((wider <= 0).sum(), (wider >= 0).sum())) / (len(wider) + 1)
         forgotten, remaining = ablation.ablated_and_remaining(effect.by_class(effect.correct))
-        (a, r), margins = (ablation.ablated_and_remaining(m) for m in (own, effect.by_class(effect.margin)))
-        ocp_a, ocp_r = ablation.ablated_and_remaining(found["OCP", way].by_class(found["OCP", way].own))
-        rows.append(
-            {
-                "rule": rule,
-                "way": way,
-                "units": effect.sizes.mean(),
-                "gap": r - a,
-                "margin_gap": margins[1] - margins[0],
-            }
-            | dict(zip(("gap_low", "gap_high"), interval(drawn), strict=True))
-            | {"forgotten": forgotten, "remaining": remaining, "wider": (r - a) - (ocp_r - ocp_a)}
-            | dict(zip(("wider_low", "wider_high"), interval(wider), strict=True))
-            | {"p": np.nan if rule == "OCP" else min(1.0, 2 * tail), "spill": spill(own, nearness)}
-        )
+        row = {"rule": rule, "way": way, "units": effect.sizes.mean(), "gap": gap}
+        row["margin_gap"] = _gap(effect, effect.margin)
+        row["gap_low"], row["gap_high"] = interval(drawn)
+        row |= {"forgotten": forgotten, "remaining": remaining, "wider": gap - _gap(ocp, ocp.own)}
+        row["wider_low"], row["wider_high"] = interval(wider)
+        row["p"] = np.nan if rule == "OCP" else min(1.0, 2 * tail)
+        rows.append(row | {"spill": spill(effect.by_class(effect.own), nearness)})
     return pd.DataFrame(rows)
+
+
+def _gap(effect: Effects, values: np.ndarray) -> float:
+    """Table 4's gap dR - dA of values [ablated, clips]."""
+    ablated, remaining = ablation.ablated_and_remaining(effect.by_class(values))
+    return remaining - ablated
 
 
 def _gaps(effect: Effects) -> np.ndarray:
@@ -189,10 +186,40 @@ def spill(changes: np.ndarray, nearness: np.ndarray) -> float:
 
 
 def compared(run: Run) -> pd.DataFrame:
-    """The kept rows of a profile's models, with p adjusted over all of them (p_holm), and made_by; see `table`.
+    """The kept rows of the run's models, with p adjusted over all that a profile has (p_holm), and made_by; see
+    `table`.
 
     Raises InputError where a profile has none.
     """
-    held = kept.read(run.profile.name, NAME, f"make unlearning PROFILE={run.profile.name}")
-    rows = pd.DataFrame(held["rows"])
-    return rows.assign(p_holm=holm(rows["p"].astype(float)), made_by=held["made_by"])
+    result = kept.read(run.profile.name, NAME, f"make unlearning PROFILE={run.profile.name}")
+    rows = pd.DataFrame(result["rows"])
+    rows = rows.assign(p_holm=holm(rows["p"].astype(float)), made_by=result["made_by"])
+    return rows[rows["model"].isin(run.models)]
+
+
+def words(run: Run, rows: pd.DataFrame) -> dict[str, object]:
+    """The numbers of the page's sentences. rows: `compared`."""
+    dissecting = rows[~rows["rule"].isin(["OCP", "labels"])]
+    best = dissecting.loc[dissecting.groupby("model", sort=False)["wider"].idxmax()]
+
+    def listed(column: str, rule: str, way: str, spec: str) -> str:
+        ours = rows[(rows["rule"] == rule) & (rows["way"] == way)]
+        return by_model(ours.set_index("model")[column].loc[list(run.models)], spec)
+
+    spoken = {f"{rule}_rule": _clear(rows[rows["rule"] == rule]) for rule in RULES if rule != "OCP"}
+    spoken["best"] = "; ".join(f"{row.model}: {row.rule}, {row.way} ({row.wider:+.2f})" for row in best.itertuples())
+    spoken["ocp_ways"] = "; ".join(f"{way}: {listed('gap', 'OCP', way, '+.2f')}" for way in WAYS)
+    for column, spec in (("forgotten", ".0%"), ("spill", "+.2f")):
+        spoken[column] = "; ".join(f"{rule}: {listed(column, rule, 'zero', spec)}" for rule in RULES)
+    return spoken | {"title": run.profile.title, "nearest": NEAREST}
+
+
+def _clear(rows: pd.DataFrame) -> str:
+    """Of the networks and ways, in how many a rule's gap is wider or narrower than OCP's, after Holm."""
+    wider = rows.loc[rows["p_holm"] < 0.05, "wider"]
+    return f"wider in {(wider > 0).sum()}, narrower in {(wider < 0).sum()} of {len(rows)}"
+
+
+def frames(run: Run) -> dict[str, pd.DataFrame]:
+    """What is kept of this page."""
+    return {"better_unlearning": compared(run).drop(columns="made_by")}

@@ -1,42 +1,40 @@
 """The paper's tables and figures, each with what stands for it: a number of the paper, and ours on every profile."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pandas as pd
 
 from andlib import paper
-from andlib.pages import claims
+from andlib.pages.rules import WATER, Frames, rows
 from andlib.pages.section_4_1 import best_function
-from andlib.profiles import MODELS, PROFILES
+from andlib.profiles import MODELS
 
-Page = Mapping[str, Any]  # name -> what the page glues
+Page = Mapping[str, pd.DataFrame]  # name -> a frame that the page keeps
 ABSENT = "–"
 
 
-def at_a_glance(profiles: Sequence[str] = ()) -> pd.DataFrame:
+def at_a_glance(results: Mapping[str, Frames]) -> pd.DataFrame:
     """Every table and figure of the paper; columns exhibit, page, what, paper, and one a profile, all of them text.
 
     Three values side by side are those of the paper's three networks, in the order of MODELS. A dash: there is no
-    such number. profiles: those that have committed results where none is named.
+    such number. results: profile -> its frames.
     """
-    found = {name: claims.committed(name) for name in profiles or PROFILES}
     printed = _printed()
     return pd.DataFrame(
         {"exhibit": exhibit, "page": page, "what": what, "paper": printed.get(exhibit, ABSENT)}
-        | {name: _said(ours, results.get(page, {})) for name, results in found.items() if profiles or results}
+        | {profile: _if_any(ours, frames.get(page, {})) for profile, frames in results.items()}
         for exhibit, page, what, ours in EXHIBITS
     )
 
 
 def texts(frame: pd.DataFrame, name: str) -> dict[str, str]:
     """Every cell of a frame by its row, called after the column `name`, and its column: `table_1_paper`."""
-    columns = [column for column in frame if column != name]
-    rows = frame.to_dict("records")
-    return {f"{row[name]}_{column}".lower().replace(" ", "_"): row[column] for row in rows for column in columns}
+    cells = frame.set_index(name).stack().items()
+    return {f"{row}_{column}".lower().replace(" ", "_"): text for (row, column), text in cells}
 
 
-def _said(ours: Callable[[Page], str], page: Page) -> str:
+def _if_any(ours: Callable[[Page], str], page: Page) -> str:
     try:
         return ours(page)
     except KeyError:
@@ -70,66 +68,67 @@ def _listed(values: Any, spec: str = "") -> str:
 
 
 def _by_model(name: str, column: str, spec: str, **wanted: Any) -> Callable[[Page], str]:
-    """A column of a frame that the page glues, one row a network."""
+    """A column of a frame that has one row a network."""
 
     def listed(page: Page) -> str:
-        return _listed(_rows(page, name, **wanted).set_index("model")[column].reindex(MODELS), spec)
+        return _listed(rows(page[name], **wanted).set_index("model")[column].reindex(MODELS), spec)
 
     return listed
 
 
-def _rows(page: Page, name: str, **wanted: Any) -> pd.DataFrame:
-    return pd.DataFrame(row for row in page[name] if all(row[column] == value for column, value in wanted.items()))
-
-
 def _last_layer(page: Page) -> list[pd.DataFrame]:
     """DB on all clips with every function, a frame a network."""
-    return [_rows(page, "last_layer", model=model, method="DB", condition="all clips") for model in MODELS]
+    return [rows(page["last_layer"], model=model, method="DB", condition="all clips") for model in MODELS]
 
 
 def _top1(page: Page) -> str:
-    return _listed([rows["top1"].max() for rows in _last_layer(page)], ".0%")
+    return _listed([ours["top1"].max() for ours in _last_layer(page)], ".0%")
 
 
 def _rating(page: Page) -> str:
-    (row,) = (row for row in page["human_evaluation"] if row["method"] == "SUM")
+    row = rows(page["human_evaluation"], method="SUM").iloc[0]
     return f"{row['rating']:.2f} of 5" if row["ratings"] else "nobody has rated"
 
 
 def _commonest(page: Page, model: str, most: int) -> str:
-    rows = pd.DataFrame(page["common"]).sort_values(model, ascending=False, kind="stable")
-    return ", ".join(rows["adjective"].head(most))
+    ranked = page["common"].sort_values(model, ascending=False, kind="stable")
+    return ", ".join(ranked["adjective"].head(most))
 
 
 def _basic(page: Page) -> str:
-    rows = _rows(page, "comparisons", claim="f4b_basic", model="ast", percents="10")
-    gained, low, high = 100 * rows[["difference", "low", "high"]].iloc[0]
+    ours = rows(page["comparisons"], claim="f4b_basic", model="ast", percents="10")
+    gained, low, high = 100 * ours[["difference", "low", "high"]].iloc[0]
     return f"{gained:+.1f} ({low:+.1f} … {high:+.1f}) points"
 
 
 def _uninterpretable(page: Page) -> str:
-    rows = _rows(page, "shares", k=5, tau=4)
-    return f"{_listed(rows.groupby('model')['share'].mean()[list(MODELS)], '.0%')}; chance {rows['chance'].iloc[0]:.0%}"
+    ours = rows(page["shares"], k=5, tau=4)
+    return f"{_listed(ours.groupby('model')['share'].mean()[list(MODELS)], '.0%')}; chance {ours['chance'].iloc[0]:.0%}"
 
 
 def _calibrated(page: Page) -> str:
-    points = _rows(page, "calibration", **{"written by": "rules"})["module B"]
+    points = rows(page["calibration"], **{"written by": "rules"})["module B"]
     return f"{(points == 'removed').sum()} of {len(points)}"
 
 
 def _loud(page: Page) -> str:
-    rows = _rows(page, "acoustics", model="ast", word="loud")
-    shares = rows["with"] / (rows["with"] + rows["without"])
-    measured = rows["descriptions"].str.contains("measured")
+    ours = rows(page["acoustics"], model="ast", word="loud")
+    shares = ours["with"] / (ours["with"] + ours["without"])
+    measured = ours["descriptions"].str.contains("measured")
     return f"{shares[measured].iloc[0]:.1%}; {shares[~measured].iloc[0]:.1%} if nothing is measured"
 
 
 def _water(page: Page) -> str:
-    if not page["water_drops"]:
+    if page["water_drops"].empty:
         return "no class water drops"
-    changes = pd.DataFrame(page["water_drops"]).set_index("class")["change"].drop("water drops")
-    water = changes.index.isin(claims.WATER)
+    changes = page["water_drops"].set_index("class")["change"].drop("water drops")
+    water = changes.index.isin(WATER)
     return f"{changes[water].median():+.2f}; {changes[~water].median():+.2f}"
+
+
+def _numbers(text: str) -> Callable[[Page], str]:
+    """Single numbers, by their columns in the one row of the page's frame `numbers`."""
+    return lambda page: text.format(**page["numbers"].to_dict("records")[0])
 
 
 def _depth(k: int, tau: int) -> tuple[str, str, Callable[[Page], str]]:
@@ -137,28 +136,28 @@ def _depth(k: int, tau: int) -> tuple[str, str, Callable[[Page], str]]:
     return "4_5_polysemanticity", what, _by_model("trends", "rho", "+.2f", k=k, tau=tau)
 
 
-# exhibit, the page that has it, what stands for it, and that from what the page glues
+# exhibit, the page that has it, what stands for it, and that from the page's frames
 EXHIBITS: tuple[tuple[str, str, str, Callable[[Page], str]], ...] = (
     ("Table 1", "4_0_target_networks", "accuracy on fold 1", _by_model("accuracy", "accuracy", ".1%", clips="fold 1")),
     ("Table 2", "4_1_last_layer", "classes named rightly by DB with its best function", _top1),
     ("Table 3", "4_2_human_evaluation", "people's mean rating of summaries", _rating),
     ("Table 4", "4_3_unlearning", "OCP's gap ΔR − ΔA", _by_model("unlearning", "gap", "+.2f", strategy="OCP")),
-    ("Table 5", "3_pipeline", "ICL's prompt", lambda page: f"{page['concepts']} concepts, turn by turn"),
-    ("Table 6", "appendix_b_qualitative", "neurons in every module's words", lambda page: str(page["drawn"])),
+    ("Table 5", "3_pipeline", "ICL's prompt", _numbers("{concepts} concepts, turn by turn")),
+    (
+        "Table 6",
+        "appendix_b_qualitative",
+        "neurons in every module's words",
+        lambda page: str(len(page["qualitative"])),
+    ),
     (
         "Table 7",
         "4_1_last_layer",
         "DB's best function",
         lambda page: _listed(map(best_function, _last_layer(page))),
     ),
-    ("Table 8", "4_5_polysemanticity", "clusters of sentences, by the elbow", lambda page: str(page["bend"])),
-    ("Figure 1", "3_pipeline", "the framework; clips that it probes with", lambda page: f"{page['clips']:,}"),
-    (
-        "Figure 2",
-        "3_pipeline",
-        "the modules; AST's neuron that they are shown on",
-        lambda page: page["unit"].partition("/")[2],
-    ),
+    ("Table 8", "4_5_polysemanticity", "clusters of sentences, by the elbow", _numbers("{bend}")),
+    ("Figure 1", "3_pipeline", "the framework; clips that it probes with", _numbers("{clips:,}")),
+    ("Figure 2", "3_pipeline", "the modules; AST's neuron that they are shown on", _numbers("{place}")),
     ("Figure 3", "3_5_adjectives", "common adjectives of AST's neurons", lambda page: _commonest(page, "ast", 3)),
     (
         "Figure 4",
@@ -184,6 +183,6 @@ EXHIBITS: tuple[tuple[str, str, str, Callable[[Page], str]], ...] = (
         "Figure 14",
         "4_5_polysemanticity",
         "uninterpretable units, most in a block, K=5, τ=4",
-        lambda page: f"{page['most_few']:.0%}, of {page['few']} classes, not music",
+        _numbers("{most_few:.0%}, of {few} classes, not music"),
     ),
 )

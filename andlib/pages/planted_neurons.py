@@ -4,58 +4,26 @@ Table 3 asks people how well descriptions fit units of middle layers, of which n
 u of a unit is what is true of each clip, plus noise; `planted.toml` says which words are then right.
 """
 
-import tomllib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
-from itertools import combinations
 
 import numpy as np
 import pandas as pd
 
-from andlib import asking, concepts, language, paths, stages
+from andlib import asking, concepts, language, paper, stages
 from andlib.activations import dead_units, highest
 from andlib.descriptions import clip_descriptions
 from andlib.llms import prompts
-from andlib.pages.truth import HOLDS, truths
+from andlib.pages.truth import ATTRIBUTES, HOLDS, PAIRS, TIES, activations, detectors, truths
+from andlib.pages.wording import by_model
 from andlib.run import Run
 from andlib.similarity import FUNCTIONS
 from andlib.store import Stage
 from andlib.tagging import tag
 
 PLANTED = Stage("planted", "frame", 2)
-ATTRIBUTES = tomllib.loads((paths.PACKAGE / "planted.toml").read_text(encoding="utf-8"))
 NOISES = (0.0, 0.5, 1.0, 2.0, 4.0, 8.0, np.inf)  # deviation of the noise, in deviations of the truth
-SEEDS, PAIRS = 3, 10  # layers at each noise; conjunctions and pairs in each
-TIES = 1e-4  # deviation of what orders clips of equal truth where there is no noise
-
-
-def detectors(true: pd.DataFrame, seed: int) -> Iterator[tuple[str, tuple[str, ...], np.ndarray]]:
-    """Kind, truths and signal [clips] of every unit of a layer.
-
-    Each truth alone, 0 or 1; conjunctions of a class and a level (the lesser of the two truths); pairs of unrelated
-    classes (the greater); and a dead unit.
-    """
-    from andlib.mini.synthesis import CONFUSABLE
-
-    for name in true:
-        yield ATTRIBUTES.get(name, {"kind": "class"})["kind"], (name,), (true[name] >= HOLDS).to_numpy(float)
-    classes, rng = [name for name in true if name not in ATTRIBUTES], np.random.default_rng(seed)
-    both = [(name, level) for name in classes for level in ("loud", "quiet")]
-    pairs = [pair for pair in combinations(classes, 2) if not {pair, pair[::-1]} & set(CONFUSABLE)]
-    for kind, choice, combine in (("conjunction", both, np.minimum), ("polysemantic pair", pairs, np.maximum)):
-        for i in rng.choice(len(choice), min(PAIRS, len(choice)), replace=False):
-            yield kind, choice[i], combine(*true[list(choice[i])].to_numpy().T)
-    yield "dead", (), np.zeros(len(true))
-
-
-def activations(signals: np.ndarray, noise: float, seed: int) -> np.ndarray:
-    """u, float32 [clips, units]: signals [clips, units] in their deviations over clips, plus noise of that deviation.
-
-    Without noise chance orders clips of equal truth; inf leaves noise alone. A dead unit stays 0, whatever the noise.
-    """
-    alive, drawn = signals.std(0) > 0, np.random.default_rng([seed, 1]).standard_normal(signals.shape)
-    clean = (signals - signals.mean(0)) / np.where(alive, signals.std(0), 1)
-    return np.where(alive, drawn if np.isinf(noise) else clean + max(noise, TIES) * drawn, 0).astype(np.float32)
+SEEDS = 3  # layers at each noise
 
 
 def with_concepts(run: Run) -> Run:
@@ -134,21 +102,22 @@ def judged(table: pd.DataFrame) -> pd.DataFrame:
     """
     rows = []
     for unit in table[~table["dead"]].to_dict("records"):
-        names, of = tuple(unit["truths"]), {name: unit[name] for name in ("noise", "seed", "kind")}
+        names = tuple(unit["truths"])
+        about = {**{name: unit[name] for name in ("noise", "seed", "kind")}, "truth": " + ".join(names)}
         right = [ATTRIBUTES.get(name, {"concept": name})["concept"] for name in names]
-        answered = {}
         for column in (name for name in unit if "/" in name):
-            held = [concept in unit[column] for concept in right]
-            answered[tuple(column.split("/"))] = held, list(unit[column][:1]) == right if len(right) == 1 else all(held)
-        for method, column in (("summary", "high"), ("calibrated", "calibrated")):
-            held = [any(states(point, name) for point in unit[column]) for name in names]
-            answered[method, "", ""] = held, all(held)
-        held = [_say({*unit["adjectives"], *unit["nouns"]}, name) for name in names]
-        answered["open concepts", "", ""] = held, all(held)
-        for by, (held, found) in answered.items():
-            of |= dict(zip(("method", "function", "concepts"), by, strict=True))
-            rows.append({**of, "truth": " + ".join(names), "found": found, "three": all(held), "share": np.mean(held)})
-    return pd.DataFrame(rows)
+            among = [concept in unit[column] for concept in right]
+            first = list(unit[column][:1]) == right if len(right) == 1 else all(among)
+            rows.append((*about.values(), *column.split("/"), first, all(among), np.mean(among)))
+        texts = {
+            "summary": [any(states(point, name) for point in unit["high"]) for name in names],
+            "calibrated": [any(states(point, name) for point in unit["calibrated"]) for name in names],
+            "open concepts": [_say({*unit["adjectives"], *unit["nouns"]}, name) for name in names],
+        }
+        for method, among in texts.items():
+            rows.append((*about.values(), method, "", "", all(among), all(among), np.mean(among)))
+    columns = ["noise", "seed", "kind", "truth", "method", "function", "concepts", "found", "three", "share"]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def _say(words: Iterable[str], truth: str) -> bool:
@@ -170,7 +139,136 @@ def captioned(run: Run) -> pd.DataFrame:
     said, elsewhere."""
     true, texts, rows = truths(run), clip_descriptions(run), []
     for kind, [name], signal in (unit for unit in detectors(true, 0) if len(unit[1]) == 1):
-        said, holds = np.array([states(text, name) for text in texts]), signal == 1
-        of = {"kind": kind, "truth": name, "clips": int(holds.sum())}
-        rows.append({**of, "said": said[holds].mean(), "elsewhere": said[~holds].mean()})
-    return pd.DataFrame(rows)
+        states_it, holds = np.array([states(text, name) for text in texts]), signal == 1
+        rows.append((kind, name, int(holds.sum()), states_it[holds].mean(), states_it[~holds].mean()))
+    return pd.DataFrame(rows, columns=["kind", "truth", "clips", "said", "elsewhere"])
+
+
+# What the page shows of them
+
+
+def stated(in_captions: pd.DataFrame) -> set[str]:
+    """The truths that at least half of the captions say, where they hold: a summary tells what half of them share."""
+    return set(in_captions.loc[in_captions["said"] >= 0.5, "truth"])
+
+
+def by_best_function(every: pd.DataFrame, in_captions: pd.DataFrame) -> pd.DataFrame:
+    """The rows of `judged` by the similarity function with which each method finds most stated truths of the own kind
+    without noise, sorted by kind; column by: the method and its concept set."""
+    clean = (every["noise"] == 0) & every["truth"].isin(stated(in_captions)) & (every["concepts"] != "joint")
+    shares = every[clean].groupby(["method", "function"], sort=False)["found"].mean()
+    best = {method: share.idxmax()[1] for method, share in shares.groupby("method", sort=False)} | {"ICL": "1-shot"}
+    rows = every[every["function"] == every["method"].map(best)]
+    rows = rows.assign(by=rows["method"] + rows["concepts"].map({"own": " (own)", "joint": " (joint)", "": ""}))
+    order = [*dict.fromkeys(["class", *(attribute["kind"] for attribute in ATTRIBUTES.values()), *rows["kind"]])]
+    return rows.sort_values("kind", key=lambda kinds: kinds.map(order.index), kind="stable")
+
+
+def with_and_without_noise(rows: pd.DataFrame) -> pd.DataFrame:
+    """Share found, in %, without noise and in brackets with noise alone; one row a kind, with its number of neurons, a
+    column a method. rows: `by_best_function`."""
+    shares = rows.groupby(["kind", "by", "noise"], sort=False)["found"].mean().unstack("noise")
+    cells = (100 * shares).map("{:.0f}".format)
+    cells = (cells[0.0] + " (" + cells[np.inf] + ")").unstack("by")[rows["by"].unique()].loc[rows["kind"].unique()]
+    neurons = rows[(rows["noise"] == 0) & (rows["by"] == "summary")].groupby("kind").size()
+    cells.insert(0, "neurons", neurons)
+    return cells.rename_axis(columns=None).reset_index()
+
+
+def curves(rows: pd.DataFrame) -> pd.DataFrame:
+    """Share found by kind, method and noise, but for the calibrated summary, which the open concepts are read from."""
+    shown = rows[rows["by"] != "calibrated"].drop(columns="method").rename(columns={"by": "method"})
+    return shown.groupby(["kind", "method", "noise"], sort=False)["found"].mean().reset_index()
+
+
+def by_function(every: pd.DataFrame, in_captions: pd.DataFrame) -> pd.DataFrame:
+    """Share found without noise, one row a method and similarity function, a column a group of truths and concept
+    set."""
+    groups = {"conjunction": "conjunctions", "polysemantic pair": "pairs"}
+    clean = every[(every["noise"] == 0) & every["method"].isin(["TAB", "DB"])]
+    clean = clean[clean["truth"].isin(stated(in_captions)) | clean["kind"].isin(groups)]
+    clean = clean.assign(group=clean["kind"].map(groups).fillna("single") + ", " + clean["concepts"])
+    shares = clean.groupby(["method", "function", "group"], sort=False)["found"].mean().unstack("group")
+    columns = ["single, own", "single, joint", "conjunctions, joint", "pairs, own", "pairs, joint"]
+    return shares[columns].rename_axis(columns=None).reset_index()
+
+
+def finders(rows: pd.DataFrame) -> dict[str, str]:
+    """For each truth, the methods that find it without noise in more than half of the layers, or "none"."""
+    shares = rows[rows["noise"] == 0].groupby(["truth", "by"], sort=False)["found"].mean()
+    often = shares[shares > 0.5].reset_index().groupby("truth")["by"].agg(", ".join)
+    return {truth: often.get(truth, "none") for truth in rows["truth"].unique()}
+
+
+def attributes_found(rows: pd.DataFrame, in_captions: pd.DataFrame) -> pd.DataFrame:
+    """The attributes of `captioned`, with their concepts, the words that say them, and by whom they are found."""
+    sounds = in_captions[in_captions["kind"] != "class"]
+    sounds = sounds.sort_values("truth", key=lambda names: names.map(list(ATTRIBUTES).index))
+    about = {key: [ATTRIBUTES[name][key] for name in sounds["truth"]] for key in ("concept", "words")}
+    return sounds.assign(**about, by=sounds["truth"].map(finders(rows)))
+
+
+def frames(run: Run) -> dict[str, pd.DataFrame]:
+    """What `make results` keeps of this page."""
+    every, in_captions = judged(planted_neurons(run)), captioned(run)
+    rows = by_best_function(every, in_captions)
+    return {
+        "planted": with_and_without_noise(rows),
+        "by_function": by_function(every, in_captions),
+        "attributes_found": attributes_found(rows, in_captions),
+    }
+
+
+def words(run: Run, table: pd.DataFrame, rows: pd.DataFrame, in_captions: pd.DataFrame) -> dict[str, object]:
+    """The numbers of the prose. table: `planted_neurons`; rows: `by_best_function`."""
+    printed = paper.numbers()["table3_human_evaluation"]
+    known = stated(in_captions)
+    single = rows[rows["truth"].isin(known) & ~rows["kind"].isin(["conjunction", "polysemantic pair"])]
+    at, target = (frame[frame["noise"] == 0] for frame in (rows, single))
+    unstated, pairs, both = (at[at["kind"] == k] for k in ("in no caption", "polysemantic pair", "conjunction"))
+    classes, sounds = target[target["kind"] == "class"], target[target["kind"] != "class"]
+    shares = target.groupby("by", sort=False)["found"].mean()
+    best, dead = target[target["by"] == shares.idxmax()], table[table["dead"]]
+    functions = rows[["method", "function"]].drop_duplicates()
+    noise = table[np.isinf(table["noise"]) & ~table["dead"]]
+    silent = (noise["adjectives"].map(len) == 0) & (noise["nouns"].map(len) == 0)
+    left_out = "is left out: no language model was asked about planted neurons (`-p llm` asks one)"
+    return {
+        **{f"paper_{name.lower()}": printed[name][0] for name in ("SUM", "DB", "TAB")},
+        "title": run.profile.title,
+        "layer": len(table) // (len(NOISES) * SEEDS),
+        "seeds": SEEDS,
+        "units": len(table),
+        "names": len(concepts.ESC50),
+        "attributes": len(ATTRIBUTES),
+        "functions": ", ".join(f"{method} {function}" for method, function in functions.to_numpy() if function),
+        "icl": "was asked" if "ICL" in set(rows["method"]) else left_out,
+        "stated": len(known),
+        "truths": int((in_captions["kind"] != "in no caption").sum()),
+        "best_method": shares.idxmax(),
+        "best_share": shares.max(),
+        "best_truths": int((best.groupby("truth")["found"].mean() > 0.5).sum()),
+        "every": _shares(target),
+        "classes": _shares(classes),
+        "sounds": _shares(sounds),
+        "joint": _shares(sounds[sounds["by"].str.contains("joint")]),
+        "unstated": _shares(unstated),
+        "pairs": _shares(pairs),
+        "conjunctions": _shares(both),
+        "lost": ", ".join(t for t in in_captions["truth"] if t in known and finders(rows)[t] == "none") or "none",
+        "half": ", ".join(f"{name} {_half(single[single['by'] == name]):g}" for name in shares.index),
+        "false": 1 - silent.mean(),
+        "dead": len(dead),
+        "dead_named": int(sum(any(map(len, unit[5:])) for unit in dead.itertuples(index=False))),
+    }
+
+
+def _shares(rows: pd.DataFrame) -> str:
+    """Shares found by method: `TAB (own) 90%, summary 71%`."""
+    return by_model(rows.groupby("by", sort=False)["found"].mean(), ".0%")
+
+
+def _half(rows: pd.DataFrame) -> float:
+    """The largest finite noise at which at least half of that is found which is found without."""
+    shares = rows[~np.isinf(rows["noise"])].groupby("noise")["found"].mean()
+    return max(shares.index[shares >= shares.iloc[0] / 2])

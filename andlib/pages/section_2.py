@@ -1,12 +1,11 @@
-"""What bounds every result: how often captions name the class, how well networks classify, how hard the classes are."""
-
-from collections.abc import Sequence
+"""Section 2, the probing set: what is probed, how often captions name the class, and how hard the classes are."""
 
 import numpy as np
 import pandas as pd
 
-from andlib import ablation, descriptions, language, responses, statistics
-from andlib.profiles import LEARNT, TEST
+from andlib import ablation, descriptions, language
+from andlib.probing import sources_in_several_folds
+from andlib.profiles import TEST
 from andlib.records import ProbingSet
 from andlib.run import Run
 from andlib.store import Stage
@@ -14,6 +13,18 @@ from andlib.targets import Target
 
 DIFFICULTY = Stage("difficulty", "lines", 2)
 SECOND_SEED = 1  # of SynthESC: never looked at while its recipes were tuned
+
+
+def by_fold(probing_set: ProbingSet) -> pd.DataFrame:
+    """How many clips, classes and source recordings each fold has."""
+    counts = {"clips": ("name", "size"), "classes": ("label", "nunique"), "sources": ("source", "nunique")}
+    return probing_set.frame().groupby("fold").agg(**counts).reset_index()
+
+
+def first_of_each_class(probing_set: ProbingSet) -> list[int]:
+    """The number of each class's first clip."""
+    labels = [clip.label for clip in probing_set.clips]
+    return [labels.index(name) for name in probing_set.classes]
 
 
 def captioner_accuracy(run: Run) -> pd.DataFrame:
@@ -24,28 +35,6 @@ def captioner_accuracy(run: Run) -> pd.DataFrame:
     named = [language.mentions(text, label[clip]) for clip, text in zip(frame["clip"], frame["text"], strict=True)]
     frame = frame.assign(label=frame["clip"].map(label), named=named)
     return frame.groupby(["origin", "label"])["named"].agg(clips="size", named="mean").reset_index()
-
-
-def target_accuracy(run: Run, models: Sequence[str] = ()) -> pd.DataFrame:
-    """Table 1: share of clips that each model classifies right, on fold 1 (never trained on) and on folds 2-5.
-
-    models: the run's by default. One row a model and set of clips; columns accuracy, low, high (95 % interval over
-    source recordings), n.
-    """
-    rows = []
-    for model in models or run.models:
-        logits = responses.unit_activations(run, model)["classifier"]
-        right = _right(run.target(model), logits, run.probing_set)
-        for name, folds in (("fold 1", TEST), ("folds 2-5", LEARNT)):
-            inside = np.isin(run.probing_set.folds, folds)
-            rows.append({"model": model, "clips": name, **statistics.accuracy(right, run.probing_set, inside)})
-    return pd.DataFrame(rows)
-
-
-def with_floor(run: Run) -> tuple[str, ...]:
-    """The run's models and, where the profile has one, the untrained network with a linear classifier."""
-    floor = ("beats_untrained",) if "beats_untrained" in run.profile.networks and not run.weights else ()
-    return tuple(dict.fromkeys((*run.models, *floor)))
 
 
 def difficulty(run: Run) -> pd.DataFrame:
@@ -104,9 +93,23 @@ def band_statistics_accuracy(waveforms: np.ndarray, labels: np.ndarray, test: np
 def _accuracy(network: Target, probing_set: ProbingSet) -> float:
     waveforms = probing_set.waveforms(network.sample_rate, network.seconds)
     logits = ablation.logits_of(network, ablation.features_of(network, waveforms))
-    return float(_right(network, logits, probing_set).mean())
+    return float(classified_right(network, logits, probing_set).mean())
 
 
-def _right(network: Target, logits: np.ndarray, probing_set: ProbingSet) -> np.ndarray:
+def classified_right(network: Target, logits: np.ndarray, probing_set: ProbingSet) -> np.ndarray:
     """Whether each clip's largest logit is its own class's, by name: a network may know other classes, too."""
     return np.array(network.classes)[logits.argmax(1)] == np.array([clip.label for clip in probing_set.clips])
+
+
+def words(run: Run, named: pd.DataFrame) -> dict[str, object]:
+    """The numbers of the page's sentences. named: `captioner_accuracy`."""
+    clips, shares = run.probing_set.frame(), named.groupby("origin")["named"].mean()
+    spoken = {"title": run.profile.title, "clips": len(clips), "sources": clips["source"].nunique()}
+    spoken |= {"classes": len(run.probing_set.classes), "straddling": len(sources_in_several_folds(run.probing_set))}
+    spoken |= {"namer": shares.idxmax(), "named": float(shares.max()), "origins": " + ".join(shares.index)}
+    return spoken | {"notes": descriptions.caption_notes(run)}
+
+
+def frames(run: Run) -> dict[str, pd.DataFrame]:
+    """What is kept of this page."""
+    return {"difficulty": difficulty(run)}

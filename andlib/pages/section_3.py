@@ -130,5 +130,12 @@ def _removed(calibrated: pd.DataFrame) -> str:
 
 def frames(run: Run) -> dict[str, pd.DataFrame]:
     """What `make results` keeps of the page."""
-    neurons, chats = described(run, neuron_of_the_page(run)), questions(run, class_unit(run))
-    return {"calibration": calibration(neurons), "words": words_kept(run, neurons), "answers": answers(run, chats)}
+    unit = neuron_of_the_page(run)
+    neurons, chats = described(run, unit), questions(run, class_unit(run))
+    numbers = {"place": f"{unit.layer}/{unit.index}", "clips": len(run.probing_set), "concepts": len(run.concepts)}
+    return {
+        "calibration": calibration(neurons),
+        "words": words_kept(run, neurons),
+        "answers": answers(run, chats).astype({"worked examples": int}),
+        "numbers": pd.DataFrame([numbers]),
+    }

@@ -1,15 +1,20 @@
-"""Section 4.4, Figures 4 and 5: adjectives of neurons, by block, and how much the network needs such neurons."""
+"""Section 4.4, Figures 4 and 5: how much the network needs units with some words, and adjectives by block.
+
+chosen_units ─► silenced ─► curves, compared
+"""
 
 from collections.abc import Iterable, Sequence
+from itertools import product
 
 import numpy as np
 import pandas as pd
 
 from andlib import ablation, paper, stages
 from andlib.ablation import UnitSet
+from andlib.pages.wording import by_model
 from andlib.profiles import LEARNT, TEST
 from andlib.run import Run
-from andlib.statistics import bootstrap_weights, interval, spearmanr, verdict
+from andlib.statistics import bootstrap_weights, interval, spearmanr, together, verdict
 from andlib.unlearning import bench, block_units, by_layer, leading_rows
 
 _SETUP = paper.numbers()["figures"]["4_feature_importance"]
@@ -56,95 +61,102 @@ def chosen(neurons: pd.DataFrame, attribute: str, percent: int, seed: int, fault
     """
     share = 6442 / 55_346 if percent == 12 and "word_lists_by_substring" in faults else percent / 100
     order = np.random.default_rng(seed).permutation(len(neurons))
-    held = amount(neurons, attribute)[order]
-    ranked = order[np.argsort(-held, kind="stable")][: round(share * len(neurons))]
-    rows = neurons.iloc[np.sort(ranked[: held.sum()] if attribute in BASIC else ranked)]
+    counts = amount(neurons, attribute)[order]
+    ranked = order[np.argsort(-counts, kind="stable")][: round(share * len(neurons))]
+    rows = neurons.iloc[np.sort(ranked[: counts.sum()] if attribute in BASIC else ranked)]
     units = by_layer(rows)
     return leading_rows(units) if "ablate_leading_rows" in faults else units
 
 
-def ties(run: Run, model: str) -> pd.DataFrame:
-    """How much the order of units rests on drawing lots; one row an attribute.
+def ties(run: Run) -> pd.DataFrame:
+    """How much the order of units rests on drawing lots; one row an attribute and model.
 
     Columns attribute, held by (block units), least chosen (how much the last unit chosen at MATCHED_AT % holds), tied
-    (how many units hold exactly that).
+    (how many units hold exactly that), model.
     """
-    neurons, rows = block_units(stages.neurons(run, model, LEARNT)), []
-    for attribute in ATTRIBUTES[1:]:
-        held = amount(neurons, attribute)
-        last = max(np.sort(held)[-round(MATCHED_AT / 100 * len(held))], int(attribute in BASIC))
-        rows.append((attribute, (held > 0).sum(), last, (held == last).sum()))
-    return pd.DataFrame(rows, columns=["attribute", "held by", "least chosen", "tied"])
+    rows = []
+    for model, attribute in product(run.models, ATTRIBUTES[1:]):
+        counts = amount(block_units(stages.neurons(run, model, LEARNT)), attribute)
+        last = max(np.sort(counts)[-round(MATCHED_AT / 100 * len(counts))], int(attribute in BASIC))
+        rows.append((attribute, (counts > 0).sum(), last, (counts == last).sum(), model))
+    return pd.DataFrame(rows, columns=["attribute", "held by", "least chosen", "tied", "model"])
 
 
-def importance(run: Run, model: str) -> pd.DataFrame:
-    """Figure 4: which clips of fold 1 the network still classifies right without the units that hold an attribute.
+def chosen_units(run: Run) -> pd.DataFrame:
+    """The sets of units to silence, by what clips of folds 2-5 say of them; one row a model, attribute, percent, seed
+    and set.
 
-    Units are chosen by what clips of folds 2-5 say of them. One row an attribute, percent, seed and set; columns
-    attribute, percent, seed, set ("chosen"; "matched": as many random units in each layer, at MATCHED_AT % alone),
-    units (silenced), correct (bool [clips of fold 1]). A row of attribute "none" silences no unit.
+    Columns model, attribute, percent, seed, set ("chosen"; "matched": as many random units in each layer, at
+    MATCHED_AT % alone), units. The row of attribute "none" has no unit.
+    """
+    rows = []
+    for model in run.models:
+        neurons = block_units(stages.neurons(run, model, LEARNT))
+        widths = neurons["layer"].value_counts(sort=False).to_dict()
+        rows.append((model, "none", 0, SEED, "chosen", {}))
+        for attribute in ATTRIBUTES:
+            drawn = [(r, s, chosen(neurons, attribute, r, s, run.faults)) for r, s in product(PERCENT, SEEDS)]
+            rows += [(model, attribute, percent, seed, "chosen", units) for percent, seed, units in drawn]
+            for percent, seed, units in drawn:
+                if percent == MATCHED_AT and attribute != "random":
+                    random = ablation.matched_random(units, widths, np.random.default_rng(seed))
+                    rows.append((model, attribute, percent, seed, "matched", random))
+    return pd.DataFrame(rows, columns=["model", "attribute", "percent", "seed", "set", "units"])
+
+
+def silenced(run: Run, units: pd.DataFrame) -> pd.DataFrame:
+    """Figure 4: which clips of fold 1 the network still classifies right without each set of units.
+
+    units: `chosen_units`. Gives its rows, units being their number, with correct (bool [clips of fold 1]).
     Raises InputError where the probing set has no fold 1, or the network no output for one of its classes.
     """
-    measured, rows = bench(run, model), []
-    for attribute, cases in _cases(run, model).items():
-        correct = measured.logits([units for *_, units in cases]).argmax(-1) == measured.tested.labels
-        for (percent, seed, kind, units), right in zip(cases, correct, strict=True):
-            rows.append((attribute, percent, seed, kind, ablation.size(units), right))
-    return pd.DataFrame(rows, columns=["attribute", "percent", "seed", "set", "units", "correct"])
-
-
-def _cases(run: Run, model: str) -> dict[str, list[tuple[int, int, str, UnitSet]]]:
-    """For each attribute, the sets of units to silence: percent, seed, kind of set, units."""
-    neurons = block_units(stages.neurons(run, model, LEARNT))
-    widths = neurons["layer"].value_counts(sort=False).to_dict()
-    cases = {"none": [(0, SEED, "chosen", {})]}
-    for attribute in ATTRIBUTES:
-        drawn = [(r, seed, chosen(neurons, attribute, r, seed, run.faults)) for r in PERCENT for seed in SEEDS]
-        cases[attribute] = [(r, seed, "chosen", units) for r, seed, units in drawn]
-        cases[attribute] += [
-            (r, seed, "matched", ablation.matched_random(units, widths, np.random.default_rng(seed)))
-            for r, seed, units in drawn
-            if r == MATCHED_AT and attribute != "random"
-        ]
-    return cases
+    measured = {model: bench(run, model) for model in units["model"].unique()}
+    parts = []
+    for (model, _), rows in units.groupby(["model", "attribute"], sort=False):  # each stored by itself
+        scores = measured[model].logits(rows["units"].to_list())
+        correct = scores.argmax(-1) == measured[model].tested.labels
+        parts.append(rows.assign(units=rows["units"].map(ablation.size), correct=list(correct)))
+    return pd.concat(parts, ignore_index=True)
 
 
 def curves(run: Run, results: pd.DataFrame) -> pd.DataFrame:
-    """Figure 4's points: accuracy on fold 1 after silencing, one row an attribute, percent and set.
+    """Figure 4's points: accuracy on fold 1 after silencing, one row an attribute, percent, set and model.
 
-    results: `importance`. Columns attribute, percent, set, units (mean), accuracy (mean over seeds), lowest and highest
-    (over seeds), low and high (95 % bootstrap over seeds and source recordings).
+    results: `silenced`. Columns attribute, percent, set, units (mean), accuracy (mean over seeds), lowest and highest
+    (over seeds), low and high (95 % bootstrap over seeds and source recordings), model.
     """
     weights, rows = _weights(run), []
-    for key, group in results.groupby(["attribute", "percent", "set"], sort=False):
+    for (model, *key), group in results.groupby(["model", "attribute", "percent", "set"], sort=False):
         right = _by_seed(group)
         accuracy = right.mean(1)
-        rows.append(
-            (*key, group["units"].mean(), accuracy.mean(), accuracy.min(), accuracy.max(), *_ends(right, weights))
-        )
-    names = ["attribute", "percent", "set", "units", "accuracy", "lowest", "highest", "low", "high"]
+        values = (group["units"].mean(), accuracy.mean(), accuracy.min(), accuracy.max())
+        rows.append((*key, *values, *_ends(right, weights), model))
+    names = ["attribute", "percent", "set", "units", "accuracy", "lowest", "highest", "low", "high", "model"]
     return pd.DataFrame(rows, columns=names)
 
 
 def compared(run: Run, results: pd.DataFrame) -> pd.DataFrame:
-    """Figure 4's claims, one row a comparison: accuracy without the units that should matter less, minus without those
-    that should matter more. The claim "beyond layers" is ours: as many random units in each layer should matter less.
+    """Figure 4's claims, one row a comparison and model: accuracy without the units that should matter less, minus
+    without those that should matter more. The claim "beyond layers" is ours: as many random units in each layer should
+    matter less.
 
-    results: `importance`. Columns claim, more, less, percents (averaged over), difference, low and high (95 % over
+    results: `silenced`. Columns claim, more, less, percents (averaged over), difference, low and high (95 % over
     seeds, source recordings, and sets, for any two sets of units differ; NaN where no unit holds one of the two),
-    margin (that the claim asks of the difference), verdict.
+    margin (that the claim asks of the difference), verdict, model.
     """
-    weights, spread, rows = _weights(run), spread_of_sets(results), []
-    named = results["attribute"].where(results["set"] == "chosen", results["attribute"] + ", same layers")
-    for claim, more, less, percents, margin in COMPARISONS:
-        sides = [results[(named == name) & results["percent"].isin(percents)] for name in (less, more)]
-        gained = np.subtract(*map(_by_seed, sides))
-        low, high = _ends(gained, weights, 2**0.5 * spread)
-        if not all(side["units"].all() for side in sides):
-            low = high = np.nan
-        said = verdict(low, high, margin)
-        rows.append((claim, more, less, ", ".join(map(str, percents)), gained.mean(), low, high, margin, said))
-    names = ["claim", "more", "less", "percents", "difference", "low", "high", "margin", "verdict"]
+    weights, rows = _weights(run), []
+    for model, ours in results.groupby("model", sort=False):
+        spread = spread_of_sets(ours)
+        named = ours["attribute"].where(ours["set"] == "chosen", ours["attribute"] + ", same layers")
+        for claim, more, less, percents, margin in COMPARISONS:
+            sides = [ours[(named == name) & ours["percent"].isin(percents)] for name in (less, more)]
+            gained = np.subtract(*map(_by_seed, sides))
+            low, high = _ends(gained, weights, 2**0.5 * spread)
+            if not all(side["units"].all() for side in sides):
+                low = high = np.nan
+            values = (gained.mean(), low, high, margin, verdict(low, high, margin))
+            rows.append((claim, more, less, ", ".join(map(str, percents)), *values, model))
+    names = ["claim", "more", "less", "percents", "difference", "low", "high", "margin", "verdict", "model"]
     return pd.DataFrame(rows, columns=names)
 
 
@@ -162,7 +174,7 @@ def spread_of_sets(results: pd.DataFrame) -> float:
 
 def _by_seed(rows: pd.DataFrame) -> np.ndarray:
     """Share of the sets of each seed that leave each clip right; float [seeds, clips]."""
-    return np.stack([np.mean(np.stack(of["correct"].to_list()), 0) for _, of in rows.groupby("seed")])
+    return np.stack([np.mean(np.stack(group["correct"].to_list()), 0) for _, group in rows.groupby("seed")])
 
 
 def _weights(run: Run) -> np.ndarray:
@@ -181,9 +193,13 @@ def _ends(by_seed: np.ndarray, weights: np.ndarray, spread: float = 0.0) -> tupl
     return interval(((seeds @ by_seed) * weights).sum(1) + rng.normal(0, spread, len(weights)))
 
 
-def adjectives_by_block(run: Run, models: Sequence[str]) -> pd.DataFrame:
+def adjectives_by_block(run: Run, models: Sequence[str] = ()) -> pd.DataFrame:
     """Figure 5: how many different adjectives each block unit's C_open holds, from all clips; columns model, unit,
-    block (from 1), adjectives."""
+    block (from 1), adjectives.
+
+    models: by default the run's and all others of the profile.
+    """
+    models = models or run.beside(*run.profile.networks)
     tables = []
     for model in models:
         table = block_units(stages.neurons(run, model))
@@ -228,3 +244,37 @@ def narrowing(trends: pd.DataFrame) -> pd.DataFrame:
         "BEATs-frozen: fewer than AST": (ast["mean_low"] - frozen["mean_high"], ast["mean_high"] - frozen["mean_low"]),
     }
     return pd.DataFrame({"part": list(parts), "verdict": [verdict(*ends) for ends in parts.values()]})
+
+
+def words(
+    run: Run, results: pd.DataFrame, curves: pd.DataFrame, compared: pd.DataFrame, trends: pd.DataFrame
+) -> dict[str, object]:
+    """The numbers of the page's sentences, of the run's first network.
+
+    results: `silenced`. curves, compared, trends: what is made of them, and `depth_trends`.
+    """
+    first = run.models[0]
+    ours = compared[compared["model"] == first]
+    asked = ours[ours["claim"] != "beyond layers"]
+    beyond = ours[(ours["claim"] == "beyond layers") & (ours["verdict"] == "holds")]
+    accuracy = curves[curves["model"] == first].set_index(["attribute", "percent", "set"])["accuracy"]
+    least = accuracy.loc[[(name, 12, "chosen") for name in ATTRIBUTES]]
+    ranked = [name for name in (*PANELS["4a"], *PANELS["4b"]) if name != "random"]
+    at_ten = {kind: accuracy.loc[[(name, MATCHED_AT, kind) for name in ranked]] for kind in ("chosen", "matched")}
+    gained = [f"{row.more} ({100 * row.difference:.1f} points)" for row in beyond.itertuples()]
+    spoken = {"basic": ", ".join(BASIC), "title": run.profile.title, "network": first}
+    spoken |= {"percents": ", ".join(map(str, PERCENT)), "seeds": ", ".join(map(str, SEEDS))}
+    spoken |= {"spread": f"{100 * spread_of_sets(results[results['model'] == first]):.1f}"}
+    spoken |= {"before": f"{accuracy['none', 0, 'chosen']:.1%}", "random": f"{accuracy['random', 12, 'chosen']:.1%}"}
+    spoken |= {"worst": f"{least.idxmin()[0]} ({least.min():.1%})", "beyond": ", ".join(gained) or "none"}
+    spoken |= {f"spread_{kind}": f"{100 * (shares.max() - shares.min()):.1f}" for kind, shares in at_ten.items()}
+    spoken |= {claim: together(rows["verdict"]) for claim, rows in asked.groupby("claim")}
+    spoken |= {"trends_in_words": by_model(trends.set_index("model")["rho"], "+.2f")}
+    return spoken | {"f5_ast_narrows": together(narrowing(trends)["verdict"])}
+
+
+def frames(run: Run) -> dict[str, pd.DataFrame]:
+    """What claims and exhibits read of this page."""
+    results, trends = silenced(run, chosen_units(run)), depth_trends(adjectives_by_block(run))
+    drawn = {"importance": curves(run, results), "comparisons": compared(run, results)}
+    return drawn | {"trends": trends, "narrowing": narrowing(trends)}

@@ -1,4 +1,7 @@
-"""Whether what a neuron's highest clips are said to sound like belongs together: clusters and chance (Section 4.5)."""
+"""Whether what a neuron's highest clips are said to sound like belongs together: clusters and chance (Section 4.5).
+
+sentence_clusters ─► interpretability (share of uninterpretable units, beside chance) ─► trends
+"""
 
 import re
 from collections import Counter
@@ -20,6 +23,7 @@ from andlib.store import Stage
 CONTROLS = ("beats_supervised", "beats_untrained")  # further lines, where the profile has them
 CLUSTERS = Stage("clusters", "arrays", 3)
 SEED, DRAWS, RESAMPLED = 0, 50_000, 19_999
+DEFAULTS = {"clusters": 11, "tau": 4}  # the paper's: of Table 8 and of Figure 6
 STARTS = 50  # of K-means, the best of which is kept; with 5, last digits of the vectors decided the clusters
 ELBOW = range(2, 21)  # numbers of clusters tried
 
@@ -49,10 +53,10 @@ def clips_of(run: Run, classes: int = 0) -> np.ndarray:
     return np.flatnonzero(run.probing_set.labels < (classes or len(run.probing_set.classes)))
 
 
-def _said(run: Run, where: np.ndarray) -> tuple[list[str], np.ndarray, np.ndarray]:
+def _sentences(run: Run, where: np.ndarray) -> tuple[list[str], np.ndarray, np.ndarray]:
     """Distinct sentences of the descriptions of the clips `where`, their vectors, and [clips, sentences] counts."""
     by_clip = [sentences(text) for text in descriptions.clip_descriptions(run)]
-    everything = sorted({sentence for told in by_clip for sentence in told})
+    everything = sorted({sentence for clip in by_clip for sentence in clip})
     row = {sentence: i for i, sentence in enumerate(everything)}
     times = np.zeros((len(where), len(everything)), np.int16)
     for clip, counted in zip(where, times, strict=True):
@@ -63,7 +67,7 @@ def _said(run: Run, where: np.ndarray) -> tuple[list[str], np.ndarray, np.ndarra
     return [everything[i] for i in kept], vectors[kept], times[:, kept]
 
 
-def _nearest(run: Run, said: Sequence[str], vectors: np.ndarray, weights: np.ndarray, clusters: int):
+def _nearest(run: Run, texts: Sequence[str], vectors: np.ndarray, weights: np.ndarray, clusters: int):
     """Each sentence's cluster, the largest being 0, and its distance to the centre; each [sentences]."""
 
     def make():
@@ -71,11 +75,11 @@ def _nearest(run: Run, said: Sequence[str], vectors: np.ndarray, weights: np.nda
         from threadpoolctl import threadpool_limits
 
         with threadpool_limits(1):  # more threads add up in any order: other last digits
-            found = KMeans(clusters, n_init=STARTS, random_state=SEED).fit(vectors, sample_weight=weights)
-        largest = np.argsort(-np.bincount(found.labels_, weights, clusters), kind="stable")
-        return {"centres": found.cluster_centers_[largest]}
+            fitted = KMeans(clusters, n_init=STARTS, random_state=SEED).fit(vectors, sample_weight=weights)
+        largest = np.argsort(-np.bincount(fitted.labels_, weights, clusters), kind="stable")
+        return {"centres": fitted.cluster_centers_[largest]}
 
-    made_from = [encoders.fingerprint(run.profile.encoder), said, weights, clusters, STARTS, SEED]
+    made_from = [encoders.fingerprint(run.profile.encoder), texts, weights, clusters, STARTS, SEED]
     centres = run.store.get(CLUSTERS, made_from, make)["centres"]
     distance = np.linalg.norm(vectors[:, None] - centres, axis=2)
     return distance.argmin(1), distance.min(1)
@@ -86,11 +90,11 @@ def sentence_clusters(run: Run, clusters: int = 11, classes: int = 0) -> Cluster
 
     classes: as for `clips_of`. Raises InputError if there are fewer distinct sentences than clusters.
     """
-    said, vectors, times = _said(run, clips_of(run, classes))
-    if not 1 <= clusters <= len(said):
-        raise InputError(f"Parameter clusters is {clusters}; expected 1 to {len(said)}, the number of sentences.")
-    label, distance = _nearest(run, said, vectors, times.sum(0), clusters)
-    return Clusters(said, label, distance, times.sum(0), times @ np.eye(clusters, dtype=np.int16)[label])
+    texts, vectors, times = _sentences(run, clips_of(run, classes))
+    if not 1 <= clusters <= len(texts):
+        raise InputError(f"Parameter clusters is {clusters}; expected 1 to {len(texts)}, the number of sentences.")
+    label, distance = _nearest(run, texts, vectors, times.sum(0), clusters)
+    return Clusters(texts, label, distance, times.sum(0), times @ np.eye(clusters, dtype=np.int16)[label])
 
 
 def elbow(run: Run) -> pd.DataFrame:
@@ -98,34 +102,34 @@ def elbow(run: Run) -> pd.DataFrame:
 
     Columns: clusters, inertia, elbow: the number whose point lies furthest below the line from first to last.
     """
-    said, vectors, times = _said(run, clips_of(run))
-    tried = [clusters for clusters in ELBOW if clusters <= len(said)]
-    distances = (_nearest(run, said, vectors, times.sum(0), clusters)[1] for clusters in tried)
+    texts, vectors, times = _sentences(run, clips_of(run))
+    tried = [clusters for clusters in ELBOW if clusters <= len(texts)]
+    distances = (_nearest(run, texts, vectors, times.sum(0), clusters)[1] for clusters in tried)
     inertia = np.array([times.sum(0) @ distance**2 for distance in distances])
     below = np.linspace(inertia[0], inertia[-1], len(tried)) - inertia
     return pd.DataFrame({"clusters": tried, "inertia": inertia, "elbow": np.arange(len(tried)) == below.argmax()})
 
 
-def cluster_table(found: Clusters, nearest: int = 3) -> pd.DataFrame:
+def cluster_table(groups: Clusters, nearest: int = 3) -> pd.DataFrame:
     """Table 8 in words, one row a cluster: its captions (descriptions with a sentence in it) and sentences, and the
     sentences nearest its centre."""
-    order = np.argsort(found.distance, kind="stable")
-    clusters = range(found.counts.shape[1])
-    told = [" · ".join([found.sentences[i] for i in order if found.label[i] == c][:nearest]) for c in clusters]
-    sizes = {"captions": (found.counts > 0).sum(0), "sentences": found.counts.sum(0)}
-    return pd.DataFrame({"cluster": [c + 1 for c in clusters], **sizes, "nearest": told})
+    order = np.argsort(groups.distance, kind="stable")
+    clusters = range(groups.counts.shape[1])
+    texts = [" · ".join([groups.sentences[i] for i in order if groups.label[i] == c][:nearest]) for c in clusters]
+    sizes = {"captions": (groups.counts > 0).sum(0), "sentences": groups.counts.sum(0)}
+    return pd.DataFrame({"cluster": [c + 1 for c in clusters], **sizes, "nearest": texts})
 
 
-def cluster_words(found: Clusters) -> dict[str, Counter]:
+def cluster_words(groups: Clusters) -> dict[str, Counter]:
     """How often each word is said in each cluster, without stop words: the word clouds of Table 8."""
     from wordcloud import STOPWORDS
 
-    words = [Counter() for _ in found.counts.T]
-    for sentence, label, times in zip(found.sentences, found.label, found.times, strict=True):
+    words = [Counter() for _ in groups.counts.T]
+    for sentence, label, times in zip(groups.sentences, groups.label, groups.times, strict=True):
         for word in re.findall(r"[a-z][a-z'-]*", sentence.lower()):
             if word not in STOPWORDS:
                 words[label][word] += int(times)
-    titles = (f"{row.cluster} ({row.captions} / {row.sentences})" for row in cluster_table(found).itertuples())
+    titles = (f"{row.cluster} ({row.captions} / {row.sentences})" for row in cluster_table(groups).itertuples())
     return dict(zip(titles, words, strict=True))
 
 
@@ -184,22 +188,16 @@ def interpretability(run: Run, clusters: int = 11, tau: int = 4, classes: int = 
     printed = paper.numbers()["figures"]["6_11_12_13_uninterpretable"]["tau"]
     taus = {int(k): set(taus) for k, taus in printed.items() if int(k) <= len(where)}
     taus.setdefault(run.k, set()).add(tau)
-    blocks = [(model, *block) for model in lines(run) for block in _blocks(run, model, where, max(taus))]
+    blocks = [(model, *block) for model in run.beside(*CONTROLS) for block in _blocks(run, model, where, max(taus))]
     rows = []
     for k in sorted(taus):
         chance = _readings(counts, random_clips(len(where), k, DRAWS, rng))
         for model, block, clips, dead in blocks:
-            found = _readings(counts, clips[:k])
+            ours = _readings(counts, clips[:k])
             unit = {"model": model, "block": block, "units": clips.shape[1], "dead": dead, "k": k}
             for t in sorted(taus[k]):
-                rows.append({**unit, "tau": t, **_below(found, t, "share"), **_below(chance, t, "chance")})
+                rows.append({**unit, "tau": t, **_below(ours, t, "share"), **_below(chance, t, "chance")})
     return pd.DataFrame(rows).sort_values(["k", "tau"], kind="stable", ignore_index=True)
-
-
-def lines(run: Run) -> tuple[str, ...]:
-    """The run's models and, as further lines, supervised and untrained BEATs where the profile has them."""
-    further = () if run.weights else tuple(name for name in CONTROLS if name in run.profile.networks)
-    return tuple(dict.fromkeys((*run.models, *further)))
 
 
 def _blocks(run: Run, model: str, where: np.ndarray, k: int):
@@ -213,6 +211,17 @@ def _blocks(run: Run, model: str, where: np.ndarray, k: int):
         u = np.concatenate(layers, 1)
         dead = dead_units(u)
         yield number, highest(u[:, ~dead], k), int(dead.sum())
+
+
+def wide(shown: pd.DataFrame) -> pd.DataFrame:
+    """Figure 6 as a table, one row a model: the share of each block, and means of Algorithm 1's reading and of chance.
+
+    shown: `interpretability` at one K and tau.
+    """
+    shares = shown.pivot(index="model", columns="block", values="share").rename(columns="block {}".format)
+    means = shown.groupby("model")[["share_printed", "chance", "chance_printed"]].mean()
+    means.columns = ["all, Algorithm 1", "chance", "chance, Algorithm 1"]
+    return shares.join(means).reset_index()
 
 
 def trends(rows: pd.DataFrame) -> pd.DataFrame:
@@ -235,4 +244,19 @@ def trends(rows: pd.DataFrame) -> pd.DataFrame:
         row = {"model": model, "k": k, "tau": tau, "first": share[0], "last": share[-1], "rho": float(rho)}
         verdict = "falls" if high < 0 else "rises" if low > 0 else "flat"
         tested.append(row | {"low": low, "high": high, "p": p, "verdict": verdict})
-    return pd.DataFrame(tested).assign(holm=lambda frame: holm(frame["p"]))
+    table = pd.DataFrame(tested)
+    table.insert(table.columns.get_loc("verdict"), "holm", holm(table["p"]))
+    return table
+
+
+def settings(tested: pd.DataFrame) -> pd.DataFrame:
+    """Verdicts of `trends`, one row a K and tau, a column a model."""
+    named = tested.assign(setting="K = " + tested["k"].astype(str) + ", τ = " + tested["tau"].astype(str))
+    verdicts = named.pivot(index="setting", columns="model", values="verdict")
+    return verdicts.loc[named["setting"].unique()].reset_index()
+
+
+def frames(run: Run) -> dict[str, pd.DataFrame]:
+    """What claims and exhibits read of this page."""
+    rows = interpretability(run, **{name: run.extra.get(name, default) for name, default in DEFAULTS.items()})
+    return {"shares": rows, "trends": trends(rows)}

@@ -56,5 +56,40 @@ def _interval(values: pd.Series) -> dict[str, float]:
     return {"mean": values.mean(), "low": values.mean() - half, "high": values.mean() + half}
 
 
+def frames(run: Run) -> dict[str, pd.DataFrame]:
+    """What `make results` keeps of this page."""
+    rows = clean_comparison(run)
+    return {"comparison": rows, "summary": over_seeds(rows)}
+
+
+def words(run: Run, summary: pd.DataFrame, paired: pd.DataFrame) -> dict[str, object]:
+    """The numbers of the prose. summary: `over_seeds`; paired: `paired_over_seeds`."""
+    about = provenance(run)
+    mean = summary.pivot(index="strategy", columns="measure", values="mean")
+    accuracy = mean["accuracy"]
+    least = accuracy.idxmin()
+    differences = paired.set_index(["measure", "one", "other"])
+    excess = {
+        f"{name}_{kind}": "{mean:+.2f} ({low:+.2f} … {high:+.2f})".format(
+            **differences.loc[(f"{kind}_excess", "beats_finetuned", other)]
+        )
+        for name, other in (("start", "beats_supervised"), ("frozen", "beats_frozen"))
+        for kind in ("ocp", "db")
+    }
+    return excess | {
+        "title": run.profile.title,
+        "seeds": len(about["seeds"]),
+        "hours": about["seconds_of_training"] / 3600,
+        "pretraining": 100 * (accuracy["beats_frozen"] - accuracy["beats_untrained"]),
+        "start": 100 * (accuracy["beats_finetuned"] - accuracy["beats_supervised"]),
+        "accuracy_order": ", ".join(accuracy.sort_values(ascending=False).index),
+        "least": least,
+        "least_accuracy": accuracy[least],
+        "least_top1": mean.loc[least, "top1"],
+        "least_fold1": mean.loc[least, "top1_fold1"],
+        "best_fold1": mean["top1_fold1"].max(),
+    }
+
+
 def _kept(run: Run) -> dict:
     return kept.read(run.profile.name, NAME, f"make strategies PROFILE={run.profile.name}")

@@ -58,7 +58,7 @@ def _identified(row: Mapping[str, float], spec: str = ".1f") -> str:
 
 def table1(accuracy: pd.DataFrame, floors: pd.DataFrame, made_by: str) -> Table:
     """Table 1: accuracy of the target networks on fold 1 with its interval, and on folds 2-5, beside the paper's.
-    accuracy: `section_2.target_accuracy`. floors: `section_2.difficulty` of the same set."""
+    accuracy: `section_4_0.target_accuracy`. floors: `section_2.difficulty` of the same set."""
     printed = paper.table1().set_index("model")["accuracy"]
     rows = []
     for model, ours in accuracy.groupby("model", sort=False):
@@ -183,7 +183,7 @@ def table3(scores: pd.DataFrame, made_by: str, encoder: str) -> Table:
 
 def table4(results: pd.DataFrame, made_by: str) -> Table:
     """Table 4: change of a class's own logit when its units are silenced, ours and the paper's rows.
-    results: `section_4_3.unlearning_table`."""
+    results: `section_4_3.table4`."""
     rows = []
     for model, ours in results.groupby("model", sort=False):
         if model in paper.numbers()["models"]:
@@ -203,7 +203,7 @@ def table4(results: pd.DataFrame, made_by: str) -> Table:
 
 def beyond_random(results: pd.DataFrame, made_by: str) -> Table:
     """What each strategy of Table 4 does beyond random sets with as many units in every layer. results:
-    `section_4_3.unlearning_table` with controls."""
+    `section_4_3.table4` with controls."""
     frame = results[results["draws"].notna()]
     frame = frame.assign(**{"95 %": _intervals(frame, "excess")})
     frame = frame[["model", "strategy", "units", "excess", "95 %", "p_excess", "p_excess_holm", "draws"]]

@@ -1,0 +1,272 @@
+"""The rules of the paper's claims in code; `rules.toml` has them in words.
+
+A rule reads frames that `make results` keeps and yields the parts of its claim: numbers in words, and what they say (a
+key of WORST).
+"""
+
+import tomllib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
+from itertools import combinations, product
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from scipy.stats import mannwhitneyu
+
+from andlib import paths
+from andlib.pages.section_4_1 import best_function
+from andlib.pages.section_4_4 import narrowing
+from andlib.pages.section_4_5 import trends
+from andlib.profiles import MODELS
+from andlib.statistics import verdict
+
+Frames = Mapping[str, Mapping[str, pd.DataFrame]]  # page -> name -> frame
+Parts = Iterator[tuple[str, str]]
+HOLDS, FAILS, UNTESTED = "holds", "fails", "cannot be tested here"
+WORST = {"fails": FAILS, "undecided": FAILS, "cannot be tested": UNTESTED, "holds": HOLDS}  # the first decides
+METHODS, MEASURED = ["DB", "TAB", "ICL"], ["top1", "top5", "cos"]
+WATER = ("pouring water", "rain", "sea waves", "toilet flush")  # beside water drops, classes related to water
+FIGURE_5 = ("ast", "ast beats_finetuned", "beats_frozen", "ast beats_frozen")  # whose numbers decide each part
+
+
+class Untestable(Exception):
+    """Why a claim cannot be tested with these results."""
+
+
+class Rule(NamedTuple):
+    """When a claim holds: in words, and the function that yields its parts from a profile's frames."""
+
+    text: str
+    parts: Callable[[Frames], Parts]
+
+
+def worst(verdicts: Iterable[str]) -> str:
+    """The verdict on a part that decides the claim."""
+    return min(verdicts, key=list(WORST).index)
+
+
+def rows(frame: pd.DataFrame, **wanted: Any) -> pd.DataFrame:
+    """The rows of a frame that have these values in these columns."""
+    for name, value in wanted.items():
+        frame = frame[frame[name] == value]
+    return frame
+
+
+def _frame(frames: Frames, page: str, name: str) -> pd.DataFrame:
+    frame = frames.get(page, {}).get(name, pd.DataFrame())
+    if frame.empty:
+        raise Untestable(f"The page {page} has no {name} here")
+    return frame
+
+
+def _holds(holds: bool, known: bool = True) -> str:
+    return "cannot be tested" if not known else "holds" if holds else "fails"
+
+
+def _apart(more: Mapping[str, float], less: Mapping[str, float], name: str) -> str:
+    """Whether one value is the larger by intervals that do not meet."""
+    return verdict(more[f"{name}_low"] - less[f"{name}_high"], more[f"{name}_high"] - less[f"{name}_low"])
+
+
+def _spelt(value: float, low: float, high: float, spec: str = "+.2f") -> str:
+    return "no value" if np.isnan(low) else f"{value:{spec}} ({low:{spec}} … {high:{spec}})"
+
+
+def _db_and_others(frames: Frames, model: str) -> pd.DataFrame:
+    """Table 2 for one model: each method's best function on all clips."""
+    ours = rows(_frame(frames, "4_1_last_layer", "last_layer"), model=model, condition="all clips")
+    best = {method: best_function(ours, method) for method in METHODS if method in set(ours["method"])}
+    table = {m: rows(ours, method=m, function=function)[MEASURED].iloc[0] for m, function in best.items()}
+    return pd.DataFrame(table, MEASURED, METHODS).T.astype(float).round(4)  # cosines of equal names differ by 1e-7
+
+
+def t2_db_best(frames: Frames) -> Parts:
+    frame = _frame(frames, "4_1_last_layer", "intervals").set_index(["model", "compared"])
+    for model, other in product(MODELS, ("TAB", "ICL")):
+        row = frame.reindex([(model, f"DB − {other}")]).iloc[0].astype(float).round(4)  # equal names' cosines differ
+        lows, highs = (row[[f"{name}_{end}" for name in MEASURED]] for end in ("low", "high"))
+        fails, undecided = (highs < 0).any() or (highs <= 0).all(), not (lows > 0).any()
+        decided = "fails" if fails else "undecided" if undecided else "holds"
+        gained = ", ".join(f"{name} {_spelt(*row[[name, f'{name}_low', f'{name}_high']])}" for name in MEASURED)
+        yield f"{model} DB − {other} {gained}", "cannot be tested" if row.isna().any() else decided
+
+
+def t2_follows_accuracy(frames: Frames) -> Parts:
+    accuracy = rows(_frame(frames, "4_0_target_networks", "accuracy"), clips="fold 1").set_index("model")
+    ranked = list(accuracy.reindex(MODELS).dropna(how="all").sort_values("accuracy").iterrows())
+    shares = {model: f"{model} {_spelt(*row[['accuracy', 'low', 'high']], '.1%')}" for model, row in ranked}
+    apart = [(less, more) for (less, a), (more, b) in combinations(ranked, 2) if b["low"] > a["high"]]
+    if not apart:
+        raise Untestable(f"No two networks' accuracies are apart: {', '.join(shares.values())}")
+    for less, more in apart:
+        worse, better = (_db_and_others(frames, model).loc["DB", "top1"] for model in (less, more))
+        words = f"accuracy {shares[more]} and {shares[less]}, top-1 {better:.0%} and {worse:.0%}"
+        yield words, _holds(better > worse, not np.isnan(better + worse))
+
+
+def t3_order(frames: Frames) -> Parts:
+    scores = _frame(frames, "4_2_human_evaluation", "human_evaluation").set_index("method")
+    if not scores["ratings"].sum():
+        raise Untestable("No rating is shipped, and none was returned")
+    for name in ("rating", "cos", next(name for name in scores if name.startswith("bertscore"))):
+        for a, b in (("SUM", "DB"), ("DB", "TAB")):
+            words = f"{name} {a} {scores.loc[a, name]:.2f}, {b} {scores.loc[b, name]:.2f}"
+            yield words, _apart(scores.loc[a], scores.loc[b], name)
+
+
+def t4_ocp_gap(frames: Frames) -> Parts:
+    gaps = _frame(frames, "4_3_unlearning", "unlearning")
+    for model in MODELS:
+        ours = rows(gaps, model=model).set_index("strategy").reindex(["OCP", "random", "TAB", "DB"])
+        words = [f"{name} {_spelt(*row[['gap', 'gap_low', 'gap_high']])}" for name, row in ours.iterrows()]
+        decided = worst(_apart(ours.loc["OCP"], ours.loc[name], "gap") for name in ours.index[1:])
+        yield f"{model} {', '.join(words)}", decided
+
+
+def t4_frozen_robust(frames: Frames) -> Parts:
+    ocp = rows(_frame(frames, "4_3_unlearning", "unlearning"), strategy="OCP").set_index("model")
+    changes = ocp.reindex(index=MODELS, columns=["dA", "dA_low", "dA_high"]).astype(float)
+    frozen = _magnitude(changes.loc["beats_frozen"])
+    for model in MODELS[:2]:
+        words = " and ".join(f"{name} {_spelt(*changes.loc[name])}" for name in (model, "beats_frozen"))
+        yield f"dA {words}", _apart(_magnitude(changes.loc[model]), frozen, "dA")
+
+
+def _magnitude(row: pd.Series) -> dict[str, float]:
+    """The ends of |dA| where dA lies between its own."""
+    low, high = row["dA_low"], row["dA_high"]
+    return {"dA_low": max(low, -high, 0 * low), "dA_high": max(-low, high)}
+
+
+def f10_water(frames: Frames) -> Parts:
+    changes = frames.get("4_3_unlearning", {}).get("water_drops")
+    if changes is not None and changes.empty:
+        raise Untestable("The probing set has no class water drops")
+    changes = _frame(frames, "4_3_unlearning", "water_drops")
+    water = changes.loc[changes["class"].isin(WATER), "change"]
+    other = changes.loc[~changes["class"].isin(("water drops", *WATER)), "change"]
+    if water.empty or other.empty or not changes["units"].iloc[0]:
+        raise Untestable("No unit is labelled water drops, or no other class is related to water")
+    lower = mannwhitneyu(water, other, alternative="less").pvalue < 0.05
+    words = f"median change {water.median():+.2f} of {len(water)} classes with water, {other.median():+.2f} of others"
+    yield words, "holds" if lower else "undecided" if water.median() < other.median() else "fails"
+
+
+def figure_4(frames: Frames, claim: str) -> Parts:
+    comparisons = rows(_frame(frames, "4_4_feature_importance", "comparisons"), claim=claim, model="ast")
+    if comparisons.empty:
+        raise Untestable("The page 4_4_feature_importance was not run for AST")
+    for _, row in comparisons.iterrows():
+        gained = _spelt(*row[["difference", "low", "high"]], "+.1%")
+        asked = f", asked {row['margin']:+.0%}" if row["margin"] else ""
+        words = f"{row['more']} beyond {row['less']} at {row['percents']} % {gained}{asked}"
+        yield words, verdict(row["low"], row["high"], row["margin"])
+
+
+def f5_ast_narrows(frames: Frames) -> Parts:
+    by_model = _frame(frames, "4_4_feature_importance", "trends")
+    for (part, decided), names in zip(narrowing(by_model).itertuples(index=False), FIGURE_5, strict=True):
+        ours = by_model.set_index("model").reindex(names.split())
+        columns = ["mean", "mean_low", "mean_high"] if "fewer" in part else ["rho", "low", "high"]
+        yield f"{part}, " + ", ".join(f"{name} {_spelt(*row[columns])}" for name, row in ours.iterrows()), decided
+
+
+def f6_ast_concentrates(frames: Frames) -> Parts:
+    over_depth, shares = (_frame(frames, "4_5_polysemanticity", name) for name in ("trends", "shares"))
+    yield from _falls_and_flat(rows(over_depth, k=5, tau=4))
+    deep = rows(shares, model="beats_finetuned", k=5, tau=4)
+    deep = deep[deep["block"] > deep["block"].max() / 2]
+    if deep.empty:
+        raise Untestable("The page 4_5_polysemanticity was not run for BEATs-finetuned")
+    row = trends(deep).iloc[0]
+    yield f"beats_finetuned, deeper half {_spelt(*row[['rho', 'low', 'high']])}", verdict(-row["high"], -row["low"])
+
+
+def _falls_and_flat(over_depth: pd.DataFrame) -> Parts:
+    """That AST's trend falls, and BEATs-frozen's is flat: its interval holds 0."""
+    ast, frozen = over_depth.set_index("model")[["rho", "low", "high"]].reindex(["ast", "beats_frozen"]).to_numpy(float)
+    yield f"ast {_spelt(*ast)}", verdict(-ast[2], -ast[1])
+    yield f"beats_frozen {_spelt(*frozen)}", _holds(frozen[1] <= 0 <= frozen[2], not np.isnan(frozen).any())
+
+
+def f11_13_same(frames: Frames) -> Parts:
+    over_depth = _frame(frames, "4_5_polysemanticity", "trends")
+    for model in MODELS:
+        ours = rows(over_depth, model=model)
+        words = np.select([ours["high"] < 0, ours["low"] > 0], ["falls", "rises"], "flat")
+        seen = pd.Series(words).value_counts()
+        decided = _holds(not {"falls", "rises"} <= set(seen.index), len(seen) > 0)
+        listed = ", ".join(f"{word} in {count}" for word, count in seen.items())
+        yield f"{model} {listed}", "undecided" if decided == "holds" and len(seen) > 1 else decided
+
+
+def f14_gtzan(frames: Frames) -> Parts:
+    numbers = frames.get("4_5_polysemanticity", {}).get("numbers")
+    title = "no page 4_5_polysemanticity" if numbers is None else numbers["title"].iloc[0]
+    if "GTZAN" not in title:
+        raise Untestable(f"What is probed is not GTZAN's music: {title}")
+    over_depth, shares = (_frame(frames, "4_5_polysemanticity", name) for name in ("trends", "shares"))
+    share, low, high = rows(shares, k=5, tau=4)[["share", "share_low", "share_high"]].max()
+    yield f"highest share {_spelt(share, low, high, '.1%')}", verdict(0.2 - high, 0.2 - low)
+    yield from _falls_and_flat(rows(over_depth, k=5, tau=5))
+
+
+def f8a_loud(frames: Frames) -> Parts:
+    yield _contrast(_word(frames, "loud"))
+
+
+def f8b_high_pitched(frames: Frames) -> Parts:
+    high = _word(frames, "high-pitched")
+    yield _contrast(high)
+    loud = _word(frames, "loud")
+    yield f"less markedly, {high['share']:.0%} of pairs and {loud['share']:.0%}", _apart(loud, high, "share")
+
+
+def _word(frames: Frames, word: str) -> pd.Series:
+    """Figure 8's row of a word, where no description holds what is measured."""
+    ours = rows(_frame(frames, "appendix_c_acoustics", "acoustics"), model="ast", word=word)
+    ours = ours[~ours["descriptions"].str.contains("measured")]
+    if not ours["with"].sum():
+        raise Untestable(f"No neuron has {word!r} but by captions that measure it, which is circular")
+    return ours.iloc[0]
+
+
+def _contrast(row: pd.Series) -> tuple[str, str]:
+    low, high = min(row["low"], row["source_low"]), max(row["high"], row["source_high"])
+    words = f"{row['with']} neurons with {row['word']!r}, difference {_spelt(row['difference'], low, high, '+.3g')}"
+    return words, verdict(low, high)
+
+
+def t7_cubed_best_db(frames: Frames) -> Parts:
+    layer = _frame(frames, "4_1_last_layer", "last_layer")
+    ours = rows(layer, model="ast", method="DB", condition="all clips").set_index("function")
+    values = ours[MEASURED].astype(float).round(4)
+    if "cos_cubed" not in values.index:
+        raise Untestable("The page 4_1_last_layer has no cos_cubed for AST")
+    cells = {name: f"{a:.0%} / {b:.0%} / {c:.2f}" for name, (a, b, c) in values.dropna().iterrows()}
+    words = ", ".join(f"{name} {cells.get(name, 'no value')}" for name in values.index)
+    yield words, _holds((values.loc["cos_cubed"] >= values.max()).all(), values.notna().all(axis=None))
+
+
+_TEXTS = tomllib.loads((paths.PACKAGE / "rules.toml").read_text(encoding="utf-8"))
+_PARTS: dict[str, Callable[[Frames], Parts]] = {
+    "t2_db_best": t2_db_best,
+    "t2_follows_accuracy": t2_follows_accuracy,
+    "t3_order": t3_order,
+    "t4_ocp_gap": t4_ocp_gap,
+    "t4_frozen_robust": t4_frozen_robust,
+    "f10_water": f10_water,
+    "f4a_adjectives": partial(figure_4, claim="f4a_adjectives"),
+    "f4a_nouns": partial(figure_4, claim="f4a_nouns"),
+    "f4b_basic": partial(figure_4, claim="f4b_basic"),
+    "f4c_single": partial(figure_4, claim="f4c_single"),
+    "f5_ast_narrows": f5_ast_narrows,
+    "f6_ast_concentrates": f6_ast_concentrates,
+    "f11_13_same": f11_13_same,
+    "f14_gtzan": f14_gtzan,
+    "f8a_loud": f8a_loud,
+    "f8b_high_pitched": f8b_high_pitched,
+    "t7_cubed_best_db": t7_cubed_best_db,
+}
+RULES = {claim: Rule(_TEXTS[claim], parts) for claim, parts in _PARTS.items()}

@@ -1,0 +1,81 @@
+"""Units that are labelled with a class, and what silencing them does, on a small set with a tiny network."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from conftest import tiny_run, tiny_target
+
+from andlib import ablation, unlearning
+from andlib.errors import InputError
+from andlib.mini.synthesis import synthesc
+
+STRATEGIES = ("TAB", "DB", "OCP")
+SETS = [{"block0.intermediate": np.array([3])}, {"block1.output": np.array([0, 2])}]
+
+
+def test_leading_rows_silence_as_many_units_from_the_front(run, cache):
+    ours = unlearning.unit_sets(run, "ast", (2, 3, 4, 5), "DB")
+    theirs = unlearning.unit_sets(tiny_run(cache, mode="ablate_leading_rows"), "ast", (2, 3, 4, 5), "DB")
+    for our, their in zip(ours, theirs, strict=True):
+        assert {la: len(i) for la, i in our.items()} == {la: len(i) for la, i in their.items()}
+        assert all(list(i) == list(range(len(i))) for i in their.values())
+    random = unlearning.table4_sets(tiny_run(cache, mode="ablate_leading_rows"), "ast")["random"]
+    assert all(str(units) == str(random[0]) for units in random)
+    assert len({str(units) for units in unlearning.table4_sets(run, "ast")["random"]}) == 3
+
+
+def test_unlearning_measures_on_fold_1_what_folds_2_to_5_chose(run):
+    effects = unlearning.unlearning(run, "ast", unlearning.table4_sets(run, "ast"))
+    assert set(effects) == {"random", *STRATEGIES}
+    for result in effects.values():
+        assert result.before.shape == (6, 3) and result.after.shape == (3, 6, 3)
+        empty = result.sizes == 0
+        np.testing.assert_array_equal(result.after[empty], np.broadcast_to(result.before, result.after[empty].shape))
+
+
+def test_matched_random_sets_take_as_many_units_of_every_layer(run):
+    chosen = unlearning.strategy_sets(run, "ast")
+    drawn, again, other = (unlearning.random_sets(run, "ast", chosen, seed) for seed in (0, 0, 1))
+    assert str(drawn) == str(again) != str(other)
+    for name, sets in chosen.items():
+        for ours, random in zip(sets, drawn[f"random as {name}"], strict=True):
+            assert {la: len(i) for la, i in ours.items()} == {la: len(i) for la, i in random.items()}
+
+
+def test_equal_sets_are_silenced_once(run, monkeypatch):
+    swept = []
+    monkeypatch.setattr(unlearning, "sweep", lambda *given: swept.append(given[2]) or _slow(*given))
+    one, other = SETS
+    logits = unlearning.bench(run, "ast").logits([one, other, {**one}])
+    assert [len(sets) for sets in swept] == [2] and logits.shape == (3, 6, 3)
+    np.testing.assert_array_equal(logits[0], logits[2])
+    assert np.abs(logits[0] - logits[1]).max() > 0
+
+
+def _slow(target, features, sets, instead):
+    return (ablation.logits_of(target, features, units, instead) for units in sets)
+
+
+def test_a_factor_scales_the_outputs_of_the_units(run):
+    bench = unlearning.bench(run, "ast")
+    plain, one, half, none = (bench.logits([{}])[0], *(bench.logits(SETS[:1], factor)[0] for factor in (1.0, 0.5, 0.0)))
+    np.testing.assert_array_equal(one, plain)
+    assert np.abs(half - plain).max() > 0 and np.abs(half - none).max() > 0
+    np.testing.assert_array_equal(none, ablation.logits_of(bench.network, bench.features, SETS[0]))
+
+
+def test_scores_are_of_the_clips_classes_in_their_order(cache):
+    """The network knows dog, rain and siren; clips of two of them alone are scored for these two."""
+    part = tiny_run(cache).using(probing_set=synthesc(sources_per_fold=2, variants=1, classes=("rain", "siren")))
+    bench = unlearning.bench(part, "ast")
+    assert bench.position == (1, 2) and bench.logits([{}]).shape == (1, 4, 2)
+    everything = ablation.logits_of(bench.network, bench.features)
+    np.testing.assert_array_equal(bench.logits([{}])[0], everything[:, [1, 2]])
+
+
+def test_a_bench_needs_fold_1_and_an_output_for_every_class(run):
+    with pytest.raises(InputError, match="no fold 1 to measure on"):
+        unlearning.bench(run.using(probing_set=run.probing_set.in_folds((2, 3))), "ast")
+    with pytest.raises(InputError, match="ast has no output for siren: nothing to unlearn"):
+        unlearning.bench(run, replace(tiny_target(), classes=("dog", "rain", "wind")))
