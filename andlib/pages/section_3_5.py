@@ -67,9 +67,9 @@ def adjective_fates(texts: Iterable[str]) -> pd.DataFrame:
         for token in tokens:
             if token.pos == "adjective" and id(token) in stopped:
                 fates["stop word", token.lemma] += times
-    rows = [(FILTERS.index(kind), kind, word, times) for (kind, word), times in fates.items()]
-    rows.sort(key=lambda row: (row[0], -row[3], row[2]))
-    return pd.DataFrame([row[1:] for row in rows], columns=["filter", "adjective", "times"])
+    rows = [(kind, word, times) for (kind, word), times in fates.items()]
+    rows.sort(key=lambda row: (FILTERS.index(row[0]), -row[2], row[1]))
+    return pd.DataFrame(rows, columns=["filter", "adjective", "times"])
 
 
 def filtered(fates: Mapping[str, pd.DataFrame]) -> pd.DataFrame:

@@ -1,6 +1,6 @@
 """Section 4.1, Tables 2 and 7: naming the classes of the last layer, and any other unit, by closed concepts."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import combinations, product
 
 import numpy as np
@@ -74,7 +74,10 @@ def last_layer(run: Run, conditions: Mapping[str, Conditions] | None = None) -> 
     rows: list[dict] = []
     for model, pairs in (conditions or {name: conditions_of(run, name) for name in run.models}).items():
         truth, cosine = true_concepts(run, model), name_cosines(run)
-        rows += _asked(run, model, truth, cosine)
+        for shots in asking.SHOTS:
+            named = _answered(run, model, shots, truth, cosine)
+            row = _shares(model, "ICL", f"{shots}-shot", "all clips", named)
+            rows.append(row | {"none": int(np.nansum(named["none"]))})
         for (method, condition), (u, p) in pairs.items():
             for function in FUNCTIONS:
                 scores = stages.closed_scores(run, method, function, u, p)
@@ -142,12 +145,6 @@ def name_cosines(run: Run) -> np.ndarray:
     """Cosines of the encoded names of concepts, [concepts, concepts]."""
     names = stages.embeddings(run, run.concepts, run.profile.encoder)
     return names @ names.T
-
-
-def _asked(run: Run, model: str, truth: Sequence[int], cosine: np.ndarray) -> Iterator[dict]:
-    for shots in asking.SHOTS:
-        named = _answered(run, model, shots, truth, cosine)
-        yield _shares(model, "ICL", f"{shots}-shot", "all clips", named) | {"none": int(np.nansum(named["none"]))}
 
 
 def _answered(run: Run, model: str, shots: int, truth: Sequence[int], cosine: np.ndarray) -> dict[str, np.ndarray]:
