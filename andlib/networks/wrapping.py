@@ -61,17 +61,16 @@ def wrap(
     declared = _declared(model, layers, axes, name)
     if classifier:
         _declared(model, [classifier], SCORES, name)  # refuses one that does not exist
-        declared.pop(classifier, None)
 
     def inputs(waveforms: "Tensor") -> "Tensor":
         place = device(model, name)
         return (features(waveforms.to(place)) if features else waveforms).to(place)
 
-    units = [Layer(m, m, 0, pooling if len(own) > 2 else "none", own, nonlinearity) for m, own in declared.items()]
-    scores = [Layer("classifier", classifier, 0, "none", SCORES)] if classifier else []
+    own = {module: axes for module, axes in declared.items() if module != classifier}
+    units = [Layer(m, m, 0, pooling if len(axes) > 2 else "none", axes, nonlinearity) for m, axes in own.items()]
     target = Target(
         name=name,
-        layers=(*units, *scores),
+        layers=(*units, *([Layer("classifier", classifier, 0, "none", SCORES)] if classifier else ())),
         classes=tuple(classes),
         sample_rate=int(sample_rate),
         seconds=float(seconds),
@@ -85,7 +84,7 @@ def wrap(
         target = counted(target)
     if classifier and len(classes) != target.layers[-1].units:
         raise InputError(f"{name} has {target.layers[-1].units} class scores, but `classes` names {len(classes)}.")
-    return target.read(layers=list(declared), readout=readout) if declared and readout is not None else target
+    return target.read(layers=list(own), readout=readout) if own and readout is not None else target
 
 
 def _check(model: "nn.Module", name: str, sample_rate: Any, seconds: Any) -> None:
