@@ -61,10 +61,10 @@ answers: install ## ask the small language model what PROFILE's pages read and t
 	else echo "The small language model is not installed (make llm): the committed answers stay."; fi
 
 controls: install ## compute Table 4's controls, 199 random sets a strategy, unless those kept still fit (an hour)
-	@$(RUN) -m making.controls --profile "$(PROFILE)" --data-dir "$(DATA_DIR)"
+	@$(RUN) -m making.unlearning controls --profile "$(PROFILE)" --data-dir "$(DATA_DIR)"
 
 unlearning: install ## compare ways to choose and to silence units (half an hour)
-	@$(RUN) -m making.better_unlearning --profile "$(PROFILE)" --data-dir "$(DATA_DIR)"
+	@$(RUN) -m making.unlearning ways --profile "$(PROFILE)" --data-dir "$(DATA_DIR)"
 
 audit: install ## compute what each fault of the released code does to each table (an hour)
 	@$(RUN) -m making.audit --profile "$(PROFILE)" --data-dir "$(DATA_DIR)"

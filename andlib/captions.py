@@ -18,24 +18,20 @@ from andlib import paths
 from andlib.errors import InputError, check_choice
 from andlib.probing import json_pairs, reading, table_rows
 
-ORIGINS = ("file", "source", "measured")
+ORIGINS = ("file", "source", "measured")  # an audio LLM's text; the name of the sound; made from the waveform
 LOOP = 8  # tokens: a stretch this long said again is an audio LLM going round in circles
 MARKS = re.compile(r"<s>|</s>.*", re.DOTALL)  # SALMONN decodes LLaMA's marks of beginning and end with its answers
 
 
 @dataclass(frozen=True)
 class CaptionReport:
-    """What reading a caption file found: how many clips got a text, and what was ignored or repaired.
-
-    extra: entries that name no clip of the set. looping: clips whose text repeated itself and was cut before the
-    repetition. cleaned: clips whose text had control characters, untidy white space or a tokenizer's marks.
-    """
+    """What reading a caption file found: how many clips got a text, and what was ignored or repaired."""
 
     path: Path
     read: int
-    extra: tuple[str, ...] = ()
-    looping: tuple[str, ...] = ()
-    cleaned: tuple[str, ...] = ()
+    extra: tuple[str, ...] = ()  # entries that name no clip of the set
+    looping: tuple[str, ...] = ()  # clips whose text repeated itself and was cut before the repetition
+    cleaned: tuple[str, ...] = ()  # clips whose text had control characters, untidy white space or a tokenizer's marks
 
     def __str__(self) -> str:
         repaired = f"{len(self.looping)} looping (cut), {len(self.cleaned)} tidied"
@@ -59,8 +55,6 @@ def read_captions(path: str | Path, names: Sequence[str]) -> tuple[dict[str, str
     The file is CSV with the columns `filename,description`, or JSON: `{filename: text}`, which the released code reads
     as `salmon_esc50.json`, or what SALMONN's own decoding writes (`eval_test_epoch_best.json`). An entry may name its
     clip with folders before it, or with another extension or none, where only one clip fits.
-
-    names: the clips of the probing set.
     Raises InputError if the file cannot be read, has two texts for one clip, or leaves a clip without a text.
     """
     path = paths.named(path)
@@ -83,8 +77,7 @@ def compose(
 ) -> pd.DataFrame:
     """Texts of every clip by origin, one row a clip and origin: columns clip, origin, text.
 
-    parts: origin -> clip -> text; "file" is an audio LLM's, "source" names the sound, "measured" comes from the
-    waveform. order: origins in the order in which a clip's texts are joined; those not in `parts` are left out.
+    parts: origin -> clip -> text. order: origins as a clip's texts are joined; those not in `parts` are left out.
     Raises InputError if an origin is unknown, or has no text for a clip.
     """
     for origin in (*parts, *order):
@@ -162,8 +155,7 @@ def _cut_loop(text: str) -> str:
 
 
 def _check_texts(what: str, texts: Mapping[str, str], names: Sequence[str]) -> None:
-    wrong = [name for name in names if not clean(texts.get(name, ""))]
-    if wrong:
+    if wrong := [name for name in names if not clean(texts.get(name, ""))]:
         more = f" and {len(wrong) - 5} more" if len(wrong) > 5 else ""
         without = f"{what} leave {len(wrong)} of {len(names)} clips without a text"
         remedy = "Add a description for each, or take those clips out."

@@ -11,6 +11,8 @@ from http.client import HTTPException
 from pathlib import Path
 from typing import BinaryIO
 
+from tqdm import tqdm
+
 from andlib import paths
 from andlib.errors import InputError
 
@@ -68,7 +70,6 @@ def fetch_esc50(folder: str | Path, archive: Archive = ESC50) -> Path:
 
 
 def _download(archive: Archive, part: Path) -> None:
-    """Bring `part` to the archive's size, going on from what is there if the server can, and check that it is it."""
     have = part.stat().st_size if part.is_file() else 0
     if have < archive.size:
         request = urllib.request.Request(archive.url, headers={"Range": f"bytes={have}-"} if have else {})
@@ -88,8 +89,6 @@ def _download(archive: Archive, part: Path) -> None:
 
 def _receive(archive: Archive, answer: BinaryIO, part: Path, position: int) -> None:
     """Write what is answered from `position` on; bytes already there are the same, so two runs at once do no harm."""
-    from tqdm import tqdm
-
     block = answer.read(_BLOCK)
     if position == 0 and not block.startswith(b"PK"):
         raise InputError(f"{archive.url} answers with something that is no zip archive: {block[:40]!r}. {BY_HAND}.")

@@ -36,8 +36,7 @@ class _Texts(NamedTuple):
 def encode(texts: Sequence[str], encoder: str = EMBEDDED) -> Float[np.ndarray, "texts dimensions"]:
     """The encoder's vector of each text, of length 1, so that dot products are cosines.
 
-    Each distinct text is encoded once; nothing but the text decides its vector, so order does not matter. A text
-    longer than the encoder takes is the mean of its parts' vectors, weighted by their tokens.
+    A text longer than the encoder takes is the mean of its parts' vectors, weighted by their tokens.
     # released code: cuts a caption after 77 tokens.
     encoder: `all-MiniLM-L6-v2` (embedded), `all-MiniLM-L12-v2`, `clip-vit-b-32`, or a folder or hub id of a sentence
     encoder or of CLIP. Raises InputError if it is unknown or cannot be had.
@@ -51,8 +50,7 @@ def fingerprint(encoder: str = EMBEDDED) -> str:
         return EMBEDDED_SHA256
     if encoder == CLIP:
         return "open_clip ViT-B-32 openai" if _open_clip() else f"transformers {HUB[CLIP]}"
-    folder = Path(encoder)
-    if folder.is_dir():
+    if (folder := Path(encoder)).is_dir():
         return digest({str(p.relative_to(folder)): file_digest(p) for p in folder.rglob("*") if p.is_file()})
     return HUB.get(encoder, encoder)
 

@@ -15,16 +15,14 @@ class OpenConcepts:
     """Output of module C for one neuron: words of its calibrated summary, each with its number of occurrences.
 
     A mapping's keys are the set the paper speaks of, in order of appearance; its sum is what Fig. 4 counts.
-    raw_nouns: nouns as written and unfiltered, which the released code matches with class names.
-    length: words in the summary.
     """
 
     adjectives: dict[str, int]
     nouns: dict[str, int]
     verbs: dict[str, int]
     prepositions: dict[str, int]
-    raw_nouns: dict[str, int]
-    length: int
+    raw_nouns: dict[str, int]  # as written and unfiltered, which the released code matches with class names
+    length: int  # words in the summary
 
 
 def _phrases(text: str) -> tuple[str, ...]:
@@ -35,6 +33,8 @@ CLASS_NOUNS = {name: _phrases(entry["nouns"]) for name, entry in WORDS["classes"
 CLASS_VERBS = {name: _phrases(entry["verbs"]) for name, entry in WORDS["classes"].items()}
 _OTHER_PHRASES = _phrases(WORDS["phrases"]["other"])
 _KNOWN_PHRASES = frozenset(p for p in (*sum(CLASS_NOUNS.values(), ()), *_OTHER_PHRASES, *CLASS_NOUNS) if " " in p)
+_NAMED = Counter(noun for nouns in CLASS_NOUNS.values() for noun in nouns)
+_CANONICAL = {noun: nouns[0] for name, nouns in CLASS_NOUNS.items() for noun in (*nouns, name) if _NAMED[noun] < 2}
 _LONGEST_PHRASE = max(len(phrase.split()) for phrase in _KNOWN_PHRASES)
 
 
@@ -49,8 +49,7 @@ def is_acoustic(adjective: str) -> bool:
 def is_boilerplate(point: str, *, released: bool = False) -> bool:
     """Whether a point of a summary is a greeting or other talk, no finding.
 
-    released: words count wherever their letters occur, as released (switch `word_lists_by_substring`), so that
-    "sure" drops every point on pressure.
+    released: words count wherever their letters occur (switch `word_lists_by_substring`): "sure" drops "pressure".
     """
     text, openings = point.lower(), WORDS["boilerplate"]["openings"].split()
     if any(phrase in text for phrase in WORDS["boilerplate"]["phrases"]):
@@ -156,11 +155,10 @@ def _plain(name: str) -> str:
 def names_class(nouns: Iterable[str], class_name: str, *, released: bool = False) -> bool:
     """Whether nouns name a class, by lemma and synonym: "puppies" is a dog, "train" no rain, "chainsaw" no hand saw.
 
-    The rule of OCP in Section 4.3. Classes of ESC-50 have a table of synonyms (`words.toml`); another class is named
-    by its own name, or by all words of it.
+    The rule of OCP in Section 4.3. Classes of ESC-50 have synonyms (`words.toml`); another class is named by all words
+    of its name. released: any noun that is a substring of the class name (switch `ocp_substring`).
 
     nouns: lemmas or plurals, also phrases of two words. class_name: in words, like "sea waves".
-    released: any noun that is a substring of the class name (switch `ocp_substring`).
     """
     if released:
         return any(noun in class_name for noun in nouns if noun)
@@ -183,10 +181,6 @@ def canonical(noun: str) -> str:
     return _CANONICAL.get(noun, noun)
 
 
-_NAMED = Counter(noun for nouns in CLASS_NOUNS.values() for noun in nouns)
-_CANONICAL = {noun: nouns[0] for name, nouns in CLASS_NOUNS.items() for noun in (*nouns, name) if _NAMED[noun] < 2}
-
-
 def mentions(text: str, class_name: str) -> bool:
     """Whether a caption names a class, by noun or by a verb that is that class's own ("crows"): plain string match."""
     tokens, verbs = tag(text), CLASS_VERBS.get(_plain(class_name), ())
@@ -194,10 +188,7 @@ def mentions(text: str, class_name: str) -> bool:
 
 
 def strike_class_words(text: str, classes: Iterable[str]) -> str:
-    """The text without every word that names one of the classes, for the control without class words.
-
-    Words are struck by lemma and synonym, also as a part of a hyphenated word; the others stay as they are.
-    """
+    """The text without every word, or part of a hyphenated word, that names a class: for the control without them."""
     names, struck = tuple(classes), set()
     for thing, part in _things(tag(text)):
         forms = {thing, *part[0].word.lower().split("-")} if len(part) == 1 else {thing}

@@ -31,9 +31,7 @@ AUDIOFOLDER = ("file_name", "label", "fold", "source")
 
 
 class _Row(NamedTuple):
-    """What a layout says of one clip, as written; `where` is the place a message points to."""
-
-    where: str
+    where: str  # for messages
     file: str
     label: str
     fold: str | None = None
@@ -44,13 +42,12 @@ class _Row(NamedTuple):
 def open_folder(data_dir: str | Path, *, subset: str = "") -> ProbingSet:
     """The probing set D_p that a folder of recordings holds, clips in the order of its table.
 
-    Three layouts are known (`LAYOUTS`). Labels are class names in words: `crying_baby` becomes "crying baby". ESC's
-    classes keep the order of `target`, others are sorted. Without a column `fold` every fold is 0; without a column
-    `source` each clip is its own source recording.
+    For its layouts see `LAYOUTS`. Labels are class names in words: `crying_baby` becomes "crying baby". ESC's classes
+    keep the order of `target`, others are sorted. Without a column `fold` every fold is 0; without `source` each clip
+    is its own source recording.
 
     subset: "esc10" keeps the rows of an ESC table whose column `esc10` is true, "" keeps all.
-    Raises InputError, naming the first five and their number, where the table or the recordings cannot be used.
-    Samples are checked when they are read; `check_recordings` reads them all.
+    Raises InputError where the table or the recordings cannot be used; `check_recordings` reads their samples, too.
     """
     check_choice("subset", subset, ("", "esc10"))
     folder = paths.named(data_dir).resolve()
@@ -105,8 +102,7 @@ def _listed(table: Path, columns: Sequence[str], needed: Sequence[str], subset: 
     rows = []
     for line, cells in lines:
         where = f"{table.name}, line {line}"
-        chosen = not subset or check_choice(f"{where}: {subset}", cells[subset].strip().lower(), ("true", "false"))
-        if chosen in (True, "true"):
+        if not subset or check_choice(f"{where}: {subset}", cells[subset].strip().lower(), ("true", "false")) == "true":
             rows.append(_Row(where, *map(cells.get, columns)))
     if not rows:
         raise InputError(f"{str(table)!r} names no clip. Give a table with one row a recording.")
@@ -134,10 +130,7 @@ def reading(path: Path, expected: str) -> Iterator[str]:
 
 
 def table_rows(text: str, columns: Sequence[str], kind: str = ".csv") -> Iterator[tuple[int, dict[str, str]]]:
-    """(line number, column -> cell) of RFC 4180 text with a header, or of JSON lines (kind ".jsonl").
-
-    Raises ValueError or csv.Error where a row does not fit the header, or has not all of `columns`.
-    """
+    """(line number, column -> cell) of RFC 4180 text with a header, or of JSON lines (kind ".jsonl")."""
     for line, cells in _json_lines(text) if kind == ".jsonl" else _csv_lines(text):
         if missing := [name for name in columns if name not in cells]:
             raise ValueError(f"line {line}: no column {', '.join(missing)}, only {', '.join(cells)}")
@@ -198,8 +191,7 @@ def _classes(rows: list[_Row]) -> tuple[str, ...]:
             raise InputError(f"{row.where}: target {row.number!r} is no whole number. Correct it.")
     known = sorted({(_words(row.label) if row.number is None else int(row.number), _words(row.label)) for row in rows})
     numbers, labels = zip(*known, strict=True)
-    clash = [f"{label!r} has {number}" for number, label in known if numbers.count(number) + labels.count(label) > 2]
-    if clash:
+    if clash := [f"{name!r} has {n}" for n, name in known if numbers.count(n) + labels.count(name) > 2]:
         raise InputError(f"Classes and their numbers clash: {', '.join(clash)}. Give each class one number of its own.")
     return labels
 
@@ -213,8 +205,7 @@ def _check_unique(rows: list[_Row], clips: Sequence[Clip]) -> None:
 
 
 def _refuse(clips: Sequence[Clip], faults: Iterable[str]) -> None:
-    bad = [f"{clip.name!r} {fault}" for clip, fault in zip(clips, faults, strict=True) if fault]
-    if bad:
+    if bad := [f"{clip.name!r} {fault}" for clip, fault in zip(clips, faults, strict=True) if fault]:
         more = f"; and {len(bad) - 5} more" if len(bad) > 5 else ""
         raise InputError(f"{len(bad)} of {len(clips)} recordings cannot be used: {'; '.join(bad[:5])}{more}. {REMEDY}.")
 

@@ -30,9 +30,8 @@ CUT = re.compile(
 def read_recording(path: Path, sample_rate: int) -> np.ndarray:
     """The first minute of a recording as mono samples at the asked rate, float32 [samples], nominally in [-1, 1].
 
-    Channels are averaged; the rate is changed once (soxr, high quality). sample_rate: Hz.
-    Raises InputError if the file is damaged, not audio, shorter than 10 ms, silent in what is read, or holds samples
-    that are not finite or far outside [-1, 1].
+    Channels are averaged; the rate is changed once (soxr, high quality). sample_rate: Hz. Raises InputError if the
+    file is damaged, shorter than 10 ms, silent, or holds samples that are not finite or far outside [-1, 1].
     """
     samples, rate, fault = decode(path)
     if fault:

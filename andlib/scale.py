@@ -4,9 +4,9 @@
     python -m andlib.scale --profile esc50 --data-dir FOLDER --llm transformers:MODEL --workers 8 --gpus 1
     python -m andlib.scale --profile esc50 --data-dir FOLDER --llm transformers:MODEL --captions captions.csv
 
-The first records the activations of a network, the second asks what the pages ask of a language model, the third
-captions. This process alone writes, a shard at a time and into the files that the pages read: run again after a kill,
-and only what is missing is made. Every machine needs andlib, and recordings and weights at the same path.
+The first records activations, the second asks what the pages ask of a language model, the third captions. This process
+alone writes, a shard at a time: run again after a kill, only what is missing is made. Every machine needs andlib, and
+recordings and weights at the same path.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
+
+from tqdm import tqdm
 
 from andlib import asking, responses, stages
 from andlib.errors import InputError, check_choice, explained, optional
@@ -38,17 +40,13 @@ QUESTIONS = 32  # in a shard: a batch of clients.TransformersLLM
 
 @dataclass(frozen=True)
 class Engine:
-    """What does the jobs. engine: `serial`, this process; or `ray`, `workers` actors, each of which holds the model.
-
-    address: of a running cluster, "auto" for this machine's; empty makes one of this machine's cores for the while.
-    gpus, threads: of each worker.
-    """
+    """What does the jobs: this process (`serial`), or as many actors of `ray`, each of which holds the model."""
 
     engine: str = "ray"
     workers: int = 2
-    address: str = ""
-    gpus: float = 0.0
-    threads: int = 1
+    address: str = ""  # of a running cluster, "auto" for this machine's; empty makes one of this machine's cores
+    gpus: float = 0.0  # of each worker
+    threads: int = 1  # of each worker
 
     def __post_init__(self):
         check_choice("Engine", self.engine, ("serial", "ray"))
@@ -77,8 +75,7 @@ class Worker:
 def workers(engine: Engine, hold: Callable[[], Any]) -> Iterator[Callable]:
     """Gives `each(function, jobs)`: a job's number and `function(hold(), job)`, in any order, as soon as it is there.
 
-    A lost worker starts again elsewhere and does its job again. Raises what a job raises; InputError where a worker is
-    lost more than RESTARTS times; optional without Ray.
+    A lost worker starts again elsewhere and does its job again; raises InputError where that is over RESTARTS times.
     """
     if engine.engine == "serial":
         model = hold()
@@ -136,10 +133,7 @@ def record(run: Run, model: str | Target, engine: Engine, folds: Sequence[int] =
 
 
 def _make(run: Run, network: Target, engine: Engine, stage: Stage, function: Callable, shards: Iterable) -> None:
-    from tqdm import tqdm
-
-    missing = [shard for shard in shards if not run.store.holds(stage, shard[0])]
-    if not missing:
+    if not (missing := [shard for shard in shards if not run.store.holds(stage, shard[0])]):
         return
     # replaced: without the weights, if they came from a file
     hold = partial(_on_gpu if engine.gpus else replace, replace(network))

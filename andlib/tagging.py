@@ -24,6 +24,7 @@ ACOUSTIC = {word: kind for kind, words in reversed(WORDS["acoustic"].items()) fo
 PROPERTIES = frozenset(WORDS["properties"]["nouns"].split())
 EVENTS = frozenset(WORDS["events"]["verbs"].split())
 
+Tagged = tuple[str, str, str]  # word, lemma, HanTa's code
 _NEGATIONS = {"no", "not", "n't", "without"}
 NEGATION_REACH = 4
 
@@ -81,14 +82,8 @@ def _part_of_speech(code: str) -> str:
     return heads.get(code[:2], "verb" if code[:1] == "V" else "other")
 
 
-Tagged = tuple[str, str, str]  # word, lemma, HanTa's code
-
-
 def _corrected(word: str, lemma: str, code: str, before: list[Tagged], following: str) -> Tagged:
-    """Word, lemma and code after the slips HanTa makes on captions, which lack the articles of the text it learned.
-
-    before: words already corrected. following: the code of the next word, its first two letters.
-    """
+    """Without the slips HanTa makes on captions, which lack articles. following: code of the next word, two letters."""
     form = word.lower()
     verb, is_gerund = event_of(form, lemma), form.endswith("ing")
     if form in ("a", "an"):

@@ -13,7 +13,6 @@ from making.command import asked
 
 
 def main() -> None:
-    """The command line; see the module's docstring."""
     run, given = asked("Asks a language model what the pages of a profile read.", llm={"default": "smollm2"})
     run = run.using(completions=Completions(run.completions.log))  # not those committed: they are asked again
     ask_everything(run)

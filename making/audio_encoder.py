@@ -37,12 +37,10 @@ from making.training import mask
 
 @dataclass(frozen=True)
 class Contrast:
-    """How the encoder is trained. corpus: SynthESC's seeds, none of them probed (0) or judged on (1).
-
-    temperature: at the start. alike: cosine from which two captions say the same. mask_bands, mask_frames: at most.
-    shift_bands: at most, either way. equaliser: deviation of a microphone's response, natural logarithm of power.
-    padded: share of clips that end early.
-    """
+    """How the encoder is trained. corpus: SynthESC's seeds, none of them probed (0) or judged on (1). temperature: at
+    the start. alike: cosine from which two captions say the same. mask_bands, mask_frames: at most. shift_bands: at
+    most, either way. equaliser: deviation of a microphone's response, natural logarithm of power. padded: share of
+    clips that end early."""
 
     corpus: list[int] = field(default_factory=lambda: list(range(100, 108)))
     sources_per_fold: int = 8
@@ -61,11 +59,9 @@ class Contrast:
 
 
 def spoken(label: str, samples: np.ndarray, key: str) -> tuple[str, str, str]:
-    """Captions of one clip: its class, a sentence that names the sound, and one that also says how it sounds.
-
-    The class is the true one: as with CLAP's captions, a person says what is heard. key: the clip's name; decides
-    among the words.
-    """
+    """Captions of one clip: its class, a sentence that names the sound, and one that also says how it sounds. The class
+    is the true one: as with CLAP's captions, a person says what is heard. key: the clip's name; decides among the
+    words."""
     quality = measured_sentences(measure(samples, SAMPLE_RATE), key).split(". ")[0].rstrip(".")
     return label, naming_sentence(label, key), f"{naming_sentence(label, key + ' again')} {quality}."
 
@@ -153,10 +149,8 @@ def accuracies(encoder: AudioEncoder, probing_set: ProbingSet, seconds: float) -
 
 
 def train(recipe: Contrast, out: Path, judged: dict[str, tuple[ProbingSet, float]]) -> None:
-    """Writes a trained encoder and its record into `out`; resumes a killed training of the same recipe.
-
-    judged: sets on which the record says how often the nearest class name is right, and the length of their clips.
-    """
+    """Writes a trained encoder and its record into `out`; resumes a killed training of the same recipe. judged: sets on
+    which the record says how often the nearest class name is right, and the length of their clips."""
     from safetensors.torch import save_file
 
     begun, file = time.perf_counter(), out / "encoder.safetensors"
@@ -164,9 +158,7 @@ def train(recipe: Contrast, out: Path, judged: dict[str, tuple[ProbingSet, float
         torch.manual_seed(recipe.seed)
         encoder = AudioEncoder()
     losses = fit(encoder, corpus(recipe), recipe, state_of(out, asdict(recipe)))
-    weights = {
-        name: value.half().contiguous() for name, value in encoder.state_dict().items() if value.is_floating_point()
-    }
+    weights = {name: x.half().contiguous() for name, x in encoder.state_dict().items() if x.is_floating_point()}
     write_atomically(file, lambda path: save_file(weights, path))
     kept = load(file)
     about = {"text_encoder": EMBEDDED, "recipe": asdict(recipe)}
@@ -175,7 +167,6 @@ def train(recipe: Contrast, out: Path, judged: dict[str, tuple[ProbingSet, float
 
 
 def main() -> None:
-    """The command line; see the module's docstring."""
     parser = argparse.ArgumentParser(description="Trains the small audio encoder again.")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--data-dir", default="", help="ESC-10's folder: the record then tells how it does there")

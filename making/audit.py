@@ -29,10 +29,8 @@ PERCENT, TAU, COMMONEST = section_4_4.MATCHED_AT, 4, 3
 
 
 def closed(run: Run, model: str) -> Measures:
-    """Tables 2 and 7: top-1 of ICL by number of examples, and of TAB and DB by similarity function, on all clips.
-
-    DB's cosine under soft_wpmi, too. None where ICL was not asked for every unit.
-    """
+    """Tables 2 and 7: top-1 of ICL by number of examples, and of TAB and DB by similarity function, on all clips. DB's
+    cosine under soft_wpmi, too. None where ICL was not asked for every unit."""
     classes = run.target(model).classes
     truth = [run.concepts.index(name) for name in classes]
     names = stages.embeddings(run, run.concepts, run.profile.encoder)
@@ -68,11 +66,9 @@ def unlearnt(run: Run, model: str) -> Measures:
 
 def importance(run: Run, model: str) -> Measures:
     """Figure 4, for AST as in the paper: accuracy on fold 1 after silencing 10 % by each attribute, mean over seeds.
-
     none: nothing silenced. spread: of the attributes of 4a and 4b, the highest accuracy less the lowest. chosen: which
     share of the silenced units was chosen for the attribute. shared: what the sets of two attributes share, as a share
-    of either's units (the same seed, mean over pairs).
-    """
+    of either's units (the same seed, mean over pairs)."""
     if model != MODELS[0]:
         return {}
     measured, names = bench(run, model), section_4_4.ATTRIBUTES
@@ -152,7 +148,6 @@ def _rounded(measures: Measures) -> Measures:
 
 
 def main() -> None:
-    """The command line; see the module's docstring."""
     run, given = asked("Measures every table and figure under each fault of the released code.")
     started = time.monotonic()
     modes = measure(run)

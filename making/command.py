@@ -16,11 +16,8 @@ THREADS = {"type": int, "default": 2, "help": "that torch may use"}
 def asked(
     description: str, *, model: str = "all", which: Sequence[str] = (), **own: Mapping[str, Any]
 ) -> tuple[Run, argparse.Namespace]:
-    """The run that a command's arguments ask for, and all of them.
-
-    which: choices of the command's first word, `which`, if it has one. own: its own options, name -> arguments of
-    `add_argument`.
-    """
+    """The run that a command's arguments ask for, and all of them. which: choices of the command's first word, `which`,
+    if it has one. own: its own options, name -> arguments of `add_argument`."""
     able = [name for name, profile in PROFILES.items() if set(MODELS) <= set(profile.networks)]
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--profile", choices=able, default="mini")

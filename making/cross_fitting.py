@@ -30,10 +30,8 @@ DECIMALS = 4
 
 
 def cross_fit(folds: np.ndarray, by_fold: dict[int, np.ndarray]) -> np.ndarray:
-    """Each clip's logits by the network that left its fold out, [clips, classes].
-
-    folds: of the clips. by_fold: the fold that a network left out -> its logits of all clips.
-    """
+    """Each clip's logits by the network that left its fold out, [clips, classes]. folds: of the clips. by_fold: the
+    fold that a network left out -> its logits of all clips."""
     crossed = np.empty_like(next(iter(by_fold.values())))
     for fold, logits in by_fold.items():
         crossed[folds == fold] = logits[folds == fold]
@@ -41,10 +39,8 @@ def cross_fit(folds: np.ndarray, by_fold: dict[int, np.ndarray]) -> np.ndarray:
 
 
 def held_out_accuracy(probing_set: ProbingSet, crossed: np.ndarray) -> pd.DataFrame:
-    """Share of clips whose largest cross-fitted logit is their class's, with 95 % over source recordings.
-
-    One row a fold and one for all; columns clips, accuracy, low, high, n.
-    """
+    """Share of clips whose largest cross-fitted logit is their class's, with 95 % over source recordings. One row a
+    fold and one for all; columns clips, accuracy, low, high, n."""
     right = crossed.argmax(1) == probing_set.labels
     inside = {f"fold {fold}": probing_set.folds == fold for fold in sorted(set(probing_set.folds.tolist()))}
     inside["all"] = np.full(len(right), True)
@@ -70,6 +66,7 @@ def measured(run: Run, folders: dict[int, Path]) -> dict:
     targets = {fold: load_target(path, name=MODEL, seconds=run.profile.seconds) for fold, path in folders.items()}
     by_fold = {fold: responses.unit_activations(run, network)["classifier"] for fold, network in targets.items()}
     crossed = cross_fit(probing_set.folds, by_fold)
+    logits_of_all = ([[round(float(x), DECIMALS) for x in row] for row in rows] for rows in (by_fold[1], crossed))
     records = {fold: json.loads((path / "record.json").read_text()) for fold, path in folders.items()}
     return {
         "recipe": records[1]["recipe"],
@@ -78,15 +75,10 @@ def measured(run: Run, folders: dict[int, Path]) -> dict:
         "accuracy": held_out_accuracy(probing_set, crossed).round(DECIMALS).to_dict("records"),
         "networks": [{"held_out": fold, "seconds": r["seconds"], **r["versions"]} for fold, r in records.items()],
         "clips": [
-            {"clip": clip.name, "label": clip.label, "fold": clip.fold}
-            | {"plain": _rounded(plain), "cross_fitted": _rounded(logits)}
-            for clip, plain, logits in zip(probing_set.clips, by_fold[1], crossed, strict=True)
+            {"clip": clip.name, "label": clip.label, "fold": clip.fold, "plain": plain, "cross_fitted": logits}
+            for clip, plain, logits in zip(probing_set.clips, *logits_of_all, strict=True)
         ],
     }
-
-
-def _rounded(row: np.ndarray) -> list[float]:
-    return [round(float(value), DECIMALS) for value in row]
 
 
 def _one_clip_a_line(results: dict) -> str:
@@ -96,7 +88,6 @@ def _one_clip_a_line(results: dict) -> str:
 
 
 def main() -> None:
-    """The command line; see the module's docstring."""
     run, given = asked("Cross-fits the small AST and writes results/<profile>/.", model=MODEL, threads=THREADS)
     torch.set_num_threads(given.threads)
     text = _one_clip_a_line(measured(run, networks(run)))

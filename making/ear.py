@@ -20,10 +20,8 @@ TARGET = 0.75  # ... this accuracy on CHECK_SEED is taken
 
 
 def train() -> dict:
-    """Fits the classifier on few clips, writes its weights and record, and returns the record.
-
-    The record holds seeds, clips per class, versions, and the accuracy on the probed seed per fold and over all.
-    """
+    """Fits the classifier on few clips, writes its weights and record, and returns the record. The record holds seeds,
+    clips per class, versions, and the accuracy on the probed seed per fold and over all."""
     from safetensors.numpy import save_file
 
     many = synthesc(TRAINING_SEED, sources_per_fold=max(CLIPS_PER_CLASS), variants=1, folds=(1,))

@@ -106,11 +106,9 @@ def batches(corpora: list[Tensor], size: int, rng: np.random.Generator) -> Itera
 
 def pretrain(beats: BEATs, corpora: list[Tensor], recipe: Pretraining, state: Path) -> list[float]:
     """Pre-trains `beats` in place, resuming from the file `state`; gives the mean loss of every hundredth of it.
-
-    corpora: inputs, each [clips, frames, mels], drawn from equally.
-    """
-    sample, rng = torch.cat([c[:2000, :FRAMES] for c in corpora]), torch.Generator().manual_seed(recipe.seed)
-    tokenizer = Tokenizer(recipe, sample, rng)
+    corpora: inputs, each [clips, frames, mels], drawn from equally."""
+    sample = torch.cat([corpus[:2000, :FRAMES] for corpus in corpora])
+    tokenizer = Tokenizer(recipe, sample, torch.Generator().manual_seed(recipe.seed))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.seed)
         network = MaskedPrediction(beats, recipe)

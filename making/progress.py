@@ -17,20 +17,21 @@ from andlib.store import digest, write_atomically
 
 class Progress:
     """One training's state: a network, its optimiser (AdamW, whose rate rises and falls once) and its generator.
-
-    recipe: its rate, decay, seed and, for `batches`, batch and epochs. steps: of the optimiser, in all.
-    done: units of work (epochs, steps) behind it. rng: the generator, in the same place.
-    """
+    recipe: its rate, decay, seed and, for `batches`, batch and epochs. steps: of the optimiser, in all. done: units of
+    work (epochs, steps) behind it. rng: the generator, in the same place."""
 
     def __init__(self, path: Path, network: nn.Module, recipe: Any, steps: int, **adam: Any):
         self.path, self.network, self.recipe, self.done, self.each = path, network, recipe, 0, []
         self.rng = np.random.default_rng(recipe.seed)
         self.optimiser = torch.optim.AdamW(network.parameters(), recipe.rate, weight_decay=recipe.decay, **adam)
-        self.schedule = torch.optim.lr_scheduler.OneCycleLR(
-            self.optimiser, recipe.rate, total_steps=steps, pct_start=0.1
-        )
+        one_cycle = torch.optim.lr_scheduler.OneCycleLR
+        self.schedule = one_cycle(self.optimiser, recipe.rate, total_steps=steps, pct_start=0.1)
         if path.is_file():
-            self._resume(torch.load(path, weights_only=True))
+            state = torch.load(path, weights_only=True)
+            for name in ("network", "optimiser", "schedule"):
+                getattr(self, name).load_state_dict(state[name])
+            self.done, self.each, self.rng.bit_generator.state = state["done"], state["each"], state["rng"]
+            torch.set_rng_state(state["torch"])
 
     def left(self, total: int, unit: str, every: int = 1) -> Iterator[int]:
         """Numbers of the units of work that are left, while the network is in training mode; saves every so many."""
@@ -66,13 +67,6 @@ class Progress:
         state |= {"done": done, "each": self.each, "rng": self.rng.bit_generator.state, "torch": torch.get_rng_state()}
         write_atomically(self.path, lambda path: torch.save(state, path))
 
-    def _resume(self, state: dict) -> None:
-        for name in ("network", "optimiser", "schedule"):
-            getattr(self, name).load_state_dict(state[name])
-        self.done, self.each = state["done"], state["each"]
-        self.rng.bit_generator.state = state["rng"]
-        torch.set_rng_state(state["torch"])
-
 
 def state_of(folder: Path, settings: dict) -> Path:
     """Where a training under these settings keeps its state; one under others is not mistaken for it."""
@@ -80,10 +74,8 @@ def state_of(folder: Path, settings: dict) -> Path:
 
 
 def finish(file: Path, network: nn.Module, losses: list[float], begun: float, **about: Any) -> None:
-    """Writes a training's record and removes the states beside it, also those under recipes since changed.
-
-    begun: `time.perf_counter()` at its start. about: what the record says beside losses, parameters, time and versions.
-    """
+    """Writes a training's record and removes the states beside it, also those under recipes since changed. begun:
+    `time.perf_counter()` at its start. about: what the record says beside losses, parameters, time and versions."""
     record = {
         **about,
         "losses": [round(loss, 4) for loss in losses],

@@ -19,12 +19,10 @@ SEEDS = (0, 1, 2)
 
 
 def measure(run: Run, strategy: str, seed: int) -> dict:
-    """One network of BEATs, judged as the paper judges its three: see MEASURES.
-
-    top1: DB's best function on all clips (Section 4.1); top1_fold1: on those that no network learnt from.
-    Gaps: dR - dA of Table 4, units chosen on folds 2-5, effects on fold 1; excess: less that of as many random units
-    in the same layers. adjectives, nouns: in the open concepts of block units, on average.
-    """
+    """One network of BEATs, judged as the paper judges its three: see MEASURES. top1: DB's best function on all clips
+    (Section 4.1); top1_fold1: on those that no network learnt from. Gaps: dR - dA of Table 4, units chosen on folds
+    2-5, effects on fold 1; excess: less that of as many random units in the same layers. adjectives, nouns: in the open
+    concepts of block units, on average."""
     accuracy = section_4_0.target_accuracy(run).set_index("clips").loc["fold 1", "accuracy"]
     named = section_4_1.last_layer(run)
     named = named[named["method"] == "DB"]
@@ -34,20 +32,14 @@ def measure(run: Run, strategy: str, seed: int) -> dict:
     effects = unlearning.unlearning(run, strategy, sets | unlearning.random_sets(run, strategy, chosen))
     gaps = {name: unlearning.unlearnt(effect)["gap"] for name, effect in effects.items()}
     described = unlearning.block_units(stages.neurons(run, strategy))
-    return {
-        "strategy": strategy,
-        "seed": seed,
-        "accuracy": accuracy,
-        "top1": top1["all clips"],
-        "top1_fold1": top1["fold 1"],
-        **{f"{name.lower()}_gap": gaps[name] for name in ("DB", "OCP")},
-        **{f"{name.lower()}_excess": gaps[name] - gaps[f"random as {name}"] for name in ("DB", "OCP")},
-        **{part: described[part].map(len).mean() for part in ("adjectives", "nouns")},
-    }
+    row = {"strategy": strategy, "seed": seed, "accuracy": accuracy}
+    row |= {"top1": top1["all clips"], "top1_fold1": top1["fold 1"]}
+    row |= {f"{name.lower()}_gap": gaps[name] for name in ("DB", "OCP")}
+    row |= {f"{name.lower()}_excess": gaps[name] - gaps[f"random as {name}"] for name in ("DB", "OCP")}
+    return row | {part: described[part].map(len).mean() for part in ("adjectives", "nouns")}
 
 
 def main() -> None:
-    """The command line; see the module's docstring."""
     run, given = asked("Measures the clean comparison and keeps it in results/<profile>/.", model="ast")
     rows, seconds = [], 0
     for seed in SEEDS:

@@ -57,21 +57,11 @@ def make_ast(recipe: Recipe, classes: tuple[str, ...]):
     """A small AST: patches of 16 x 16 that do not overlap, `blocks` blocks of `width` channels."""
     from transformers import ASTConfig, ASTForAudioClassification
 
-    config = ASTConfig(
-        hidden_size=recipe.width,
-        num_hidden_layers=recipe.blocks,
-        num_attention_heads=4,
-        intermediate_size=4 * recipe.width,
-        hidden_dropout_prob=recipe.dropout,
-        max_length=recipe.max_length,
-        num_mel_bins=128,
-        patch_size=16,
-        frequency_stride=16,
-        time_stride=16,
-        id2label=dict(enumerate(classes)),
-        label2id={name: i for i, name in enumerate(classes)},
-    )
-    return ASTForAudioClassification(config)
+    size = {"hidden_size": recipe.width, "intermediate_size": 4 * recipe.width, "num_hidden_layers": recipe.blocks}
+    size |= {"num_attention_heads": 4, "max_length": recipe.max_length, "num_mel_bins": 128}
+    patch = dict.fromkeys(["patch_size", "frequency_stride", "time_stride"], 16)
+    names = {"id2label": dict(enumerate(classes)), "label2id": {name: i for i, name in enumerate(classes)}}
+    return ASTForAudioClassification(ASTConfig(**size, **patch, **names, hidden_dropout_prob=recipe.dropout))
 
 
 def augmented(x: torch.Tensor, y: torch.Tensor, recipe: Recipe, rng: np.random.Generator):
@@ -80,8 +70,8 @@ def augmented(x: torch.Tensor, y: torch.Tensor, recipe: Recipe, rng: np.random.G
     for clip in x:
         clip[:] = clip.roll(int(rng.integers(len(clip))), 0)
         mask(clip, 0, recipe, rng)
-    weight = torch.from_numpy(rng.beta(recipe.mixup, recipe.mixup, len(x)).astype(np.float32)).to(x.device)
-    order = torch.from_numpy(rng.permutation(len(x))).to(x.device)
+    weight = torch.from_numpy(rng.beta(recipe.mixup, recipe.mixup, len(x)).astype(np.float32))
+    order = torch.from_numpy(rng.permutation(len(x)))
     mixed_x = weight[:, None, None] * x + (1 - weight[:, None, None]) * x[order]
     return mixed_x, weight[:, None] * y + (1 - weight[:, None]) * y[order]
 
@@ -95,16 +85,6 @@ def mask(clip: torch.Tensor, value: float | torch.Tensor, recipe, rng: np.random
     clip[first : first + frame] = value
 
 
-def train(network: torch.nn.Module, features: torch.Tensor, labels: torch.Tensor, recipe: Recipe, state: Path):
-    """Trains `network` in place and returns the mean loss of each epoch; resumes from the file `state`."""
-    targets, steps = one_hot(labels).float(), len(features) // recipe.batch
-    progress = Progress(state, network, recipe, recipe.epochs * steps)
-    for batch in progress.batches(len(features)):
-        x, y = augmented(features[batch], targets[batch], recipe, progress.rng)
-        progress.step(cross_entropy(scores(network, x), y, label_smoothing=recipe.smoothing))
-    return progress.losses(steps)
-
-
 def scores(network: torch.nn.Module, x: torch.Tensor) -> torch.Tensor:
     """Class scores, [clips, classes]; transformers' networks wrap them."""
     output = network(x)
@@ -114,9 +94,7 @@ def scores(network: torch.nn.Module, x: torch.Tensor) -> torch.Tensor:
 @dataclass(frozen=True)
 class Lesson:
     """What one network learns from: inputs [clips, frames, mels] and labels of all clips, and which of them it sees.
-
-    held_out: the fold that teaches nothing.
-    """
+    held_out: the fold that teaches nothing."""
 
     profile: str
     probing_set: ProbingSet
@@ -147,29 +125,28 @@ class Lesson:
         return (likeliest == self.labels[clips]).float().mean().item()
 
     def teach(self, network: torch.nn.Module, recipe: Recipe, state: Path) -> list[float]:
-        """Trains `network` on the clips that are seen: see `train`."""
-        return train(network, self.features[self.seen], self.labels[self.seen], recipe, state)
+        """Trains `network` in place on the clips that are seen, resuming from the file `state`; mean loss by epoch."""
+        features, targets = self.features[self.seen], one_hot(self.labels[self.seen]).float()
+        steps = len(features) // recipe.batch
+        progress = Progress(state, network, recipe, recipe.epochs * steps)
+        for batch in progress.batches(len(features)):
+            x, y = augmented(features[batch], targets[batch], recipe, progress.rng)
+            progress.step(cross_entropy(scores(network, x), y, label_smoothing=recipe.smoothing))
+        return progress.losses(steps)
 
 
 def make(lesson: Lesson, name: str, settings: dict, out: Path, learn: Callable, keep: Callable) -> None:
-    """Trains a network and saves it and its record in a folder of `out`, unless it is there already.
-
-    learn: takes the file of the training's state; gives the network and its losses. keep: takes both's folder; saves
-    the network in half precision and gives what was saved, which the record is about.
-    """
+    """Trains a network and saves it and its record in a folder of `out`, unless it is there already. learn: takes the
+    file of the training's state; gives the network and its losses. keep: takes both's folder; saves the network in half
+    precision and gives what was saved, which the record is about."""
     begun, folder = time.perf_counter(), out / f"{name}_{lesson.profile}"
     if lesson.has(folder, settings):
         return
     network, losses = learn(state_of(folder, settings))
     network = keep(network, folder)
-    about = {
-        "profile": lesson.profile,
-        "recipe": settings,
-        "probing_set": lesson.probing_set.fingerprint,
-        "held_out": lesson.held_out,
-        "accuracy_held_out": lesson.accuracy(network, ~lesson.seen),
-        "accuracy_learnt": lesson.accuracy(network, lesson.seen),
-    }
+    about = {"profile": lesson.profile, "recipe": settings, "probing_set": lesson.probing_set.fingerprint}
+    about |= {"held_out": lesson.held_out, "accuracy_held_out": lesson.accuracy(network, ~lesson.seen)}
+    about["accuracy_learnt"] = lesson.accuracy(network, lesson.seen)
     finish(folder / "record.json", network, losses, begun, **about)
 
 
@@ -200,10 +177,8 @@ def make_beats(lesson: Lesson, strategy: str, settings: dict, out: Path, learn: 
 
 
 def train_frozen(lesson: Lesson, recipe: Pretraining, out: Path) -> None:
-    """beats_frozen: pre-trained without labels, and a linear classifier on its frozen tokens.
-
-    On ESC-10, whose 320 clips are few, pre-training goes on from the network of profile mini, on clips of both.
-    """
+    """beats_frozen: pre-trained without labels, and a linear classifier on its frozen tokens. On ESC-10, whose 320
+    clips are few, pre-training goes on from the network of profile mini, on clips of both."""
 
     def learn(state: Path):
         network, corpora = beats.make(BEATS, 0, recipe.seed), [synthesised(recipe)]
@@ -220,10 +195,8 @@ def train_frozen(lesson: Lesson, recipe: Pretraining, out: Path) -> None:
 def train_untrained(lesson: Lesson, seed: int, out: Path) -> None:
     """beats_untrained: random weights and a linear classifier on their frozen tokens, the floor of pre-training."""
 
-    def learn(_: Path):
-        return with_linear(beats.make(BEATS, 0, seed), lesson), []
-
-    make_beats(lesson, "untrained", {"seed": seed}, out, learn)
+    network = beats.make(BEATS, 0, seed)
+    make_beats(lesson, "untrained", {"seed": seed}, out, lambda _: (with_linear(network, lesson), []))
 
 
 def train_labelled(lesson: Lesson, recipe: Recipe, out: Path, *, pretrained: bool) -> None:
@@ -262,11 +235,12 @@ def linear_probe(network: beats.BEATs, lesson: Lesson) -> tuple[torch.Tensor, to
 
 def train_strategies(profile: str, probing_set: ProbingSet, seed: int, out: Path) -> None:
     """BEATs under every strategy, into `out`, one folder each; what is there is not made again."""
-    lesson = Lesson(profile, probing_set, inputs(probing_set, LABELLED[profile].seconds))
+    recipe = replace(LABELLED[profile], seed=seed)
+    lesson = Lesson(profile, probing_set, inputs(probing_set, recipe.seconds))
     train_untrained(lesson, seed, out)
     train_frozen(lesson, replace(PRETRAINED[profile], seed=seed), out)
     for pretrained in (True, False):
-        train_labelled(lesson, replace(LABELLED[profile], seed=seed), out, pretrained=pretrained)
+        train_labelled(lesson, recipe, out, pretrained=pretrained)
 
 
 def ast_inputs(probing_set: ProbingSet, recipe: Recipe) -> torch.Tensor:
@@ -276,7 +250,6 @@ def ast_inputs(probing_set: ProbingSet, recipe: Recipe) -> torch.Tensor:
 
 
 def main() -> None:
-    """The command line; see the module's docstring."""
     out = {"type": Path, "help": "folder for the networks; default: cache/training/seed<seed>"}
     own = {"seed": {"type": int, "default": 0}, "out": out, "threads": THREADS}
     run, given = asked("Trains the small networks again.", model="ast", which=("ast", "beats"), **own)

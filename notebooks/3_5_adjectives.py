@@ -44,8 +44,7 @@ al.figures.common_adjectives(counts, 20);
 # The same in numbers, for every word that is among a network's twenty; beside it what our list has the word for, and what the language model, asked whether it can describe a sound, answered.
 
 # %% tags=["hide-input"]
-common = section_3_5.common(run, counts)
-al.tables.plain(common, "Neurons that have each common adjective, and what two filters say of it", made)
+al.tables.plain(section_3_5.common(run, counts), "Neurons that have each common adjective, and what two filters say of it", made)
 
 # %% [markdown]
 # ## What each filter removes

@@ -83,8 +83,7 @@ al.tables.plain(section_3.points(neurons), f"Summaries of {address.id}", made)
 # The paper's sentence encoder is all-MiniLM-L12-v2, ours is {glue:text}`encoder`.
 
 # %% tags=["hide-input"]
-calibration = section_3.calibration(neurons)
-al.tables.plain(calibration, f"Figure 7 for {address.id}: calibration", made, {"cosine": ".3f"})
+al.tables.plain(section_3.calibration(neurons), f"Figure 7 for {address.id}: calibration", made, {"cosine": ".3f"})
 
 # %% [markdown]
 # {glue:text}`removed`
@@ -97,8 +96,7 @@ al.tables.plain(calibration, f"Figure 7 for {address.id}: calibration", made, {"
 # Nouns, verbs and prepositions, which Section 4.4 of the paper counts, pass rules alone; two words that name one thing are one noun.
 
 # %% tags=["hide-input"]
-kept = section_3.words_kept(run, neurons)
-al.tables.plain(kept, f"Words of the calibrated summary of {address.id}", made)
+al.tables.plain(section_3.words_kept(run, neurons), f"Words of the calibrated summary of {address.id}", made)
 
 # %% [markdown]
 # ## Module A: closed concepts by TAB and DB

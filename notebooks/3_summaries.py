@@ -38,8 +38,7 @@ made = run.made_by(*run.caption_parts)
 al.tables.plain(section_3_2.asked(run), f"Neurons that {run.answerer} was asked about", made)
 
 # %% tags=["hide-input"]
-caption = "Questions that all neurons would need: one a distinct set of clips"
-al.tables.plain(section_3_2.questions(run), caption, made)
+al.tables.plain(section_3_2.questions(run), "Questions that all neurons would need: one a distinct set of clips", made)
 
 # %% [markdown]
 # ## What the captions support
@@ -100,8 +99,7 @@ al.figures.word_clouds(section_3_2.adjectives(run));
 # `-p compare_encoder all-MiniLM-L12-v2` puts that one's row below, where it can be fetched or is named as a folder.
 
 # %% tags=["hide-input"]
-removed = section_3_2.calibration_by_encoder(run, compare_encoder)
-formats = dict.fromkeys(["removed", "changed"], ".1%")
+removed, formats = section_3_2.calibration_by_encoder(run, compare_encoder), {"removed": ".1%", "changed": ".1%"}
 al.tables.plain(removed, "What calibration removes at t = 0.7, all neurons", made, formats)
 
 # %% tags=["remove-cell"]

@@ -32,8 +32,7 @@ run = al.open_run(globals())
 
 # %% mystnb={"figure": {"name": "acoustics", "caption": "Figure 8: what the highest clips of a neuron measure, for neurons without and with the adjective in their open concepts. Boxes: quartiles over neurons."}, "image": {"alt": "Two panels of two boxes: mean amplitude without and with loud, median frequency without and with high-pitched"}} tags=["hide-input"]
 points = {word: appendix_c.unit_acoustics(run, run.models[0], word) for word in appendix_c.WORDS}
-axis = {"loud": "mean amplitude", "high-pitched": "median frequency (Hz)"}
-al.figures.acoustics(points, axis);
+al.figures.acoustics(points, {"loud": "mean amplitude", "high-pitched": "median frequency (Hz)"});
 
 # %% [markdown]
 # ## With and without
@@ -47,9 +46,8 @@ al.figures.acoustics(points, axis);
 # The other rows are described anew without that part, by what a file says or the ear names.
 
 # %% tags=["hide-input"]
-stated = appendix_c.contrasts(run)
-bare = appendix_c.contrasts(appendix_c.without_measured(run))
-judged = appendix_c.judged(stated, bare)
+bare = appendix_c.without_measured(run)
+judged = appendix_c.judged(appendix_c.contrasts(run), appendix_c.contrasts(bare))
 shown, title = judged.drop(columns=["share_low", "share_high"]), "Figure 8: highest clips of neurons with and without the word"
 al.tables.plain(shown, title, run.made_by(), appendix_c.FORMATS, appendix_c.HEADS)
 

@@ -52,8 +52,7 @@ al.show(run, address)
 # The five similarity functions often disagree on a unit of a block: it has no concept that anyone trained it for.
 
 # %% tags=["hide-input"]
-closed = section_4_1.closed_concepts(run, address)
-al.tables.plain(closed, f"The three best of {len(run.concepts)} concepts", made)
+al.tables.plain(section_4_1.closed_concepts(run, address), f"The three best of {len(run.concepts)} concepts", made)
 
 # %% [markdown]
 # ## What if we had looked otherwise?
@@ -106,8 +105,7 @@ al.cards.own_sound(target, address, samples, u)
 
 # %% tags=["hide-input"]
 title = f"Neurons of {target.name} nearest to “{words or probe_one_neuron.EXAMPLE}”"
-shown = wording.described(nearest, "similarity")
-al.tables.plain(shown, title, made, {"similarity": ".2f"})
+al.tables.plain(wording.described(nearest, "similarity"), title, made, {"similarity": ".2f"})
 
 # %% [markdown]
 # All of them are named by layer and number:

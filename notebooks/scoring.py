@@ -47,8 +47,7 @@ made = run.made_by(*run.caption_parts)
 
 # %% tags=["hide-input"]
 tests = measures.trusted()
-formats = dict.fromkeys(["missing", "extra"], ".0%")
-al.tables.plain(tests, "Falls when labels are missing, or extra", run.made_by(), formats)
+al.tables.plain(tests, "Falls when labels are missing, or extra", run.made_by(), {"missing": ".0%", "extra": ".0%"})
 
 # %% [markdown]
 # {glue:text}`passing` pass, and are the core of what follows. {glue:text}`failing` do not: where few clips are active, they hardly see wrong labels.

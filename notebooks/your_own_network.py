@@ -91,8 +91,7 @@ al.tables.keep(**your_own_network.words(run, units, shuffled, layers))
 
 # %% tags=["hide-input"]
 examples = your_own_network.ranked(units)
-shown = your_own_network.in_words(run, examples)
-al.tables.plain(shown, "Five units of the embedding, by rank", made, {"borne out": ".0%"})
+al.tables.plain(your_own_network.in_words(run, examples), "Five units of the embedding, by rank", made, {"borne out": ".0%"})
 
 # %% [markdown]
 # The first of them in full:

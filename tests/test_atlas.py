@@ -80,8 +80,8 @@ def test_a_script_is_ascii_and_ends_no_element():
 
 @pytest.fixture
 def unscored(run, monkeypatch):
-    """The tiny run's atlas takes no scores: those have tests of their own."""
-    monkeypatch.setattr(atlas, "_scores", lambda run: None)
+    """The tiny run, whose atlas takes the scores above: computed ones have tests of their own."""
+    monkeypatch.setattr(atlas, "score_neurons", lambda run, model: pd.DataFrame([SCORE | OTHERS]))
     return run
 
 

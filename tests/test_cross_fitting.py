@@ -82,7 +82,7 @@ def test_the_command_trains_what_is_missing_and_commits_what_each_network_says(r
         np.testing.assert_allclose(kept[inside], found[inside], atol=1e-4)
         assert np.abs(kept[~inside] - found[~inside]).max() > 1e-3
     first = (paths.results() / "mini" / "cross_fitting.json").read_bytes()
-    monkeypatch.setattr(training, "train", lambda *_: pytest.fail("trained again"))
+    monkeypatch.setattr(training.Lesson, "teach", lambda *_: pytest.fail("trained again"))
     cross_fitting.main()
     assert (paths.results() / "mini" / "cross_fitting.json").read_bytes() == first
 

@@ -66,7 +66,7 @@ def test_a_killed_training_goes_on_and_gives_the_same_bytes(lesson, tmp_path, mo
 def test_a_finished_network_is_not_trained_again_unless_its_recipe_changes(lesson, tmp_path, monkeypatch):
     training.train_labelled(lesson, LABELLED, tmp_path, pretrained=False)
     called = []
-    monkeypatch.setattr(training, "train", lambda *arguments: called.append(1) or [0.0])
+    monkeypatch.setattr(Lesson, "teach", lambda *arguments: called.append(1) or [0.0])
     training.train_labelled(lesson, LABELLED, tmp_path, pretrained=False)
     assert not called
     training.train_labelled(lesson, replace(LABELLED, epochs=3), tmp_path, pretrained=False)

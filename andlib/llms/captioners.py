@@ -1,7 +1,6 @@
 """Descriptions d_i asked of an audio LLM, clip by clip, and kept: the paper's way to D_d (Section 3.2, Appendix A.1).
 
-`transformers:Qwen/Qwen2-Audio-7B-Instruct` and its like answer in this process, `vllm:MODEL` too, `openai:MODEL` is a
-compatible server with audio input (OPENAI_BASE_URL, OPENAI_API_KEY). All hear the same 16-bit WAV at 16 kHz.
+Models are named as in `andlib.llms.clients`. All hear the same 16-bit WAV at 16 kHz.
 """
 
 import base64
@@ -38,8 +37,7 @@ def open_captioner(specification: str) -> LLM:
 def question(samples: np.ndarray) -> Chat:
     """The paper's question about one clip, with its audio, as a chat that every client takes.
 
-    samples: float32 [samples] at 16 kHz in [-1, 1]; what lies beyond is clipped. They are written as 16-bit WAV into
-    the chat itself, so that an answer is kept for what was heard, wherever the file lay.
+    samples: float32 [samples] at 16 kHz in [-1, 1]; what lies beyond is clipped. The chat itself holds the WAV.
     """
     wav = io.BytesIO()
     soundfile.write(wav, samples, SAMPLE_RATE, format="WAV", subtype="PCM_16")

@@ -43,10 +43,7 @@ def open_llm(specification: str) -> LLM:
 
 
 class TransformersLLM:
-    """A causal language model in this process, answering in batches; on a GPU where there is one.
-
-    location: folder, hub id or a GGUF file. name: how it is called beside its answers; its location by default.
-    """
+    """A causal language model in this process, on a GPU where there is one. location: folder, hub id or GGUF file."""
 
     def __init__(self, location: str, name: str = ""):
         self.location, self.model, self.revision = location, name or Path(location).name, _revision(location)
@@ -140,8 +137,7 @@ def generated(network, given: Mapping[str, object], sampling: Sampling, decoder)
 def _revision(location: str) -> str:
     """The weights' sha256 for files, the commit for a model of the hub that was fetched before, else ""."""
     path = Path(location)
-    files = [path] if path.is_file() else sorted(path.glob("*.safetensors"))
-    if files:
+    if files := [path] if path.is_file() else sorted(path.glob("*.safetensors")):
         return digest({file.name: file_digest(file) for file in files})[:16]
     from huggingface_hub import try_to_load_from_cache
 

@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
+from tqdm import tqdm
+
 from andlib.store import digest, file_digest, writing
 
 Chat = Sequence[Mapping[str, object]]  # messages with role ("system", "user" or "assistant") and content
@@ -55,10 +57,9 @@ def checked(text: str, finish: str = "stop") -> Answer:
 
 @dataclass
 class Completions:
-    """Answers of language models as data: JSON lines, read from several files, new ones added to the first.
+    """Answers of language models as data: JSON lines, read from several files, new ones added to `log`.
 
-    A line holds model, revision, prompt (sha256 of the chat), sampling, date, text, finish and error. A line that was
-    cut by a kill is passed over; of an error the question is asked again.
+    A line that a kill cut is passed over; of an error the question is asked again.
     """
 
     log: Path
@@ -98,7 +99,6 @@ class Completions:
 
     @property
     def kept(self) -> str:
-        """What tells the committed answers from others: sha256 of their files."""
         return digest([file_digest(path) for path in self.committed if path.is_file()])
 
     def used(self) -> list[dict]:
@@ -112,8 +112,6 @@ class Completions:
         return None if not row or row["error"] or other else Answer(row["text"], row["finish"])
 
     def _ask(self, missing: Mapping[str, Chat], sampling: Sampling, llm: LLM, what: str) -> None:
-        from tqdm import tqdm
-
         chats, failed = list(missing.values()), []
         bar = tqdm(total=len(chats), desc=what, unit="answer")
         with writing(self.log.parent), self.log.open("a", encoding="utf-8") as log, bar:
@@ -133,5 +131,4 @@ class Completions:
 
 
 def question(model: str, prompt: str, sampling: Mapping[str, object]) -> str:
-    """What tells one question from another: the model, the chat's sha256 and how the answer is drawn."""
     return digest([model, prompt, dict(sampling)])

@@ -56,6 +56,7 @@ EXAMPLES = (
         "snoring, breathing, coughing, pig, sneezing",
     ),
 )
+_NUMBER = re.compile(r"^\s*(?:\d+[.)]|[-*•])\s+")
 SUMMARY_SAMPLING, CHOICE_SAMPLING, VERDICT_SAMPLING = Sampling(192), Sampling(128), Sampling(32)
 
 
@@ -105,15 +106,8 @@ def _data(text: str) -> str:
     return re.sub(r"<\|(.*?)\|>|</?s>|\[/?INST\]|<</?SYS>>", r"\1", text)
 
 
-_NUMBER = re.compile(r"^\s*(?:\d+[.)]|[-*•])\s+")
-
-
 def points(answer: str) -> tuple[str, ...]:
-    """The points of a summary: its list's items, or its sentences where it holds no list.
-
-    Greetings and other talk are left out, by words (`language.is_boilerplate`); so is a line that only opens a list,
-    and what is said twice.
-    """
+    """The points of a summary, each once: its list's items, or its sentences where it holds no list; without talk."""
     lines = [line for line in answer.split("\n") if line.strip()]
     numbered = [line for line in lines if _NUMBER.match(line)]
     parts = numbered or [part for line in lines for part in re.split(r"(?<=[.!?])\s+", line)]
@@ -125,12 +119,10 @@ def points(answer: str) -> tuple[str, ...]:
 def acoustic(answer: str) -> bool | None:
     """Whether an answer to `verdict` says yes or no; None where it says neither.
 
-    Small models often leave the word out: "The adjective is used to describe ..." is read as yes, a "not" in the first
-    sentence as no.
+    Small models leave the word out: "The adjective is used to ..." is read as yes, a "not" in its sentence as no.
     """
     opening = re.split(r"(?<=[.!?])\s", answer.strip().lower())[0]
-    word = re.match(r"\W*(?:(?:the )?answer(?: is)?\W+)?(yes|no)\b", opening)
-    if word:
+    if word := re.match(r"\W*(?:(?:the )?answer(?: is)?\W+)?(yes|no)\b", opening):
         return word[1] == "yes"
     if re.search(r"\b(not|cannot|never)\b|n['’]t\b", opening):
         return False
@@ -140,9 +132,8 @@ def acoustic(answer: str) -> bool | None:
 def ranked(answer: str, concepts: Sequence[str]) -> tuple[str, ...]:
     """The concepts that an answer to `choice` names, best first; none for "none" or where it names no known one.
 
-    Read from the first line that begins with "Answer:", or from what follows where it holds no more; where there is no
-    such line, from the whole text. A name counts as whole words alone, in singular or plural: nothing is snapped to the
-    nearest concept.
+    Read from the first line that begins with "Answer:" (or from what follows it), else from the whole text. A name
+    counts as whole words alone, in singular or plural.
     """
     line = re.search(r"^\W*answer\W*:\s*(.*)$", answer, flags=re.IGNORECASE | re.MULTILINE)
     text = _words(line[1] if line else answer)

@@ -26,8 +26,7 @@ ADDED = r"((?:@.+|:latest|-\d{4}(?:-?\d\d-?\d\d)?)?)"  # to a model's name by a 
 class OpenAILLM:
     """A model behind any OpenAI-compatible server: vLLM, `transformers serve`, llama.cpp, Ollama, OpenAI's.
 
-    model: its name on the server. base_url: the server's address; by default that of OPENAI_BASE_URL, else OpenAI's.
-    concurrency: questions under way at once. timeout: seconds an answer may take.
+    base_url: by default OPENAI_BASE_URL, else OpenAI's. timeout: seconds an answer may take.
     Raises InputError for an address that is none, and where a server elsewhere needs the key that is not set.
     """
 
@@ -50,7 +49,8 @@ class OpenAILLM:
                     yield tasks[task], answer
             finally:
                 self.revision = ""
-                _cancel(tasks)
+                for task in tasks:
+                    task.cancel()
 
     def _client(self):
         import openai
@@ -144,16 +144,12 @@ def _finished(tasks: Iterable[Future]) -> Iterator[tuple[Future, tuple[Answer, s
             result = task.result()
         except (CancelledError, InputError) as error:
             stop = stop or error
-            _cancel(tasks)
+            for other in tasks:
+                other.cancel()
             continue
         yield task, result
     if stop:
         raise stop
-
-
-def _cancel(tasks: Iterable[Future]) -> None:
-    for task in tasks:
-        task.cancel()
 
 
 def _bound(seconds: float) -> Callable:

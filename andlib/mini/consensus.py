@@ -34,11 +34,9 @@ class Claim:
 
 @lru_cache(maxsize=1 << 16)
 def claims(description: str) -> frozenset[Claim]:
-    """What a caption says: sources (what sounds), events (what happens) and qualities (how it sounds).
-
-    Adverbs are qualities too ("barks loudly"). Synonyms become one claim ("rapid" and "fast", "puppy" and "dog").
-    What is negated ("not loud") is not claimed.
-    """
+    """What a caption says: sources (what sounds), events (what happens) and qualities (how it sounds). Adverbs are
+    qualities too ("barks loudly"). Synonyms become one claim ("rapid" and "fast", "puppy" and "dog"). What is negated
+    ("not loud") is not claimed."""
     tokens = [token for token in tag(description) if not token.negated]
     keys = {"quality": _qualities(tokens), "event": _events(tokens), "source": _sources(tokens)}
     return frozenset(Claim(kind, key) for kind in KINDS for key in keys[kind])
@@ -90,11 +88,7 @@ def _sources(tokens: list[Token]) -> Iterator[str]:
 # as a verb and as a noun: OCP reads nouns, and a sneeze has no other.
 # {A}: the word, as a gerund where it is a verb. {a}: the same, or the noun with its article. {s}: "barks".
 _WORDINGS = {
-    "quality": (
-        "{A} {aspect}: {a} in {n}.",
-        "{A}: said to be {a} in {n}.",
-        "Being {a}: {a} is the word for {n}.",
-    ),
+    "quality": ("{A} {aspect}: {a} in {n}.", "{A}: said to be {a} in {n}.", "Being {a}: {a} is the word for {n}."),
     "event": ("{A}: something {s} in {n}.", "What {s}: {n} have {a}."),
     "source": ("{A}: {n} feature {a}.", "{A} heard: {a} in {n}.", "{A}: {n} are of {a}."),
 }
@@ -161,11 +155,8 @@ def _third_person(verb: str) -> str:
 
 
 class Consensus:
-    """Summaries of any choice of clips, from their captions read once.
-
-    claims: every claim of any caption, in the order in which equally supported ones are told.
-    holds: bool [clips, claims].
-    """
+    """Summaries of any choice of clips, from their captions read once. claims: every claim of any caption, in the order
+    in which equally supported ones are told. holds: bool [clips, claims]."""
 
     def __init__(self, descriptions: Sequence[str]):
         captions = [claims(description) for description in descriptions]
@@ -175,13 +166,9 @@ class Consensus:
         self.holds = self.holds.reshape(len(captions), len(self.claims))
 
     def summaries(self, clip_indices: np.ndarray) -> list[tuple[str, ...]]:
-        """S of every unit: the points shared by at least half of its K clips, the most supported first.
-
-        Section 3.2. At most a third of the points name sources, unless nothing else is shared.
-
-        clip_indices: int [k, units], the clips most (or least) activated by each unit.
-        Raises InputError where K is 0 or an index lies outside the captions.
-        """
+        """S of every unit: the points shared by at least half of its K clips, the most supported first. Section 3.2. At
+        most a third of the points name sources, unless nothing else is shared. clip_indices: int [k, units], the clips
+        most (or least) activated by each unit. Raises InputError where K is 0 or an index lies outside the captions."""
         return [told(shared) for shared in self.shared(clip_indices)]
 
     def table(self, units: pd.DataFrame) -> pd.DataFrame:

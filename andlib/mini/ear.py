@@ -26,11 +26,9 @@ FLOOR = 60.0  # dB below the clip's strongest band: what lies lower is the recor
 
 def caption(samples: np.ndarray, sample_rate: int, name: str, parts: Sequence[str] = ORIGINS) -> dict[str, str]:
     """Description d_i of one clip, caption origin -> text: one sentence for `source`, two or three for `measured`.
-
-    samples: mono, [samples], full scale at +-1.  sample_rate: Hz.
-    name: the clip's name; it decides between synonyms and is not otherwise read.
-    parts: origins asked for.  Raises InputError for an unknown origin or samples that are no finite mono signal.
-    """
+    samples: mono, [samples], full scale at +-1. sample_rate: Hz. name: the clip's name; it decides between synonyms and
+    is not otherwise read. parts: origins asked for. Raises InputError for an unknown origin or samples that are no
+    finite mono signal."""
     texts = {}
     for part in [check_choice("Caption origin", part, ORIGINS) for part in parts]:
         if part == "measured":
@@ -44,11 +42,9 @@ def caption(samples: np.ndarray, sample_rate: int, name: str, parts: Sequence[st
 def hear(
     waveforms: Iterable[np.ndarray], sample_rate: int, names: Sequence[str], parts: Sequence[str] = ORIGINS
 ) -> dict[str, list[str]]:
-    """Descriptions D_d of many clips, caption origin -> one text a clip; a progress bar is shown.
-
-    waveforms: one vector a clip, as `caption` takes them, read one at a time. names: one a clip, in that order.
-    Raises InputError where `caption` does, or if the numbers of waveforms and names differ.
-    """
+    """Descriptions D_d of many clips, caption origin -> one text a clip; a progress bar is shown. waveforms: one vector
+    a clip, as `caption` takes them, read one at a time. names: one a clip, in that order. Raises InputError where
+    `caption` does, or if the numbers of waveforms and names differ."""
     from tqdm.auto import tqdm
 
     heard = tqdm(waveforms, "hearing", total=len(names), unit="clip", leave=False)

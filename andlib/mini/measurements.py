@@ -75,11 +75,9 @@ SILENCE = Measurements(level=-np.inf)
 
 
 def measure(samples: np.ndarray, sample_rate: int) -> Measurements:
-    """Level, pitch, brightness, repetition, onset, steadiness, noisiness and duration of one clip.
-
-    samples: mono, [samples], full scale at +-1; zeros at the end count as silence.  sample_rate: Hz.
-    Raises InputError if the samples are not a finite vector or the rate is not positive.
-    """
+    """Level, pitch, brightness, repetition, onset, steadiness, noisiness and duration of one clip. samples: mono,
+    [samples], full scale at +-1; zeros at the end count as silence. sample_rate: Hz. Raises InputError if the samples
+    are not a finite vector or the rate is not positive."""
     content = hearable(samples, sample_rate)
     if content is None:
         return SILENCE
@@ -110,22 +108,7 @@ def measure(samples: np.ndarray, sample_rate: int) -> Measurements:
 
 def hearable(samples: np.ndarray, sample_rate: int) -> np.ndarray | None:
     """The clip at 16 kHz without DC, rumble under 50 Hz and padding at the end, [samples]; None for a silent clip.
-
-    Raises InputError unless the samples are a finite vector and the rate is positive.
-    """
-    samples = check(samples, sample_rate)
-    if len(samples) < SHORTEST * sample_rate:
-        return None
-    loud_enough = np.flatnonzero(np.abs(samples) > TRIM * np.abs(samples).max())
-    end = max(loud_enough.max(initial=0) + 1, round(SHORTEST * sample_rate))
-    content = samples[:end] - samples[:end].mean()
-    content = soxr.resample(content, sample_rate, RATE) if sample_rate != RATE else content
-    content = signal.sosfilt(HIGH_PASS, content)
-    return content if frame_levels(content).max() >= SILENT_BELOW else None
-
-
-def check(samples: np.ndarray, sample_rate: int) -> np.ndarray:
-    """The samples as float64, if they are a finite vector and the rate is positive."""
+    Raises InputError unless the samples are a finite vector and the rate is positive."""
     samples = np.asarray(samples, np.float64)
     if samples.ndim != 1 or sample_rate <= 0:
         raise InputError(
@@ -134,7 +117,14 @@ def check(samples: np.ndarray, sample_rate: int) -> np.ndarray:
         )
     if not np.isfinite(samples).all():
         raise InputError("The clip's samples hold NaN or infinity where finite numbers were expected. Check its file.")
-    return samples
+    if len(samples) < SHORTEST * sample_rate:
+        return None
+    loud_enough = np.flatnonzero(np.abs(samples) > TRIM * np.abs(samples).max())
+    end = max(loud_enough.max(initial=0) + 1, round(SHORTEST * sample_rate))
+    content = samples[:end] - samples[:end].mean()
+    content = soxr.resample(content, sample_rate, RATE) if sample_rate != RATE else content
+    content = signal.sosfilt(HIGH_PASS, content)
+    return content if frame_levels(content).max() >= SILENT_BELOW else None
 
 
 def frames(content: np.ndarray, length: int, hop: int = HOP) -> np.ndarray:
@@ -150,10 +140,8 @@ def frame_levels(content: np.ndarray) -> np.ndarray:
 
 def frame_pitches(content: np.ndarray, active: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Periodicity (0-1) and pitch (Hz, NaN for a chord) of every third active 64-ms frame; each [frames].
-
     Autocorrelation divided by the window's own (Boersma 1993), on a fourfold finer grid of lags. The shortest lag
-    within a tenth of the best is taken, since every multiple of a period is a period too.
-    """
+    within a tenth of the best is taken, since every multiple of a period is a period too."""
     single = (content / np.abs(content).max()).astype(np.float32)  # twice as fast, and as good here
     chosen = frames(single, PITCH_WINDOW)[active][::3]
     window = np.hanning(PITCH_WINDOW).astype(np.float32)
@@ -196,11 +184,9 @@ def event_peaks(level: np.ndarray) -> np.ndarray:
 
 
 def regular_rate(level: np.ndarray, events: int) -> float | None:
-    """Repetitions a second where the level repeats itself at least three times, else None.
-
-    Above 4 Hz the level's course over a quarter of a second is taken off first, so that a rotor's shallow beat counts
-    even where the whole swells; below, a repetition must be one of distinct events.
-    """
+    """Repetitions a second where the level repeats itself at least three times, else None. Above 4 Hz the level's
+    course over a quarter of a second is taken off first, so that a rotor's shallow beat counts even where the whole
+    swells; below, a repetition must be one of distinct events."""
     beat = level - uniform_filter1d(level, FASTEST_SLOW)
     period, strength = best_period(beat, 4, FASTEST_SLOW) if beat.std() >= BEAT_DEPTH else (0, 0.0)
     if events >= 3:

@@ -98,8 +98,6 @@ def share(*key: str) -> float:
 
 def naming_sentence(heard: str, rng_key: str) -> str:
     """A sentence that names the sound as class `heard`, by a synonym or, for about one clip in seven, by its group.
-
-    Caption origin `source`. rng_key: the clip's name; decides among the phrases.
-    """
+    Caption origin `source`. rng_key: the clip's name; decides among the phrases."""
     phrases = GROUPS[heard] if share(rng_key, "broader") < BROADER_SHARE else NAMES[heard]
     return pick(phrases, rng_key, "name") + "."

@@ -6,29 +6,10 @@ function here is one.
 
 import numpy as np
 
-from andlib.mini.physics import (
-    SECONDS,
-    Sound,
-    band,
-    bout,
-    fading,
-    formants,
-    glide,
-    log_uniform,
-    modes,
-    noise,
-    patter,
-    place,
-    regular,
-    scattered,
-    swell,
-    times,
-    unit_power,
-    voice,
-    wander,
-)
-
-# --- animals ---
+from andlib.mini.physics import (  # isort: skip
+    SECONDS, Sound, band, bout, fading, formants, glide, log_uniform, modes, noise, patter, place, regular,
+    scattered, swell, times, unit_power, voice, wander,
+)  # fmt: skip
 
 
 def dog(source, take):
@@ -107,9 +88,6 @@ def chirping_birds(source, take):
     return Sound(place(chirps, onsets), pitch, onsets)
 
 
-# --- weather, water, fire ---
-
-
 def rain(source, take):
     density, slope, drop = log_uniform(source, 60, 1500), source.uniform(-1, 4), log_uniform(source, 1500, 5000)
     onsets = scattered(take, density)
@@ -168,9 +146,6 @@ def thunderstorm(source, take):
     crack = noise(take, length, 1.5) * fading(length, 0.05 + 0.1 * near) * near * 0.7
     shower = source.uniform(0, 0.06) * noise(take, SECONDS)
     return Sound(place([rumble + crack], [onset]) + shower, onsets=np.array([onset]))
-
-
-# --- people ---
 
 
 def crying_baby(source, take):

@@ -51,10 +51,8 @@ MODERATE = ("The level is moderate.", "The sound has a moderate level.")
 
 
 def measured_sentences(m: Measurements, rng_key: str) -> str:
-    """Two or three short sentences on what stands out in the measurements; one if the clip is silent.
-
-    Caption origin `measured`. rng_key: the clip's name; decides between synonyms and turns of phrase.
-    """
+    """Two or three short sentences on what stands out in the measurements; one if the clip is silent. Caption origin
+    `measured`. rng_key: the clip's name; decides between synonyms and turns of phrase."""
     if m.silent:
         return pick(SILENT, rng_key, "silent")
     words = salient_words(m)

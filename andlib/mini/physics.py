@@ -13,14 +13,10 @@ LENGTH = round(RATE * SECONDS)  # samples
 
 @dataclass(frozen=True)
 class Sound:
-    """What a recipe makes of the physics of its source, before microphone and room.
-
-    A recipe takes two generators. `source` draws what stays with a source: the animal, the machine, the room's object.
-    `take` draws what differs between recordings of it: timing, small irregularities, noise.
-
-    samples: float64 [32000], any scale. pitch_hz: fundamental, NaN where there is none.
-    onsets: when its events begin, s; none for a steady sound.
-    """
+    """What a recipe makes of the physics of its source, before microphone and room. A recipe takes two generators.
+    `source` draws what stays with a source: the animal, the machine, the room's object. `take` draws what differs
+    between recordings of it: timing, small irregularities, noise. samples: float64 [32000], any scale. pitch_hz:
+    fundamental, NaN where there is none. onsets: when its events begin, s; none for a steady sound."""
 
     samples: np.ndarray
     pitch_hz: float = np.nan
@@ -51,11 +47,8 @@ def noise(rng: np.random.Generator, seconds: float, slope: float = 0.0) -> np.nd
 
 
 def voice(pitch: np.ndarray, softness: float) -> np.ndarray:
-    """All harmonics of a moving pitch, of unit power.
-
-    pitch: Hz [samples]. softness: dB by which harmonics weaken per kHz (a sine at 40, a rasp at 3).
-    Sums the geometric series r^k sin(k phase) in closed form.
-    """
+    """All harmonics of a moving pitch, of unit power. pitch: Hz [samples]. softness: dB by which harmonics weaken per
+    kHz (a sine at 40, a rasp at 3). Sums the geometric series r^k sin(k phase) in closed form."""
     phase = 2 * np.pi * np.cumsum(pitch) / RATE
     r = 10.0 ** (-softness * pitch / 20_000)
     return np.sqrt(2 * (1 - r**2)) * np.sin(phase) / (1 - 2 * r * np.cos(phase) + r**2)
@@ -131,10 +124,8 @@ def scattered(rng: np.random.Generator, rate: float) -> np.ndarray:
 
 
 def bout(rng: np.random.Generator, count: int, gap: float, length: float, jitter: float = 0.05) -> np.ndarray:
-    """Onsets (s) of `count` events about `gap` apart, the whole bout placed at random where it fits the clip.
-
-    length: of one event, s. Events that would begin in the last 50 ms are dropped.
-    """
+    """Onsets (s) of `count` events about `gap` apart, the whole bout placed at random where it fits the clip. length:
+    of one event, s. Events that would begin in the last 50 ms are dropped."""
     gaps = gap * (1 + jitter * rng.standard_normal(count - 1))
     onsets = np.concatenate([[0.0], np.cumsum(np.maximum(gaps, 0.02))])
     start = rng.uniform(0, max(0.05, SECONDS - onsets[-1] - length))

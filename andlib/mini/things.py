@@ -2,27 +2,10 @@
 
 import numpy as np
 
-from andlib.mini.physics import (
-    SECONDS,
-    Sound,
-    band,
-    bout,
-    fading,
-    formants,
-    log_uniform,
-    modes,
-    noise,
-    patter,
-    place,
-    regular,
-    swell,
-    times,
-    unit_power,
-    voice,
-    wander,
-)
-
-# --- indoors ---
+from andlib.mini.physics import (  # isort: skip
+    SECONDS, Sound, band, bout, fading, formants, log_uniform, modes, noise, patter, place, regular, swell, times,
+    unit_power, voice, wander,
+)  # fmt: skip
 
 
 def door_wood_knock(source, take):
@@ -81,9 +64,6 @@ def glass_breaking(source, take):
         tones = brittle * take.uniform(0.8, 2.4, 3)
         pieces.append(modes(0.25, tones, take.uniform(0.02, 0.06)) * take.uniform(0.15, 0.6))
     return Sound(place(pieces, [onset, *fall]), onsets=np.array([onset]))
-
-
-# --- machines and streets ---
 
 
 def helicopter(source, take):

@@ -19,10 +19,8 @@ CONTINUOUS, PARTIAL = 0.95, 0.6  # share of the clip that is active
 
 
 def salient_words(m: Measurements) -> dict[str, str]:
-    """The word each aspect of the sound earns, aspect -> word; unremarkable aspects are left out.
-
-    Aspects: level, pitch, brightness, texture, repetition, steadiness, onset, duration.
-    """
+    """The word each aspect of the sound earns, aspect -> word; unremarkable aspects are left out. Aspects: level,
+    pitch, brightness, texture, repetition, steadiness, onset, duration."""
     if m.silent:
         return {}
     words = {

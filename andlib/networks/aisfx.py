@@ -68,8 +68,7 @@ def checkpoint() -> Path:
 
 
 def _weights(path: Path) -> dict[str, Tensor]:
-    digest = file_digest(path)
-    if digest != SHA256:
+    if (digest := file_digest(path)) != SHA256:
         other = f"{path} is not the checkpoint of aisfx 0.1.2 (its sha256 begins {digest[:12]}, expected {SHA256[:12]})"
         install = "Install the package again: pip install --no-deps --force-reinstall aisfx==0.1.2"
         raise InputError(f"{other}. {install}")
@@ -96,9 +95,8 @@ def read_checkpoint(path: Path) -> dict[str, Tensor]:
 def log_mel(waveforms: Float[Tensor, "_ samples"]) -> Float[Tensor, "_ frames mels"]:
     """The network's input: log10(1 + 10,000 x power) in 96 mel bands, divided by the training data's largest value.
 
-    waveforms: mono samples at 44.1 kHz in [-1, 1]. Frames are 2048 samples long and 1024 apart, the first centred on
-    the first sample and the last at or behind the last one, with zeros outside. Equals Essentia, with which the
-    network was trained, within 1e-4 (float32).
+    waveforms: mono samples at 44.1 kHz in [-1, 1]; frames are centred from the first sample to the last or behind it,
+    with zeros outside. Equals Essentia, with which the network was trained, within 1e-4 (float32).
     """
     frames = -(-waveforms.shape[-1] // SHIFT) + 1
     behind = (frames - 1) * SHIFT + FRAME // 2 - waveforms.shape[-1]

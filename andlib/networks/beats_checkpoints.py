@@ -10,10 +10,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from andlib import paths
+from andlib import frontend, paths
 from andlib.errors import InputError
 from andlib.networks.beats_files import WEIGHTS, Config, outputs_of, read_checkpoint, read_header, save, shapes_of
-from andlib.records import Grid
 from andlib.store import digest, file_digest
 from andlib.targets import Layer, Target
 
@@ -68,14 +67,8 @@ def load_beats(
         features=_features,
         build=build,
         content=digest([asdict(config), classes, weights]),
-        grid=lambda: _grid(config, round(seconds * SAMPLE_RATE)),
+        grid=lambda: frontend.patches(frontend.frames(round(seconds * SAMPLE_RATE)), config.input_patch_size),
     )
-
-
-def _grid(config: Config, samples: int) -> Grid:
-    from andlib import frontend
-
-    return frontend.patches(frontend.frames(samples), config.input_patch_size)
 
 
 def _features(waveforms: "Tensor") -> "Tensor":

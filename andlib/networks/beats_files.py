@@ -8,6 +8,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from safetensors import SafetensorError, safe_open
+
 from andlib import paths
 from andlib.errors import InputError, explained
 from andlib.store import read_object, write_atomically
@@ -68,8 +70,7 @@ def read_header(path: Path) -> tuple[Config, int, tuple[str, ...]]:
 
 
 def _folder_settings(folder: Path) -> dict:
-    missing = [name for name in ("config.json", WEIGHTS) if not (folder / name).is_file()]
-    if missing:
+    if missing := [name for name in ("config.json", WEIGHTS) if not (folder / name).is_file()]:
         raise InputError(f"{folder} lacks {missing[0]}; expected a folder with config.json and {WEIGHTS}.")
     settings = _object(folder / "config.json", folder / "config.json")
     if settings.get("model_type") != "beats":
@@ -117,8 +118,6 @@ def _read_safetensors(path: Path) -> tuple[dict[str, str], dict[str, "Tensor"]]:
 
 @contextmanager
 def _opened(path: Path, framework: str) -> Iterator[Any]:
-    from safetensors import SafetensorError, safe_open
-
     unread, kinds = f"{path} cannot be read as safetensors", (SafetensorError, OSError)
     with explained(lambda e: f"{unread} ({e}). Fetch or convert it anew.", *kinds), safe_open(path, framework) as file:
         yield file

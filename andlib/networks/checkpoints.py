@@ -5,7 +5,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from andlib import paths
+from safetensors import SafetensorError, safe_open
+
+from andlib import frontend, paths
 from andlib.errors import InputError, explained
 from andlib.networks.families import FAMILIES, LINEAR, Family, ast_features
 from andlib.records import Grid
@@ -33,8 +35,7 @@ def load_target(
     """A published network as a target: units of each block's three linear layers and, if it has one, its classifier's.
 
     Takes AST, wav2vec2, HuBERT, WavLM (encoders and classifiers), Whisper's encoder, CLAP's audio tower, and BEATs.
-    Sampling rate and normalisation are those of the model's own preprocessor_config.json; without one, those of its
-    architecture's feature extractor. Whisper's padding is not pooled.
+    Sampling rate and normalisation are those of its own preprocessor_config.json, else of its architecture.
 
     location: folder made by `save_pretrained`, id of a model on the Hugging Face hub, or a BEATs checkpoint (.pt,
     .safetensors). name: by default the location's last part. classes: names of outputs, where it has none of its own.
@@ -61,7 +62,9 @@ def load_target(
 
 
 def _target(folder: Path, name: str, seconds: float | None, classes: tuple[str, ...], seed: int | None) -> Target:
-    config, own = _json(folder / CONFIG), _settings(folder)
+    config = _json(folder / CONFIG)
+    stated, shared = (_json(folder / name) if (folder / name).is_file() else {} for name in SETTINGS)
+    own = shared.get("feature_extractor") or stated
     if not isinstance(config.get("model_type"), str) or config["model_type"] not in FAMILIES:
         known = f"{folder} holds a {config.get('model_type')!r} network; known are {', '.join([*FAMILIES, 'beats'])}"
         raise InputError(f"{known}. Load it with its own package and give it to andlib.wrap.")
@@ -104,8 +107,6 @@ def _grid(family: Family, config: dict, settings: dict, seconds: float) -> Calla
         return lambda: Grid((0.0, seconds), (0.0, settings["sampling_rate"] / 2), bands=1)
 
     def patches() -> Grid:
-        from andlib import frontend
-
         strides = config["time_stride"], config["frequency_stride"]
         return frontend.patches(config["max_length"], config["patch_size"], strides, prefix=2, time_first=True)
 
@@ -160,8 +161,7 @@ def _build(folder: Path, family: Family, classified: bool, seed: int | None) -> 
             folder, dtype=torch.float32, use_safetensors=True, output_loading_info=True, ignore_mismatched_sizes=True
         )
         wrong = {str(key) for fault in ("missing_keys", "mismatched_keys") for key in report[fault]}
-        wrong = sorted(key for key in wrong if "masked_spec_embed" not in key)  # serves training alone
-        if wrong:
+        if wrong := sorted(key for key in wrong if "masked_spec_embed" not in key):  # that serves training alone
             raise InputError(f"{folder} lacks weights of a {kind.__name__}, or has them in another shape: {wrong[:3]}.")
     network = network if classified or not family.part else network.get_submodule(family.part)
     if getattr(network.config, "enable_fusion", False):  # CLAP: no clip is longer than its window
@@ -188,17 +188,10 @@ def _folder(location: str | Path) -> Path:
             lacks = f"{folder} lacks {name}; expected a folder made by save_pretrained. Pickles (pytorch_model.bin)"
             remedy = "load them with transformers where you trust them and save_pretrained there."
             raise InputError(f"{lacks} are not read: {remedy}")
-    from safetensors import SafetensorError, safe_open
-
     damaged = f"{folder / WEIGHTS} is damaged or no safetensors"
     with explained(lambda e: f"{damaged} ({e}). Fetch it anew.", SafetensorError, OSError):
         safe_open(folder / WEIGHTS, "np")
     return folder
-
-
-def _settings(folder: Path) -> dict:
-    own, shared = (_json(folder / name) if (folder / name).is_file() else {} for name in SETTINGS)
-    return shared.get("feature_extractor") or own
 
 
 def _json(path: Path) -> dict:

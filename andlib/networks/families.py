@@ -4,6 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from andlib.frontend import AST, log_mel
+
 if TYPE_CHECKING:
     from jaxtyping import Float
     from torch import Tensor
@@ -106,8 +108,6 @@ def ast_features(
     mean, deviation: of the log-mel that the network was trained on; AudioSet's by default.
     """
     from torch.nn.functional import pad
-
-    from andlib.frontend import AST, log_mel
 
     bands = log_mel(waves, AST)[:, :max_length]
     bands = pad(bands, (0, 0, 0, max_length - bands.shape[1]))  # before normalisation, as the checkpoints were trained

@@ -64,8 +64,7 @@ def with_and_without(run: Run, model: str, word: str) -> dict[str, float]:
     Keys with, without (units); mean_with, mean_without; difference and its 95 % bootstrap over units (low, high) and
     over source recordings (source_low, source_high); share: how often a unit with the adjective exceeds one without,
     0.5 by chance, with its bootstrap over sources (share_low, share_high); p of the rank test (one-sided; takes units
-    for independent). NaN where no unit, or every one, has the adjective.
-    """
+    for independent). NaN where no unit, or every one, has the adjective."""
     table, clips = unit_acoustics(run, model, word), run.probing_set
     has, value = table["has"].to_numpy(), table["value"].to_numpy()
     row = {"with": int(has.sum()), "without": int((~has).sum()), "mean_with": np.nan, "mean_without": np.nan}
@@ -88,12 +87,8 @@ def with_and_without(run: Run, model: str, word: str) -> dict[str, float]:
 def contrasts(run: Run) -> pd.DataFrame:
     """`with_and_without`, one row a model and word of WORDS; columns model, word, descriptions (their origins)."""
     origins = " + ".join(run.caption_parts)
-    rows = [
-        {"model": model, "word": word, "descriptions": origins, **with_and_without(run, model, word)}
-        for model in run.models
-        for word in WORDS
-    ]
-    return pd.DataFrame(rows)
+    keys = [{"model": model, "word": word, "descriptions": origins} for model in run.models for word in WORDS]
+    return pd.DataFrame([key | with_and_without(run, key["model"], key["word"]) for key in keys])
 
 
 def judged(*tables: pd.DataFrame) -> pd.DataFrame:

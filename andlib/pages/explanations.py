@@ -49,7 +49,7 @@ def scored_clips(probing_set: ProbingSet, table: pd.DataFrame, clips: str) -> Bo
     if clips == "held out":
         barred[:, source[np.isin(probing_set.folds, LEARNT)]] = True
     else:
-        exemplars = np.hstack([np.stack(table["highest"]), np.stack(table["lowest"])])
+        exemplars = np.hstack([np.stack(table[side]) for side in ("highest", "lowest")])
         barred[np.arange(len(table))[:, None], source[exemplars]] = True
     allowed = np.isin(probing_set.folds, TEST) if clips == "held out" else np.ones(len(source), bool)
     return ~barred[:, source] & allowed
@@ -80,13 +80,11 @@ def shared(first: Rows, second: Rows) -> float:
 def nulled(rows: Rows, null: str) -> Rows:
     """Other explanations for the units that have one: another unit's, or for all the one that most have."""
     own = [i for i, phrases in enumerate(rows) if phrases]
-    order = np.random.default_rng(SEED).permutation(own)
-    given = [rows[i] for i in order] if null == "shuffled" else Counter(rows[i] for i in own).most_common(1)[:1]
-    given = given if null == "shuffled" else [given[0][0]] * len(own) if own else []
-    nulled = [()] * len(rows)
-    for i, phrases in zip(own, given, strict=True):
-        nulled[i] = phrases
-    return nulled
+    shuffled = [rows[i] for i in np.random.default_rng(SEED).permutation(own)]
+    commonest = [row for row, _ in Counter(rows[i] for i in own).most_common(1)] * len(own)
+    given = shuffled if null == "shuffled" else commonest
+    nulled = dict(zip(own, given, strict=True))
+    return [nulled.get(i, ()) for i in range(len(rows))]
 
 
 def matches(

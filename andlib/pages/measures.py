@@ -1,8 +1,7 @@
 """How well a predicted match agrees with an activation: measures of all units at once, and their intervals.
 
 Arrays are [units, clips]. `among` says which clips count for a unit; what the others hold is never read, be it NaN.
-A measure is NaN where it is undefined: where activation or match is the same on every clip that counts.
-"""
+A measure is NaN where it is undefined: where activation or match is the same on every clip that counts."""
 
 from collections.abc import Iterable
 
@@ -40,8 +39,7 @@ def centred(values: Matrix, among: Clips) -> Matrix:
 def agreement(activation: Matrix, match: Matrix, active: Clips, among: Clips) -> dict[str, np.ndarray]:
     """Every measure of `ranking` and `overlap`, and Pearson's r, the score of simulation (Bills et al. 2023).
 
-    active: where the unit counts as active. The match says yes to as many clips as are active.
-    """
+    active: where the unit counts as active. The match says yes to as many clips as are active."""
     r = pearson(activation, match, among)
     every = {"pearson": r, **ranking(match, active, among), **overlap(most(match, among, active.sum(1)), active)}
     return {name: np.where(np.isnan(r), np.nan, values) for name, values in every.items()}
@@ -56,10 +54,8 @@ def overlap(yes: Clips, active: Clips) -> dict[str, np.ndarray]:
     """F1 and intersection over union of the clips that the explanation names and those that activate the unit; beside
     them recall and precision, in the words of Oikarinen et al. 2025: shares of active and of named clips."""
     both, named, fired = (yes & active).sum(1), yes.sum(1), active.sum(1)
-    return {"f1": 2 * both / (named + fired), "iou": both / (named + fired - both)} | {
-        "recall": both / fired,
-        "precision": both / np.maximum(named, 1),
-    }
+    alike = {"f1": 2 * both / (named + fired), "iou": both / (named + fired - both)}
+    return alike | {"recall": both / fired, "precision": both / np.maximum(named, 1)}
 
 
 def ranking(match: Matrix, active: Clips, among: Clips) -> dict[str, np.ndarray]:
@@ -67,8 +63,7 @@ def ranking(match: Matrix, active: Clips, among: Clips) -> dict[str, np.ndarray]
 
     AUROC is CoSy's AUC (Kopf et al. 2024) with recordings in the place of generated ones. Balanced accuracy is that of
     detection (Paulo et al. 2024): active clips and as many others are shown, and the match says yes to the better
-    half; `threshold` is the match from which it does. Clips of equal match share a threshold.
-    """
+    half; `threshold` is the match from which it does. Clips of equal match share a threshold."""
     match = np.where(among, match, -np.inf)
     order = np.argsort(-match, axis=1, kind="stable")
     match, hit, shown = (np.take_along_axis(values, order, 1) for values in (match, active & among, among))
@@ -81,12 +76,9 @@ def ranking(match: Matrix, active: Clips, among: Clips) -> dict[str, np.ndarray]
         auprc = (hit * hits / (hits + alarms)).sum(1) / hits[:, -1]
     half = np.abs(recall + fallout - 1).argmin(1)[:, None]
     step = np.diff(fallout, axis=1, prepend=0)
-    return {
-        "auprc": auprc,
-        "auroc": (step * (recall + np.roll(recall, 1, axis=1) * (np.arange(recall.shape[1]) > 0))).sum(1) / 2,
-        "balanced_accuracy": np.take_along_axis((recall + 1 - fallout) / 2, half, 1)[:, 0],
-        "threshold": np.take_along_axis(match, half, 1)[:, 0],
-    }
+    auroc = (step * (recall + np.roll(recall, 1, axis=1) * (np.arange(recall.shape[1]) > 0))).sum(1) / 2
+    accuracy, threshold = (np.take_along_axis(each, half, 1)[:, 0] for each in ((recall + 1 - fallout) / 2, match))
+    return {"auprc": auprc, "auroc": auroc, "balanced_accuracy": accuracy, "threshold": threshold}
 
 
 def hard_negatives(active: Clips, among: Clips, sound: Float[np.ndarray, "clips clips"]) -> Clips:
@@ -99,8 +91,7 @@ def hard_negatives(active: Clips, among: Clips, sound: Float[np.ndarray, "clips 
 def resampled(weights: Float[np.ndarray, "draws sources"], groups: Int[np.ndarray, "clips"]):
     """A function from values [units, clips] to their sums in every bootstrap draw, [draws, units].
 
-    weights: how often each source recording is drawn. groups: the recording of each clip.
-    """
+    weights: how often each source recording is drawn. groups: the recording of each clip."""
     one_hot = (groups[:, None] == np.arange(weights.shape[1])).astype(np.float32)
     weights = weights.astype(np.float32)
     return lambda values: weights @ (values.astype(np.float32) @ one_hot).T
@@ -133,8 +124,7 @@ def exemplar_shape(exemplars: Float[np.ndarray, "units k dimensions"]) -> tuple[
 
     Clarity: mean cosine of two exemplars, up to 1. Polysemanticity: 1 - cosine of the centres of two clusters; where
     one of them holds a single exemplar, 1 - mean cosine of the exemplars and their mean. K-means as there, but begun at
-    the two exemplars that are farthest apart, not at random. NaN for a single exemplar.
-    """
+    the two exemplars that are farthest apart, not at random. NaN for a single exemplar."""
     v = exemplars / np.linalg.norm(exemplars, axis=2, keepdims=True)
     k = v.shape[1]
     if k == 1:
@@ -171,24 +161,19 @@ def label_tests(frequencies: Iterable[float], clips: int, draws: int, rng: np.ra
     explanation are halved (each is dropped with probability 1/2) or doubled (as many other clips gain one)?
 
     Yields a row a measure and frequency of activation: shares of draws in which it falls by more than a thousandth of
-    its range, `missing` and `extra`.
-    """
+    its range, `missing` and `extra`."""
     for frequency in frequencies:
         labels = np.zeros((draws, clips), bool)
         labels[:, : max(1, round(frequency * clips))] = True
         coin = rng.random(labels.shape)
         added = labels.sum(1, keepdims=True) / (~labels).sum(1, keepdims=True)
-        cases = {"ideal": labels, "missing": labels & (coin < 0.5), "extra": labels | (coin < added)}
+        cases = labels, labels & (coin < 0.5), labels | (coin < added)
         everywhere = np.ones(labels.shape, bool)
-        values = {
-            case: agreement(labels, match, labels, everywhere) | overlap(match, labels) for case, match in cases.items()
-        }
-        for measure in (name for name in values["ideal"] if name != "threshold"):
-            fall = {
-                case: values["ideal"][measure] - values[case][measure] > LEAST_FALL * SPAN.get(measure, 1)
-                for case in ("missing", "extra")
-            }
-            yield {"measure": measure, "frequency": frequency} | {case: float(f.mean()) for case, f in fall.items()}
+        ideal, *wrong = (agreement(labels, match, labels, everywhere) | overlap(match, labels) for match in cases)
+        for measure in [name for name in ideal if name != "threshold"]:
+            falls = [ideal[measure] - values[measure] > LEAST_FALL * SPAN.get(measure, 1) for values in wrong]
+            missing, extra = (float(fall.mean()) for fall in falls)
+            yield {"measure": measure, "frequency": frequency, "missing": missing, "extra": extra}
 
 
 def trusted() -> pd.DataFrame:

@@ -34,8 +34,7 @@ def reading(run: Run, target: Target, unit: Unit, *, k: int = 0, t: float | None
     called after what was changed.
 
     k: how many highest and lowest clips. t: the cosine above which a point of S_h is the lowest clips' own. pooling:
-    how the values at all places become one number.
-    """
+    how the values at all places become one number."""
     run = run.using(k=k) if k else run
     target = target.read(layers=[unit.layer], pooling=pooling) if pooling else target
     neuron = stages.neurons(run, target, layers=[unit.layer]).iloc[unit.index]
@@ -62,8 +61,7 @@ def compared(run: Run, readings: Sequence[pd.Series]) -> pd.DataFrame:
 def most_changed(silenced: pd.DataFrame, scaled: pd.DataFrame) -> pd.DataFrame:
     """The eight classes that silencing the unit changes most: class, before, and the changes silenced and scaled.
 
-    silenced, scaled: `firing.effect` with factor 0 and with another.
-    """
+    silenced, scaled: `firing.effect` with factor 0 and with another."""
     changes = silenced[["class", "before"]].assign(silenced=silenced["change"], scaled=scaled["change"])
     order = changes["silenced"].abs().sort_values(ascending=False, kind="stable").index
     return changes.loc[order[:8]]

@@ -23,13 +23,11 @@ def readings_of(run: Run, network: Target) -> Readings:
     weights = network.module.get_submodule(classifier.module).weight.detach().numpy().T
     means = _class_means(run, unit_activations(run, network)[last.name], network.classes)
     poolings = ("max", "first") if classifier.pooling != "none" else ()
-    readings = {
-        ("default", f"classifier, {classifier.pooling}"): classifier,
-        **{("pooling", name): classifier.read(pooling=name) for name in poolings},
-        **{("nonlinearity", name): classifier.read(nonlinearity=name) for name in ("relu", "gelu")},
-        ("readout", f"{last.name}, classifier's weights"): last.read(readout=weights),
-        ("readout", f"{last.name}, class means"): last.read(readout=means),
-    }
+    readings = {("default", f"classifier, {classifier.pooling}"): classifier}
+    readings |= {("pooling", name): classifier.read(pooling=name) for name in poolings}
+    readings |= {("nonlinearity", name): classifier.read(nonlinearity=name) for name in ("relu", "gelu")}
+    readouts = {"classifier's weights": weights, "class means": means}
+    readings |= {("readout", f"{last.name}, {name}"): last.read(readout=matrix) for name, matrix in readouts.items()}
     return {key: replace(layer, name=": ".join(key)) for key, layer in readings.items()}
 
 
@@ -45,8 +43,7 @@ def compared(run: Run, model: str, readings: Readings) -> pd.DataFrame:
     """How far Table 2 moves with the reading of its classes' units; one row a reading.
 
     Columns model, axis, reading, top1 and top5 (DB on all clips, by the function that is best for the first reading,
-    the default), function, moved (share of units whose first concept differs from the default's).
-    """
+    the default), function, moved (share of units whose first concept differs from the default's)."""
     truth, cosine, p = true_concepts(run, model), name_cosines(run), similarities(run)["DB"]
     network = replace(run.target(model), layers=tuple(readings.values()))  # all are read in one pass
     u = unit_activations(run, network).values()

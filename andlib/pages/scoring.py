@@ -47,8 +47,7 @@ def score_neurons(
 
     clips: "held out" describes units from folds 2-5 and scores them on fold 1. "not exemplars" describes them from all
     clips and scores each on those that share no source recording with its exemplars; only for `methods` that read
-    exemplars alone (OF_EXEMPLARS). Raises InputError for others, or where there is no fold 1.
-    """
+    exemplars alone (OF_EXEMPLARS). Raises InputError for others, or where there is no fold 1."""
     table, stored = described(run, model, clips, methods), _stored(run, model, clips, methods)
     common = table[["unit", "layer", "index"]].reset_index(drop=True)
     shape = pd.DataFrame(stored["shape"].T, columns=SHAPE)
@@ -70,8 +69,7 @@ def scorecard(run: Run, model: str | Target, clips: str = "held out", methods: S
     null: "" for the unit's own explanation; "shuffled" for another unit's; "most common" for the one that most units
     have. Columns: units, explained (share that has an explanation and can be scored), each of MEASURES with _low and
     _high (95 %: of pearson over source recordings, of the others over units), lift; p, of a mean r beyond that of
-    shuffled explanations (two-sided, the same draws of source recordings), and p_holm over the rows of a layer.
-    """
+    shuffled explanations (two-sided, the same draws of source recordings), and p_holm over the rows of a layer."""
     table, stored = described(run, model, clips, methods), _stored(run, model, clips, methods)
     cases = list(product(methods, MATCHERS, ("", *NULLS)))
     values = np.stack([stored["/".join(case)][: len(MEASURES)] for case in cases])
@@ -104,7 +102,6 @@ def _means_of_units(values: Float[np.ndarray, "cases measures units"]) -> Float[
 
 
 def _two_sided(drawn: np.ndarray) -> float:
-    """p of bootstrap differences being on either side of 0."""
     return float(min(1, 2 * (1 + min((drawn <= 0).sum(), (drawn >= 0).sum())) / (len(drawn) + 1)))
 
 
@@ -114,8 +111,7 @@ def reliability(run: Run, model: str | Target) -> pd.DataFrame:
     halves: Spearman's rho, over units, of the r of one explanation (folds 2-5) on two halves of fold 1's source
     recordings. retest: the same where the explanations, too, come from two halves, folds 2-3 and folds 4-5: nothing is
     shared. same: how much these two explanations agree, the mean share of their phrases that both have (for DB and
-    TAB, how often the concept is the same); chance: the same for two units at random.
-    """
+    TAB, how often the concept is the same); chance: the same for two units at random."""
     tables = [described(run, model, "held out", METHODS), *(stages.neurons(run, model, h) for h in HALVES)]
     made_from = _made_from(run, model, tables, "held out", METHODS)
     return run.store.get(RELIABILITY, made_from, lambda: _reliability(run, model, tables))
@@ -128,11 +124,9 @@ def _reliability(run: Run, model: str | Target, tables: Sequence[pd.DataFrame]) 
     match = dict(explanations.matches(run, tables, METHODS, ("",)))
 
     def rho(*described_from: int) -> float:
-        scores = [
-            measures.pearson(u, match[case][which], among & (source % 2 == half))
-            for half, which in enumerate(described_from)
-        ]
-        return pd.Series(scores[0]).corr(pd.Series(scores[1]), method="spearman")
+        halves = [(match[case][which], among & (source % 2 == half)) for half, which in enumerate(described_from)]
+        first, second = (pd.Series(measures.pearson(u, *half)) for half in halves)
+        return first.corr(second, method="spearman")
 
     rows = []
     for method, matcher in product(METHODS, MATCHERS):
@@ -225,9 +219,7 @@ def _stored(run: Run, model: str | Target, clips: str, methods: Sequence[str]) -
     return run.store.get(SCORES, made_from, lambda: _score(run, model, table, clips, methods))
 
 
-def _made_from(
-    run: Run, model: str | Target, tables: Sequence[pd.DataFrame], clips: str, methods: Sequence[str]
-) -> list:
+def _made_from(run: Run, model: str | Target, tables: Sequence, clips: str, methods: Sequence[str]) -> list:
     spoken = [{method: phrases(table, method) for method in methods} for table in tables]
     exemplars = [np.stack(table[side]) for table in tables for side in ("highest", "lowest")]
     records = [run.probed(model), run.probing_set, run.profile.seconds, clips, clip_descriptions(run), run.method]
@@ -242,10 +234,8 @@ def _score(run: Run, model: str | Target, table: pd.DataFrame, clips: str, metho
     weights = bootstrap_weights(labels, sources, DRAWS, np.random.default_rng(SEED))
     _, one, groups = np.unique(np.char.add(labels.astype(str), sources), return_index=True, return_inverse=True)
     sums = measures.resampled(weights[:, one], groups)
-    stored = {
-        "shape": np.concatenate([_shape(run, table.iloc[layer.units]) for layer in layers], axis=1),
-        "counted": np.concatenate([[layer.among.sum(1), layer.active.sum(1)] for layer in layers], axis=1),
-    }
+    stored = {"shape": np.concatenate([_shape(run, table.iloc[layer.units]) for layer in layers], axis=1)}
+    stored["counted"] = np.concatenate([[layer.among.sum(1), layer.active.sum(1)] for layer in layers], axis=1)
     for case, [match] in explanations.matches(run, [table], methods):
         scored = [_of_layer(layer, match[layer.units][:, kept], sums, case.endswith("/")) for layer in layers]
         stored[case] = np.concatenate([values for values, _ in scored], axis=1)
@@ -256,10 +246,7 @@ def _score(run: Run, model: str | Target, table: pd.DataFrame, clips: str, metho
 
 
 def _of_layer(layer: _Layer, match: np.ndarray, sums, bounded: bool) -> tuple[np.ndarray, np.ndarray]:
-    """A layer's part of `_stored` under one explanation a unit, and Pearson's r in every draw [draws, units].
-
-    bounded: whether bounds are asked for, of every unit.
-    """
+    """A layer's part of `_stored` under one explanation a unit, and Pearson's r in every draw [draws, units]."""
     u, among, active = layer.activation, layer.among, layer.active
     values = measures.agreement(u, match, active, among)
     undefined = np.isnan(values["pearson"])

@@ -85,7 +85,6 @@ def words_kept(run: Run, neurons: Described) -> pd.DataFrame:
 
 
 def _distinct(words: Iterable[str]) -> str:
-    """Distinct words in order of appearance."""
     return ", ".join(dict.fromkeys(words)) or "none"
 
 
@@ -111,32 +110,21 @@ def words(run: Run, unit: Unit, neurons: Described, closed: pd.DataFrame) -> dic
     asked, first = class_unit(run), closed["1."].unique()
     drawn = "the first of those drawn from that layer for the language model"
     alone = "Of this neuron it was not asked, or its answer is not kept: the rules stand alone below."
-    return {
-        "unit": unit.id,
-        "chosen": "the one that was asked for" if run.extra.get("unit") else drawn,
-        "pooling": run.target(unit.model).layer(unit.layer).pooling,
-        "clips": len(run.probing_set),
-        "caption_prompt": prompts.CAPTION,
-        "summary_prompt": prompts.SUMMARY,
-        "answerer": run.answerer,
-        "most": prompts.CHOICE_SAMPLING.max_tokens,
-        "answered": "Both are shown." if len(neurons) > 1 else alone,
-        "threshold": summaries.THRESHOLD,
-        "encoder": run.profile.encoder,
-        "removed": _removed(calibration(neurons)),
-        "concepts": len(run.concepts),
-        "disagreement": f"The {len(closed)} rows put {len(first)} different concepts first."
-        if len(first) > 1
-        else f"All rows put {first[0]} first.",
-        "class_unit": f"{asked.id}, the logit of “{run.target(asked.model).classes[asked.index]}”",
-    }
+    differ = f"The {len(closed)} rows put {len(first)} different concepts first."
+    spoken = {"unit": unit.id, "chosen": "the one that was asked for" if run.extra.get("unit") else drawn}
+    spoken |= {"clips": len(run.probing_set), "concepts": len(run.concepts), "encoder": run.profile.encoder}
+    spoken |= {"caption_prompt": prompts.CAPTION, "summary_prompt": prompts.SUMMARY, "answerer": run.answerer}
+    spoken |= {"answered": "Both are shown." if len(neurons) > 1 else alone, "removed": _removed(calibration(neurons))}
+    spoken |= {"disagreement": differ if len(first) > 1 else f"All rows put {first[0]} first."}
+    spoken |= {"threshold": summaries.THRESHOLD, "most": prompts.CHOICE_SAMPLING.max_tokens}
+    spoken |= {"class_unit": f"{asked.id}, the logit of “{run.target(asked.model).classes[asked.index]}”"}
+    return spoken | {"pooling": run.target(unit.model).layer(unit.layer).pooling}
 
 
 def _removed(calibrated: pd.DataFrame) -> str:
-    sentences = []
-    for writer, rows in calibrated.groupby("written by", sort=False):
-        count = (rows["module B"] == "removed").sum()
-        sentences.append(f"Of {len(rows)} points by {writer}, {count} {'is' if count == 1 else 'are'} removed.")
+    fates = calibrated.assign(gone=calibrated["module B"] == "removed").groupby("written by", sort=False)["gone"]
+    counts = fates.agg(["size", "sum"]).itertuples()
+    sentences = [f"Of {n} points by {writer}, {k} {'is' if k == 1 else 'are'} removed." for writer, n, k in counts]
     return " ".join(sentences) or "No point was there to calibrate."
 
 

@@ -21,8 +21,7 @@ LABELS = ("shared", "some", "none", "empty")
 
 
 def asked(run: Run) -> pd.DataFrame:
-    """How many neurons of each network the language model was asked about, by how many questions, and how many answers
-    it gave."""
+    """Neurons of each network that the language model was asked about, by how many questions, and answers it gave."""
     texts, rows = descriptions.clip_descriptions(run), []
     for model in run.models:
         counts = asking.counted(run, asking.sampled(stages.neurons(run, model)), texts)
@@ -52,17 +51,14 @@ def summaries(run: Run) -> pd.DataFrame:
 def points(run: Run) -> pd.DataFrame:
     """Every point of S_h that either summariser wrote for the sampled neurons, and how far the captions support it.
 
-    One row a model, unit, summariser and point; columns point, claims (things it says: sources, events, qualities),
-    shared (claims that at least half of the K captions make), some (that one of them makes, at least).
-    Only neurons that the language model was asked about and answered.
-    """
+    One row a model, unit, summariser and point, of neurons that the language model answered for; columns those of
+    `support`, which counts things said: sources, events, qualities."""
     texts, rows = descriptions.clip_descriptions(run), []
     for neuron in summaries(run).to_dict("records"):
         captions = [texts[i] for i in neuron["highest"]]
         keys = {name: neuron[name] for name in ("model", "unit", "summariser")}
         rows += [{**keys, "point": point, **support(point, captions)} for point in neuron["high"]]
-    columns = ["model", "unit", "summariser", "point", "claims", "shared", "some"]
-    return pd.DataFrame(rows, columns=columns)
+    return pd.DataFrame(rows, columns=["model", "unit", "summariser", "point", "claims", "shared", "some"])
 
 
 def support(point: str, captions: Sequence[str]) -> dict[str, int]:
@@ -79,8 +75,7 @@ def supported(run: Run) -> pd.DataFrame:
 
     Columns neurons (that the language model answered for), points (a neuron, on average), silent (share of points that
     make no claim), claims (a neuron, on average), shared (share of claims that at least half of the K captions make),
-    some (share that one makes).
-    """
+    some (share that one makes)."""
     rows = []
     for (model, summariser), group in points(run).groupby(["model", "summariser"], sort=False):
         neurons, claims = group["unit"].nunique(), group["claims"].sum()
@@ -95,8 +90,7 @@ def real_captions(run: Run) -> pd.DataFrame:
 
     The clips are the highest of SETS units drawn from AST's blocks. One row a set, summariser and point; columns set,
     clips (names), summariser, point, judged (which of LABELS our count of claims gives it). Empty for a profile whose
-    descriptions hold no captions of a file.
-    """
+    descriptions hold no captions of a file."""
     from andlib.mini.consensus import summarise
 
     columns = ["set", "clips", "summariser", "point", "judged"]
@@ -139,8 +133,7 @@ def by_hand(run: Run) -> pd.DataFrame:
 def labelled(points_by_hand: pd.DataFrame) -> pd.DataFrame:
     """`by_hand`, counted: one row a summariser; columns points, the share of each of LABELS with its 95 % interval
     over sets for the first (low, high), and agreement: share of points that our count of claims labels the same."""
-    rng = np.random.default_rng(SEED)
-    rows = []
+    rng, rows = np.random.default_rng(SEED), []
     for summariser, group in points_by_hand.dropna(subset="label").groupby("summariser", sort=False):
         by_set = group.assign(right=group["label"] == "shared").groupby("set")["right"].agg(["sum", "size"]).to_numpy()
         drawn = by_set[rng.integers(0, len(by_set), (DRAWS, len(by_set)))].sum(1)
@@ -179,22 +172,15 @@ def adjective_filters(run: Run) -> pd.DataFrame:
 
     Filters: our list of words; the language model, asked once for each. One row a comparison; columns one, other,
     words, undecided (of the language model: neither yes nor no), agreement (share of those decided), yes_one,
-    yes_other (shares they call acoustic).
-    """
+    yes_other (shares they call acoustic)."""
     labels = asking.labelled_adjectives()
-    written = {
-        word
-        for model in run.models
-        for summary in set(stages.neurons_by_language_model(run, model)["calibrated"])
-        for word in language.open_concepts(summary, acoustic=bool).adjectives
-    }
+    described = {s for model in run.models for s in stages.neurons_by_language_model(run, model)["calibrated"]}
+    written = {word for s in described for word in language.open_concepts(s, acoustic=bool).adjectives}
     by_list = {word: language.is_acoustic(word) for word in (*labels, *written)}
-    cases = [
-        ("our list", by_list, "by hand", labels, labels),
-        ("language model", asking.verdicts(run, labels), "by hand", labels, labels),
-        ("language model", asking.verdicts(run, written), "our list", by_list, written),
-    ]
-    return pd.DataFrame([_agreement(*case) for case in cases])
+    rows = [_agreement("our list", by_list, "by hand", labels, labels)]
+    rows += [_agreement("language model", asking.verdicts(run, labels), "by hand", labels, labels)]
+    rows += [_agreement("language model", asking.verdicts(run, written), "our list", by_list, written)]
+    return pd.DataFrame(rows)
 
 
 def _agreement(one: str, first: Mapping, other: str, second: Mapping, words: Iterable[str]) -> dict:
@@ -209,8 +195,7 @@ def calibration_by_encoder(run: Run, *others: str) -> pd.DataFrame:
     """How much of S_h calibration removes at t = 0.7 when another encoder measures the cosines (Section 3.4).
 
     One row a model and encoder; columns removed (share of points), changed (share of neurons whose S_h^c differs from
-    that of the profile's encoder). others: encoders beside it; "" is none.
-    """
+    that of the profile's encoder). others: encoders beside it; "" is none."""
     rows = []
     for model in run.models:
         table = stages.neurons(run, model)
@@ -228,31 +213,23 @@ def calibration_by_encoder(run: Run, *others: str) -> pd.DataFrame:
 
 def words(run: Run, counted: pd.DataFrame, read: pd.DataFrame, filters: pd.DataFrame) -> dict[str, object]:
     """The numbers of the page's sentences. counted: `supported`. read: `by_hand`. filters: `adjective_filters`."""
-    unread = "This profile has no such captions: see the page on ESC-10."
-    rules, llm = (counted[counted["summariser"] == name].set_index("model") for name in SUMMARISERS)
-    return {
-        "answerer": run.answerer,
-        "prompt": prompts.SUMMARY,
-        "sampled": asking.SAMPLED,
-        "sets": read["set"].nunique(),
-        "read": f"{read['label'].notna().sum()} of {len(read)} points were read." if len(read) else unread,
-        "adjectives": len(asking.labelled_adjectives()),
-        "llm_shared": by_model(llm["shared"]) or "no answer is kept",
-        "llm_some": by_model(llm["some"]) or "no answer is kept",
-        "llm_points": by_model(llm["points"], ".1f") or "no answer is kept",
-        "rules_points": by_model(rules["points"], ".1f") or "no answer is kept",
-        "llm_by_list": f"{filters['yes_one'].iloc[1]:.0%}",
-        "list_agrees": f"{filters['agreement'].iloc[0]:.0%}",
-        "llm_agrees": f"{filters['agreement'].iloc[1]:.0%}",
-    }
+    unread, (by_list, by_llm) = "This profile has no such captions: see the page on ESC-10.", filters["agreement"][:2]
+    shown = {"llm_shared": ".0%", "llm_some": ".0%", "llm_points": ".1f", "rules_points": ".1f"}
+    means = counted.set_index(["summariser", "model"])
+    spoken = {"answerer": run.answerer, "prompt": prompts.SUMMARY, "sampled": asking.SAMPLED}
+    for name, spec in shown.items():
+        writer, column = name.split("_")
+        values = means.loc[writer][column] if writer in means.index else {}
+        spoken[name] = by_model(values, spec) or "no answer is kept"
+    spoken |= {"adjectives": len(asking.labelled_adjectives()), "sets": read["set"].nunique()}
+    spoken |= {"read": f"{read['label'].notna().sum()} of {len(read)} points were read." if len(read) else unread}
+    spoken |= {"list_agrees": f"{by_list:.0%}", "llm_agrees": f"{by_llm:.0%}"}
+    return spoken | {"llm_by_list": f"{filters['yes_one'].iloc[1]:.0%}"}
 
 
 def frames(run: Run) -> dict[str, pd.DataFrame]:
     """What `make results` keeps of the page."""
-    return {
-        "supported": supported(run),
-        "by_hand": label_table(by_hand(run)),
-        "filters": adjective_filters(run),
-        "questions": questions(run),
-        "calibration": calibration_by_encoder(run, run.extra.get("compare_encoder", "")),
-    }
+    calibration = calibration_by_encoder(run, run.extra.get("compare_encoder", ""))
+    read, filters = label_table(by_hand(run)), adjective_filters(run)
+    counted = {"supported": supported(run), "questions": questions(run)}
+    return {**counted, "by_hand": read, "filters": filters, "calibration": calibration}

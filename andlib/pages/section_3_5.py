@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from itertools import product
 
 import pandas as pd
 
@@ -12,12 +13,9 @@ from andlib.run import Run
 FILTERS = ("stop word", "negated", "not acoustic", "kept")
 MOST = 20  # commonest adjectives of a network that Figure 9 draws
 ANSWERS = {True: "yes", False: "no", None: "no answer is kept"}
-SIDES = {  # whether our list keeps an adjective, and whether the language model does
-    (True, True): "both keep",
-    (True, False): "our list alone",
-    (False, True): "language model alone",
-    (False, False): "neither",
-}
+# whether our list keeps an adjective, and whether the language model does
+SIDES = {(True, True): "both keep", (True, False): "our list alone"}
+SIDES |= {(False, True): "language model alone", (False, False): "neither"}
 
 
 def common_adjectives(run: Run, model: str) -> pd.Series:
@@ -30,8 +28,7 @@ def common(run: Run, counts: Mapping[str, pd.Series]) -> pd.DataFrame:
     """How many neurons have each adjective that is among a network's commonest, and what two filters say of it.
 
     counts: model -> `common_adjectives`. Columns adjective, one a model, our list (what it has the word for), and what
-    the language model answers, under its name.
-    """
+    the language model answers, under its name."""
     shown = list(dict.fromkeys(word for neurons in counts.values() for word in neurons.index[:MOST]))
     answers = asking.verdicts(run, shown)
     table = pd.DataFrame({model: neurons.reindex(shown, fill_value=0) for model, neurons in counts.items()})
@@ -44,10 +41,8 @@ def texts(run: Run) -> dict[str, list[str]]:
     """What the filters read, by name: the summaries of all neurons, those that the language model wrote of some, and
     the descriptions of clips."""
     writer = "rules" if run.summariser == "rules" else run.answerer
-    tables = {
-        f"summaries by {writer}": [stages.neurons(run, model) for model in run.models],
-        _sampled(run): [stages.neurons_by_language_model(run, model) for model in run.models],
-    }
+    described = {f"summaries by {writer}": stages.neurons, _sampled(run): stages.neurons_by_language_model}
+    tables = {name: [table(run, model) for model in run.models] for name, table in described.items()}
     points = {name: [p for t in some for points in t["calibrated"] for p in points] for name, some in tables.items()}
     return {**points, "descriptions of clips": clip_descriptions(run)}
 
@@ -60,8 +55,7 @@ def adjective_fates(texts: Iterable[str]) -> pd.DataFrame:
     """What the filters of Section 3.5 do with every adjective of some texts.
 
     One row a filter and adjective, columns filter (one of FILTERS: the rule-based ones, our list of acoustic words, or
-    none), adjective, times. Negated are those that "no", "not" or "without" goes before by four words at most.
-    """
+    none), adjective, times. Negated are those that "no", "not" or "without" goes before by four words at most."""
     fates: Counter = Counter()
     for text, times in Counter(texts).items():
         tokens = tagging.tag(text)
@@ -73,27 +67,25 @@ def adjective_fates(texts: Iterable[str]) -> pd.DataFrame:
         for token in tokens:
             if token.pos == "adjective" and id(token) in stopped:
                 fates["stop word", token.lemma] += times
-    rows = [(FILTERS.index(kind), kind, word, times) for (kind, word), times in fates.items()]
-    rows.sort(key=lambda row: (row[0], -row[3], row[2]))
-    return pd.DataFrame([row[1:] for row in rows], columns=["filter", "adjective", "times"])
+    rows = [(kind, word, times) for (kind, word), times in fates.items()]
+    rows.sort(key=lambda row: (FILTERS.index(row[0]), -row[2], row[1]))
+    return pd.DataFrame(rows, columns=["filter", "adjective", "times"])
 
 
 def filtered(fates: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     """What each filter does to each kind of text. fates: name of `texts` -> `adjective_fates`."""
     rows = []
-    for name, table in fates.items():
-        for kind in FILTERS:
-            words = table[table["filter"] == kind]
-            commonest = ", ".join(words["adjective"][:6]) or "none"
-            rows.append((name, kind, len(words), int(words["times"].sum()), commonest))
+    for (name, table), kind in product(fates.items(), FILTERS):
+        words = table[table["filter"] == kind]
+        commonest = ", ".join(words["adjective"][:6]) or "none"
+        rows.append((name, kind, len(words), int(words["times"].sum()), commonest))
     return pd.DataFrame(rows, columns=["text", "filter", "adjectives", "times", "commonest"])
 
 
 def sides(run: Run, fates: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     """Adjectives of the language model's summaries by which filter keeps them, our list or the language model.
 
-    fates: as for `filtered`. Columns kept by, adjectives, commonest.
-    """
+    fates: as for `filtered`. Columns kept by, adjectives, commonest."""
     table = fates[_sampled(run)]
     judged = table[table["filter"].isin(["kept", "not acoustic"])].groupby("adjective")["times"].sum()
     words = judged.sort_values(ascending=False, kind="stable").index
@@ -112,25 +104,16 @@ def words(run: Run, counts: Mapping[str, pd.Series], removal: pd.DataFrame, part
     times = {name: rows.set_index("filter")["times"] for name, rows in removal.groupby("text", sort=False)}
     by_rules, by_llm, captions = (_removed(rows) for rows in times.values())
     size = parted.set_index("kept by")["adjectives"]
-    return {
-        "title": run.profile.title,
-        "network": run.models[0],
-        "first": ", ".join(heads[run.models[0]][:3]),
-        "shared": len(set.intersection(*map(set, heads.values()))),
-        "claim": "holds" if everywhere else "does not hold for both words",
-        "loud": ", ".join(loud) or "none",
-        "high": ", ".join(high) or "none",
-        "rules_removed": by_rules,
-        "llm_removed": by_llm,
-        "captions_removed": captions,
-        "answerer": run.answerer,
-        "described": sum(len(stages.neurons_by_language_model(run, name)) for name in run.models),
-        "alone": int(size["our list alone"] + size["language model alone"]),
-    }
+    spoken = {"title": run.profile.title, "network": run.models[0], "answerer": run.answerer}
+    spoken |= {"first": ", ".join(heads[run.models[0]][:3]), "shared": len(set.intersection(*map(set, heads.values())))}
+    spoken |= {"claim": "holds" if everywhere else "does not hold for both words"}
+    spoken |= {"loud": ", ".join(loud) or "none", "high": ", ".join(high) or "none"}
+    spoken |= {"rules_removed": by_rules, "llm_removed": by_llm, "captions_removed": captions}
+    spoken |= {"described": sum(len(stages.neurons_by_language_model(run, name)) for name in run.models)}
+    return spoken | {"alone": int(size["our list alone"] + size["language model alone"])}
 
 
 def _removed(times: pd.Series) -> str:
-    """Share of the adjectives of one kind of text that the filters drop."""
     return f"{1 - times['kept'] / times.sum():.0%}" if times.sum() else "none: there is no such text"
 
 

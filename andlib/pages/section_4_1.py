@@ -1,6 +1,6 @@
 """Section 4.1, Tables 2 and 7: naming the classes of the last layer, and any other unit, by closed concepts."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import combinations, product
 
 import numpy as np
@@ -48,8 +48,7 @@ def conditions_of(run: Run, model: str) -> Conditions:
     """What TAB and DB compare under every condition: the classifier's activations u and the similarities P.
 
     "all clips" is the paper's; "fold 1" uses only clips that no network was trained on; "cross-fitted" all clips, each
-    heard by a network that did not learn from it (`cross_fitting`); the others are controls.
-    """
+    heard by a network that did not learn from it (`cross_fitting`); the others are controls."""
     trained, untrained = (unit_activations(run, model, untrained=bare)["classifier"] for bare in (False, True))
     crossed, test = cross_fitting.logits(run, model), np.isin(run.probing_set.folds, TEST)
     by_method, conditions = similarities(run), {}
@@ -71,19 +70,20 @@ def last_layer(run: Run, conditions: Mapping[str, Conditions] | None = None) -> 
     One row a model, method, function (ICL: how many worked examples) and condition; columns top1, top5 (shares of
     units) and cos (mean cosine of the first concept and the true class; 0 where ICL names none), units (that the
     language model answered for; all of them elsewhere), none (units for which ICL names no concept).
-    conditions: model -> `conditions_of`, by default of every network of the run.
-    """
+    conditions: model -> `conditions_of`, by default of every network of the run."""
     rows: list[dict] = []
     for model, pairs in (conditions or {name: conditions_of(run, name) for name in run.models}).items():
         truth, cosine = true_concepts(run, model), name_cosines(run)
-        rows += _asked(run, model, truth, cosine)
+        for shots in asking.SHOTS:
+            named = _answered(run, model, shots, truth, cosine)
+            row = _shares(model, "ICL", f"{shots}-shot", "all clips", named)
+            rows.append(row | {"none": int(np.nansum(named["none"]))})
         for (method, condition), (u, p) in pairs.items():
             for function in FUNCTIONS:
                 scores = stages.closed_scores(run, method, function, u, p)
                 named = concepts.identification(concepts.ranked(scores, 5), truth, cosine)
                 rows.append(_shares(model, method, function, condition, named))
-        mentioned = concepts.ranked(_string_match(run, model), 5)
-        named = concepts.identification(mentioned, truth, cosine)
+        named = concepts.identification(concepts.ranked(_string_match(run, model), 5), truth, cosine)
         rows.append(_shares(model, "string match", "mentions", "all clips", named))
     return pd.DataFrame(rows)
 
@@ -93,11 +93,10 @@ def intervals(run: Run, results: pd.DataFrame) -> pd.DataFrame:
 
     One row a model and method or pair; columns model, compared ("DB", "DB − TAB"), and top1, top5 and cos, each with
     _low and _high: see `compared`. A pair counts the units that both methods answered for. The functions are those
-    that are best for all units, not chosen anew in each draw. results: `last_layer`.
-    """
-    rows, p = [], similarities(run)
+    that are best for all units, not chosen anew in each draw. results: `last_layer`."""
+    rows, p, cosine = [], similarities(run), name_cosines(run)
     for model in run.models:
-        truth, cosine = true_concepts(run, model), name_cosines(run)
+        truth = true_concepts(run, model)
         ours, u = results[results["model"] == model], unit_activations(run, model)["classifier"]
         named = {}
         for method in ("DB", "TAB"):
@@ -114,8 +113,7 @@ def compared(named: Mapping[str, Mapping[str, np.ndarray]]) -> list[dict]:
     Units are drawn with replacement, the same for both of a pair: an interval says how far a value rests on which
     classes happened to be asked. It is silent on other clips, captions, answers of the language model and trainings
     of the network; and where all units agree it has no width, which with few units is no certainty.
-    named: method -> `concepts.identification`; nan is no answer, and such units are left out.
-    """
+    named: method -> `concepts.identification`; nan is no answer, and such units are left out."""
     values = {name: {m: np.asarray(arrays[m], float) for m in MEASURED} for name, arrays in named.items()}
     for one, other in combinations(named, 2):
         values[f"{one} − {other}"] = {m: values[one][m] - values[other][m] for m in MEASURED}
@@ -138,8 +136,7 @@ def _resampled(name: str, values: np.ndarray) -> dict[str, float]:
 def true_concepts(run: Run, model: str) -> list[int]:
     """Which concept each classifier unit stands for; raises InputError where the concept set lacks one."""
     classes = run.target(model).classes
-    strangers = [name for name in classes if name not in run.concepts]
-    if strangers:
+    if strangers := [name for name in classes if name not in run.concepts]:
         raise InputError(f"Classes {strangers[:3]} of {model} are not in the concept set, so no answer could be right.")
     return [run.concepts.index(name) for name in classes]
 
@@ -150,18 +147,10 @@ def name_cosines(run: Run) -> np.ndarray:
     return names @ names.T
 
 
-def _asked(run: Run, model: str, truth: Sequence[int], cosine: np.ndarray) -> Iterator[dict]:
-    """ICL's rows, one for each number of worked examples."""
-    for shots in asking.SHOTS:
-        named = _answered(run, model, shots, truth, cosine)
-        yield _shares(model, "ICL", f"{shots}-shot", "all clips", named) | {"none": int(np.nansum(named["none"]))}
-
-
 def _answered(run: Run, model: str, shots: int, truth: Sequence[int], cosine: np.ndarray) -> dict[str, np.ndarray]:
     """`concepts.identification` of ICL's answers, and none: whether no concept was named; nan where no answer is kept.
 
-    One ranked list a unit, so that its first five hold its first; naming none is a wrong answer.
-    """
+    One ranked list a unit, so that its first five hold its first; naming none is a wrong answer."""
     values = {column: np.full(len(truth), np.nan) for column in (*MEASURED, "none")}
     for unit, (named, true) in enumerate(zip(icl(run, model, shots), truth, strict=True)):
         if named is not None:
@@ -183,7 +172,6 @@ def icl(run: Run, model: str, shots: int) -> list[tuple[str, ...] | None]:
 
 
 def _shares(model: str, method: str, function: str, condition: str, named: Mapping[str, np.ndarray]) -> dict:
-    """A row of `last_layer`. named: `concepts.identification`."""
     known = {column: named[column][~np.isnan(named[column])] for column in MEASURED}
     shares = {column: float(values.mean()) if len(values) else np.nan for column, values in known.items()}
     keys = {"model": model, "method": method, "function": function, "condition": condition}
@@ -206,9 +194,8 @@ def named_units(run: Run, results: pd.DataFrame) -> pd.DataFrame:
         scores = stages.closed_scores(run, "DB", best_function(ours), u, p)
         first, second = (np.array(run.concepts)[column] for column in concepts.ranked(scores, 2).T)
         classes = [run.concepts[i] for i in true_concepts(run, model)]
-        right = np.where(first == np.array(classes), "yes", "no")
-        columns = {"model": model, "class": classes, "first": first, "second": second, "right": right}
-        tables.append(pd.DataFrame(columns))
+        columns = {"model": model, "class": classes, "first": first, "second": second}
+        tables.append(pd.DataFrame(columns).assign(right=np.where(first == np.array(classes), "yes", "no")))
     return pd.concat(tables)
 
 
@@ -216,8 +203,7 @@ def closed_concepts(run: Run, unit: Unit, network: Target | None = None) -> pd.D
     """TAB's and DB's three best concepts for one unit by each similarity function, all units of its layer scored
     together: columns method, function, 1., 2. and 3.
 
-    network: the target, where it is not one of the profile's.
-    """
+    network: the target, where it is not one of the profile's."""
     network = network or run.target(unit.model)
     network.check(unit)
     u, hidden, rows = unit_activations(run, network)[unit.layer], network.layer(unit.layer).hidden, []

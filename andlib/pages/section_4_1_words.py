@@ -1,6 +1,6 @@
 """The numbers in the sentences of the page on Section 4.1."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
 import pandas as pd
@@ -11,13 +11,9 @@ from andlib.pages.section_4_1 import MEASURED
 from andlib.pages.wording import by_model
 from andlib.run import Run
 
-CONDITIONS = {  # name in the sentences -> condition
-    "top1": "all clips",
-    "fold1": "fold 1",
-    "untrained": "untrained network",
-    "shuffled": "shuffled captions",
-    "struck": "class words struck",
-}
+# name in the sentences -> condition
+CONDITIONS = {"top1": "all clips", "fold1": "fold 1", "untrained": "untrained network"}
+CONDITIONS |= {"shuffled": "shuffled captions", "struck": "class words struck"}
 UNCROSSED = "no networks were cross-fitted for this profile, so the reading is missing from the table"
 
 Shares = Mapping[tuple[str, str], pd.Series]  # method, condition -> top-1 by model
@@ -32,35 +28,23 @@ def words(run: Run, best: pd.DataFrame, sure: pd.DataFrame, accuracy: pd.DataFra
     chosen = best[(best["method"] == "DB") & (best["condition"] == "all clips")].set_index("model")
     no_more, more = [name for name in run.models if db[name] <= tab[name]], db.index[db > string]
     crossed = cross_fitting.committed(run)
-    right = [
-        f"{row['clips']} {_range(row['accuracy'], row['low'], row['high'], '.1%')}"
-        for row in crossed.get("accuracy", [])
-    ]
-    return {
-        **{f"paper_{method.lower()}": printed[method] for method in ("DB", "TAB", "ICL")},
-        **{f"soft_{column}": soft.loc["soft_wpmi", column] for column in MEASURED},
-        **{name: _under(top1, "DB", condition) for name, condition in CONDITIONS.items()},
-        **{f"tab_{name}": _under(top1, "TAB", CONDITIONS[name]) for name in ("top1", "fold1", "untrained")},
-        **{f"icl_{name}": _by_icl(best, shots) for name, shots in (("one", 1), ("two", 2))},
-        **{pair.lower().replace(" − ", "_"): _gained(rows) for pair, rows in sure.groupby("compared") if "−" in pair},
-        "concepts": len(run.concepts),
-        "chance": 1 / len(run.concepts),
-        "icl": run.rests_on["ICL"],
-        "tab": run.rests_on["TAB"],
-        "title": run.profile.title,
-        "units": int(chosen["units"].iloc[0]),
-        "best": by_model(chosen["function"], ""),
-        "string": by_model(string),
-        "beats_string": ", ".join(more) or "none",
-        "order": f"does not hold for {', '.join(no_more)}" if no_more else "holds for every network",
-        "by_accuracy": _ranking(tested[list(run.models)]),
-        "by_top1": _ranking(db),
-        "held_out": ", ".join(right) or UNCROSSED,
-        "crossed_db": _by_hearer(top1, "DB"),
-        "crossed_tab": _by_hearer(top1, "TAB"),
-        "crossed_minutes": ", ".join(f"{row['seconds'] / 60:.0f}" for row in crossed.get("networks", []))
-        or "none here",
-    }
+    right = [f"{row['clips']} {_range(row, ('accuracy', 'low', 'high'), '.1%')}" for row in crossed.get("accuracy", [])]
+    minutes = [f"{row['seconds'] / 60:.0f}" for row in crossed.get("networks", [])]
+    spoken = {f"paper_{method.lower()}": printed[method] for method in ("DB", "TAB", "ICL")}
+    spoken |= {f"soft_{column}": soft.loc["soft_wpmi", column] for column in MEASURED}
+    spoken |= {name: _under(top1, "DB", condition) for name, condition in CONDITIONS.items()}
+    spoken |= {f"tab_{name}": _under(top1, "TAB", CONDITIONS[name]) for name in ("top1", "fold1", "untrained")}
+    spoken |= {f"icl_{name}": _by_icl(best, shots) for name, shots in (("one", 1), ("two", 2))}
+    pairs = (group for group in sure.groupby("compared") if "−" in group[0])
+    spoken |= {pair.lower().replace(" − ", "_"): _gained(rows) for pair, rows in pairs}
+    spoken |= {f"crossed_{method.lower()}": _by_hearer(top1, method) for method in ("DB", "TAB")}
+    spoken |= {"held_out": ", ".join(right) or UNCROSSED, "crossed_minutes": ", ".join(minutes) or "none here"}
+    spoken |= {"concepts": len(run.concepts), "chance": 1 / len(run.concepts), "units": int(chosen["units"].iloc[0])}
+    spoken |= {"icl": run.rests_on["ICL"], "tab": run.rests_on["TAB"], "title": run.profile.title}
+    spoken |= {"order": f"does not hold for {', '.join(no_more)}" if no_more else "holds for every network"}
+    spoken |= {"by_accuracy": _ranking(tested[list(run.models)]), "by_top1": _ranking(db)}
+    spoken |= {"string": by_model(string), "beats_string": ", ".join(more) or "none"}
+    return spoken | {"best": by_model(chosen["function"], "")}
 
 
 def _under(top1: Shares, method: str, condition: str) -> str:
@@ -76,23 +60,20 @@ def _ranking(values: pd.Series) -> str:
 
 def _by_icl(best: pd.DataFrame, shots: int) -> str:
     """ICL's top-1 by model, and how many units got no name or no answer."""
-    texts = [
-        f"{row.model} {row.top1:.0%} (none named for {row.none:.0f} of {row.units})"
-        if row.units
-        else f"{row.model}: no kept answer"
-        for row in best[best["function"] == f"{shots}-shot"].itertuples()
-    ]
-    return ", ".join(texts)
+    answered = "{0.model} {0.top1:.0%} (none named for {0.none:.0f} of {0.units})"
+    rows = best[best["function"] == f"{shots}-shot"].itertuples()
+    return ", ".join((answered if row.units else "{0.model}: no kept answer").format(row) for row in rows)
 
 
 def _gained(rows: pd.DataFrame) -> str:
     """A difference in top-1 by model, in points with its 95 % interval."""
-    points = rows.set_index("model")[["top1", "top1_low", "top1_high"]].dropna() * 100
-    return ", ".join(f"{name} {_range(*ends, '+.0f')}" for name, *ends in points.itertuples()) or "no value"
+    columns = ["top1", "top1_low", "top1_high"]
+    points = (rows.set_index("model")[columns].dropna() * 100).iterrows()
+    return ", ".join(f"{name} {_range(row, columns, '+.0f')}" for name, row in points) or "no value"
 
 
-def _range(value: float, low: float, high: float, spec: str) -> str:
-    return f"{value:{spec}} ({low:{spec}} … {high:{spec}})"
+def _range(row: Mapping | pd.Series, columns: Sequence[str], spec: str) -> str:
+    return "{} ({} … {})".format(*(f"{row[column]:{spec}}" for column in columns))
 
 
 def _by_hearer(top1: Shares, method: str) -> str:

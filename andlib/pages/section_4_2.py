@@ -26,8 +26,7 @@ def sampled_neurons(run: Run, per_block: int = 10, seed: int = SEED, units: str 
     each of AST's 12.
 
     Dead units are left out. units: more of them, by name and comma-separated, which come first.
-    Raises InputError for a unit that a model has not, and if per_block is negative or no unit is asked for.
-    """
+    Raises InputError for a unit that a model has not, and if per_block is negative or no unit is asked for."""
     tables = []
     for model in run.models:
         table, network = stages.neurons(run, model).set_index("unit", drop=False), run.target(model)
@@ -69,21 +68,17 @@ def read_ratings(run: Run, neurons: pd.DataFrame, folder: str | Path) -> pd.Data
 
     neurons: the sample that the page was made of. Raises InputError, naming file and line, for a missing column, a
     rating that is none, a page of other neurons or descriptions, a neuron or method that nobody was asked about, and a
-    rater's second rating of one description.
-    """
-    files = sorted(paths.named(folder).glob("*.csv"))
-    if not files:
-        raise InputError(
-            f"{str(folder)!r} holds no ratings. Give a folder of the CSV files that the rating page saved."
-        )
+    rater's second rating of one description."""
+    if not (files := sorted(paths.named(folder).glob("*.csv"))):
+        expected = "Give a folder of the CSV files that the rating page saved."
+        raise InputError(f"{str(folder)!r} holds no ratings. {expected}")
     asked = questionnaire(run, neurons)
     texts = {(row["neuron"], d["method"]): d["text"] for row in asked["neurons"] for d in row["descriptions"]}
     rows, seen = [], {}
     for file in files:
         with reading(file, "the CSV that the rating page of this sample saved") as text:
-            given = [
-                _rating(line, cells, asked["page"], texts, seen, file.name) for line, cells in table_rows(text, COLUMNS)
-            ]
+            lines = table_rows(text, COLUMNS)
+            given = [_rating(line, cells, asked["page"], texts, seen, file.name) for line, cells in lines]
             if not given:
                 raise ValueError("line 2: no rating, the file ends")
         rows += given
@@ -113,11 +108,9 @@ def score_ratings(run: Run, neurons: pd.DataFrame, folder: str | Path, bertscore
     cos, between the raters' texts and the description; and bertscore_NAME, likewise, by the tokens of one network.
 
     neurons: the sample that the page was made of. folder: as for `read_ratings`; where it is "", nobody has rated:
-    counts are 0 and scores NaN. bertscore: one of BERTSCORES, "roberta-large" through the package bert-score.
-    """
+    counts are 0 and scores NaN. bertscore: one of BERTSCORES, "roberta-large" through the package bert-score."""
     column = f"bertscore_{check_choice('BERTScore', bertscore, BERTSCORES)}"
-    nobody = pd.DataFrame(columns=[*COLUMNS, "said"])
-    rated = read_ratings(run, neurons, folder) if folder else nobody
+    rated = read_ratings(run, neurons, folder) if folder else pd.DataFrame(columns=[*COLUMNS, "said"])
     rated = rated.join(_likeness(rated[rated["text"] != ""], column, run.profile.encoder))
     return pd.DataFrame([_scored(method, rated[rated["method"] == method], column) for method in METHODS])
 
@@ -145,12 +138,9 @@ def words(run: Run, neurons: pd.DataFrame, described: pd.DataFrame, scores: pd.D
     spoken |= {"state": "cannot be said until people have rated" if mean.isna().any() else order}
     spoken |= {"drawn": len(neurons), "per_block": run.extra["per_block"], "concepts": len(run.concepts)}
     spoken |= {f"distinct_{method.lower()}": described[method].nunique() for method in ("TAB", "DB")}
-    spoken |= {
-        "same": float((described["TAB"] == described["DB"]).mean()),
-        "silent": int((described["SUM"] == "").sum()),
-    }
-    spoken |= {"points": float(neurons["calibrated"].map(len).mean())}
-    return spoken | {"encoder": run.profile.encoder, "title": run.profile.title}
+    spoken |= {"same": float((described["TAB"] == described["DB"]).mean()), "encoder": run.profile.encoder}
+    spoken |= {"silent": int((described["SUM"] == "").sum()), "title": run.profile.title}
+    return spoken | {"points": float(neurons["calibrated"].map(len).mean())}
 
 
 def _likeness(written: pd.DataFrame, bertscore: str, encoder: str) -> pd.DataFrame:
@@ -188,8 +178,7 @@ def agreement(rated: pd.DataFrame) -> float:
 def mean_over_neurons(given: np.ndarray) -> tuple[float, float, float]:
     """Mean over neurons of the mean over raters, and its 95 % bounds when both are drawn anew; NaN if none is given.
 
-    given: [raters, neurons], NaN where one is missing. With one rater, neurons alone vary.
-    """
+    given: [raters, neurons], NaN where one is missing. With one rater, neurons alone vary."""
     if np.isnan(given).all():
         return (float("nan"),) * 3
     rng, once = np.random.default_rng(SEED), [np.ones((1, n), int) for n in given.shape]
@@ -207,8 +196,7 @@ def token_f1(texts: Sequence[str], others: Sequence[str]) -> np.ndarray:
     """BERTScore (Zhang et al. 2020), F1 of each pair of texts, by token vectors of the embedded MiniLM; [pairs].
 
     Each token of a text is matched with the closest of the other; every token weighs the same, nothing is rescaled.
-    Of a text longer than the network takes, the beginning counts.
-    """
+    Of a text longer than the network takes, the beginning counts."""
     from sentence_transformers import SentenceTransformer
 
     network = SentenceTransformer(str(encoders.embedded_folder()), device="cpu")

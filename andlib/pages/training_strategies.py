@@ -2,8 +2,7 @@
 
 The paper's Table 1 changes architecture and strategy together and trains each network once. Here BEATs alone is
 trained, untrained, supervised, self-supervised and frozen, and self-supervised and fine-tuned.
-`make strategies` trains what is missing, measures, and writes what is read here (`making.strategies`).
-"""
+`make strategies` trains what is missing, measures, and writes what is read here (`making.strategies`)."""
 
 import numpy as np
 import pandas as pd
@@ -13,19 +12,14 @@ from andlib.profiles import MEASURES
 from andlib.run import Run
 
 NAME = "clean_comparison"
-PAIRS = (  # what each shows: pre-training, its worth as a start, frozen against fine-tuned
-    ("beats_frozen", "beats_untrained"),
-    ("beats_finetuned", "beats_supervised"),
-    ("beats_finetuned", "beats_frozen"),
-)
+# what each shows: pre-training, its worth as a start, frozen against fine-tuned
+PAIRS = [("beats_frozen", "beats_untrained"), ("beats_finetuned", "beats_supervised")]
+PAIRS += [("beats_finetuned", "beats_frozen")]
 
 
 def clean_comparison(run: Run) -> pd.DataFrame:
-    """What was measured of each strategy and seed, one row each; columns strategy, seed and those of MEASURES.
-
-    Read from the committed results, because training and measuring takes hours. Raises InputError where a profile
-    has none.
-    """
+    """What was measured of each strategy and seed, one row each; columns strategy, seed and those of MEASURES. Read
+    from the committed results, for training takes hours; raises InputError where a profile has none."""
     return pd.DataFrame(_kept(run)["rows"])
 
 

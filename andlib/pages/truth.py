@@ -53,8 +53,7 @@ def _centre(samples: np.ndarray, rate: int) -> float:
 def truths(run: Run) -> pd.DataFrame:
     """What is true of each clip, 0 to 1, [clips, truths]: its class and attributes; graded ones are the clip's rank.
 
-    One that holds for fewer than K clips is left out.
-    """
+    One that holds for fewer than K clips is left out."""
     sound, labels = known(run), np.array([clip.label for clip in run.probing_set.clips])
     pitch, rate = sound["pitch_hz"].astype(float), sound["event_rate_hz"].astype(float)
     graded = {
@@ -83,8 +82,7 @@ def detectors(true: pd.DataFrame, seed: int) -> Iterator[tuple[str, tuple[str, .
     """Kind, truths and signal [clips] of every unit of a layer.
 
     Each truth alone, 0 or 1; conjunctions of a class and a level (the lesser of the two truths); pairs of unrelated
-    classes (the greater); and a dead unit.
-    """
+    classes (the greater); and a dead unit."""
     for name in true:
         yield ATTRIBUTES.get(name, {"kind": "class"})["kind"], (name,), (true[name] >= HOLDS).to_numpy(float)
     classes, rng = [name for name in true if name not in ATTRIBUTES], np.random.default_rng(seed)

@@ -30,17 +30,13 @@ def borne_out(run: Run, described: pd.DataFrame, shuffled: pd.DataFrame, untrain
     of its highest clips that are of that class.
 
     any name: the most that one could be, the share of the commonest class. shuffled, untrained: the same neurons from
-    captions of other clips, and those of the untrained twin.
-    """
+    captions of other clips, and those of the untrained twin."""
     named = {"borne out": described, "shuffled captions": shuffled, "untrained": untrained}
     shares = {column: _share_named(run, table) for column, table in named.items()}
     classes = [_classes(run, clips) for clips in described["highest"]]
-    return described.assign(
-        **shares,
-        **{"any name": [max(map(labels.count, labels)) / len(labels) for labels in classes]},
-        **{"with adjective": described["adjectives"].map(len) > 0, "with noun": described["nouns"].map(len) > 0},
-        points=described["high"].map(len),
-    )
+    shares |= {"any name": [max(map(labels.count, labels)) / len(labels) for labels in classes]}
+    shares |= {f"with {part}": described[f"{part}s"].map(len) > 0 for part in ("adjective", "noun")}
+    return described.assign(**shares, points=described["high"].map(len))
 
 
 def _classes(run: Run, clips: Sequence[int]) -> list[str]:
@@ -77,10 +73,7 @@ def in_words(run: Run, units: pd.DataFrame) -> pd.DataFrame:
 
 def listed(targets: Sequence[Target]) -> pd.DataFrame:
     """Targets, one a row: target, layers, units, last layer."""
-    rows = [
-        (target.name, len(target.layers), sum(layer.units for layer in target.layers), target.layers[-1].name)
-        for target in targets
-    ]
+    rows = [(t.name, len(t.layers), sum(layer.units for layer in t.layers), t.layers[-1].name) for t in targets]
     return pd.DataFrame(rows, columns=["target", "layers", "units", "last layer"])
 
 

@@ -28,11 +28,9 @@ def schema() -> dict:
 
 
 def export(run: Run, folder: str | Path) -> Path:
-    """Writes what others need to recompute DB's labels and Table 4 for the run's models; returns the folder.
-
-    Each file is written whole or not at all, and the same run gives the same bytes.
-    Raises InputError if all activations together exceed activations.BUDGET: export fewer models.
-    """
+    """Writes what others need to recompute DB's labels and Table 4 for the run's models; returns the folder. Each file
+    is written whole or not at all, and the same run gives the same bytes. Raises InputError if all activations together
+    exceed activations.BUDGET: export fewer models."""
     folder = paths.named(folder)
     networks = [run.probed(model) for model in run.models]
     needed = sum(activations.size(network, len(run.probing_set)) for network in networks)

@@ -21,6 +21,7 @@ from andlib.store import Stage, write_atomically
 
 METHODS = ("summary", "open concepts", "DB", "TAB")  # in the order of a card's scores
 MATCHER = "captions"  # of the scores shown
+COLUMNS = ("adjectives", "nouns", "verbs", "db", "tab")  # of a neuron, that hold its concepts
 MEASURES = ("pearson", "pearson_low", "pearson_high", "auprc")  # of each method, in hundredths
 SOUNDS = Stage("atlas_sounds", "arrays")
 NO_SOUND = "This copy of the book has no sounds in its atlas: make book writes them."
@@ -40,7 +41,7 @@ def write(run: Run, folder: Path, *, sounds: bool = True) -> Path:
     held_out = set(run.probing_set.folds) >= {*TEST, *LEARNT}
     folds = LEARNT if held_out else sorted({*TEST, *LEARNT})
     tables = {model: stages.neurons(run, model, folds) for model in run.models}
-    scores = _scores(run) if held_out else None
+    scores = pd.concat([score_neurons(run, model) for model in run.models], ignore_index=True) if held_out else None
     sounds = sounds and not os.environ.get(WITHHOLD_AUDIO)
     about = run.made_by(*run.caption_parts)
     silent = "" if sounds else NO_SOUND if run.profile.probing == "synthesc" else WITHHELD
@@ -79,9 +80,7 @@ def data(
         unit, kept = Unit.parse(neuron["unit"]), set(neuron["calibrated"])
         points = zip(neuron["high"], neuron["like"], neuron["cosine"], strict=True)
         removed = [0 if point in kept else [number(like), _hundredths(cosine)] for point, like, cosine in points]
-        words = [
-            list(map(number, dict.fromkeys(neuron[part]))) for part in ("adjectives", "nouns", "verbs", "db", "tab")
-        ]
+        words = [list(map(number, dict.fromkeys(neuron[name]))) for name in COLUMNS]
         high, low = (list(map(number, neuron[side])) for side in ("high", "low"))
         exemplars = [list(map(int, neuron[side])) for side in ("highest", "lowest")]
         address = [models.index(unit.model), layers.index(unit.layer), unit.index]
@@ -92,17 +91,11 @@ def data(
 
 
 def script(profile: str, atlas: dict[str, Any]) -> str:
-    """The data as a script that a page may load from a file, under a line with the sha256 of the rest.
-
-    It is ASCII, and nothing in it ends a script element.
-    """
+    """The data as a script that a page may load from a file, under a line with the sha256 of the rest. It is ASCII, and
+    nothing in it ends a script element."""
     text = json.dumps(atlas, separators=(",", ":"), allow_nan=False).replace("<", r"\u003c")
     statement = f"(window.ATLAS ??= {{}})[{json.dumps(profile)}] = {text};\n"
     return f"// {hashlib.sha256(statement.encode()).hexdigest()}\n{statement}"
-
-
-def _scores(run: Run) -> pd.DataFrame:
-    return pd.concat([score_neurons(run, model) for model in run.models], ignore_index=True)
 
 
 def _by_unit(scores: pd.DataFrame) -> dict[str, list[int | None]]:

@@ -94,8 +94,7 @@ def _named_by_language_model(run: Run, neuron: pd.Series) -> tuple[str, ...]:
     described = stages.rewritten(run, neuron.to_frame().T, descriptions.clip_descriptions(run))
     if described.empty:
         return ()
-    read = described["calibrated"].iloc[0]
-    chat = prompts.choice(run.concepts, read, asking.SHOTS[0])
+    chat = prompts.choice(run.concepts, described["calibrated"].iloc[0], asking.SHOTS[0])
     [given] = asking.ask(run, [chat], prompts.CHOICE_SAMPLING, "choices")
     return prompts.ranked(given.text, run.concepts) if given else ()
 
@@ -157,9 +156,7 @@ def gallery(probing_set: ProbingSet, clips: Iterable[Clip], texts: Iterable[str]
 
 def own_sound(target: Target, unit: Unit, samples: np.ndarray, activations: np.ndarray) -> Card:
     """Where a sound of one's own excites the unit: its parts of the length that the target takes, highest first.
-
-    samples: mono at the target's sampling rate. activations: u on every clip of a probing set, for comparison.
-    """
+    samples: mono at the target's sampling rate. activations: u on every clip of a probing set, for comparison."""
     import soxr
 
     length = round(target.sample_rate * target.seconds)
@@ -232,10 +229,8 @@ def _concepts(neuron: pd.Series, icl: Sequence[str]) -> str:
 def _scores(scores: pd.DataFrame) -> str:
     """A row a method; each number with its interval where the frame holds one."""
     names = [c for c in scores.select_dtypes("number") if not c.endswith(("_low", "_high"))]
-    rows = [("method", *names)]
-    for _, score in scores.iterrows():
-        rows.append((score["method"], *(_with_interval(score, name) for name in names)))
-    return _table(rows)
+    rows = [(score["method"], *(_with_interval(score, name) for name in names)) for _, score in scores.iterrows()]
+    return _table([("method", *names), *rows])
 
 
 def _with_interval(score: pd.Series, name: str) -> str:
@@ -256,8 +251,7 @@ def _effect(effect: pd.DataFrame) -> str:
 
 def _table(rows: Sequence[Sequence[str]]) -> str:
     lines = ["".join(f"<td>{escape(str(cell))}</td>" for cell in cells) for _, *cells in rows]
-    heads = [f"<th>{escape(str(head))}</th>" for head, *_ in rows]
-    body = "".join(f"<tr>{head}{line}</tr>" for head, line in zip(heads, lines, strict=True))
+    body = "".join(f"<tr><th>{escape(str(row[0]))}</th>{line}</tr>" for row, line in zip(rows, lines, strict=True))
     return f'<div class="andlib-table"><table><tbody>{body}</tbody></table></div>'
 
 

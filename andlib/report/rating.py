@@ -14,11 +14,9 @@ from andlib.store import write_atomically
 
 def rating_page(run: Run, neurons: pd.DataFrame, path: str | Path) -> Path:
     """Writes one HTML file on which people hear each neuron's highest clips, write what they share, and then rate its
-    descriptions from 1 to 5, in random order and without their methods' names; returns its path.
-
-    It needs no other file and no connection, and saves a CSV that `section_4_2.score_ratings` reads.
-    neurons: rows of `section_4_2.sampled_neurons`.
-    """
+    descriptions from 1 to 5, in random order and without their methods' names; returns its path. It needs no other file
+    and no connection, and saves a CSV that `section_4_2.score_ratings` reads. neurons: rows of
+    `section_4_2.sampled_neurons`."""
     asked, path = questionnaire(run, neurons), Path(path)
     clips = sorted({i for row in asked["neurons"] for i in row["clips"]})
     for row in asked["neurons"]:

@@ -47,12 +47,8 @@ class Table:
 
     def _repr_html_(self) -> str:
         head = "".join(f'<th scope="col">{escape(str(name))}</th>' for name in self.frame.columns)
-        rows = "".join(
-            "<tr>"
-            + "".join(self._cell(name, value) for name, value in zip(self.frame.columns, row, strict=True))
-            + "</tr>"
-            for row in self.frame.itertuples(index=False)
-        )
+        cells = ["".join(map(self._cell, self.frame.columns, row)) for row in self.frame.itertuples(index=False)]
+        rows = "".join(f"<tr>{row}</tr>" for row in cells)
         return (
             f'<div class="andlib-table"><table><caption>{escape(self.caption)}</caption>'
             f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"

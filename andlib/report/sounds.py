@@ -39,10 +39,8 @@ def player(samples: np.ndarray, label: str) -> str:
 
 
 def spectrogram_image(samples: np.ndarray) -> bytes:
-    """A clip's log-mel spectrogram as a JPEG of 200 x 80 points, time to the right and frequency upwards.
-
-    Frequencies run from 0 to half the sampling rate on the mel scale; the colour range is the clip's loudest 80 dB.
-    """
+    """A clip's log-mel spectrogram as a JPEG of 200 x 80 points, time to the right and frequency upwards. Frequencies
+    run from 0 to half the sampling rate on the mel scale; the colour range is the clip's loudest 80 dB."""
     import matplotlib
     from PIL import Image
     from scipy.signal import stft
@@ -69,9 +67,7 @@ def sound_figure(
     scale: tuple[float, float] = (0.0, 1.0),
 ) -> str:
     """One sound: spectrogram with the place where a unit fires, its course below, player, and title and text of HTML.
-
-    samples: None leaves picture and player out. scale: of the course, lowest and highest value.
-    """
+    samples: None leaves picture and player out. scale: of the course, lowest and highest value."""
     caption = f"<figcaption>{title}{_place(fired) if fired else ''}{text}</figcaption>"
     if samples is None:
         return f'<figure class="clip">{caption}</figure>'

@@ -11,10 +11,8 @@ from andlib.report.shown import Table
 
 
 def keep(**values: object) -> None:
-    """Glues values by name: into the page's prose, and into the results that are committed beside the page.
-
-    A frame is kept as its rows.
-    """
+    """Glues values by name: into the page's prose, and into the results that are committed beside the page. A frame is
+    kept as its rows."""
     from myst_nb import glue
 
     for name, value in values.items():
@@ -30,11 +28,9 @@ def plain(
     formats: Mapping[str, str] | None = None,
     heads: Mapping[str, str] | None = None,
 ) -> Table:
-    """Any frame, or rows of mixed text and numbers, as a table.
-
-    A model that is the same in every row moves from its column into the caption. heads: column -> what stands above
-    it, where that is another name. formats: what stands above a column -> how its numbers are written.
-    """
+    """Any frame, or rows of mixed text and numbers, as a table. A model that is the same in every row moves from its
+    column into the caption. heads: column -> what stands above it, where that is another name. formats: what stands
+    above a column -> how its numbers are written."""
     frame = pd.DataFrame(data).rename(columns=heads or {})
     if "model" in frame and frame["model"].nunique() == 1:
         caption = f"{caption} ({frame['model'].iloc[0]})"
@@ -85,10 +81,9 @@ def table2(results: pd.DataFrame, made_by: str, rests_on: Mapping[str, str]) -> 
         for condition in ("all clips", "fold 1"):
             shown = ours[ours["condition"] == condition].to_dict("records")
             cells = [[f"{r['function']} {_identified(r, '.0f')}" for r in shown if r["method"] == m] for m in heads]
+            start = {"model": model, "clips": f"ours, {condition}"}
             for row in zip_longest(*cells, fillvalue="–"):  # ICL has two: with one and with two examples
-                rows.append(
-                    {"model": model, "clips": f"ours, {condition}", **dict(zip(heads.values(), row, strict=True))}
-                )
+                rows.append(start | dict(zip(heads.values(), row, strict=True)))
     chance = f"{100 * paper.CHANCE['top1']:.0f} / {100 * paper.CHANCE['top5']:.0f}"
     rows.append({"model": "chance", "clips": "50 concepts", **dict.fromkeys(heads.values(), chance)})
     measured = f"top-1 % / top-5 % / cosine by {rests_on['cosine']}"
@@ -285,10 +280,8 @@ def scorecard(card: pd.DataFrame, made_by: str) -> Table:
     """How well explanations predict units, beside nulls. card: rows of `scoring.scorecard` with a column model."""
     by_null = {null: rows.reset_index(drop=True) for null, rows in card.groupby("null", sort=False)}
     own, shuffled = by_null[""], by_null["shuffled"]
-    frame = own[["model", "method", "matcher", "explained"]]
-    frame = frame.assign(
-        r=own["pearson"], **{"95 %": _intervals(own, "pearson", ".2f"), "r, shuffled": shuffled["pearson"]}
-    )
+    frame = own[["model", "method", "matcher", "explained"]].assign(r=own["pearson"])
+    frame["95 %"], frame["r, shuffled"] = _intervals(own, "pearson", ".2f"), shuffled["pearson"]
     frame["r, commonest"], frame["p, Holm"] = by_null["most common"]["pearson"], own["p_holm"]
     frame["AUPRC"], frame["lift"], frame["lift, shuffled"] = own["auprc"], own["lift"], shuffled["lift"]
     frame["F1"], frame["IoU"], frame["AUROC"] = own["f1"], own["iou"], own["auroc"]

@@ -1,0 +1,50 @@
+"""Computes what takes longer than a page may about unlearning, and keeps it in results/<profile>/.
+
+`python -m making.unlearning controls --profile mini` (`make controls`; an hour): Table 4's controls, 199 random sets a
+strategy, where none kept fit, in controls.json. `python -m making.unlearning ways --profile mini` (`make unlearning`;
+half an hour): ways to choose and to silence units, in ways_to_unlearn.json. Killed, each goes on where it was.
+"""
+
+import time
+from typing import Any
+
+import pandas as pd
+
+from andlib import kept, stages
+from andlib.pages import better_unlearning, section_4_3
+from andlib.run import Run
+from andlib.unlearning import strategy_sets
+from making.command import asked
+
+
+def controls_of(run: Run, model: str) -> dict[str, Any]:
+    """A model's controls: those that are committed, if they are what is asked for, else computed."""
+    fitting = section_4_3.committed(run, model)
+    if fitting and {len(drawn) for drawn in fitting["drawn"].values()} == {section_4_3.DRAWS}:
+        return fitting
+    begun = time.monotonic()
+    computed = section_4_3.compute(run, model, strategy_sets(run, model), section_4_3.DRAWS)
+    return computed | {"seconds": round(time.monotonic() - begun)}
+
+
+def ways(run: Run) -> dict[str, Any]:
+    """Every way to choose and to silence units, compared: see `better_unlearning.table`."""
+    names, begun = stages.embeddings(run, run.probing_set.classes, run.encoder), time.monotonic()
+    effects = ((model, better_unlearning.effects(run, model)) for model in run.models)
+    tables = [better_unlearning.table(changed, names @ names.T).assign(model=model) for model, changed in effects]
+    rows = pd.concat(tables).astype(object)
+    rows = rows.where(rows.notna(), None).to_dict("records")
+    return {"made_by": run.made_by(*run.caption_parts), "seconds": round(time.monotonic() - begun), "rows": rows}
+
+
+def main() -> None:
+    run, given = asked("Computes what unlearning does and keeps it.", which=("controls", "ways"))
+    if given.which == "ways":
+        print(kept.write(given.profile, better_unlearning.NAME, ways(run)))
+    else:
+        models = {model: controls_of(run, model) for model in run.models}
+        print(kept.write(given.profile, "controls", {"made_by": run.made_by(), "models": models}))
+
+
+if __name__ == "__main__":
+    main()
