@@ -10,9 +10,9 @@ from andlib.ablation import ablate
 from andlib.descriptions import clip_captions, clip_descriptions
 from andlib.errors import InputError
 from andlib.firing import where_it_fired
+from andlib.inputs.probing import open_folder
 from andlib.networks.checkpoints import load_target
 from andlib.networks.wrapping import wrap
-from andlib.probing import open_folder
 from andlib.profiles import PROFILES
 from andlib.records import ProbingSet, Unit
 from andlib.report import cards, figures, tables

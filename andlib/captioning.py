@@ -9,8 +9,8 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from andlib.captions import read_captions
 from andlib.errors import InputError
+from andlib.inputs.captions import read_captions
 from andlib.llms.captioners import SAMPLING, caption, open_captioner, write_captions
 from andlib.llms.llm import Completions
 from andlib.profiles import PROFILES

@@ -11,7 +11,7 @@ from scipy.special import softmax
 from andlib import paths, similarity
 from andlib.activations import highest
 from andlib.errors import InputError, suggest
-from andlib.probing import reading
+from andlib.inputs.probing import reading
 
 # The class names of ESC-50 (Piczak 2015) in the order of its numbering.
 ESC50 = tuple(

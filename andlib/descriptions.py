@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from andlib import language
-from andlib.captions import CaptionReport, compose, descriptions, find_captions, read_captions
+from andlib.inputs.captions import CaptionReport, compose, descriptions, find_captions, read_captions
 from andlib.paths import WEIGHTS
 from andlib.run import Run
 from andlib.store import Stage, file_digest

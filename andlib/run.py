@@ -119,7 +119,7 @@ class Run:
             from andlib.mini.synthesis import synthesc
 
             return synthesc()
-        from andlib.probing import check_recordings, open_folder
+        from andlib.inputs.probing import check_recordings, open_folder
 
         probing_set = open_folder(self._recordings(), subset=self.profile.subset)
         # every recording is decoded once, before anything is made of any: all bad ones are then named together
@@ -160,7 +160,7 @@ class Run:
         if self.data_dir:
             return paths.named(self.data_dir)
         if self.profile.archive:
-            from andlib.downloads import fetch_esc50
+            from andlib.inputs.downloads import fetch_esc50
 
             return fetch_esc50(paths.cache() / "recordings")
         raise InputError(

@@ -21,13 +21,13 @@ from tqdm import tqdm
 from andlib.concepts import ESC50
 from andlib.encoders import EMBEDDED, encode
 from andlib.frontend import BEATS, SAMPLE_RATE, log_mel
+from andlib.inputs.probing import open_folder
 from andlib.mini.encoder import FLOOR, AudioEncoder, encode_audio, load
 from andlib.mini.measurements import measure
 from andlib.mini.naming import naming_sentence
 from andlib.mini.phrases import measured_sentences
 from andlib.mini.synthesis import synthesc
 from andlib.paths import WEIGHTS
-from andlib.probing import open_folder
 from andlib.records import ProbingSet
 from andlib.store import write_atomically
 from making.command import THREADS, trained

@@ -194,7 +194,7 @@ al.tables.plain(audit.units_a_class(), caption, "M = 50; N from the paper.", for
 # | equal scores, equal activations | the earlier concept, the earlier clip | `andlib.concepts`, `andlib.activations` | at random; shared places |
 # | concept set of Tables 2 and 7 on other data | ESC-50's 50 names, so that chance stays the paper's | `andlib.concepts` | the set's own classes (`-p concepts classes`) |
 # | the open acoustic vocabulary | a list of ours | `andlib.concepts` | any file with one concept a line |
-# | what a description is | an audio model's caption and sentences about measured sound, joined | `andlib.captions` | either alone |
+# | what a description is | an audio model's caption and sentences about measured sound, joined | `andlib.inputs.captions` | either alone |
 # | who summarises | rules that state only what captions share | `andlib.mini.consensus` | a language model (`-p summariser llm`) |
 # | what counts as a greeting or junk | openings and phrases of a list | `andlib.language` | none dropped; any point that holds such letters |
 # | calibration's encoder | MiniLM with six layers for the paper's twelve | `andlib.encoders` | [compared](3_summaries.ipynb) |

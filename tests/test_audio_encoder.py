@@ -71,7 +71,7 @@ def test_the_record_tells_what_the_weights_do():
 
 
 def test_the_record_tells_how_it_does_on_real_recordings(esc10):
-    from andlib.probing import open_folder
+    from andlib.inputs.probing import open_folder
 
     found = accuracies(embedded(), open_folder(esc10, subset="esc10"), 5.0)
     assert found == pytest.approx(record()["zero_shot"]["esc10"], abs=0.01)

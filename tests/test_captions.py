@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from andlib import captions, probing
 from andlib.errors import InputError
+from andlib.inputs import captions, probing
 
 NAMES = ["1-100-A-0.ogg", "2-200-A-1.ogg"]
 

@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from andlib import downloads, probing
 from andlib.errors import InputError
+from andlib.inputs import downloads, probing
 
 TOP = "ESC-50-33c8ce9/"
 

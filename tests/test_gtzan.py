@@ -8,8 +8,8 @@ import soundfile
 
 from andlib import descriptions, paths, responses
 from andlib.errors import InputError
+from andlib.inputs.probing import open_folder
 from andlib.pages import claims, section_4_5
-from andlib.probing import open_folder
 from andlib.run import open_run
 
 GENRES, CLIPS, RATE = ("blues", "jazz", "metal"), 3, 22_050

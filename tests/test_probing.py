@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from andlib import probing, recordings
 from andlib.errors import InputError
+from andlib.inputs import probing, recordings
 
 HEADER = ["filename", "fold", "target", "category", "esc10", "src_file", "take"]
 REMEDY = "Replace it by an intact"

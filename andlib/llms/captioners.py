@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from andlib.captions import clean
 from andlib.errors import InputError, check_choice
+from andlib.inputs.captions import clean
 from andlib.llms.clients import TransformersLLM, generated, open_llm, placed
 from andlib.llms.llm import LLM, Answer, Chat, Completions, Sampling
 from andlib.llms.prompts import CAPTION

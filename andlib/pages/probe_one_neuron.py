@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from andlib import recordings, stages, summaries, targets
+from andlib import stages, summaries, targets
+from andlib.inputs import recordings
 from andlib.pages import wording
 from andlib.records import Unit
 from andlib.run import Run

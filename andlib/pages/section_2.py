@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from andlib import ablation, descriptions, language
-from andlib.probing import sources_in_several_folds
+from andlib.inputs.probing import sources_in_several_folds
 from andlib.profiles import TEST
 from andlib.records import ProbingSet
 from andlib.run import Run

@@ -8,7 +8,7 @@ import pandas as pd
 
 from andlib import encoders, paper, paths, stages
 from andlib.errors import InputError, check_choice, optional
-from andlib.probing import reading, table_rows
+from andlib.inputs.probing import reading, table_rows
 from andlib.records import Unit
 from andlib.run import Run
 from andlib.statistics import interval

@@ -28,8 +28,9 @@ from test_publish import SOURCE, project, published  # noqa: F401  fixtures
 import committed
 import executing
 import publish
-from andlib import descriptions, downloads, encoders, paths, responses, scale, stages
+from andlib import descriptions, encoders, paths, responses, scale, stages
 from andlib.errors import InputError, MissingExtra
+from andlib.inputs import downloads
 from andlib.llms import clients, llm
 from andlib.pages import section_4_2
 from andlib.similarity import FUNCTIONS

@@ -25,8 +25,9 @@ from hypothesis import strategies as st
 from reached import reached
 from safetensors.numpy import save
 
-from andlib import captions, concepts, kept, paths, probing, recordings, store
+from andlib import concepts, kept, paths, store
 from andlib.errors import InputError
+from andlib.inputs import captions, probing, recordings
 from andlib.llms import llm, prompts, servers
 from andlib.networks import beats_checkpoints, beats_files, checkpoints, families
 from andlib.pages import claims, section_4_2

@@ -16,7 +16,7 @@ import pandas as pd
 
 from andlib import paths
 from andlib.errors import InputError, check_choice
-from andlib.probing import json_pairs, reading, table_rows
+from andlib.inputs.probing import json_pairs, reading, table_rows
 
 ORIGINS = ("file", "source", "measured")  # an audio LLM's text; the name of the sound; made from the waveform
 LOOP = 8  # tokens: a stretch this long said again is an audio LLM going round in circles

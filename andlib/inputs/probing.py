@@ -17,7 +17,7 @@ import numpy as np
 
 from andlib import paths
 from andlib.errors import InputError, check_choice, explained
-from andlib.recordings import REMEDY, SUFFIXES, damage, decode, read_recording
+from andlib.inputs.recordings import REMEDY, SUFFIXES, damage, decode, read_recording
 from andlib.records import Clip, ProbingSet
 from andlib.store import file_digest
 
