@@ -158,11 +158,6 @@ def test_three_labels_a_unit_are_the_papers_average():
         assert abs(row["3N/M"] - row["DB, the paper"]) < 1 and row["DB, the paper"] == row["TAB, the paper"]
 
 
-def test_chance_in_figure_6_follows_from_table_8():
-    chance = audit_matrix.chance_of_figure6()
-    assert [round(100 * chance[tau], 1) for tau in (3, 4, 5)] == [72.5, 24.8, 3.2]
-
-
 def test_every_table_and_number_of_the_page_is_one_that_is_measured(run):
     matrices = audit_matrix.committed()
     rows = audit_matrix.tidy(matrices)

@@ -10,7 +10,7 @@ import pytest
 from conftest import tiny_run
 from scipy.stats import hypergeom
 
-from andlib import activations, descriptions, paper, responses
+from andlib import activations, descriptions, responses
 from andlib.errors import InputError
 from andlib.pages import section_4_5, section_4_5_words
 
@@ -62,7 +62,7 @@ def test_drawn_chance_agrees_with_all_samples_and_with_the_hypergeometric(counte
 
 
 def test_chance_of_the_papers_cluster_sizes():
-    sizes = [captions for captions, _ in paper.numbers()["table8_clusters"]["captions_and_sentences"]]
+    sizes = section_4_5.TABLE_8
     chance = [100 * section_4_5.chance_by_sizes(sizes, 2000, 5, tau) for tau in (3, 4, 5)]
     assert np.round(chance, 1).tolist() == [72.5, 24.8, 3.2]
     # clips drawn without replacement give nearly the same
@@ -186,6 +186,7 @@ def test_words_and_frames_are_of_the_runs_k_and_tau(run):
     kept = section_4_5.frames(few)
     pd.testing.assert_frame_equal(kept["shares"], rows)
     assert len(kept["trends"]) == 1 + 9
+    assert kept["numbers"].to_dict("records") == [{name: said[name] for name in ("title", "bend", "few", "most_few")}]
     wide = section_4_5.wide(shown)
     assert list(wide.columns[1:3]) == ["block 1", "block 2"] and wide.loc[0, "block 2"] == shown["share"].iloc[1]
     assert len(section_4_5.settings(kept["trends"])) == 10

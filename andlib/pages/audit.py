@@ -9,7 +9,7 @@ import pandas as pd
 
 from andlib import concepts, kept, paper, stages
 from andlib.pages import section_4_4
-from andlib.pages.section_4_5 import chance_by_sizes
+from andlib.pages.section_4_5 import TABLE_8, chance_by_sizes
 from andlib.profiles import FAULTS, MODELS, PROFILES
 from andlib.run import Run
 from andlib.similarity import FUNCTIONS
@@ -158,9 +158,8 @@ def overview(rows: pd.DataFrame) -> pd.DataFrame:
 def under(rows: pd.DataFrame, what: str) -> tuple[pd.DataFrame, str]:
     """One of TABLES, an exhibit under each switch that changes it, and its caption. rows: `tidy`."""
     exhibit, formats = TABLES[what]
-    return effects(
-        rows, exhibit, formats, ("ast",) if "AST" in what else MODELS
-    ), f"{exhibit} under each switch: {what}"
+    table = effects(rows, exhibit, formats, ("ast",) if "AST" in what else MODELS)
+    return table, f"{exhibit} under each switch: {what}"
 
 
 def effects(rows: pd.DataFrame, exhibit: str, formats: Mapping[str, str], models: Sequence[str] = MODELS):
@@ -236,7 +235,7 @@ def words(run: Run, matrices: Mapping[str, Mapping], rows: pd.DataFrame) -> dict
         "ocp_printed": "{units:.0f} units, {dA:.2f} and {dR:.2f}".format(**table4["ast"].loc["OCP"]),
         "soft_printed": "; ".join(f"{name} {a:.0f} / {b:.0f} / {c:.2f}" for name, (a, b, c) in spelt.items()),
         **{f"constant_{name}": share for name, share in constant_answer(run).items()},
-        **{f"chance_{tau}": share for tau, share in chance_of_figure6().items()},
+        **{f"chance_{tau}": chance_by_sizes(TABLE_8, 2000, 5, tau) for tau in (3, 4, 5)},
     }
 
 
@@ -273,11 +272,3 @@ def units_a_class() -> pd.DataFrame:
         blocks = neurons["ast" if model == "ast" else "beats"] - m
         rows.append((model, 3 * blocks / m, printed["TAB"], printed["DB"]))
     return pd.DataFrame(rows, columns=["model", "3N/M", "TAB, the paper", "DB, the paper"])
-
-
-def chance_of_figure6() -> dict[int, float]:
-    """tau -> share of units that Figure 6 (K = 5) calls interpretable if their clips are drawn at random, by the sizes
-    of Table 8's clusters."""
-    sizes = [captions for captions, _ in paper.numbers()["table8_clusters"]["captions_and_sentences"]]
-    clips = 40 * len(concepts.ESC50)
-    return {tau: chance_by_sizes(sizes, clips, 5, tau) for tau in (3, 4, 5)}

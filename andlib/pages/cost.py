@@ -8,12 +8,6 @@ import pandas as pd
 from andlib import kept, paper
 from andlib.pages.wording import by_model
 
-GRAPHICS = {  # network and stage -> the paper's hours of one GPU
-    ("ast", "captions by an audio language model"): "captioning_esc50_hours_A6000",
-    ("beats", "captions by an audio language model"): "captioning_esc50_hours_A6000",
-    ("ast", "summaries by a language model"): "summaries_ast_hours_A6000",
-    ("beats", "summaries by a language model"): "summaries_beats_hours_A6000",
-}
 FULL = ("ast", "beats")  # networks of the paper's size
 
 Costs = Mapping[str, Any]
@@ -51,8 +45,11 @@ def on_mini(stages: pd.DataFrame) -> pd.DataFrame:
 def projected(stages: pd.DataFrame) -> pd.DataFrame:
     """Every stage on ESC-50 with networks of the paper's size, beside the hours that the paper states."""
     full = stages[stages["setting"] != "mini"]
-    reported = {key: paper.numbers()["cost_reported"][name] for key, name in GRAPHICS.items()}
-    hours = [reported.get(key, float("nan")) for key in zip(full["setting"], full["stage"], strict=True)]
+    reported = paper.numbers()["cost_reported"]
+    graphics = {(name, "summaries by a language model"): reported[f"summaries_{name}_hours_A6000"] for name in FULL}
+    captioning = reported["captioning_esc50_hours_A6000"]
+    graphics |= {(name, "captions by an audio language model"): captioning for name in FULL}
+    hours = [graphics.get(key, float("nan")) for key in zip(full["setting"], full["stage"], strict=True)]
     heads = {"setting": "network", "seconds": "seconds for one", "hours": "CPU hours"}
     full = full.assign(**{"the paper, GPU hours": hours}).rename(columns=heads)
     return full[["network", "stage", "seconds for one", "counted", "CPU hours", "the paper, GPU hours"]]

@@ -85,14 +85,23 @@ def _top1(page: Page) -> str:
     return _listed([ours["top1"].max() for ours in _last_layer(page)], ".0%")
 
 
+def _best_functions(page: Page) -> str:
+    return _listed(map(best_function, _last_layer(page)))
+
+
 def _rating(page: Page) -> str:
     row = rows(page["human_evaluation"], method="SUM").iloc[0]
     return f"{row['rating']:.2f} of 5" if row["ratings"] else "nobody has rated"
 
 
-def _commonest(page: Page, model: str, most: int) -> str:
-    ranked = page["common"].sort_values(model, ascending=False, kind="stable")
-    return ", ".join(ranked["adjective"].head(most))
+def _commonest(most: int, *models: str) -> Callable[[Page], str]:
+    """The commonest adjectives of each of these networks."""
+
+    def listed(page: Page) -> str:
+        ranked = (page["common"].sort_values(model, ascending=False, kind="stable") for model in models)
+        return " / ".join(", ".join(ours["adjective"].head(most)) for ours in ranked)
+
+    return listed
 
 
 def _basic(page: Page) -> str:
@@ -149,16 +158,11 @@ EXHIBITS: tuple[tuple[str, str, str, Callable[[Page], str]], ...] = (
         "neurons in every module's words",
         lambda page: str(len(page["qualitative"])),
     ),
-    (
-        "Table 7",
-        "4_1_last_layer",
-        "DB's best function",
-        lambda page: _listed(map(best_function, _last_layer(page))),
-    ),
+    ("Table 7", "4_1_last_layer", "DB's best function", _best_functions),
     ("Table 8", "4_5_polysemanticity", "clusters of sentences, by the elbow", _numbers("{bend}")),
     ("Figure 1", "3_pipeline", "the framework; clips that it probes with", _numbers("{clips:,}")),
     ("Figure 2", "3_pipeline", "the modules; AST's neuron that they are shown on", _numbers("{place}")),
-    ("Figure 3", "3_5_adjectives", "common adjectives of AST's neurons", lambda page: _commonest(page, "ast", 3)),
+    ("Figure 3", "3_5_adjectives", "common adjectives of AST's neurons", _commonest(3, "ast")),
     (
         "Figure 4",
         "4_4_feature_importance",
@@ -169,12 +173,7 @@ EXHIBITS: tuple[tuple[str, str, str, Callable[[Page], str]], ...] = (
     ("Figure 6", "4_5_polysemanticity", "uninterpretable units, K=5, τ=4", _uninterpretable),
     ("Figure 7", "3_pipeline", "points of one summary that calibration removes", _calibrated),
     ("Figure 8", "appendix_c_acoustics", "AST's neurons with “loud”", _loud),
-    (
-        "Figure 9",
-        "3_5_adjectives",
-        "the commonest adjective",
-        lambda page: _listed(_commonest(page, model, 1) for model in MODELS),
-    ),
+    ("Figure 9", "3_5_adjectives", "the commonest adjective", _commonest(1, *MODELS)),
     ("Figure 10", "4_3_unlearning", "silencing water drops: median change of classes with water; of others", _water),
     ("Figure 11", *_depth(5, 4)),
     ("Figure 12", *_depth(10, 8)),

@@ -250,23 +250,9 @@ def t7_cubed_best_db(frames: Frames) -> Parts:
 
 
 _TEXTS = tomllib.loads((paths.PACKAGE / "rules.toml").read_text(encoding="utf-8"))
-_PARTS: dict[str, Callable[[Frames], Parts]] = {
-    "t2_db_best": t2_db_best,
-    "t2_follows_accuracy": t2_follows_accuracy,
-    "t3_order": t3_order,
-    "t4_ocp_gap": t4_ocp_gap,
-    "t4_frozen_robust": t4_frozen_robust,
-    "f10_water": f10_water,
-    "f4a_adjectives": partial(figure_4, claim="f4a_adjectives"),
-    "f4a_nouns": partial(figure_4, claim="f4a_nouns"),
-    "f4b_basic": partial(figure_4, claim="f4b_basic"),
-    "f4c_single": partial(figure_4, claim="f4c_single"),
-    "f5_ast_narrows": f5_ast_narrows,
-    "f6_ast_concentrates": f6_ast_concentrates,
-    "f11_13_same": f11_13_same,
-    "f14_gtzan": f14_gtzan,
-    "f8a_loud": f8a_loud,
-    "f8b_high_pitched": f8b_high_pitched,
-    "t7_cubed_best_db": t7_cubed_best_db,
-}
+_TABLES = [t2_db_best, t2_follows_accuracy, t3_order, t4_ocp_gap, t4_frozen_robust, t7_cubed_best_db, f10_water]
+_FIGURES = [f5_ast_narrows, f6_ast_concentrates, f11_13_same, f14_gtzan, f8a_loud, f8b_high_pitched]
+_FIGURE_4 = ("f4a_adjectives", "f4a_nouns", "f4b_basic", "f4c_single")
+_PARTS = {rule.__name__: rule for rule in _TABLES + _FIGURES}
+_PARTS |= {claim: partial(figure_4, claim=claim) for claim in _FIGURE_4}
 RULES = {claim: Rule(_TEXTS[claim], parts) for claim, parts in _PARTS.items()}

@@ -26,6 +26,7 @@ SEED, DRAWS, RESAMPLED = 0, 50_000, 19_999
 DEFAULTS = {"clusters": 11, "tau": 4}  # the paper's: of Table 8 and of Figure 6
 STARTS = 50  # of K-means, the best of which is kept; with 5, last digits of the vectors decided the clusters
 ELBOW = range(2, 21)  # numbers of clusters tried
+TABLE_8 = [size for size, _ in paper.numbers()["table8_clusters"]["captions_and_sentences"]]  # captions in each cluster
 
 
 @dataclass(frozen=True)
@@ -257,6 +258,11 @@ def settings(tested: pd.DataFrame) -> pd.DataFrame:
 
 
 def frames(run: Run) -> dict[str, pd.DataFrame]:
-    """What claims and exhibits read of this page."""
-    rows = interpretability(run, **{name: run.extra.get(name, default) for name, default in DEFAULTS.items()})
-    return {"shares": rows, "trends": trends(rows)}
+    """What claims and exhibits read of this page; numbers: in one row, what is probed, the elbow, and the highest share
+    of a block by the first ten classes at K = 5 and tau = 4."""
+    own, bends = {name: run.extra.get(name, default) for name, default in DEFAULTS.items()}, elbow(run)
+    rows, ten = interpretability(run, **own), interpretability(run, **own, classes=10)
+    numbers = {"title": run.profile.title, "bend": int(bends.loc[bends["elbow"], "clusters"].iloc[0])}
+    numbers |= {"few": min(10, len(run.probing_set.classes))}
+    numbers |= {"most_few": ten.loc[(ten["k"] == 5) & (ten["tau"] == 4), "share"].max()}
+    return {"shares": rows, "trends": trends(rows), "numbers": pd.DataFrame([numbers])}

@@ -2,8 +2,7 @@
 
 import pandas as pd
 
-from andlib import paper
-from andlib.pages.section_4_5 import DRAWS, STARTS, Clusters, chance_by_sizes, clips_of, trends
+from andlib.pages.section_4_5 import DRAWS, STARTS, TABLE_8, Clusters, chance_by_sizes, clips_of, trends
 from andlib.pages.wording import by_model
 from andlib.profiles import MODELS
 from andlib.run import Run
@@ -53,9 +52,8 @@ def _verdicts(run: Run, shown: pd.DataFrame, tested: pd.DataFrame, every: pd.Dat
 
 def _table8() -> dict[str, object]:
     """What chance makes of the paper's clusters."""
-    sizes = [captions for captions, _ in paper.numbers()["table8_clusters"]["captions_and_sentences"]]
-    shares = {f"table8_{tau}": chance_by_sizes(sizes, 2000, 5, tau) for tau in (3, 4, 5)}
-    return {"largest": max(sizes), "largest_4": chance_by_sizes([max(sizes)], 2000, 5, 4), **shares}
+    shares = {f"table8_{tau}": chance_by_sizes(TABLE_8, 2000, 5, tau) for tau in (3, 4, 5)}
+    return {"largest": max(TABLE_8), "largest_4": chance_by_sizes([max(TABLE_8)], 2000, 5, 4), **shares}
 
 
 def _ten_classes(run: Run, ten: pd.DataFrame, rows: pd.DataFrame) -> dict[str, object]:
