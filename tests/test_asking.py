@@ -3,7 +3,6 @@
 import json
 import shutil
 
-import numpy as np
 import pandas as pd
 import pytest
 from conftest import CLASSES, tiny_run, tiny_set
@@ -189,6 +188,12 @@ def three_summaries(monkeypatch):
     monkeypatch.setattr(stages, "neurons_by_language_model", lambda run, model: table)
 
 
+def icl_rows(run) -> pd.DataFrame:
+    """Table 2's rows of ICL for the tiny network."""
+    rows = section_4_1.last_layer(run, {"ast": {}})
+    return rows[rows["method"] == "ICL"].reset_index(drop=True)
+
+
 def test_choices_are_ranked_lists_and_top_5_holds_top_1(scripted, three_summaries):
     replies = {"0.": "Answer: dog, rain", "1.": "Answer: dog, rain, cat", "2.": "Answer: none"}
     run = scripted(Scripted(choice=lambda words: replies[words[-2:]]))
@@ -197,7 +202,7 @@ def test_choices_are_ranked_lists_and_top_5_holds_top_1(scripted, three_summarie
     truth = [run.concepts.index(name) for name in CLASSES]
     names = stages.embeddings(run, run.concepts, run.profile.encoder)
     cosine = names @ names.T
-    rows = pd.DataFrame(section_4_1._asked(run, "ast", truth, cosine))
+    rows = icl_rows(run)
     assert rows["function"].tolist() == ["1-shot", "2-shot"]
     assert rows["top1"].to_numpy() == pytest.approx([1 / 3] * 2)  # dog, rain, siren
     assert rows["top5"].to_numpy() == pytest.approx([2 / 3] * 2)
@@ -209,15 +214,16 @@ def test_a_unit_without_an_answer_is_none_and_does_not_count(scripted, three_sum
     replies = {"0.": Answer("", error="tired"), "1.": "Answer: none", "2.": CHOICE}
     run = scripted(Scripted(choice=lambda words: replies[words[-2:]]))
     assert section_4_1.icl(run, "ast", 1) == [None, (), ("dog", "siren", "cat")]
-    [first, _] = section_4_1._asked(run, "ast", [0, 1, 0], np.eye(50))
-    assert first["units"] == 2 and first["none"] == 1 and first["top1"] == 0.5
+    first = icl_rows(run).iloc[0]
+    assert first["units"] == 2 and first["none"] == 1
+    assert (first["top1"], first["top5"]) == (0, 0.5)  # the third unit is the siren's, and is called a dog first
 
 
 def test_where_nothing_is_answered_there_is_no_number(scripted):
     run = scripted(None)
     assert section_4_1.icl(run, "ast", 1) == [None] * 3
-    rows = list(section_4_1._asked(run, "ast", [0, 1, 2], np.eye(50)))
-    assert [row["units"] for row in rows] == [0, 0] and np.isnan([row["top1"] for row in rows]).all()
+    rows = icl_rows(run)
+    assert rows["units"].tolist() == [0, 0] and rows["top1"].isna().all()
 
 
 def test_icl_uncalibrated_reads_the_whole_summary_and_snaps_to_the_nearest(scripted):
