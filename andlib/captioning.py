@@ -18,6 +18,7 @@ from andlib.run import open_run
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
+    """The command line; see the module's docstring."""
     parser = argparse.ArgumentParser(description="Describes every clip of a probing set by an audio LLM.")
     parser.add_argument("--profile", default="esc50", help=f"what is described: {', '.join(PROFILES)}")
     parser.add_argument("--data-dir", default="", help="folder with the recordings, for profiles that need one")

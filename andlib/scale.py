@@ -168,6 +168,7 @@ class Spread:
 def language_model(
     specification: str, engine: Engine, opened: Callable[[str], LLM] = open_llm, shard: int = QUESTIONS
 ) -> Iterator[Spread]:
+    """The language model of that specification on every worker; `opened` opens it there."""
     here = opened(specification)  # for its name: the weights are loaded when it is first asked
     with workers(engine, partial(opened, specification)) as each:
         yield Spread(here.model, here.revision, each, shard)
@@ -186,6 +187,7 @@ def ask_everything(run: Run) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
+    """The command line; see the module's docstring."""
     parser = argparse.ArgumentParser(description="Records, asks or captions on many workers.")
     texts = {"profile": "mini", "data-dir": "", "model": "ast", "weights": "", "llm": ""}
     for name, default in (texts | vars(Engine())).items():

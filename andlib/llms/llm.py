@@ -131,4 +131,5 @@ class Completions:
 
 
 def question(model: str, prompt: str, sampling: Mapping[str, object]) -> str:
+    """What tells one question from another: the model, the chat's sha256 and how the answer is drawn."""
     return digest([model, prompt, dict(sampling)])

@@ -87,6 +87,7 @@ def layers(config: Config, outputs: int) -> tuple[Layer, ...]:
 
 
 def main() -> None:
+    """The command line; see the module's docstring."""
     parser = argparse.ArgumentParser(description="Turns a BEATs checkpoint into a folder that andlib loads.")
     parser.add_argument("checkpoint", type=Path)
     parser.add_argument("folder", type=Path)
