@@ -226,10 +226,12 @@ def _sizes(shapes: Mapping[str, tuple[int, ...]], path: Path) -> dict[str, int]:
 
 
 def shapes_of(weights: Mapping[str, "Tensor"]) -> dict[str, tuple[int, ...]]:
+    """The shape of every tensor of a checkpoint, by name."""
     return {name: tuple(value.shape) for name, value in weights.items()}
 
 
 def outputs_of(shapes: Mapping[str, tuple[int, ...]]) -> int:
+    """How many outputs the checkpoint's classifier has; 0 without one."""
     return next(iter(shapes.get("fc.weight", ())), 0)
 
 

@@ -68,6 +68,7 @@ def phrases(table: pd.DataFrame, method: str) -> Rows:
 
 
 def in_words(rows: Rows) -> list[str]:
+    """Explanations as text: points one after the other, words separated by commas, each once."""
     return [(" " if phrases and phrases[0].endswith(".") else ", ").join(dict.fromkeys(phrases)) for phrases in rows]
 
 

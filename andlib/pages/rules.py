@@ -154,6 +154,7 @@ def f10_water(frames: Frames) -> Parts:
 
 
 def figure_4(frames: Frames, claim: str) -> Parts:
+    """The comparisons of Figure 4 that a claim names, each with its own margin."""
     comparisons = rows(_frame(frames, "4_4_feature_importance", "comparisons"), claim=claim, model="ast")
     if comparisons.empty:
         raise Untestable("The page 4_4_feature_importance was not run for AST")

@@ -30,6 +30,7 @@ def style() -> None:
 
 
 def hide(axes: Iterable) -> None:
+    """Leaves panels of a grid empty."""
     for ax in axes:
         ax.axis("off")
 
@@ -43,6 +44,7 @@ def label(axes: np.ndarray, x: str = "", y: str = "") -> None:
 
 
 def legend_beside(ax) -> None:
+    """A legend to the right of the axes."""
     ax.legend(loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False)
 
 
