@@ -2,8 +2,7 @@
 
 >>> import andlib as al
 >>> run = al.open_run({"model": "ast"})
->>> al.neurons(run, "ast")
-"""
+>>> al.neurons(run, "ast")"""
 
 from andlib import paper
 from andlib.ablation import ablate

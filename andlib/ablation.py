@@ -33,8 +33,7 @@ def ablate(target: Target, units: UnitSet, instead: Instead | None = None) -> It
     Raises InputError if the target lacks a layer, or reads units out of its channels.
 
     >>> with ablate(target, {"block0.output": [3, 17]}):
-    ...     logits = target.logits(features)
-    """
+    ...     logits = target.logits(features)"""
     import torch
 
     def hook_for(layer: Layer):
@@ -72,8 +71,7 @@ def logits_of(
 ) -> Float[np.ndarray, "clips classes"]:
     """The network's class scores on prepared features, with `units` silenced or replaced, see `ablate`.
 
-    For many sets on the same features, `andlib.replay.sweep` gives the same scores sooner.
-    """
+    For many sets on the same features, `andlib.replay.sweep` gives the same scores sooner."""
     _ = target.module  # loaded once, before any thread asks
     with ablate(target, units or {}, instead):
         return side_by_side(target.logits, features.split(BATCH))
@@ -82,8 +80,7 @@ def logits_of(
 def side_by_side(scores: Callable[..., "Tensor"], *batches: Sequence) -> Float[np.ndarray, "clips classes"]:
     """What `scores` gives for each batch (and what stands beside it in further sequences), in order.
 
-    Batches run side by side on the cores that torch leaves idle: each on its own, so the scores are the same.
-    """
+    Batches run side by side on the cores that torch leaves idle: each on its own, so the scores are the same."""
     import torch
 
     def without_gradients(*batch):
@@ -110,8 +107,7 @@ def size(units: UnitSet) -> int:
 def matched_random(units: UnitSet, widths: Mapping[str, int], rng: np.random.Generator) -> UnitSet:
     """As many units, drawn at random, in every layer as `units` has there.
 
-    widths: number of units of each layer.
-    """
+    widths: number of units of each layer."""
     return {name: np.sort(rng.choice(widths[name], len(indices), replace=False)) for name, indices in units.items()}
 
 
@@ -127,8 +123,7 @@ class Effects:
     """What silencing one set of units a class did.
 
     before: logits, float [clips, classes]. after: the same with class a's units silenced, [ablated, clips, classes].
-    labels: each clip's class. sources: each clip's source recording. sizes: units silenced for each class.
-    """
+    labels: each clip's class. sources: each clip's source recording. sizes: units silenced for each class."""
 
     before: Float[np.ndarray, "clips classes"]
     after: Float[np.ndarray, "ablated clips classes"]
@@ -162,8 +157,7 @@ class Effects:
     ) -> Float[np.ndarray, "ablated classes"]:
         """Mean of `values` over each class's own clips: row a, column c is what silencing a's units did to class c.
 
-        weights: how often each clip counts (a bootstrap draw); None counts each once.
-        """
+        weights: how often each clip counts (a bootstrap draw); None counts each once."""
         member = (self.labels[:, None] == np.arange(self.before.shape[1])).astype(float)
         if weights is not None:
             member *= weights[:, None]
@@ -184,8 +178,7 @@ def ablated_and_remaining(
     """dA and dR of Table 4: mean of the diagonal (the class whose units were silenced) and of everything else.
 
     matrix: `Effects.by_class`. rows: which classes count (those with a unit, say); None counts all.
-    Each class weighs the same. NaN if no row counts.
-    """
+    Each class weighs the same. NaN if no row counts."""
     classes = matrix.shape[-1]
     rows = np.arange(classes) if rows is None else np.flatnonzero(rows)
     if not len(rows):

@@ -25,8 +25,7 @@ SORTED = 256  # units whose clips are sorted at once, which bounds memory
 def highest(activations: Float[np.ndarray, "clips units"], k: int) -> Int[np.ndarray, "k units"]:
     """Indices of each unit's k highest clips, highest first; of equal activations the earlier clip comes first.
 
-    k is at most the number of clips. The lowest clips are `highest(-activations, k)`.
-    """
+    k is at most the number of clips. The lowest clips are `highest(-activations, k)`."""
     k = min(k, len(activations))
     chosen = np.empty((k, activations.shape[1]), int)
     for start in range(0, activations.shape[1], SORTED):
@@ -54,8 +53,7 @@ def recording(target: Target, receive: "Callable[[Layer, Tensor], None]") -> Ite
     """While open, every forward pass hands each layer's pooled output [clips, units] to `receive`.
 
     The hooks return nothing, so the network's own outputs are what they are without recording.
-    Raises InputError where an output has not the declared axes, or another shape than in the batch before.
-    """
+    Raises InputError where an output has not the declared axes, or another shape than in the batch before."""
     shapes: dict[str, list[int]] = {}
 
     def hook_for(layer: Layer):
@@ -83,8 +81,7 @@ def record(target: Target, batches: Iterable[Float[np.ndarray, "_ samples"]], cl
     """Activations of every unit on every clip: layer name -> float32 [clips, units], clips in the given order.
 
     batches: mono waveforms at the target's sampling rate and length, `clips` in all. One forward pass a batch records
-    all layers. Raises InputError if a value is not finite, naming the layer.
-    """
+    all layers. Raises InputError if a value is not finite, naming the layer."""
     full = {layer.name: np.empty((clips, layer.units), np.float32) for layer in target.layers}
 
     def receive(layer: Layer, values: np.ndarray, first: int) -> None:
@@ -135,8 +132,7 @@ def _pass(target: Target, batches: Iterable[np.ndarray], clips: int, receive: Ca
 def counted(target: Target) -> Target:
     """The target with the units of every layer counted, by one forward pass over two clips: silence and noise.
 
-    Raises InputError where the network does not do what is declared of its layers.
-    """
+    Raises InputError where the network does not do what is declared of its layers."""
     samples = round(target.sample_rate * target.seconds)
     noise = 0.1 * np.random.default_rng(0).standard_normal(samples)
     units = {}
@@ -149,8 +145,7 @@ def extremes(k: int, u: Mapping[str, np.ndarray], first: int = 0) -> Arrays:
     """The k highest and lowest clips of every unit, and moments; u: layer -> [clips, units], numbered from `first`.
 
     `layer/NAME`, where clips, values: [2, k or fewer, units], of the highest u and of the highest -u; count: of clips;
-    mean, squares (sum of squared deviations from it): float64 [units].
-    """
+    mean, squares (sum of squared deviations from it): float64 [units]."""
     return {f"{layer}/{name}": array for layer in u for name, array in _of_layer(k, u[layer], first).items()}
 
 
@@ -171,8 +166,7 @@ def merged(k: int, a: Arrays, b: Arrays) -> Arrays:
     """`extremes` of the clips of `a` and of those of `b`, which come behind them; of equal activations the earlier
     clip stays first.
 
-    Associative, but for the rounding of moments, whose formula is that of Chan et al. (1979).
-    """
+    Associative, but for the rounding of moments, whose formula is that of Chan et al. (1979)."""
     total = {}
     for layer in {name.rpartition("/")[0]: None for name in a}:
         parts = [{name: part[f"{layer}/{name}"] for name in EXTREMES} for part in (a, b)]

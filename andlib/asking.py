@@ -32,8 +32,7 @@ def summaries(run: Run, table: pd.DataFrame, texts: Sequence[str]) -> pd.DataFra
 
     Neurons that share their K clips, in whatever order, share one question. Columns high, low (points), kinds (of each
     point of S_h), answered: whether both of a neuron's questions have an answer; without, its summaries are empty.
-    table: columns highest and lowest. texts: the description of every clip.
-    """
+    table: columns highest and lowest. texts: the description of every clip."""
     given = _summary_answers(run, table, texts)
     sides = given[: len(table)], given[len(table) :]
     answered = [high is not None and low is not None for high, low in zip(*sides, strict=True)]
@@ -73,8 +72,7 @@ def _kind(point: str) -> str:
 def verdicts(run: Run, adjectives: Iterable[str]) -> dict[str, bool | None]:
     """Whether the language model finds each adjective acoustic, asked once per distinct one (Section 3.5).
 
-    None where it says neither yes nor no, or was not asked.
-    """
+    None where it says neither yes nor no, or was not asked."""
     words = sorted(set(adjectives))
     given = ask(run, [prompts.verdict(word) for word in words], prompts.VERDICT_SAMPLING, "verdicts")
     return {word: prompts.acoustic(answer.text) if answer else None for word, answer in zip(words, given, strict=True)}
@@ -95,8 +93,7 @@ def choices(run: Run, summaries: Sequence[Sequence[str]], shots: int) -> list[tu
     there is no answer.
 
     Under `icl_uncalibrated` an answer that names no concept becomes the nearest (# released code:
-    data_utils.py:222-238).
-    """
+    data_utils.py:222-238)."""
     chats = [prompts.choice(run.concepts, points, shots) for points in summaries]
     given = ask(run, chats, prompts.CHOICE_SAMPLING, "choices")
     named = [prompts.ranked(answer.text, run.concepts) if answer else None for answer in given]

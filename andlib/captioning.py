@@ -2,8 +2,7 @@
 
     python -m andlib.captioning --profile esc50 --data-dir FOLDER --llm CLIENT:MODEL --out captions.csv
 
-Answers are kept beside the captions (`captions.jsonl`): run again after a kill or a failure, only the rest is asked.
-"""
+Answers are kept beside the captions (`captions.jsonl`): run again after a kill or a failure, only the rest is asked."""
 
 import argparse
 from collections.abc import Sequence

@@ -34,8 +34,7 @@ def concept_set(name: str, classes: Sequence[str]) -> tuple[str, ...]:
     Section 4.2's from Kumar et al. 2017), or a text file with one concept a line, where blank lines and lines that
     begin with # are skipped.
     classes: class names of the probing set.
-    Raises InputError if `name` is none of these, or naming the line of the file that cannot be used.
-    """
+    Raises InputError if `name` is none of these, or naming the line of the file that cannot be used."""
     named = {"classes": tuple(classes), "esc50": ESC50}
     if name in named:
         return named[name]
@@ -76,8 +75,7 @@ def clip_concept_similarity(
 ) -> Float[np.ndarray, "clips concepts"]:
     """P: cosine of every encoded clip (DB: its description) and every encoded concept (Section 3.3).
 
-    softmax_over_concepts: # released code: data_utils.py:57 takes softmax(100 P) for DB (fault `db_double_softmax`).
-    """
+    softmax_over_concepts: # released code: data_utils.py:57 takes softmax(100 P) for DB (fault `db_double_softmax`)."""
     p = clips @ concepts.T
     return softmax(100 * p, axis=1) if softmax_over_concepts else p
 
@@ -87,8 +85,7 @@ def score(
 ) -> Float[np.ndarray, "units concepts"]:
     """Scores of every concept for every unit, all units at once, by one of similarity.FUNCTIONS.
 
-    Counts of clips (k = 28 for wpmi, 100 for soft_wpmi) are the paper's for N = 2000 and scale below N = 1000.
-    """
+    Counts of clips (k = 28 for wpmi, 100 for soft_wpmi) are the paper's for N = 2000 and scale below N = 1000."""
     counts = {"wpmi": 28, "soft_wpmi": 100}
     if function in counts:
         options["k"] = similarity.scaled(counts[function], len(activations))
@@ -108,8 +105,7 @@ def score_as_released(
     # released code: data_utils.py:45-58. The log-mean over units in wpmi and soft_wpmi is then the unit's own score,
     so that wpmi keeps only (1 - lambda) of it and soft_wpmi is 0 for every concept.
     top_k_only: # released code: data_utils.py:76-92 shows DB only the unit's few highest clips (`db_top_k_only`);
-    0 shows it all of them.
-    """
+    0 shows it all of them."""
     parts = []
     clips = highest(activations, top_k_only) if top_k_only else None
     for unit in range(activations.shape[1]):
@@ -135,8 +131,7 @@ def identification(
     """Whether each unit's true concept is first and among the first five, and cosine of first and true (Section 4.1).
 
     ranking: at least five columns. truth: index of each unit's true concept. concept_cosine: of the encoded names.
-    Returns arrays [units]: top1 and top5 (0 or 1), cos in [-1, 1]. Their means are Table 2's columns.
-    """
+    Returns arrays [units]: top1 and top5 (0 or 1), cos in [-1, 1]. Their means are Table 2's columns."""
     truth = np.asarray(truth)
     return {
         "top1": (ranking[:, 0] == truth).astype(float),

@@ -55,8 +55,7 @@ def clip_descriptions(run: Run, control: str = "") -> list[str]:
     """The description d_i of every clip; under a control, one that cannot or should not carry its class.
 
     control: "shuffled captions" gives every clip another's; "class words struck" removes every word that names one of
-    the probing set's classes.
-    """
+    the probing set's classes."""
     texts = descriptions(clip_captions(run), [clip.name for clip in run.probing_set.clips])
     if control == SHUFFLED:
         order = np.random.default_rng(SHUFFLE_SEED).permutation(len(texts))

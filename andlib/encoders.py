@@ -39,8 +39,7 @@ def encode(texts: Sequence[str], encoder: str = EMBEDDED) -> Float[np.ndarray, "
     A text longer than the encoder takes is the mean of its parts' vectors, weighted by their tokens.
     # released code: cuts a caption after 77 tokens.
     encoder: `all-MiniLM-L6-v2` (embedded), `all-MiniLM-L12-v2`, `clip-vit-b-32`, or a folder or hub id of a sentence
-    encoder or of CLIP. Raises InputError if it is unknown or cannot be had.
-    """
+    encoder or of CLIP. Raises InputError if it is unknown or cannot be had."""
     return _encode(texts, _load(encoder))
 
 
@@ -60,8 +59,7 @@ class AudioText:
     """An audio and a text encoder of one space, for TAB: P = audio @ texts.T (Section 3.3).
 
     sample_rate: Hz, of the samples that `audio` takes. audio: batches [_, samples], mono, in [-1, 1] -> unit vectors
-    [clips, dimensions]. texts: sentences -> unit vectors [texts, dimensions].
-    """
+    [clips, dimensions]. texts: sentences -> unit vectors [texts, dimensions]."""
 
     name: str
     fingerprint: str
@@ -75,8 +73,7 @@ def audio_text(name: str = "embedded") -> AudioText:
 
     name: `embedded` (andlib.mini.encoder), `laion_clap` (630k-audioset-best, fetched from the hub), a checkpoint of
     laion_clap (a file, .pt), or a folder or hub id of transformers' CLAP, like laion/clap-htsat-unfused. CLAP hears
-    the first 10 s of a clip. Raises InputError if the name is unknown.
-    """
+    the first 10 s of a clip. Raises InputError if the name is unknown."""
     if name == "embedded":
         load, own = _embedded_pair, digest([file_digest(paths.WEIGHTS / "encoder.safetensors"), EMBEDDED_SHA256])
     elif name == LAION_CLAP or name.endswith(".pt"):

@@ -9,8 +9,7 @@ class InputError(ValueError):
     """Something the user gave cannot be used.
 
     The message is one sentence or two: what was wrong, what was expected, what to do.
-    Notebooks show the sentence alone, without a traceback.
-    """
+    Notebooks show the sentence alone, without a traceback."""
 
     def _render_traceback_(self) -> list[str]:  # IPython's hook for exceptions that explain themselves
         return [f"{type(self).__name__}: {self}"]
@@ -24,8 +23,7 @@ class MissingExtra(InputError, ImportError):
 def optional(package: str, *, extra: str = "", install: str = "") -> Iterator[None]:
     """What is imported in it needs not be installed: where that fails, MissingExtra says how to install the package.
 
-    extra: that brings it. install: a sentence, where that is not all to say.
-    """
+    extra: that brings it. install: a sentence, where that is not all to say."""
     try:
         yield
     except (ImportError, OSError, RuntimeError) as error:  # what is made for another torch raises any of these

@@ -25,8 +25,7 @@ class Firing:
     """One unit over one clip: its value at every position of the spectrogram, and where that is highest.
 
     activation: u on the clip. map: float [times, bands], bands from low to high.
-    seconds, hertz: edges of its cells, [times + 1] and [bands + 1]. heard: seconds of the clip, before padding.
-    """
+    seconds, hertz: edges of its cells, [times + 1] and [bands + 1]. heard: seconds of the clip, before padding."""
 
     activation: float
     map: Float[np.ndarray, "times bands"]
@@ -71,8 +70,7 @@ def where_it_fired(target: Target, unit: Unit, clips: Sequence[Float[np.ndarray,
     Raises InputError if positions of the layer have no place.
 
     >>> [firing] = al.where_it_fired(target, al.Unit("ast", "block0.output", 17), [samples])
-    >>> firing.interval, firing.band  # seconds, Hz
-    """
+    >>> firing.interval, firing.band  # seconds, Hz"""
     length = round(target.sample_rate * target.seconds)
     waveforms = np.stack([np.pad(clip[:length], (0, max(0, length - len(clip)))) for clip in clips])
     u, cells, seconds, hertz = maps(target, target.layer(unit.layer), [unit.index], waveforms.astype(np.float32))
@@ -157,8 +155,7 @@ def effect(run: Run, network: Target, unit: Unit, factor: float = 0.0) -> pd.Dat
     """What each class loses on fold 1 when the unit's output is multiplied by `factor`, 0 silencing it.
 
     One row a class: class, before, after (mean logit of the class on its own clips), change; stored.
-    Raises InputError where there is no fold 1, or the network has not the probing set's classes.
-    """
+    Raises InputError where there is no fold 1, or the network has not the probing set's classes."""
     measured = bench(run, network)
     before, after = measured.logits([{}])[0], measured.logits([{unit.layer: np.array([unit.index])}], factor)[0]
     tested = measured.tested

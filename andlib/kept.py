@@ -20,8 +20,7 @@ def path_of(profile: str, name: str) -> Path:
 def read(profile: str, name: str, command: str = "") -> dict[str, Any]:
     """What is kept, or an empty dict. command: the one that computes it; given, its absence raises InputError.
 
-    Raises InputError if the file is damaged, too, and says how what is committed is had again.
-    """
+    Raises InputError if the file is damaged, too, and says how what is committed is had again."""
     file = path_of(profile, name)
     if file.is_file():
         shown = file.relative_to(paths.results().parent).as_posix()
@@ -46,8 +45,7 @@ def frame_file(profile: str, page: str, name: str) -> Path:
 def frame(profile: str, page: str, name: str) -> pd.DataFrame:
     """One frame of a page, as `make results` wrote it; an empty cell is a missing value.
 
-    Raises InputError if it is absent or damaged.
-    """
+    Raises InputError if it is absent or damaged."""
     file = frame_file(profile, page, name)
     if not file.is_file():
         raise InputError(
@@ -69,8 +67,7 @@ def write_frame(profile: str, page: str, name: str, values: pd.DataFrame) -> Pat
     """Keeps a frame, its index left out; returns the file. Read again, an empty text is a missing value, and a text
     like "10" that number.
 
-    Raises InputError if reading it would give anything else: for nested values, or a text like "1e3".
-    """
+    Raises InputError if reading it would give anything else: for nested values, or a text like "1e3"."""
     exact = values.reset_index(drop=True).astype(dict.fromkeys(values.select_dtypes("floating"), float))
     file = frame_file(profile, page, name)
     write_atomically(

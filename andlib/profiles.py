@@ -35,8 +35,7 @@ class Profile:
     subset: rows of an ESC table that are used. seconds: length of the clips given to the networks.
     caption_parts: origins joined into each description, in this order.
     networks: model -> folder or hub id of its weights; for any other, the page must name them. archive: whether
-    `data_dir` may be fetched when online.
-    """
+    `data_dir` may be fetched when online."""
 
     name: str
     title: str
@@ -118,8 +117,7 @@ FAULTS = {
 def switches(mode: str) -> frozenset[str]:
     """The switches that `mode` turns on: none for `corrected`, all for `released`, or those named, comma-separated.
 
-    Raises InputError for an unknown name.
-    """
+    Raises InputError for an unknown name."""
     if mode == "corrected":
         return frozenset()
     if mode == "released":

@@ -18,8 +18,7 @@ class Clip:
     name: unique in its set (a file name). label: class in words, "crying baby".
     fold: 1-5, or 0 where the set has none. source: recording the clip was cut from.
     path: file it is read from; None for a synthesised clip.
-    attributes: what is known of the sound beside its class (SynthESC records its recipe's parameters here).
-    """
+    attributes: what is known of the sound beside its class (SynthESC records its recipe's parameters here)."""
 
     name: str
     label: str
@@ -35,8 +34,7 @@ class ProbingSet:
 
     classes: class names in the order of the set's own numbering.
     read: gives a clip's mono samples, float32 in [-1, 1], at the asked sampling rate (Hz).
-    fingerprint: sha256 over everything that decides the samples, labels, folds and sources.
-    """
+    fingerprint: sha256 over everything that decides the samples, labels, folds and sources."""
 
     name: str
     clips: tuple[Clip, ...]
@@ -75,8 +73,7 @@ class ProbingSet:
         """Samples of consecutive clips, cropped or zero-padded at the end to one length; float32 [clips, samples].
 
         Raises InputError, naming the first clips and their number, if some cannot be read: before the last batch,
-        so that nothing is made of a set with holes.
-        """
+        so that nothing is made of a set with holes."""
         length, refused = round(sample_rate * seconds), []
         for first in range(0, len(self), size):
             clips = self.clips[first : first + size]
@@ -140,8 +137,7 @@ class Grid:
     seconds: start of the first position and end of the last. hertz: the same of the mel bands, even on the mel scale.
     bands: how many tokens there are to each moment; 0 where the layers' own axes tell time from bands.
     prefix: leading tokens that have no place (class and distillation token). time_first: whether tokens run over time
-    and then over bands (AST), or over bands first (BEATs).
-    """
+    and then over bands (AST), or over bands first (BEATs)."""
 
     seconds: tuple[float, float]
     hertz: tuple[float, float]

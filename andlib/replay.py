@@ -31,8 +31,7 @@ def sweep(
     the same when it is replayed (see `boundaries`), and beyond BUDGET, the whole network runs.
     features: the network's inputs, [clips, ...]. instead: as for `ablation.ablate`, which also says what it raises.
 
-    >>> list(sweep(target, features, [{"block2.output": [3]}, {"block3.output": [5]}]))
-    """
+    >>> list(sweep(target, features, [{"block2.output": [3]}, {"block3.output": [5]}]))"""
     batches = features.split(ablation.BATCH)
     wanted = boundaries(target, features, [units for units in sets if ablation.size(units)])
     passes = [Pass(wanted) for _ in batches]
@@ -53,8 +52,7 @@ class Pass:
 
     wanted: counts of first blocks; what the last of them gives is kept. replayed: how many of the first blocks do not
     run; given: what the last of them gives. ran: blocks, in the order in which they ended. first: for each layer, how
-    many blocks had ended when it first gave an output.
-    """
+    many blocks had ended when it first gave an output."""
 
     wanted: Collection[int] = ()
     replayed: int = 0
@@ -101,8 +99,7 @@ def boundaries(target: Target, features, sets: Sequence[UnitSet]) -> list[int]:
 
     None where they save less than a pass. Each left the logits of a few clips as they are in a trial: there, blocks
     that do not run give NaN, so that a path around the last of them shows, and the network has just heard something
-    else, so that what a block left behind for another shows.
-    """
+    else, so that what a block left behind for another shows."""
     import torch
 
     def same(count: int) -> bool:

@@ -22,8 +22,7 @@ Extremes = dict[str, tuple[np.ndarray, np.ndarray, np.ndarray | None]]  # layer 
 def unit_activations(run: Run, model: str | Target, *, untrained: bool = False) -> dict[str, np.ndarray]:
     """u of every unit on every clip: layer -> float32 [clips, units].
 
-    Raises InputError if these matrices exceed activations.BUDGET.
-    """
+    Raises InputError if these matrices exceed activations.BUDGET."""
     network = run.probed(model, untrained=untrained)
     if too_large(run, network):
         raise InputError(
@@ -54,8 +53,7 @@ def highest_and_lowest(run: Run, network: Target, where: np.ndarray) -> Extremes
     """For each layer, every unit's K highest and lowest clips among `where` (indices into it), int [k, units], and u.
 
     u, float32 [clips, units], is None where the full matrices exceed the memory budget: the extremes are then gathered
-    shard by shard, so that memory does not grow with clips, and what needs every clip's activation (DB) is left out.
-    """
+    shard by shard, so that memory does not grow with clips, and what needs every clip's activation (DB) is left out."""
     if not too_large(run, network):
         full = {name: u[where] for name, u in unit_activations(run, network).items()}
         return {name: (highest(u, run.k), highest(-u, run.k), u) for name, u in full.items()}

@@ -49,8 +49,7 @@ class Method:
     """How a run describes neurons: all that decides it beside the network, the clips and their texts.
 
     sentences, encoder, audio_encoder: fingerprints of the encoders of points (calibration), texts (DB) and sounds
-    (TAB). writer: who wrote the summaries, and from which weights or kept answers. function: labels block units.
-    """
+    (TAB). writer: who wrote the summaries, and from which weights or kept answers. function: labels block units."""
 
     k: int
     concepts: tuple[str, ...]
@@ -74,8 +73,7 @@ class Run:
     concept_set: name or file of the concept set D_c. llm: the language model that is asked (see `andlib.llms.clients`);
     without one, kept answers are read. summariser: who writes S_h and S_l, our rules or the llm. encoder: DB's text
     encoder; audio_encoder: TAB's pair of encoders (see `andlib.encoders`). given: records in place of those that the
-    settings name, see `using`.
-    """
+    settings name, see `using`."""
 
     profile: Profile
     models: tuple[str, ...]
@@ -97,8 +95,7 @@ class Run:
         """The same run with other settings (fields of a run) or records: probing_set, concepts, language_model,
         completions. Records that neither of them touches are not read again.
 
-        >>> run.using(k=10), run.using(probing_set=run.probing_set.in_folds((1,)))
-        """
+        >>> run.using(k=10), run.using(probing_set=run.probing_set.in_folds((1,)))"""
         settings = {name: value for name, value in changes.items() if name not in RECORDS}
         kept = {} if settings.keys() & {"profile", "data_dir"} else {"probing_set": self.probing_set}
         kept |= {} if settings.keys() & {"profile", "store"} else {"completions": self.completions}
@@ -246,8 +243,7 @@ def open_run(parameters: Mapping[str, Any]) -> Run:
     of every page are in `Run.extra`.
     Raises InputError, naming the parameter, the value and what was expected.
 
-    >>> run = open_run(globals())
-    """
+    >>> run = open_run(globals())"""
     types_of = {name: type(default) for name, default in DEFAULTS.items()}
     declared = parameters.get("__annotations__") or ({} if "get_ipython" in parameters else types_of)
     given = {name: value for name, value in parameters.items() if _is_parameter(name, value)}

@@ -6,8 +6,7 @@
 
 The first records activations, the second asks what the pages ask of a language model, the third captions. This process
 alone writes, a shard at a time: run again after a kill, only what is missing is made. Every machine needs andlib, and
-recordings and weights at the same path.
-"""
+recordings and weights at the same path."""
 
 from __future__ import annotations
 
@@ -75,8 +74,7 @@ class Worker:
 def workers(engine: Engine, hold: Callable[[], Any]) -> Iterator[Callable]:
     """Gives `each(function, jobs)`: a job's number and `function(hold(), job)`, in any order, as soon as it is there.
 
-    A lost worker starts again elsewhere and does its job again; raises InputError where that is over RESTARTS times.
-    """
+    A lost worker starts again elsewhere and does its job again; raises InputError where that is over RESTARTS times."""
     if engine.engine == "serial":
         model = hold()
         yield lambda function, jobs: ((i, function(model, job)) for i, job in enumerate(jobs))

@@ -22,8 +22,7 @@ def search(neurons: pd.DataFrame, words: str, *, run: Run | None = None, best: i
     neurons: rows of `al.neurons`, of as many models as wanted. run: keeps vectors in its store. best: how many rows.
     Raises InputError if there are no words or no neurons.
 
-    >>> al.search(pd.concat([al.neurons(run, model) for model in run.models]), "high-pitched animal", run=run)
-    """
+    >>> al.search(pd.concat([al.neurons(run, model) for model in run.models]), "high-pitched animal", run=run)"""
     if not words.strip():
         raise InputError("Nothing is searched for: give words, such as 'high-pitched animal'.")
     if not len(neurons):

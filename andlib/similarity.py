@@ -4,8 +4,7 @@ Section 4.1 and Table 7; the functions come from CLIP-Dissect (Oikarinen & Weng 
 bottleneck models (Oikarinen et al. 2023). Each takes
     activations: u of every unit, float32 [clips, units];
     concepts: P, similarity of every clip and every concept, float32 [clips, concepts];
-and returns scores, float32 [units, concepts]; larger is better.
-"""
+and returns scores, float32 [units, concepts]; larger is better."""
 
 import itertools
 import os
@@ -52,8 +51,7 @@ def cos_cubed(activations: Activations, concepts: Concepts) -> Scores:
 def wpmi(activations: Activations, concepts: Concepts, *, k: int = 28, a: float = 2.0, lam: float = 0.6) -> Scores:
     """Weighted pointwise mutual information of each concept and the unit's k highest clips.
 
-    The sum over those clips of log Q, Q = softmax over concepts of a P, less `lam` times its log-mean over units.
-    """
+    The sum over those clips of log Q, Q = softmax over concepts of a P, less `lam` times its log-mean over units."""
     q, is_high = _softmax(concepts, a), _membership(highest(activations, k), len(concepts))
 
     def tile(_: slice, some: slice, scores: np.ndarray) -> None:
@@ -101,8 +99,7 @@ def rank_reorder(
     Among the `top` share of clips, each clip's activation is compared with the one that its rank under the concept
     would give it: mean |difference|^3, divided by its expectation over random orders (closed form, so nothing here
     is random) and by max(mean P, 0)^scale over those clips; negated.
-    single_argsort: # released code: similarity.py:116 takes one argsort for a rank (fault `rank_single_argsort`).
-    """
+    single_argsort: # released code: similarity.py:116 takes one argsort for a rank (fault `rank_single_argsort`)."""
     count = max(1, int(top * len(activations)))
     chosen = highest(activations, count)
     own = np.take_along_axis(activations, chosen, 0).T  # [units, count], descending activation
@@ -151,8 +148,7 @@ def _chunks(activations: np.ndarray) -> Iterator[np.ndarray]:
 def _tiled(tile: Callable[..., None], shape: tuple[int, int], size: tuple[int, int]) -> np.ndarray:
     """Float32 numbers of all rows and columns, found tile by tile: as many at once as OMP_NUM_THREADS or the cores.
 
-    tile: writes the numbers of some rows and columns into its third argument.
-    """
+    tile: writes the numbers of some rows and columns into its third argument."""
     full = np.empty(shape, np.float32)
 
     def fill(*corner: int) -> None:
@@ -212,8 +208,7 @@ def _less_common(sums: Scores, lam: float) -> Scores:
 def _random_order_error(ordered: Float[np.ndarray, "units count"]) -> Float[np.ndarray, "units"]:
     """Mean of |u_i - u_j|^3 over all pairs i, j: the expected error of a random order.
 
-    `ordered` ascends, so the sum over i < j of (u_j - u_i)^3 is four sums of powers.
-    """
+    `ordered` ascends, so the sum over i < j of (u_j - u_i)^3 is four sums of powers."""
     x = ordered.astype(np.float64) - ordered.mean(1, keepdims=True)  # centred, so that powers do not cancel
     before = np.cumsum(np.stack([np.ones_like(x), x, x**2, x**3]), -1)
     cubes = x**3 * before[0] - 3 * x**2 * before[1] + 3 * x * before[2] - before[3]

@@ -2,8 +2,7 @@
 
     clips ─► activations ─► highest / lowest clips ─► summaries ─► calibrated ─► open concepts ─┐
       └────► texts ───────► similarity of activations and concepts ─► closed concepts ──────────┴─► neurons
-`neurons` is that line; every other function here is one of its arrows.
-"""
+`neurons` is that line; every other function here is one of its arrows."""
 
 from collections.abc import Callable, Sequence
 
@@ -38,8 +37,7 @@ def neurons(
     (points of S_h, S_l, S_h^c); kinds (of each point of S_h: source, quality or event); like, cosine (for each point
     of S_h, the closest point of S_l);
     adjectives, nouns, verbs, prepositions, raw_nouns (C_open), length; db, tab (the three best concepts).
-    layers: some of the target's; all by default. control: as for `clip_descriptions`.
-    """
+    layers: some of the target's; all by default. control: as for `clip_descriptions`."""
     network = run.probed(model)
     described = network.only(layers)
     where = run.probing_set.numbers_in(folds)
@@ -81,8 +79,7 @@ def unit_table(network: Target, extremes: Extremes, where: np.ndarray) -> pd.Dat
 def summarised(run: Run, units: pd.DataFrame, texts: Sequence[str]) -> pd.DataFrame:
     """S_h and S_l of every unit by the run's summariser: columns high, kinds, low.
 
-    Raises InputError where that is a language model and it has not answered for every neuron.
-    """
+    Raises InputError where that is a language model and it has not answered for every neuron."""
     if run.summariser == "rules":
         from andlib.mini.consensus import Consensus
 
@@ -100,8 +97,7 @@ def concluded(run: Run, table: pd.DataFrame, writer: str = "") -> pd.DataFrame:
     """Neurons with summaries `high` and `low`, calibrated (module B) and read for open concepts (module C).
 
     writer: who wrote them, the run's summariser by default: "llm" lets the language model judge the adjectives, else a
-    list of ours does.
-    """
+    list of ours does."""
     calibrated = calibrate(run, table)
     acoustic = language.is_acoustic
     if (writer or run.summariser) == "llm":
@@ -152,8 +148,7 @@ def _repeated(counts: dict[str, int]) -> list[str]:
 def closed_concepts(run: Run, network: Target, extremes: Extremes, p: dict[str, np.ndarray], where: np.ndarray):
     """The three best concepts of each unit, a column a method (db, tab); none where activations were streamed.
 
-    p: method -> similarity of every clip and concept. where: clips that describe.
-    """
+    p: method -> similarity of every clip and concept. where: clips that describe."""
     best: dict[str, list[list[str]]] = {method.lower(): [] for method in p}
     for layer in network.layers:
         u = extremes[layer.name][2]
@@ -171,8 +166,7 @@ def closed_scores(
 ) -> np.ndarray:
     """DB's or TAB's scores of every concept for the units of one layer; float32 [units, concepts].
 
-    hidden: whether they are any layer's but the classifier's.
-    """
+    hidden: whether they are any layer's but the classifier's."""
     options = {"single_argsort": True} if function == "rank_reorder" and "rank_single_argsort" in run.faults else {}
     one_at_a_time = "db_one_unit_at_a_time" in run.faults
     top_k_only = run.k if hidden and "db_top_k_only" in run.faults else 0

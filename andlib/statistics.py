@@ -11,8 +11,7 @@ from andlib.records import ProbingSet
 
 def holm(p: Sequence[float]) -> np.ndarray:
     """Each p value, adjusted for there being several: rejecting those below a level errs at all with at most that
-    probability (Holm 1979). A nan is no test: it stays nan, and the others are adjusted without it.
-    """
+    probability (Holm 1979). A nan is no test: it stays nan, and the others are adjusted without it."""
     p = np.asarray(p, float)
     adjusted = np.full(p.shape, np.nan)
     order = np.argsort(p, kind="stable")[: (~np.isnan(p)).sum()]  # nan sorts last
@@ -23,8 +22,7 @@ def holm(p: Sequence[float]) -> np.ndarray:
 def rank_correlation(counts: Float[np.ndarray, "... groups"], sizes: Int[np.ndarray, "groups"]) -> np.ndarray:
     """Spearman's rho of a member's group, in order, and whether it is counted; 0 where all are or none is.
 
-    counts: how many of each group are counted, in as many cases as there are leading axes. sizes: of the groups.
-    """
+    counts: how many of each group are counted, in as many cases as there are leading axes. sizes: of the groups."""
     rank, total = np.cumsum(sizes) - sizes / 2, sizes.sum()
     centred, share = rank - rank @ sizes / total, counts.sum(-1) / total
     scale = np.sqrt(sizes @ centred**2 / total * share * (1 - share))
@@ -49,8 +47,7 @@ def accuracy(right: Sequence[float], clips: ProbingSet, inside: np.ndarray) -> d
     """Share of clips that are right, with its 95 % interval over source recordings: accuracy, low, high, n; NaN where
     there is no clip.
 
-    right: 0 or 1, of each clip. inside: which of the clips count, bool [clips].
-    """
+    right: 0 or 1, of each clip. inside: which of the clips count, bool [clips]."""
     if not inside.any():
         return {"accuracy": np.nan, "low": np.nan, "high": np.nan, "n": 0}
     counted = np.asarray(right, float)[inside]
@@ -69,8 +66,7 @@ def permutation_p(matrix: Float[np.ndarray, "ablated classes"], draws: int, rng:
     """p of dR - dA if sets and classes had nothing to do with each other.
 
     Which set belongs to which class is permuted; no further forward pass is needed. One-sided (a larger gap is the
-    claim), with the observed assignment counted, so that p is at least 1 / (draws + 1).
-    """
+    claim), with the observed assignment counted, so that p is at least 1 / (draws + 1)."""
     classes = len(matrix)
     own, total = matrix.diagonal().mean(), matrix.sum() / classes
     gap = (total - own) / (classes - 1) - own
@@ -84,8 +80,7 @@ def verdict(low: float, high: float, margin: float = 0.0) -> str:
     """What an interval says of the claim that a difference exceeds a margin.
 
     "holds" where all of it lies above, "fails" where none of it does, else "undecided"; "cannot be tested" where there
-    is no interval (NaN).
-    """
+    is no interval (NaN)."""
     if np.isnan(low + high):
         return "cannot be tested"
     return "holds" if low > margin else "fails" if high <= margin else "undecided"

@@ -56,8 +56,7 @@ def fingerprint(value: Any) -> Any:
     """What tells a value from every other in keys, as JSON: what it calls its `fingerprint`, else all that it holds.
 
     Takes texts, numbers, arrays, sets, sequences and mappings of such, and frozen dataclasses, by all their fields.
-    Raises TypeError for anything else: what a key cannot cover must not be left out of it.
-    """
+    Raises TypeError for anything else: what a key cannot cover must not be left out of it."""
     if hasattr(value, "fingerprint"):
         return value.fingerprint
     if value is None or isinstance(value, str | bool | int | float):
@@ -99,8 +98,7 @@ def write_atomically(path: Path, write: Callable[[Path], Any]) -> None:
     """Lets `write` fill a temporary file in the same folder, then renames it to `path`.
 
     A killed run leaves at most a temporary file; two writers of one path do no harm.
-    Raises InputError if the folder cannot be written or the disk is full.
-    """
+    Raises InputError if the folder cannot be written or the disk is full."""
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
     try:
         with writing(path.parent):
@@ -118,8 +116,7 @@ class Stage:
     """A kind of result that is stored.
 
     kind: `arrays` (name -> array), `frame` (pandas) or `lines` (list of JSON values). version: raised when the code
-    that makes the result is changed so that it gives another.
-    """
+    that makes the result is changed so that it gives another."""
 
     name: str
     kind: str
@@ -130,8 +127,7 @@ class Stage:
 class Store:
     """A folder of results. Each has a manifest beside it, written last: what has none does not exist.
 
-    device, precision: kind of device and of number that results are computed with; they are part of every key.
-    """
+    device, precision: kind of device and of number that results are computed with; they are part of every key."""
 
     folder: Path
     device: str = "cpu"
@@ -141,8 +137,7 @@ class Store:
         """The stored result of a stage for these records, or what `make()` gives, stored.
 
         made_from: everything that changes the result, as `fingerprint` takes it.
-        A damaged value is reported in a warning and made again. Raises InputError if the folder cannot be used.
-        """
+        A damaged value is reported in a warning and made again. Raises InputError if the folder cannot be used."""
         _, save, load = KINDS[stage.kind]
         path = self._path(stage, made_from)
         with writing(path.parent):
@@ -192,8 +187,7 @@ def _manifest(path: Path) -> Path:
 def read_object(source: Path | str | bytes, name: str, remedy: str) -> dict[str, Any]:
     """The JSON object that a file (a path), or a text itself, holds.
 
-    Raises InputError if it holds none: `name` cannot be read, why, and what to do.
-    """
+    Raises InputError if it holds none: `name` cannot be read, why, and what to do."""
     try:
         value = json.loads(source.read_text(encoding="utf-8") if isinstance(source, Path) else source)
         if not isinstance(value, dict):

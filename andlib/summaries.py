@@ -36,8 +36,7 @@ def calibrate(
     """S_h^c: drops every point of S_h whose cosine with any point of S_l exceeds the threshold (Section 3.4).
 
     cosine: of the sentence vectors of each point of S_h (rows) and of S_l (columns), in [-1, 1].
-    S_l loses nothing, and the order of points does not matter.
-    """
+    S_l loses nothing, and the order of points does not matter."""
     kept, removed = [], []
     for point, row in zip(high, np.asarray(cosine).reshape(len(high), len(low)), strict=True):
         if len(low) and row.max() > threshold:
@@ -56,8 +55,7 @@ def calibrate_as_released(
     """What the released loop keeps of S_h (fault `calibration_loop`): it edits both lists while it walks them.
 
     # released code: sentence_utils.py:168-211. After a removal the walk skips a point, and the points behind it are
-    compared by the vectors of others; each removal also takes the matching point out of S_l.
-    """
+    compared by the vectors of others; each removal also takes the matching point out of S_l."""
     left_high, left_low, removed = list(range(len(high))), list(range(len(low))), []
     row = 0
     while row < len(left_high):

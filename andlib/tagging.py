@@ -45,8 +45,7 @@ def tag(text: str) -> tuple[Token, ...]:
     (Section 3.5 tags with NLTK, whose tagger needs a download). Hyphenated words stay whole.
 
     >>> [(t.lemma, t.pos) for t in tag("A high-pitched dog barks.")][1:]
-    [('high-pitched', 'adjective'), ('dog', 'noun'), ('bark', 'verb')]
-    """
+    [('high-pitched', 'adjective'), ('dog', 'noun'), ('bark', 'verb')]"""
     return tuple(token for sentence in _sentences(text) for token in _tag_sentence(sentence))
 
 

@@ -39,8 +39,7 @@ class Layer:
     [channels] or [channels, units]; or a module whose forward maps [..., channels] to [..., units] (an SAE's encoder).
     own: how many leading positions are the clip's own, those behind them being padding; 0: all.
     channels: of the module's output; 0: as many as units.
-    Raises InputError where these do not fit each other.
-    """
+    Raises InputError where these do not fit each other."""
 
     name: str
     module: str
@@ -79,8 +78,7 @@ class Layer:
     def read(self, **changes: Any) -> "Layer":
         """The layer with other pooling, nonlinearity or readout; a layer without positions stays unpooled.
 
-        Raises InputError where a readout does not fit the layer's channels.
-        """
+        Raises InputError where a readout does not fit the layer's channels."""
         channels, positions = self.channels or self.units, len(self.axes) - 2
         if not positions:
             changes["pooling"] = "none"
@@ -98,8 +96,7 @@ class Target:
     sample_rate (Hz) and seconds: the waveforms it takes; shorter ones are zero-padded at the end, longer cropped.
     features: waveforms [clips, samples] -> the network's input. build: makes the network, in evaluation mode.
     content: sha256 of configuration and weights, and of what makes its input. grid: gives the places of its positions;
-    None: they have none.
-    """
+    None: they have none."""
 
     name: str
     layers: tuple[Layer, ...]
@@ -149,8 +146,7 @@ class Target:
 
         layers: names; all by default. changes: fields of `Layer`. Pooling leaves layers without positions alone.
 
-        >>> target.read(pooling="max", nonlinearity="relu")
-        """
+        >>> target.read(pooling="max", nonlinearity="relu")"""
         chosen = {self.layer(name).name for name in layers} or {layer.name for layer in self.layers}
         changed = tuple(layer.read(**changes) if layer.name in chosen else layer for layer in self.layers)
         return replace(self, layers=changed, build=lambda: self.module)
@@ -172,8 +168,7 @@ class Target:
 def chosen_unit(target: Target, text: str) -> Unit:
     """The unit that a page's parameter names; empty takes unit 17 of the first block's last layer, as good as any.
 
-    Raises InputError, naming what there is, if the target has no such unit.
-    """
+    Raises InputError, naming what there is, if the target has no such unit."""
     layer = ([layer for layer in target.layers if layer.name.startswith("block0.")] or target.layers[:1])[-1]
     return target.check(Unit.parse(text or f"{layer.name}/{min(17, layer.units - 1)}", target.name))
 
@@ -198,8 +193,7 @@ def at_positions(output: Any, layer: Layer) -> "Float[Tensor, 'clips *positions 
     """Every unit's value at every position of a layer's output, by readout and nonlinearity.
 
     output: as the layer's module gives it. Raises InputError where it has not the declared axes and width, or the
-    readout does not fit them.
-    """
+    readout does not fit them."""
     import torch
 
     output = first(output)

@@ -37,8 +37,7 @@ def unit_sets(run: Run, model: str, folds: Sequence[int], strategy: str, control
     """For each of the probing set's classes, the block units that a strategy labels with it (Section 4.3).
 
     strategy: "DB" and "TAB" take units with the class among their three best concepts, "OCP" those whose open
-    concepts' nouns name it. folds: clips that described the units. control: as for `clip_descriptions`.
-    """
+    concepts' nouns name it. folds: clips that described the units. control: as for `clip_descriptions`."""
     table = block_units(stages.neurons(run, model, folds, control=control))
     if strategy in ("DB", "TAB"):
         labelled = [[name in best for best in table[strategy.lower()]] for name in run.probing_set.classes]
@@ -70,8 +69,7 @@ def leading_rows(units: UnitSet) -> UnitSet:
     """As many leading units of each layer (fault `ablate_leading_rows`).
 
     # released code: close_neuron_class.py:115-127, close_neuron_milan.py:142-188 append one mask row a chosen unit and
-    apply row r to unit r.
-    """
+    apply row r to unit r."""
     return {layer: np.arange(len(indices)) for layer, indices in units.items()}
 
 
@@ -119,8 +117,7 @@ def random_sets(
 class Bench:
     """What ablation is measured on: a network and the clips of fold 1, which no unit was chosen by.
 
-    position: which of the network's outputs is each of the clips' classes.
-    """
+    position: which of the network's outputs is each of the clips' classes."""
 
     run: Run
     network: Target
@@ -137,8 +134,7 @@ class Bench:
         """Scores of the tested clips' classes with the outputs of each set of units multiplied by `factor`, by default
         silenced; float32 [sets, clips, classes].
 
-        Equal sets are silenced once. All of them are stored together, so that a killed run loses one call at most.
-        """
+        Equal sets are silenced once. All of them are stored together, so that a killed run loses one call at most."""
         from tqdm import tqdm
 
         keys = [digest(units) for units in sets]
@@ -181,8 +177,7 @@ def bench(run: Run, model: str | Target) -> Bench:
 def unlearning(run: Run, model: str, sets: Mapping[str, Sequence[UnitSet]]) -> dict[str, Effects]:
     """Section 4.3: for each strategy, what silencing each class's units did to every class, on fold 1.
 
-    sets: name -> a set of units a class. Raises InputError as `bench`.
-    """
+    sets: name -> a set of units a class. Raises InputError as `bench`."""
     measured = bench(run, model)
     return {strategy: measured.effects(chosen) for strategy, chosen in sets.items()}
 

@@ -3,8 +3,7 @@
     python -m benchmarks                   # every group, half an hour and more
     python -m benchmarks similarity sweep  # these alone
 Each group is added to benchmarks/history.jsonl as soon as it is measured, with machine, versions and commit. Ratios
-hold across machines better than seconds do.
-"""
+hold across machines better than seconds do."""
 
 import argparse
 import json

@@ -2,8 +2,7 @@
 
     python -m benchmarks.cost      # some minutes; SmolLM2 must be installed (make llm)
 Seconds are this process's processor time on one thread, so that whatever else runs on the machine does not count.
-Networks of the paper's size have random weights, which cost what trained ones do.
-"""
+Networks of the paper's size have random weights, which cost what trained ones do."""
 
 import json
 import tempfile
@@ -36,8 +35,7 @@ PAPERS_SIZE = {"clips": 2000, "seconds": 5.0, "classes": 50, "tested": 400, "par
 class Setting:
     """What is dissected: `clips` of so many `seconds` and `classes`, of which `tested` are in fold 1; and a network.
 
-    parts: what the ear says of a clip. asked: how many units a language model is asked about, two summaries each.
-    """
+    parts: what the ear says of a clip. asked: how many units a language model is asked about, two summaries each."""
 
     name: str
     units: int
@@ -53,8 +51,7 @@ class Setting:
 class Job:
     """A stage: `function` does it for `measured` of what a count is of; `count` is how many there are in all.
 
-    anywhere: one costs the same in every setting, and is measured in the first.
-    """
+    anywhere: one costs the same in every setting, and is measured in the first."""
 
     stage: str
     function: Callable[[], object] | None

@@ -3,8 +3,7 @@
 The network reads the clips at their length, 2 s (198 frames; the paper's pads to 1024). Its activations are recorded
 once, some minutes, and stored in the cache, so that a killed run goes on and a second one is without them.
 Rules that tell what five captions share have fewer words than a language model: points of the same mould, told of other
-numbers of clips, are added until as many distinct ones are encoded as are asked for.
-"""
+numbers of clips, are added until as many distinct ones are encoded as are asked for."""
 
 import os
 import tempfile

@@ -10,8 +10,7 @@ SECONDS = 5.0
 def random_network(name: str, folder: Path, seconds: float = SECONDS, **sizes: int) -> Target:
     """A full-size `ast` or `beats` with random weights and ESC-50's classes, saved and loaded as a user's would be.
 
-    sizes: of AST's configuration, where they are not the paper's.
-    """
+    sizes: of AST's configuration, where they are not the paper's."""
     import torch
     from transformers import ASTConfig, ASTForAudioClassification
     from transformers.utils import logging

@@ -27,8 +27,7 @@ class Row:
 
     what: is measured. seconds: it takes. reference: seconds of `against`, a plain way to do the same.
     asked: how many times as fast as the reference it should be. least: seconds that this machine's arithmetic or memory
-    takes for it at any rate. peak_gib: the process's largest memory. at_most: what `seconds` should not exceed.
-    """
+    takes for it at any rate. peak_gib: the process's largest memory. at_most: what `seconds` should not exceed."""
 
     what: str
     seconds: float
@@ -124,8 +123,7 @@ def main(module: str, function: str, arguments: str) -> None:
 def peak() -> float:
     """The largest memory that this process has had, GiB.
 
-    Linux's own count, where there is one: getrusage's holds the memory of the process that started this one.
-    """
+    Linux's own count, where there is one: getrusage's holds the memory of the process that started this one."""
     status = Path("/proc/self/status")
     for line in status.read_text().splitlines() if status.exists() else ():
         if line.startswith("VmHWM:"):

@@ -1,8 +1,7 @@
 """Recording on Ray's workers, and the same shards in this process: a full-size AST, random weights, noise.
 
     python -m benchmarks.scale --repeats 3        # about three minutes each
-Each worker has one thread, and so has this process. Starting Ray and loading the network are timed by themselves.
-"""
+Each worker has one thread, and so has this process. Starting Ray and loading the network are timed by themselves."""
 
 import argparse
 import os

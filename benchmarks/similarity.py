@@ -1,8 +1,7 @@
 """The five similarity functions against a plain loop over units (`tests/oracles.py`), and their memory at full size.
 
 Every reference takes what it can once (softmax, logarithm, norms) and one sorting of clips a unit, and computes in
-float32 as the released code does: with float64 it takes longer.
-"""
+float32 as the released code does: with float64 it takes longer."""
 
 import os
 import sys

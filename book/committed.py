@@ -81,8 +81,7 @@ def normalise(notebook: Any) -> Any:
     """A copy of an executed notebook that says the same in the same bytes whenever it was run.
 
     Gone: times, execution and papermill metadata, stderr, progress widgets, memory addresses, and the plain text
-    beside an HTML table or an image. Cell ids and pandas Styler ids follow from position and source.
-    """
+    beside an HTML table or an image. Cell ids and pandas Styler ids follow from position and source."""
     notebook = copy.deepcopy(notebook)
     notebook.metadata = {"kernelspec": KERNEL, "language_info": {"name": "python"}}
     number_cells(notebook)
@@ -180,8 +179,8 @@ def numbers(page: str) -> str:
 
 def made_from(page: str, profile: str) -> dict[str, str]:
     """What decides an executed page: path -> beginning of its sha256, for the page's source (its cells, and the
-    profile), the pins, the modules that its cells reach, and the data of the package and the results that these name.
-    """
+    profile), the pins, the modules that its cells reach, and the data of the package and the results that these
+    name."""
     pieces = cells(source(page))
     own = reach.read("\n".join(text for kind, text, _ in pieces if kind == "code"))
     modules = reach.reached(own)
@@ -204,8 +203,7 @@ def _data(profile: str, named: Collection[str]) -> Iterator[Path]:
 
 def _results_read(page: str, profile: str, named: Collection[str]) -> list[Path]:
     """The committed results that a page reads, by name: its profile's, made by no page; for the pages that are made
-    last every profile's, also what pages made. Were those to decide other pages, no page would ever be fresh.
-    """
+    last every profile's, also what pages made. Were those to decide other pages, no page would ever be fresh."""
     if page not in ACROSS:
         kept = [path for path in results(profile).glob("*.*") if path.stem not in names()]
         return [path for path in kept if {path.stem, path.name} & set(named)]
@@ -234,8 +232,7 @@ def _files(folder: Path) -> list[Path]:
 def signed(page: str, frames: Mapping[str, str] = MappingProxyType({})) -> str:
     """An executed page, given as text, with the sha256 of all else that it holds: an edit by hand breaks it.
 
-    frames: the digests of the page's kept frames, which it then holds, too.
-    """
+    frames: the digests of the page's kept frames, which it then holds, too."""
     notebook = json.loads(page)
     about = notebook["metadata"].setdefault("andlib", {})
     about.pop("sha256", None)

@@ -39,8 +39,7 @@ def execute(page: Path, out: Path, parameters: dict[str, str], note: dict[str, A
     """Run the notebook `page` with `parameters` and write it, normalised, to `out`; returns `out`.
 
     `out` is replaced only when every cell has run. `note` is kept in the page's metadata under `andlib`.
-    Raises InputError for a parameter that the page does not have, or with the sentence its failing cell gave.
-    """
+    Raises InputError for a parameter that the page does not have, or with the sentence its failing cell gave."""
     changed = _changed(page, parameters)
     with tempfile.TemporaryDirectory() as folder:
         try:
@@ -92,8 +91,7 @@ def _without_folder(text: str, data_dir: str, profile: str) -> str:
 def execute_pages(pages: list[str], profile: str, data_dir: str = "", workers: int = 2) -> list[Path]:
     """Execute source pages, `workers` at a time, into `_build/pages/<profile>/`; returns the files in that order.
 
-    Every page runs even if another fails. Raises InputError naming each that failed and why.
-    """
+    Every page runs even if another fails. Raises InputError naming each that failed and why."""
     for page in pages:
         check_choice("Page", page, names())
         if not source(page, ".ipynb").exists():
@@ -106,8 +104,7 @@ def execute_pages(pages: list[str], profile: str, data_dir: str = "", workers: i
 def side_by_side(work: Callable[[str], Any], pages: list[str], workers: int, what: str) -> dict[str, Any]:
     """What `work` gives for each page, `workers` of them at a time, each in a process of its own.
 
-    Every page is worked on even if another fails. Raises InputError naming each that failed and why.
-    """
+    Every page is worked on even if another fails. Raises InputError naming each that failed and why."""
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # pages run side by side; one thread also gives equal bytes
     out, failures = {}, []
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
@@ -155,8 +152,7 @@ def module_of(page: str) -> str:
     """The module of a page in `andlib/pages`: a section's or an appendix's has its number, any other the page's name.
 
     >>> module_of("4_1_last_layer"), module_of("appendix_b_qualitative"), module_of("claims")
-    ('section_4_1', 'appendix_b', 'claims')
-    """
+    ('section_4_1', 'appendix_b', 'claims')"""
     if page == "3_summaries":  # Section 3.2's
         return "section_3_2"
     section = re.match(r"(\d(?:_\d)?)_[a-z]", page)

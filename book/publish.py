@@ -4,8 +4,7 @@ python book/publish.py execute [PAGE ...]    execute pages into _build/pages/<pr
 python book/publish.py stage                 lay the book out with those pages, in _build/book/
 python book/publish.py results               execute, then refresh book/pages/<profile>/ and results/<profile>/
 python book/publish.py sync                  write notebooks/*.ipynb from the .py beside them
-python book/publish.py check                 name every committed page that is missing or out of date
-"""
+python book/publish.py check                 name every committed page that is missing or out of date"""
 
 import argparse
 import os
@@ -44,8 +43,7 @@ from executing import execute_pages, frames_of, fresh, side_by_side
 def sync() -> list[Path]:
     """Write each `notebooks/*.ipynb` from the source beside it: no outputs, cell ids that follow from the source.
 
-    Timestamps are not trusted: the `.py` always wins. Returns the files written.
-    """
+    Timestamps are not trusted: the `.py` always wins. Returns the files written."""
     written = []
     for page in names():
         notebook = jupytext.read(source(page))
@@ -63,8 +61,7 @@ def sync() -> list[Path]:
 def stage(profile: str) -> Path:
     """Lay the book out in `_build/book/`, with the freshly executed pages of `profile`; returns that folder.
 
-    Raises InputError if a page that the table of contents lists was never executed.
-    """
+    Raises InputError if a page that the table of contents lists was never executed."""
     book, out = paths.root() / "book", paths.root() / "_build/book"
     shutil.rmtree(out, ignore_errors=True)
     shutil.copytree(book, out, ignore=shutil.ignore_patterns("_build", "*.py", "__pycache__"))
@@ -91,8 +88,7 @@ def publish(executed: list[Path], profile: str, frames: Mapping[str, Mapping[str
     """Copy executed pages to `book/pages/<profile>/`, the numbers they glue to `results/<profile>/<page>.json`, and
     each page's frames to `results/<profile>/<page>/`.
 
-    Raises InputError, before anything is copied, if a page names a folder of this machine.
-    """
+    Raises InputError, before anything is copied, if a page names a folder of this machine."""
     texts = {path.stem: path.read_text(encoding="utf-8") for path in executed}
     for page, text in texts.items():
         for folder in (paths.root(), Path.home()):

@@ -63,8 +63,7 @@ def reached(code: Code) -> dict[Path, Code]:
     """Every module of `andlib` that code reaches, through imports of any depth.
 
     What is taken from `andlib` itself is looked up in the module that its `__init__` takes it from: the rest of what
-    that imports is not reached.
-    """
+    that imports is not reached."""
     public = paths.root() / "andlib/__init__.py"
     names = {}
     if public.exists():

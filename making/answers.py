@@ -1,7 +1,6 @@
 """Asks the embedded SmolLM2 all that the pages of a profile read: results/<profile>/completions.jsonl.
 
-`python -m making.answers --profile mini` (`make answers`). Killed, it goes on where it was.
-"""
+`python -m making.answers --profile mini` (`make answers`). Killed, it goes on where it was."""
 
 import json
 

@@ -2,8 +2,7 @@
 
 It hears synthesised clips with captions of them, none of a seed that is probed or judged on.
 `python -m making.audio_encoder` (15 minutes on one core) trains it into `cache/training/seed0/encoder/`, and copies
-what a fresh clone needs to `andlib/mini/weights/`. A killed training goes on where it was.
-"""
+what a fresh clone needs to `andlib/mini/weights/`. A killed training goes on where it was."""
 
 import argparse
 import shutil

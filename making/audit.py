@@ -1,8 +1,7 @@
 """What each fault of the released code does to each table and figure: every switch alone, and all of them together.
 
 `python -m making.audit --profile mini` measures and writes results/<profile>/audit_matrix.json. Killed, it goes
-on where it was: what costs time is stored stage by stage, and a switch that leaves a stage's inputs alone is free.
-"""
+on where it was: what costs time is stored stage by stage, and a switch that leaves a stage's inputs alone is free."""
 
 import time
 from collections.abc import Sequence

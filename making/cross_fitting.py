@@ -5,8 +5,7 @@ and seed each leave another fold out, and each clip's classifier activations com
 it. Hidden units of different networks do not correspond, so only the last layer, whose units are the classes, can be
 read in this way; and each clip is heard by a different network, so what is probed is the recipe, not one network.
 `python -m making.cross_fitting --profile esc10 --data-dir FOLDER` trains what is missing, into
-`cache/training/cross_fitting/`, and writes what the page reads. Killed, it goes on where it was.
-"""
+`cache/training/cross_fitting/`, and writes what the page reads. Killed, it goes on where it was."""
 
 import json
 from dataclasses import asdict

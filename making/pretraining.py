@@ -1,8 +1,7 @@
 """Self-supervised pre-training of a small BEATs: masked prediction of acoustic tokens, without any label.
 
 As BEATs' first iteration (Chen et al. 2023): a random projection turns each patch into a token, the encoder sees the
-patches that are not masked, and a small predictor says which tokens the masked ones have.
-"""
+patches that are not masked, and a small predictor says which tokens the masked ones have."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace

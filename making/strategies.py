@@ -1,7 +1,7 @@
 """The clean comparison's numbers: every strategy is trained from every seed, what is missing of it, and measured.
 
-`python -m making.strategies --profile mini` (`make strategies`; hours) writes results/<profile>/clean_comparison.json.
-"""
+`python -m making.strategies --profile mini` (`make strategies`; hours) writes
+results/<profile>/clean_comparison.json."""
 
 import json
 from dataclasses import replace

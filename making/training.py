@@ -2,8 +2,7 @@
 
 `python -m making.training ast --profile mini` makes `ast_mini`, `beats` the three BEATs of that profile;
 `--profile esc10 --data-dir FOLDER` those for ESC-10. They appear in `cache/training/seed0/`; those of seed 0 are
-copied to `weights/`. A killed training goes on where it was; a finished stage is not done again.
-"""
+copied to `weights/`. A killed training goes on where it was; a finished stage is not done again."""
 
 import json
 import time

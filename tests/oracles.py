@@ -35,8 +35,7 @@ def cos_cubed(activations, concepts):
 def wpmi(activations, concepts, k=28, a=2.0, lam=0.6):
     """Weighted pointwise mutual information, one unit at a time: softmax and log once, one sorting of clips a unit.
 
-    Computed in the type of `concepts`; sums in float64, whose exponentials do not vanish.
-    """
+    Computed in the type of `concepts`; sums in float64, whose exponentials do not vanish."""
     log_q = np.log(_softmax(a * concepts) + 1e-7)
     sums = np.empty((activations.shape[1], concepts.shape[1]))
     for unit in range(len(sums)):

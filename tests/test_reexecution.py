@@ -1,8 +1,7 @@
 """Pages executed anew, and their frames computed anew, say what the committed ones say.
 
 Slow (a minute or two on an empty cache). Activations may differ by 1e-4 between machines, which can move a ranking
-at a tie: a share of the 28 classifier units may move by two of them, and a mean cosine accordingly.
-"""
+at a tie: a share of the 28 classifier units may move by two of them, and a mean cosine accordingly."""
 
 import json
 import re

@@ -1,7 +1,6 @@
 """Shards on workers: the bytes of a serial run, whoever makes them, in whatever order and whatever is lost meanwhile.
 
-What starts Ray takes a minute or more and runs in `make faults` (ANDLIB_FAULTS=1).
-"""
+What starts Ray takes a minute or more and runs in `make faults` (ANDLIB_FAULTS=1)."""
 
 import hashlib
 import os

@@ -1,7 +1,6 @@
 """Descriptions D_d: one text a clip, from files and from other origins, cleaned and joined.
 
-Text that a model wrote is data: it is stripped of control characters, never interpreted.
-"""
+Text that a model wrote is data: it is stripped of control characters, never interpreted."""
 
 import json
 import re
@@ -55,8 +54,7 @@ def read_captions(path: str | Path, names: Sequence[str]) -> tuple[dict[str, str
     The file is CSV with the columns `filename,description`, or JSON: `{filename: text}`, which the released code reads
     as `salmon_esc50.json`, or what SALMONN's own decoding writes (`eval_test_epoch_best.json`). An entry may name its
     clip with folders before it, or with another extension or none, where only one clip fits.
-    Raises InputError if the file cannot be read, has two texts for one clip, or leaves a clip without a text.
-    """
+    Raises InputError if the file cannot be read, has two texts for one clip, or leaves a clip without a text."""
     path = paths.named(path)
     matched, extra = _match(path, _entries(path), names)
     cleaned = {name: clean(MARKS.sub("", text)) for name, text in matched.items()}
@@ -78,8 +76,7 @@ def compose(
     """Texts of every clip by origin, one row a clip and origin: columns clip, origin, text.
 
     parts: origin -> clip -> text. order: origins as a clip's texts are joined; those not in `parts` are left out.
-    Raises InputError if an origin is unknown, or has no text for a clip.
-    """
+    Raises InputError if an origin is unknown, or has no text for a clip."""
     for origin in (*parts, *order):
         check_choice("caption origin", origin, ORIGINS)
     used = [origin for origin in order if origin in parts]
@@ -92,8 +89,7 @@ def compose(
 def descriptions(frame: pd.DataFrame, names: Sequence[str]) -> list[str]:
     """The description d_i of every clip in the order of `names`: its texts joined with one space.
 
-    frame: what `compose` gives for these clips; its order of rows is the order of joining.
-    """
+    frame: what `compose` gives for these clips; its order of rows is the order of joining."""
     return list(frame.groupby("clip")["text"].agg(" ".join)[list(names)])
 
 

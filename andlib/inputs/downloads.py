@@ -48,8 +48,7 @@ def fetch_esc50(folder: str | Path, archive: Archive = ESC50) -> Path:
     """The folder `ESC-50` inside `folder`, ready for `open_folder`; fetches it (646 MB) where it is not there yet.
 
     A broken download goes on where it stopped if the server can; the folder appears only when it is whole. Prints the
-    licence. Raises InputError if the machine is offline, the disk is full, or the archive is not the known one.
-    """
+    licence. Raises InputError if the machine is offline, the disk is full, or the archive is not the known one."""
     target = paths.named(folder) / "ESC-50"
     print(archive.licence)
     if target.is_dir():

@@ -1,8 +1,7 @@
 """Probing sets D_p from folders of recordings: ESC's layout, Hugging Face audiofolder, one folder a class.
 
 Opening a folder hashes every recording and checks what its header and its length on disk say; reading decodes it and
-checks its samples. Nothing is stored, and no recording outside the folder is read.
-"""
+checks its samples. Nothing is stored, and no recording outside the folder is read."""
 
 import csv
 import hashlib
@@ -47,8 +46,7 @@ def open_folder(data_dir: str | Path, *, subset: str = "") -> ProbingSet:
     is its own source recording.
 
     subset: "esc10" keeps the rows of an ESC table whose column `esc10` is true, "" keeps all.
-    Raises InputError where the table or the recordings cannot be used; `check_recordings` reads their samples, too.
-    """
+    Raises InputError where the table or the recordings cannot be used; `check_recordings` reads their samples, too."""
     check_choice("subset", subset, ("", "esc10"))
     folder = paths.named(data_dir).resolve()
     if not str(data_dir).strip() or not folder.is_dir():

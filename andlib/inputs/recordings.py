@@ -1,7 +1,6 @@
 """One recording in a file: what is wrong with it, and its samples.
 
-libsndfile reads a truncated file without an error, and NaN passes through: both are looked for here.
-"""
+libsndfile reads a truncated file without an error, and NaN passes through: both are looked for here."""
 
 import os
 import re
@@ -31,8 +30,7 @@ def read_recording(path: Path, sample_rate: int) -> np.ndarray:
     """The first minute of a recording as mono samples at the asked rate, float32 [samples], nominally in [-1, 1].
 
     Channels are averaged; the rate is changed once (soxr, high quality). sample_rate: Hz. Raises InputError if the
-    file is damaged, shorter than 10 ms, silent, or holds samples that are not finite or far outside [-1, 1].
-    """
+    file is damaged, shorter than 10 ms, silent, or holds samples that are not finite or far outside [-1, 1]."""
     samples, rate, fault = decode(path)
     if fault:
         raise InputError(f"Recording {str(path)!r} {fault}. {REMEDY}.")

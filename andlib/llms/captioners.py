@@ -1,7 +1,6 @@
 """Descriptions d_i asked of an audio LLM, clip by clip, and kept: the paper's way to D_d (Section 3.2, Appendix A.1).
 
-Models are named as in `andlib.llms.clients`. All hear the same 16-bit WAV at 16 kHz.
-"""
+Models are named as in `andlib.llms.clients`. All hear the same 16-bit WAV at 16 kHz."""
 
 import base64
 import csv
@@ -37,8 +36,7 @@ def open_captioner(specification: str) -> LLM:
 def question(samples: np.ndarray) -> Chat:
     """The paper's question about one clip, with its audio, as a chat that every client takes.
 
-    samples: float32 [samples] at 16 kHz in [-1, 1]; what lies beyond is clipped. The chat itself holds the WAV.
-    """
+    samples: float32 [samples] at 16 kHz in [-1, 1]; what lies beyond is clipped. The chat itself holds the WAV."""
     wav = io.BytesIO()
     soundfile.write(wav, samples, SAMPLE_RATE, format="WAV", subtype="PCM_16")
     audio = {"data": base64.b64encode(wav.getvalue()).decode(), "format": "wav"}
@@ -53,8 +51,7 @@ def caption(
 
     seconds: how much of each clip's beginning is played; 0 plays all of it. at_once: clips in memory.
     Raises InputError, naming the first, where clips are left without one; the next call asks for those. It stops early
-    where as many clips in a row fail as are in memory.
-    """
+    where as many clips in a row fail as are in memory."""
     clips, answers, samples = probing_set.clips, {}, round(seconds * SAMPLE_RATE) or None
     for first in range(0, len(clips), at_once):
         shard = clips[first : first + at_once]

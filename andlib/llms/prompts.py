@@ -2,8 +2,7 @@
 
 `SUMMARY`, `ADJECTIVE`, `CAPTION`, `INSTRUCTION` and the descriptions and responses of `EXAMPLES` are quoted from the
 paper (Wu, Lin & Weng, ICML 2024, Appendix A.1-A.3 and Table 5), slips included. The rest is ours. Constant text stands
-first, so that a server may keep what it made of it.
-"""
+first, so that a server may keep what it made of it."""
 
 import re
 from collections.abc import Sequence
@@ -73,8 +72,7 @@ def verdict(adjective: str) -> Chat:
 def choice(concepts: Sequence[str], points: Sequence[str], shots: int) -> Chat:
     """Asks which concepts a calibrated summary speaks of (ICL in Section 3.3, Table 5).
 
-    points: of S_h^c. shots: how many of the paper's two worked examples come before, as turns of the talk.
-    """
+    points: of S_h^c. shots: how many of the paper's two worked examples come before, as turns of the talk."""
     opening = "\n".join([INSTRUCTION[0], ", ".join(concepts), INSTRUCTION[1], RANKED])
     turns = []
     for text, response, answer in EXAMPLES[:shots]:
@@ -119,8 +117,7 @@ def points(answer: str) -> tuple[str, ...]:
 def acoustic(answer: str) -> bool | None:
     """Whether an answer to `verdict` says yes or no; None where it says neither.
 
-    Small models leave the word out: "The adjective is used to ..." is read as yes, a "not" in its sentence as no.
-    """
+    Small models leave the word out: "The adjective is used to ..." is read as yes, a "not" in its sentence as no."""
     opening = re.split(r"(?<=[.!?])\s", answer.strip().lower())[0]
     if word := re.match(r"\W*(?:(?:the )?answer(?: is)?\W+)?(yes|no)\b", opening):
         return word[1] == "yes"
@@ -133,8 +130,7 @@ def ranked(answer: str, concepts: Sequence[str]) -> tuple[str, ...]:
     """The concepts that an answer to `choice` names, best first; none for "none" or where it names no known one.
 
     Read from the first line that begins with "Answer:" (or from what follows it), else from the whole text. A name
-    counts as whole words alone, in singular or plural.
-    """
+    counts as whole words alone, in singular or plural."""
     line = re.search(r"^\W*answer\W*:\s*(.*)$", answer, flags=re.IGNORECASE | re.MULTILINE)
     text = _words(line[1] if line else answer)
     place = {name: text.find(_words(name)) for name in concepts}

@@ -1,8 +1,7 @@
 """Language models behind a server, and vLLM in this process: the clients `openai` and `vllm` of andlib.llms.clients.
 
 A server's address comes from OPENAI_BASE_URL, its key from OPENAI_API_KEY and from nowhere else. The key goes to that
-address alone and stands in no message. What a server says is data: bounded in size and time, and never obeyed.
-"""
+address alone and stands in no message. What a server says is data: bounded in size and time, and never obeyed."""
 
 import json
 import os
@@ -27,8 +26,7 @@ class OpenAILLM:
     """A model behind any OpenAI-compatible server: vLLM, `transformers serve`, llama.cpp, Ollama, OpenAI's.
 
     base_url: by default OPENAI_BASE_URL, else OpenAI's. timeout: seconds an answer may take.
-    Raises InputError for an address that is none, and where a server elsewhere needs the key that is not set.
-    """
+    Raises InputError for an address that is none, and where a server elsewhere needs the key that is not set."""
 
     def __init__(self, model: str, base_url: str = "", concurrency: int = 8, timeout: float = 600.0):
         with optional("openai", install=INSTALL):
@@ -40,8 +38,7 @@ class OpenAILLM:
 
     def answers(self, chats: Sequence[Chat], sampling: Sampling) -> Iterator[tuple[int, Answer]]:
         """See LLM; with each answer `revision` is the suffix of the model's name and the fingerprint that the server
-        gives. Raises InputError, behind the answers under way, where none can be had (nobody there, a refused key).
-        """
+        gives. Raises InputError, behind the answers under way, where none can be had (nobody there, a refused key)."""
         with self._client() as client, ThreadPoolExecutor(self.concurrency) as pool:
             tasks = {pool.submit(self._ask, client, chat, sampling): i for i, chat in enumerate(chats)}
             try:

@@ -1,8 +1,7 @@
 """An LLM-free summariser: what the captions of a neuron's clips share, in the form the paper's LLM writes it.
 
 It stands in for Llama-2's answer to "summarize these descriptions by identifying their commonalities" (Appendix A).
-It reads text alone and says nothing that is not so: every point states in how many captions its claim was found.
-"""
+It reads text alone and says nothing that is not so: every point states in how many captions its claim was found."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -217,6 +216,5 @@ def summarise(descriptions: Sequence[str]) -> tuple[str, ...]:
     Section 3.2, with a rule in place of the LLM. One point that carries no concept where nothing is shared.
 
     >>> summarise(["A dog barks.", "A dog barks loudly.", "Rain."])
-    ('1. What barks: two of the three clips have barking.', '2. Dog heard: a dog in two of the three clips.')
-    """
+    ('1. What barks: two of the three clips have barking.', '2. Dog heard: a dog in two of the three clips.')"""
     return Consensus(descriptions).summaries(np.arange(len(descriptions))[:, None])[0]

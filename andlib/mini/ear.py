@@ -2,8 +2,7 @@
 
 It stands in for an audio LLM where none can be shipped. Two origins of sentences: `measured` says what stands out in
 the waveform; `source` names what a deliberately small classifier takes the sound for, trained on few SynthESC clips
-of a seed that is never probed (`making.ear`). No function here takes a label.
-"""
+of a seed that is never probed (`making.ear`). No function here takes a label."""
 
 import json
 from collections.abc import Iterable, Sequence

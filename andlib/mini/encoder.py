@@ -1,8 +1,7 @@
 """A small audio encoder in the space of the embedded sentence encoder: what LAION-CLAP is to TAB, in `mini`.
 
 It was trained by contrast on synthesised clips and captions of them (`making.audio_encoder`), so that a clip has a high
-cosine with a text of the same sound.
-"""
+cosine with a text of the same sound."""
 
 from collections.abc import Iterable
 from functools import lru_cache

@@ -1,7 +1,6 @@
 """What can be measured of a clip from its waveform alone.
 
-Only level depends on gain, only duration on silence added at the end; every threshold is a constant with its reason.
-"""
+Only level depends on gain, only duration on silence added at the end; every threshold is a constant with its reason."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -45,8 +44,8 @@ class Measurements:
     events: rises of the level by at least 10 dB.  rate: repetitions a second where they are regular, else None.
     attack: s, median rise time of the events that begin within the clip; None if none does.
     variation: dB, deviation of the active level smoothed over 100 ms.
-    active_seconds: s.  active_share: of the whole clip, 0-1.  gaps: share of silence between first and last sound, 0-1.
-    """
+    active_seconds: s.  active_share: of the whole clip, 0-1.  gaps: share of silence between first and last sound,
+    0-1."""
 
     level: float
     pitch: float | None = None

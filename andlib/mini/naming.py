@@ -1,7 +1,6 @@
 """Sentences that name a sound: synonyms of every ESC-50 class, and the broader words for groups of them.
 
-Every choice among phrases is decided by a hash of the clip's name, so a clip always gets the same words.
-"""
+Every choice among phrases is decided by a hash of the clip's name, so a clip always gets the same words."""
 
 import hashlib
 from collections.abc import Sequence

@@ -1,8 +1,7 @@
 """Recipes of nature and people: animals, weather, water and fire, voices, hands and feet.
 
 A recipe makes two seconds of the ESC-50 class whose name it bears, from two generators (see `physics.Sound`). Every
-function here is one.
-"""
+function here is one."""
 
 import numpy as np
 

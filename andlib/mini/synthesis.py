@@ -90,8 +90,7 @@ def synthesc(
     what is true of it: level_db (RMS, dB re full scale), pitch_hz (NaN without one), brightness_hz (spectral
     centroid), n_events (0 for a steady sound), event_rate_hz, noisiness (spectral flatness, 0 to 1), active_seconds
     (within 30 dB of the loudest 10 ms), background, reverb_seconds.
-    Raises InputError for a class without a recipe.
-    """
+    Raises InputError for a class without a recipe."""
     for label in classes:
         check_choice("Class", label, CLASSES)
     each = product(folds, classes, range(sources_per_fold), range(variants))

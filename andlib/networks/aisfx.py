@@ -1,8 +1,7 @@
 """A network trained by others: the sound-effects CNN of the PyPI package `aisfx` (Ma and Lerch 2022; CC BY 4.0).
 
 Of the package only the checkpoint is read; its Python is neither imported nor run. The network and its input are
-written here from the parameter names and the settings that the package states.
-"""
+written here from the parameter names and the settings that the package states."""
 
 from collections import OrderedDict
 from functools import lru_cache
@@ -36,8 +35,7 @@ def network(untrained_seed: int | None = None) -> nn.Module:
     The nine classifiers that the checkpoint holds beside it are left out: their classes have no names.
 
     untrained_seed: if given, random weights instead (a control).
-    Raises MissingExtra without the package, InputError if its checkpoint is not the one of version 0.1.2.
-    """
+    Raises MissingExtra without the package, InputError if its checkpoint is not the one of version 0.1.2."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(untrained_seed or 0)
         parts: list[tuple[str, nn.Module]] = [("one_channel", nn.Unflatten(1, (1, -1)))]
@@ -79,8 +77,7 @@ def _weights(path: Path) -> dict[str, Tensor]:
 def read_checkpoint(path: Path) -> dict[str, Tensor]:
     """Tensors by name from the package's kind of checkpoint, without running its pickle.
 
-    NumPy's whole numbers, which it holds beside tensors, are allowed too; raises InputError for anything else.
-    """
+    NumPy's whole numbers, which it holds beside tensors, are allowed too; raises InputError for anything else."""
     one = np.int64(0)
     allowed = [(one.__reduce__()[0], "numpy.core.multiarray.scalar"), np.dtype, type(one.dtype)]
     try:
@@ -96,8 +93,7 @@ def log_mel(waveforms: Float[Tensor, "_ samples"]) -> Float[Tensor, "_ frames me
     """The network's input: log10(1 + 10,000 x power) in 96 mel bands, divided by the training data's largest value.
 
     waveforms: mono samples at 44.1 kHz in [-1, 1]; frames are centred from the first sample to the last or behind it,
-    with zeros outside. Equals Essentia, with which the network was trained, within 1e-4 (float32).
-    """
+    with zeros outside. Equals Essentia, with which the network was trained, within 1e-4 (float32)."""
     frames = -(-waveforms.shape[-1] // SHIFT) + 1
     behind = (frames - 1) * SHIFT + FRAME // 2 - waveforms.shape[-1]
     x = nn.functional.pad(waveforms, (FRAME // 2, behind)).unfold(-1, FRAME, SHIFT)

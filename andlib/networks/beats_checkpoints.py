@@ -1,7 +1,6 @@
 """BEATs' checkpoints as targets, without running code in them.
 
-`python -m andlib.networks.beats_checkpoints CHECKPOINT FOLDER` turns one into configuration and safetensors.
-"""
+`python -m andlib.networks.beats_checkpoints CHECKPOINT FOLDER` turns one into configuration and safetensors."""
 
 import argparse
 from collections.abc import Sequence
@@ -34,8 +33,7 @@ def load_beats(
 
     location: as for `read_checkpoint`. classes: names of the outputs, for checkpoints that do not hold them.
     untrained_seed: if given, random weights instead (a control).
-    Raises InputError where the checkpoint or `classes` does not fit; a folder's weights are read at their first use.
-    """
+    Raises InputError where the checkpoint or `classes` does not fit; a folder's weights are read at their first use."""
     path = paths.named(location)
     read = lru_cache(lambda: read_checkpoint(path))
     if path.is_dir():

@@ -48,8 +48,7 @@ def read_checkpoint(path: Path) -> tuple[Config, dict[str, "Tensor"], tuple[str,
 
     path: a folder with config.json and model.safetensors; a safetensors file whose metadata holds `config`; or a torch
     checkpoint, {"cfg", "model"} or weights alone. Without a classifier there is none of `fc.*`.
-    Raises InputError for anything else, and where weights are missing, extra, mis-shaped or not finite.
-    """
+    Raises InputError for anything else, and where weights are missing, extra, mis-shaped or not finite."""
     path = paths.named(path)
     if path.is_dir():
         settings, weights = _folder_settings(path), _read_safetensors(path / WEIGHTS)[1]
@@ -180,8 +179,7 @@ def _check(weights: dict[str, "Tensor"], config: Config, path: Path) -> None:
 def config_from(settings: Mapping, shapes: Mapping[str, tuple[int, ...]], path: Path) -> Config:
     """The sizes of a checkpoint, read off its weights, so that none exceeds them; its settings tell the distance alone.
 
-    Raises InputError if the settings describe another architecture or other sizes, or no network has such sizes.
-    """
+    Raises InputError if the settings describe another architecture or other sizes, or no network has such sizes."""
     if wrong := _unlike(settings, FIXED):
         raise InputError(f"{path} has settings that are not those of BEATs; expected {wrong}.")
     sizes = _sizes(shapes, path)

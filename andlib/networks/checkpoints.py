@@ -43,8 +43,7 @@ def load_target(
     default AST's class token, and means otherwise. untrained_seed: if given, random weights instead (a control).
     Raises InputError where the network is unknown, its files are damaged or clips are longer than it takes.
 
-    >>> target = load_target("facebook/wav2vec2-base-960h", seconds=5.0)
-    """
+    >>> target = load_target("facebook/wav2vec2-base-960h", seconds=5.0)"""
     path = paths.named(location)
     single = path.suffix in CHECKPOINT_FILES
     name = name or (path.stem if single else path.name)

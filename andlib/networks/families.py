@@ -20,8 +20,7 @@ class Family:
     encoder: class without classifier; part: path of the audio encoder in it. classifier: class with one; within: path
     of the encoder in that; head: of its last linear layer. blocks: configuration -> path, width and inner width of the
     encoder's blocks. linear: paths of LINEAR in a block. extractor: class that makes the input, "" for AST's; defaults:
-    configuration -> its settings where the model states none.
-    """
+    configuration -> its settings where the model states none."""
 
     encoder: str
     blocks: Callable[[dict], list[tuple[str, int, int]]]
@@ -105,8 +104,7 @@ def ast_features(
 ) -> "Float[Tensor, 'clips frames mels']":
     """AST's input: normalised log-mel of waveforms at 16 kHz, padded with zeros to `max_length` frames.
 
-    mean, deviation: of the log-mel that the network was trained on; AudioSet's by default.
-    """
+    mean, deviation: of the log-mel that the network was trained on; AudioSet's by default."""
     from torch.nn.functional import pad
 
     bands = log_mel(waves, AST)[:, :max_length]

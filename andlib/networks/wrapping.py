@@ -55,8 +55,7 @@ def wrap(
     Raises InputError, naming the layer, wherever the network does not do what is declared.
 
     >>> target = wrap(net, layers="conv*", axes=("clips", "channels", "time"), sample_rate=16_000, seconds=2.0)
-    >>> neurons = al.neurons(run, target)
-    """
+    >>> neurons = al.neurons(run, target)"""
     _check(model, name, sample_rate, seconds)
     declared = _declared(model, layers, axes, name)
     if classifier:

@@ -115,8 +115,7 @@ def tidy(matrices: Mapping[str, Mapping]) -> pd.DataFrame:
     """The matrices, one row a profile, mode, model, exhibit and measure: before (in mode corrected), value, changed
     (NaN where one of the two is not known).
 
-    matrices: profile -> `committed` file.
-    """
+    matrices: profile -> `committed` file."""
     rows = []
     for profile, matrix in matrices.items():
         usual = matrix["modes"]["corrected"]
@@ -140,8 +139,7 @@ def overview(rows: pd.DataFrame) -> pd.DataFrame:
 
     "changes" (on all profiles, or only those named), "–" (cannot change any network's, see NO_EFFECT), "none seen"
     (could, but no number differs), "not asked" (what could change was not measured: no answer of a language model).
-    rows: `tidy`.
-    """
+    rows: `tidy`."""
     cells = {mode: {"switch": mode} | dict.fromkeys(EXHIBITS, "not measured") for mode in MODES[1:]}
     for (mode, exhibit), part in rows[rows["mode"] != "corrected"].groupby(["mode", "exhibit"], sort=False):
         moved = part.loc[part["changed"] == 1, "profile"].unique()
@@ -166,8 +164,7 @@ def effects(rows: pd.DataFrame, exhibit: str, formats: Mapping[str, str], models
     """An exhibit's measures under each switch that changes one: columns switch, profile, and measures as text.
 
     The rows "corrected" hold the values before, the others those after; a cell holds one value a network in the order
-    of `models`, or "=" where nothing changed. formats: measure -> format; a percentage drops its sign.
-    """
+    of `models`, or "=" where nothing changed. formats: measure -> format; a percentage drops its sign."""
     table = []
     shown = rows[(rows["exhibit"] == exhibit) & rows["model"].isin(models)]
     for (profile, mode), part in shown.groupby(["profile", "mode"], sort=False):
@@ -189,8 +186,7 @@ def strongest(rows: pd.DataFrame, headlines: Mapping[str, Mapping[str, str]] = H
     """The one switch that moves each exhibit most, by mean absolute change over the networks of a profile.
 
     headlines: exhibit -> measures of one unit, with formats. Columns exhibit, profile, switch, measure, before and
-    after (one value a network).
-    """
+    after (one value a network)."""
     table = []
     alone = rows[rows["mode"].isin(FAULTS)].dropna(subset=["before", "value"])
     for (exhibit, formats), profile in product(headlines.items(), rows["profile"].unique()):
@@ -253,8 +249,7 @@ def constant_answer(run: Run) -> dict[str, float]:
     """Table 7's row if all scores are 0, so that every unit of ESC-50's 50 classes is called by the list's first.
 
     top1, top5, cos (mean cosine of the first name and all 50, by the profile's sentence encoder); cos_least, cos_mean,
-    cos_most: the same, whichever of the 50 names stood first.
-    """
+    cos_most: the same, whichever of the 50 names stood first."""
     names = stages.embeddings(run, concepts.ESC50, run.profile.encoder)
     cosine = names @ names.T
     identified = concepts.identification(concepts.ranked(np.zeros_like(cosine), 5), range(len(names)), cosine)

@@ -1,7 +1,6 @@
 """Better unlearning: units chosen by selectivity, other ways to silence, against OCP with as many units in every layer.
 
-`make unlearning` computes what the page reads.
-"""
+`make unlearning` computes what the page reads."""
 
 from collections.abc import Callable, Sequence
 
@@ -59,8 +58,7 @@ def selectivity(activations: np.ndarray, member: np.ndarray) -> np.ndarray:
     """d' of each unit for each class: difference of its means on the class's clips and on all others, over the root of
     the mean of the two variances; float [units, classes].
 
-    activations: [clips, units]. member: bool [clips, classes], each with a clip on either side.
-    """
+    activations: [clips, units]. member: bool [clips, classes], each with a clip on either side."""
     sides = []
     for clips in (member, ~member):
         mean, square = ((clips.T @ values) / clips.sum(0)[:, None] for values in (activations, activations**2))
@@ -141,8 +139,7 @@ def table(changed: dict[tuple[str, str], Effects], nearness: np.ndarray) -> pd.D
     p by a bootstrap over source recordings that draws the same for both); spill: change of the NEAREST classes' logits
     less that of the other classes'.
 
-    changed: `effects`. nearness: how alike two classes' names are, [classes, classes].
-    """
+    changed: `effects`. nearness: how alike two classes' names are, [classes, classes]."""
     rows = []
     for (rule, way), effect in changed.items():
         ocp = changed["OCP", way]
@@ -176,8 +173,7 @@ def spill(changes: np.ndarray, nearness: np.ndarray) -> float:
     """Mean change of own logit of the NEAREST classes to each silenced one, less that of the classes further away.
 
     changes: [ablated, classes]. nearness: [classes, classes]; a class is not near itself. NaN if no class is
-    further away.
-    """
+    further away."""
     if len(nearness) < NEAREST + 2:
         return float("nan")
     near = np.argsort(-(nearness - 2 * np.eye(len(nearness))), 1, kind="stable")
@@ -189,8 +185,7 @@ def compared(run: Run) -> pd.DataFrame:
     """The kept rows of the run's models, with p adjusted over all that a profile has (p_holm), and made_by; see
     `table`.
 
-    Raises InputError where a profile has none.
-    """
+    Raises InputError where a profile has none."""
     result = kept.read(run.profile.name, NAME, f"make unlearning PROFILE={run.profile.name}")
     rows = pd.DataFrame(result["rows"])
     rows = rows.assign(p_holm=holm(rows["p"].astype(float)), made_by=result["made_by"])

@@ -24,8 +24,7 @@ def judge(claim: str, frames: Frames) -> tuple[str, str, str]:
 
     A claim fails if one of its parts fails or is undecided, and holds if every part does.
 
-    >>> judge("t4_ocp_gap", committed("mini"))
-    """
+    >>> judge("t4_ocp_gap", committed("mini"))"""
     parts = []
     try:
         parts.extend(RULES[claim].parts(frames))
@@ -43,8 +42,7 @@ def everywhere() -> dict[str, Frames]:
 def ledger(results: Mapping[str, Frames]) -> pd.DataFrame:
     """Every claim of the paper on every profile; columns id, where, claim, profile, verdict, decisive, numbers, rule.
 
-    results: profile -> its frames.
-    """
+    results: profile -> its frames."""
     rows = [
         (claim["id"], claim["where"], claim["text"], profile, *judge(claim["id"], frames), RULES[claim["id"]].text)
         for claim, (profile, frames) in product(paper.numbers()["claims"], results.items())

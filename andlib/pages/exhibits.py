@@ -18,8 +18,7 @@ def at_a_glance(results: Mapping[str, Frames]) -> pd.DataFrame:
     """Every table and figure of the paper; columns exhibit, page, what, paper, and one a profile, all of them text.
 
     Three values side by side are those of the paper's three networks, in the order of MODELS. A dash: there is no
-    such number. results: profile -> its frames.
-    """
+    such number. results: profile -> its frames."""
     printed = _printed()
     return pd.DataFrame(
         {"exhibit": exhibit, "page": page, "what": what, "paper": printed.get(exhibit, ABSENT)}

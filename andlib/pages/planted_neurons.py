@@ -1,8 +1,7 @@
 """Planted neurons: units made of a known truth and noise, so that every method's answer is right or wrong.
 
 Table 3 asks people how well descriptions fit units of middle layers, of which nobody knows what they respond to. Here
-u of a unit is what is true of each clip, plus noise; `planted.toml` says which words are then right.
-"""
+u of a unit is what is true of each clip, plus noise; `planted.toml` says which words are then right."""
 
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
@@ -37,8 +36,7 @@ def planted_neurons(run: Run) -> pd.DataFrame:
 
     Columns: noise, seed, kind, truths, dead; for each closed method, similarity function and concept set (`own`, for
     its kind; `joint`) the three best concepts, all units of one noise and seed being a layer; high, low, calibrated,
-    adjectives, nouns; ICL's where a language model answered for all. A dead unit's explanations are empty.
-    """
+    adjectives, nouns; ICL's where a language model answered for all. A dead unit's explanations are empty."""
     run = with_concepts(run)
     texts = clip_descriptions(run)
     plan = [ATTRIBUTES, NOISES, SEEDS, PAIRS, TIES, HOLDS]
@@ -98,8 +96,7 @@ def judged(table: pd.DataFrame) -> pd.DataFrame:
 
     A closed method finds a truth if it ranks it first (found) or among its three best (three); two truths, if both are
     among the three. Summaries and open concepts find what they say, wherever. share: of the unit's truths, those found
-    so.
-    """
+    so."""
     rows = []
     for unit in table[~table["dead"]].to_dict("records"):
         names = tuple(unit["truths"])

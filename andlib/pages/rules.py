@@ -1,8 +1,7 @@
 """The rules of the paper's claims in code; `rules.toml` has them in words.
 
 A rule reads frames that `make results` keeps and yields the parts of its claim: numbers in words, and what they say (a
-key of WORST).
-"""
+key of WORST)."""
 
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping

@@ -41,8 +41,8 @@ def difficulty(run: Run) -> pd.DataFrame:
     """How hard the classes are: accuracy on fold 1 of a floor, of each target network and of chance.
 
     The floor is `band_statistics_accuracy`, learnt on folds 2-5.
-    A synthesised set is judged by a second seed too; its networks never heard a clip of it. One row a set and method.
-    """
+    A synthesised set is judged by a second seed too; its networks never heard a clip of it. One row a set and
+    method."""
     rows = [row for probing_set in _seeds(run) for row in _difficulty_rows(run, probing_set)]
     return pd.DataFrame(rows)
 
@@ -75,8 +75,8 @@ def _difficulty_rows(run: Run, probing_set: ProbingSet):
 def band_statistics_accuracy(waveforms: np.ndarray, labels: np.ndarray, test: np.ndarray) -> float:
     """Accuracy on `test` clips of a linear classifier on each log-mel band's mean and deviation over time.
 
-    waveforms: float32 [clips, samples] at 16 kHz. labels: int [clips]. test: bool [clips]; it learns from the others.
-    """
+    waveforms: float32 [clips, samples] at 16 kHz. labels: int [clips]. test: bool [clips]; it learns from the
+    others."""
     import torch
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline

@@ -18,8 +18,7 @@ def target_accuracy(run: Run, models: Sequence[str] = ()) -> pd.DataFrame:
     """Table 1: share of clips that each model classifies right, on fold 1 (never trained on) and on folds 2-5.
 
     models: the run's by default. One row a model and set of clips; columns accuracy, low, high (95 % interval over
-    source recordings), n.
-    """
+    source recordings), n."""
     rows = []
     for model in models or run.models:
         logits = responses.unit_activations(run, model)["classifier"]

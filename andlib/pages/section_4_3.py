@@ -1,7 +1,6 @@
 """Section 4.3, Table 4, Figure 10: unlearning a class by silencing the units that are labelled with it.
 
-labelled_units ─► silenced ─► table4 (with controls beside it), class_changes
-"""
+labelled_units ─► silenced ─► table4 (with controls beside it), class_changes"""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -59,8 +58,7 @@ def table4(
     next is dR of one class alone for each that is silenced, the one after it by name.
     controls: adds their rows, and for each strategy what it does beyond random sets with as many units
     in every layer: excess, excess_low and excess_high (95 % over draws) of next - dA, p_excess and draws.
-    p_holm and p_excess_holm are adjusted over all strategies and models (Holm).
-    """
+    p_holm and p_excess_holm are adjusted over all strategies and models (Holm)."""
     rows = []
     for model, strategies in effects.items():
         ours = [
@@ -90,8 +88,7 @@ def described_layers(run: Run) -> pd.DataFrame:
 
     Columns: units, dead; points (mean of S_h before calibration), qualities or events (share of them that name no
     source), removed (share that calibration dropped);
-    with adjective, with noun (share of units whose open concepts hold one).
-    """
+    with adjective, with noun (share of units whose open concepts hold one)."""
     rows = []
     for model in run.models:
         for layer, table in stages.neurons(run, model).groupby("layer", sort=False):
@@ -155,8 +152,7 @@ def compute(run: Run, model: str, chosen: Mapping[str, Sequence[UnitSet]], draws
     chosen: strategy -> a set of units a class.
     Gives key (what they belong to); rows, as `unlearnt`, for `control_sets`;
     drawn, strategy -> dA and next (see `table4`) of each draw of random sets with as many units in every
-    layer, [draws, 2].
-    """
+    layer, [draws, 2]."""
     effects = unlearning.unlearning(run, model, unlearning.control_sets(run, model))
     rows = [{"strategy": strategy, **unlearning.unlearnt(effect)} for strategy, effect in effects.items()]
     blocks = [_drawn(run, model, chosen, range(i, min(i + BLOCK, draws))) for i in range(0, draws, BLOCK)]
@@ -167,8 +163,7 @@ def compute(run: Run, model: str, chosen: Mapping[str, Sequence[UnitSet]], draws
 def beside(rows: Sequence[dict[str, Any]], controls: dict[str, Any]) -> list[dict[str, Any]]:
     """The rows of one model's Table 4 with their excess over random sets, and the rows of its controls.
 
-    rows: as `unlearnt` gives them, with model and strategy. controls: `compute`.
-    """
+    rows: as `unlearnt` gives them, with model and strategy. controls: `compute`."""
     rows = [row | _excess(row, controls["drawn"].get(row["strategy"])) for row in rows]
     return rows + [{"model": rows[0]["model"], **row} for row in controls["rows"]]
 
@@ -188,8 +183,7 @@ def _drawn(
 ) -> dict[str, np.ndarray]:
     """dA and next of the random sets of each seed: strategy -> float [seeds, 2].
 
-    A set is tried on the clips of its class and of the next one alone: 199 draws on all clips would take hours.
-    """
+    A set is tried on the clips of its class and of the next one alone: 199 draws on all clips would take hours."""
     from tqdm import tqdm
 
     measured = unlearning.bench(run, model)

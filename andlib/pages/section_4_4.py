@@ -1,7 +1,6 @@
 """Section 4.4, Figures 4 and 5: how much the network needs units with some words, and adjectives by block.
 
-chosen_units ─► silenced ─► curves, compared
-"""
+chosen_units ─► silenced ─► curves, compared"""
 
 from collections.abc import Iterable, Sequence
 from itertools import product
@@ -37,8 +36,7 @@ COMPARISONS = (  # claim, what hurts more by it, what less, percents averaged ov
 def amount(neurons: pd.DataFrame, attribute: str) -> np.ndarray:
     """How often each neuron's calibrated summary holds an attribute; int [units].
 
-    attribute: one of ATTRIBUTES. "random" is 1 for all; a single adjective 0 or 1, for its holders are not ranked.
-    """
+    attribute: one of ATTRIBUTES. "random" is 1 for all; a single adjective 0 or 1, for its holders are not ranked."""
     if attribute == "random":
         return np.ones(len(neurons), int)
     if attribute == "summary length":
@@ -57,8 +55,7 @@ def chosen(neurons: pd.DataFrame, attribute: str, percent: int, seed: int, fault
 
     neurons: block units alone. seed: decides among equals, of which there are thousands; sets of one seed are nested.
     faults: under `ablate_leading_rows`, as many leading units of each layer instead; under `word_lists_by_substring`,
-    12 % are 6442 of 55,346.
-    """
+    12 % are 6442 of 55,346."""
     share = 6442 / 55_346 if percent == 12 and "word_lists_by_substring" in faults else percent / 100
     order = np.random.default_rng(seed).permutation(len(neurons))
     counts = amount(neurons, attribute)[order]
@@ -72,8 +69,7 @@ def ties(run: Run) -> pd.DataFrame:
     """How much the order of units rests on drawing lots; one row an attribute and model.
 
     Columns attribute, held by (block units), least chosen (how much the last unit chosen at MATCHED_AT % holds), tied
-    (how many units hold exactly that), model.
-    """
+    (how many units hold exactly that), model."""
     rows = []
     for model, attribute in product(run.models, ATTRIBUTES[1:]):
         counts = amount(block_units(stages.neurons(run, model, LEARNT)), attribute)
@@ -87,8 +83,7 @@ def chosen_units(run: Run) -> pd.DataFrame:
     and set.
 
     Columns model, attribute, percent, seed, set ("chosen"; "matched": as many random units in each layer, at
-    MATCHED_AT % alone), units. The row of attribute "none" has no unit.
-    """
+    MATCHED_AT % alone), units. The row of attribute "none" has no unit."""
     rows = []
     for model in run.models:
         neurons = block_units(stages.neurons(run, model, LEARNT))
@@ -108,8 +103,7 @@ def silenced(run: Run, units: pd.DataFrame) -> pd.DataFrame:
     """Figure 4: which clips of fold 1 the network still classifies right without each set of units.
 
     units: `chosen_units`. Gives its rows, units being their number, with correct (bool [clips of fold 1]).
-    Raises InputError where the probing set has no fold 1, or the network no output for one of its classes.
-    """
+    Raises InputError where the probing set has no fold 1, or the network no output for one of its classes."""
     measured = {model: bench(run, model) for model in units["model"].unique()}
     parts = []
     for (model, _), rows in units.groupby(["model", "attribute"], sort=False):  # each stored by itself
@@ -123,8 +117,7 @@ def curves(run: Run, results: pd.DataFrame) -> pd.DataFrame:
     """Figure 4's points: accuracy on fold 1 after silencing, one row an attribute, percent, set and model.
 
     results: `silenced`. Columns attribute, percent, set, units (mean), accuracy (mean over seeds), lowest and highest
-    (over seeds), low and high (95 % bootstrap over seeds and source recordings), model.
-    """
+    (over seeds), low and high (95 % bootstrap over seeds and source recordings), model."""
     weights, rows = _weights(run), []
     for (model, *key), group in results.groupby(["model", "attribute", "percent", "set"], sort=False):
         right = _by_seed(group)
@@ -142,8 +135,7 @@ def compared(run: Run, results: pd.DataFrame) -> pd.DataFrame:
 
     results: `silenced`. Columns claim, more, less, percents (averaged over), difference, low and high (95 % over
     seeds, source recordings, and sets, for any two sets of units differ; NaN where no unit holds one of the two),
-    margin (that the claim asks of the difference), verdict, model.
-    """
+    margin (that the claim asks of the difference), verdict, model."""
     weights, rows = _weights(run), []
     for model, ours in results.groupby("model", sort=False):
         spread = spread_of_sets(ours)
@@ -163,8 +155,7 @@ def compared(run: Run, results: pd.DataFrame) -> pd.DataFrame:
 def spread_of_sets(results: pd.DataFrame) -> float:
     """Standard deviation of the accuracy that random sets of one size leave, from those drawn at MATCHED_AT %.
 
-    The sets of one attribute are nearly one set under every seed, so that the seeds alone would not show it.
-    """
+    The sets of one attribute are nearly one set under every seed, so that the seeds alone would not show it."""
     drawn = results[(results["set"] == "matched") | (results["attribute"] == "random")]
     drawn = drawn[drawn["percent"] == MATCHED_AT]
     drawn = drawn[drawn["units"] == drawn["units"].max()]
@@ -197,8 +188,7 @@ def adjectives_by_block(run: Run, models: Sequence[str] = ()) -> pd.DataFrame:
     """Figure 5: how many different adjectives each block unit's C_open holds, from all clips; columns model, unit,
     block (from 1), adjectives.
 
-    models: by default the run's and all others of the profile.
-    """
+    models: by default the run's and all others of the profile."""
     models = models or run.beside(*run.profile.networks)
     tables = []
     for model in models:
@@ -213,8 +203,7 @@ def depth_trends(by_block: pd.DataFrame) -> pd.DataFrame:
     """Figure 5's trends, one row a model: mean adjectives a unit, Spearman's rho of block and adjectives.
 
     by_block: `adjectives_by_block`. Columns model, mean, mean_low, mean_high, rho, low, high: 95 % intervals by a
-    bootstrap over units, which takes units for independent, though many share their clips.
-    """
+    bootstrap over units, which takes units for independent, though many share their clips."""
     rows = []
     for model, table in by_block.groupby("model", sort=False):
         rng = np.random.default_rng(SEED)
@@ -232,8 +221,7 @@ def narrowing(trends: pd.DataFrame) -> pd.DataFrame:
     flat and fewer.
 
     trends: `depth_trends`. Columns part, verdict. Two models differ where their intervals are apart; flat is a rho
-    whose interval lies within FLAT of 0.
-    """
+    whose interval lies within FLAT of 0."""
     models = ["ast", "beats_finetuned", "beats_frozen"]
     ast, finetuned, frozen = (row for _, row in trends.set_index("model").reindex(models).iterrows())
     nearest, furthest = max(frozen["low"], -frozen["high"], 0.0), max(-frozen["low"], frozen["high"])
@@ -251,8 +239,7 @@ def words(
 ) -> dict[str, object]:
     """The numbers of the page's sentences, of the run's first network.
 
-    results: `silenced`. curves, compared, trends: what is made of them, and `depth_trends`.
-    """
+    results: `silenced`. curves, compared, trends: what is made of them, and `depth_trends`."""
     first = run.models[0]
     ours = compared[compared["model"] == first]
     asked = ours[ours["claim"] != "beyond layers"]

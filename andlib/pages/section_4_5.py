@@ -1,7 +1,6 @@
 """Whether what a neuron's highest clips are said to sound like belongs together: clusters and chance (Section 4.5).
 
-sentence_clusters ─► interpretability (share of uninterpretable units, beside chance) ─► trends
-"""
+sentence_clusters ─► interpretability (share of uninterpretable units, beside chance) ─► trends"""
 
 import re
 from collections import Counter
@@ -34,8 +33,7 @@ class Clusters:
     """K-means clusters of all sentences of D_d, the largest first.
 
     sentences: the distinct ones. label: cluster of each. distance: to its centre, in [0, 2]. times: how often it is
-    said. counts: int [clips, clusters], how many sentences of each description fall into each cluster.
-    """
+    said. counts: int [clips, clusters], how many sentences of each description fall into each cluster."""
 
     sentences: list[str]
     label: np.ndarray
@@ -89,8 +87,7 @@ def _nearest(run: Run, texts: Sequence[str], vectors: np.ndarray, weights: np.nd
 def sentence_clusters(run: Run, clusters: int = 11, classes: int = 0) -> Clusters:
     """The clusters of Table 8: K-means over the vectors of all sentences, each as often as it is said, seeded.
 
-    classes: as for `clips_of`. Raises InputError if there are fewer distinct sentences than clusters.
-    """
+    classes: as for `clips_of`. Raises InputError if there are fewer distinct sentences than clusters."""
     texts, vectors, times = _sentences(run, clips_of(run, classes))
     if not 1 <= clusters <= len(texts):
         raise InputError(f"Parameter clusters is {clusters}; expected 1 to {len(texts)}, the number of sentences.")
@@ -101,8 +98,7 @@ def sentence_clusters(run: Run, clusters: int = 11, classes: int = 0) -> Cluster
 def elbow(run: Run) -> pd.DataFrame:
     """The elbow method: inertia, the weighted sum of squared distances to centres, by number of clusters.
 
-    Columns: clusters, inertia, elbow: the number whose point lies furthest below the line from first to last.
-    """
+    Columns: clusters, inertia, elbow: the number whose point lies furthest below the line from first to last."""
     texts, vectors, times = _sentences(run, clips_of(run))
     tried = [clusters for clusters in ELBOW if clusters <= len(texts)]
     distances = (_nearest(run, texts, vectors, times.sum(0), clusters)[1] for clusters in tried)
@@ -157,8 +153,7 @@ def chance_by_sizes(sizes: Sequence[int], clips: int, k: int, tau: int) -> float
     """Share of interpretable units among units whose K clips are drawn at random, known cluster sizes alone.
 
     sizes: descriptions in each cluster, of `clips`. Takes clips as independent draws and memberships of a clip as
-    independent between clusters: 1 - prod_c P(Binomial(K, sizes_c / clips) < tau).
-    """
+    independent between clusters: 1 - prod_c P(Binomial(K, sizes_c / clips) < tau)."""
     return float(1 - np.prod(stats.binom.cdf(tau - 1, k, np.asarray(sizes) / clips)))
 
 
@@ -180,8 +175,7 @@ def interpretability(run: Run, clusters: int = 11, tau: int = 4, classes: int = 
     One row a model, block (from 1), K and tau. Columns: units (that react at all), dead (that do not); share,
     share_low, share_high (interval over units) by the text's reading, share_printed by Algorithm 1's; and chance,
     chance_low, chance_high, chance_printed: the same of units whose clips are drawn at random.
-    classes: as for `clips_of`. Raises InputError unless 1 <= tau <= K, and K clips are there.
-    """
+    classes: as for `clips_of`. Raises InputError unless 1 <= tau <= K, and K clips are there."""
     where = clips_of(run, classes)
     if not 1 <= tau <= run.k <= len(where):
         raise InputError(f"Parameter tau is {tau} and k is {run.k}; expected 1 <= tau <= k <= {len(where)} clips.")
@@ -217,8 +211,7 @@ def _blocks(run: Run, model: str, where: np.ndarray, k: int):
 def wide(shown: pd.DataFrame) -> pd.DataFrame:
     """Figure 6 as a table, one row a model: the share of each block, and means of Algorithm 1's reading and of chance.
 
-    shown: `interpretability` at one K and tau.
-    """
+    shown: `interpretability` at one K and tau."""
     shares = shown.pivot(index="model", columns="block", values="share").rename(columns="block {}".format)
     means = shown.groupby("model")[["share_printed", "chance", "chance_printed"]].mean()
     means.columns = ["all, Algorithm 1", "chance", "chance, Algorithm 1"]
@@ -230,8 +223,7 @@ def trends(rows: pd.DataFrame) -> pd.DataFrame:
 
     Columns: first, last (shares of those blocks); rho (`rank_correlation`), low, high (95 %, each block's share drawn
     from its Jeffreys posterior); p (two-sided, which unit is in which block permuted); holm (p, for all rows given);
-    verdict: falls or rises if the interval leaves out 0, flat if it holds 0.
-    """
+    verdict: falls or rises if the interval leaves out 0, flat if it holds 0."""
     tested = []
     for (model, k, tau), ours in rows.groupby(["model", "k", "tau"], sort=False):
         rng = np.random.default_rng(SEED)  # anew, so that a row's verdict does not depend on the rows beside it

@@ -2,8 +2,7 @@
 
 `neurons.parquet` is `stages.neurons` of every model, with a column model. `activations.safetensors` holds all arrays.
 `meta.json` says what they are, in the fields of export_schema.toml; it is written last: a folder without it is no
-export.
-"""
+export."""
 
 import json
 import tomllib

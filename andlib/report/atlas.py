@@ -36,8 +36,7 @@ def write(run: Run, folder: Path, *, sounds: bool = True) -> Path:
     sounds: writes `<folder>/<profile>/<clip>.mp3`, too, for every clip that a card names; not where
     ANDLIB_WITHHOLD_AUDIO is set. Same bytes on reruns. Raises InputError where the folder cannot be written.
 
-    >>> atlas.write(al.open_run({"model": "all"}), Path("book/_static/atlas"))
-    """
+    >>> atlas.write(al.open_run({"model": "all"}), Path("book/_static/atlas"))"""
     held_out = set(run.probing_set.folds) >= {*TEST, *LEARNT}
     folds = LEARNT if held_out else sorted({*TEST, *LEARNT})
     tables = {model: stages.neurons(run, model, folds) for model in run.models}
@@ -69,8 +68,7 @@ def data(
     A clip is [name, class, description]. A unit is [model, layer, index, highest, lowest, high, removed, low,
     adjectives, nouns, verbs, db, tab, scores]: places in `models`, `layers`, `clips` and `texts`; `removed` gives for
     each point of S_h 0, or the point of S_l it is like and their cosine; `scores` has MEASURES of each of METHODS, or
-    is empty. Cosines and scores are in hundredths, null where undefined.
-    """
+    is empty. Cosines and scores are in hundredths, null where undefined."""
     strings: dict[str, int] = {}
     number = lambda text: strings.setdefault(str(text), len(strings))  # noqa: E731
     models, layers = list(tables), list(dict.fromkeys(layer for table in tables.values() for layer in table["layer"]))

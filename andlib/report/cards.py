@@ -52,8 +52,7 @@ def show(
     spectrograms: False leaves out pictures and players, for many cards on a page.
     Raises InputError if there is no such unit.
 
-    >>> al.show(run, "ast/block0.output/17")
-    """
+    >>> al.show(run, "ast/block0.output/17")"""
     unit = unit if isinstance(unit, Unit) else Unit.parse(unit, network.name if network else run.models[0])
     network = run.probed(network or unit.model)
     network.check(unit)

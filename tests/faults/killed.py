@@ -6,8 +6,7 @@ The process loads what a run needs once and forks: each run is a process of its 
 Half of the kills come just before a file gets its name, each file in turn; the others at random moments, one in each
 equal part of the processor time that an undisturbed run takes. So kills fall into every stage. Every file that an
 undisturbed run stores must have the same bytes in the folder of the killed and resumed one; and in the folder of two
-runs at once.
-"""
+runs at once."""
 
 import os
 import random

@@ -3,8 +3,7 @@
 python tests/faults/mutants.py [NAME ...]
 
 Each mutant is a copy of the project with one line changed: a fast test of that module must fail there, and must pass
-where the line is as it was.
-"""
+where the line is as it was."""
 
 import os
 import shutil

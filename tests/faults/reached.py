@@ -12,8 +12,8 @@ from types import CodeType, FrameType, ModuleType
 def reached(readers: Mapping[ModuleType, Sequence[str]]) -> Iterator[Callable[[], str]]:
     """Counts while it is open; gives a function that reports a line a module, with the lines that nothing reached.
 
-    readers: module -> its functions, methods ("Class.method") and classes that count; all of them where none is named.
-    """
+    readers: module -> its functions, methods ("Class.method") and classes that count; all of them where none is
+    named."""
     seen: dict[str, set[int]] = defaultdict(set)
     files = {module.__file__: names for module, names in readers.items()}
 

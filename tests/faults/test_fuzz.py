@@ -1,8 +1,7 @@
 """Whatever stands in a file that is read: a sentence or a right value; no traceback, no hang, nothing left behind.
 
 A few hundred inputs in `make test`, 20,000 in `make faults` (ANDLIB_FAULTS=1), which prints what of the readers'
-code they reach.
-"""
+code they reach."""
 
 import io
 import json
