@@ -1,5 +1,6 @@
 """The clients of servers against a real HTTP server that answers wrongly on purpose, and vLLM's against a stand-in."""
 
+import base64
 import json
 import signal
 import socket
@@ -266,6 +267,19 @@ def test_the_key_goes_nowhere_else():
             with serving(lambda *_, status=status: (status, {"Location": elsewhere}, b"")) as server:
                 assert "sends elsewhere" in ask(server)[0].error
     assert other.asked == []
+
+
+def test_what_a_server_repeats_of_its_key_or_login_is_masked(tmp_path, monkeypatch):
+    monkeypatch.setenv("HF_TOKEN", "hf_another-secret")
+    echoed = (
+        f"A dog barks. {KEY} {base64.b64encode(KEY.encode()).decode()} me:my%20password my password hf_another-secret"
+    )
+    with serving(lambda *_: (200, {}, completion(echoed, model=f"small@{KEY}"))) as server:
+        llm = servers.OpenAILLM("small", server.address.replace("//", "//me:my%20password@"))
+        (answer,) = Completions(tmp_path / "log.jsonl").ask([chat("What?")], SAMPLING, llm.model, llm)
+    assert answer.text == "A dog barks. *** *** me:*** *** ***"
+    (row,) = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().split("\n") if line]
+    assert row["text"] == answer.text and row["revision"] == "*** fp_1"
 
 
 def test_a_server_on_this_machine_needs_no_key(monkeypatch):

@@ -1,7 +1,8 @@
 """Language models behind a server, and vLLM in this process: the clients `openai` and `vllm` of andlib.llms.clients.
 
 A server's address comes from OPENAI_BASE_URL, its key from OPENAI_API_KEY and from nowhere else. The key goes to that
-address alone and stands in no message. What a server says is data: bounded in size and time, and never obeyed."""
+address alone and stands in no message; where the server repeats it, it is masked. What a server says is data: bounded
+in size and time, and never obeyed."""
 
 import json
 import os
@@ -10,10 +11,11 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor, as_completed
 from dataclasses import asdict
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from andlib.errors import InputError, explained, optional
 from andlib.llms.llm import INSTALL, Answer, Chat, Sampling, checked
+from andlib.llms.masking import masking
 
 RETRIES = 3  # after 408, 409, 429, 5xx, a time-out or a broken connection: 0.5 s, doubling, or Retry-After up to 2 min
 BODY = 4_000_000  # bytes that are read of one answer: enough to say that 200 kB of text are too long
@@ -34,7 +36,8 @@ class OpenAILLM:
             import openai  # noqa: F401
         self.model, self.revision, self.concurrency, self.timeout = model, "", concurrency, timeout
         self.address = base_url or os.environ.get("OPENAI_BASE_URL") or "https://api.openai.com/v1"
-        self.server, self._key = _server_and_key(self.address)
+        self.server, self._key, secrets = _server_and_secrets(self.address)
+        self._masked = masking(secrets)
 
     def answers(self, chats: Sequence[Chat], sampling: Sampling) -> Iterator[tuple[int, Answer]]:
         """See LLM; with each answer `revision` is the suffix of the model's name and the fingerprint that the server
@@ -106,15 +109,18 @@ class OpenAILLM:
         if calls or refusal or finish == "content_filter":
             return Answer("", error=f"the model gave a {'tool call' if calls else 'refusal'} instead of text"), ""
         whole = str(text or "").encode("utf-8", "replace").decode()  # JSON can hold halves of a character, no file can
-        return checked(whole, finish), self._quoted(f"{named[1]} {reply.get('system_fingerprint') or ''}".strip("@:- "))
+        return checked(self._masked(whole), finish), self._quoted(
+            f"{named[1]} {reply.get('system_fingerprint') or ''}".strip("@:- ")
+        )
 
     def _quoted(self, words: object) -> str:
-        text = str(words).replace(self._key, "***")[:QUOTED]
+        text = self._masked(str(words))[:QUOTED]  # before it is cut, for half a key is none that would be found
         return "".join(c if c.isprintable() else " " for c in text)
 
 
-def _server_and_key(address: str) -> tuple[str, str]:
-    """The server as messages name it, without a password that the address may hold, and the key it is sent."""
+def _server_and_secrets(address: str) -> tuple[str, str, tuple[str, ...]]:
+    """The server as messages name it, without a password that the address may hold; the key it is sent; and all that it
+    must not be heard to repeat."""
     try:
         parts = urlsplit(address)
         usable = parts.hostname and parts.scheme in ("http", "https") and parts.port != 0
@@ -130,7 +136,9 @@ def _server_and_key(address: str) -> tuple[str, str]:
             f"The server {server} needs a key: set the environment variable OPENAI_API_KEY, or OPENAI_BASE_URL to a"
             " server on this machine, like http://localhost:8000/v1."
         )
-    return server, key or "no-key-is-needed-here"
+    login = [part for part in (parts.username, parts.password) if part]
+    secrets = {key, os.environ.get("HF_TOKEN", "").strip(), *login, *map(unquote, login)}
+    return server, key or "no-key-is-needed-here", tuple(sorted(secrets))
 
 
 def _finished(tasks: Iterable[Future]) -> Iterator[tuple[Future, tuple[Answer, str]]]:

@@ -26,14 +26,14 @@ print(llm, vars(Sampling(7)), list(llm.answers([[{"role": "user", "content": "Wh
 
 @pytest.fixture
 def server(monkeypatch):
-    """Fails at first, repeating the key in its message, and then answers; refuses whoever says so."""
+    """Fails at first and then answers, repeating the key in either; refuses whoever says so."""
 
     def reply(words, times_asked):
         if "refuse" in words:
             return 401, {}, f'{{"error": {{"message": "the key {KEY} is wrong"}}}}'.encode()
         if times_asked == 1 and len(words) % 3 == 0:
             return 500, NOW, f"<h1>{KEY} made this fail</h1>".encode()
-        return 200, {}, completion("- A loud dog barks.\n- Rain falls.")
+        return 200, {}, completion(f"- A loud dog barks.\n- Rain falls. {KEY}", model=f"small@{KEY}")
 
     open_llm.cache_clear()
     with serving(reply) as server:
