@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from andlib import paths
+from andlib import paths, weights
 from andlib.errors import InputError, explained, optional, suggest
 from andlib.store import digest, file_digest
 
@@ -144,9 +144,19 @@ def _load(encoder: str) -> _Texts:
 
 
 def _sentence_texts(location: str) -> _Texts:
+    from huggingface_hub import snapshot_download
     from sentence_transformers import SentenceTransformer
 
-    network = SentenceTransformer(location, device="cpu")
+    if not Path(location).is_dir():
+        location = snapshot_download(
+            location, ignore_patterns=["*.onnx", "*.h5", "*.msgpack", "*.ot", "openvino/*", "*.py"]
+        )
+    with weights.without_code(location):
+        network = SentenceTransformer(location, device="cpu", trust_remote_code=False)
+    part = network[0].auto_model
+    weights.pretrained(type(part), part.name_or_path, unused=("pooler",))  # again, for it alone tells what it lacks
+    if names := weights.infinite(network):
+        raise InputError(f"its weights {', '.join(names[:3])} are no finite numbers")
 
     def vectors(texts: list[str]) -> np.ndarray:
         return network.encode(texts, batch_size=BATCH, normalize_embeddings=True, show_progress_bar=len(texts) > 500)
@@ -159,11 +169,8 @@ def _projected(kind, location: str, first: int = 0) -> tuple[Any, _Texts]:
     import torch
     from transformers import AutoTokenizer
 
-    network, report = kind.from_pretrained(location, output_loading_info=True)
-    if absent := sorted(report["missing_keys"]):  # a weight that is not there is not made up
-        raise InputError(f"{location} lacks weights of a {kind.__name__}, like {absent[0]}: it holds another network.")
-    network = network.eval().to("cuda" if torch.cuda.is_available() else "cpu")
-    tokenizer = AutoTokenizer.from_pretrained(location)
+    network = weights.pretrained(kind, location).to("cuda" if torch.cuda.is_available() else "cpu")
+    tokenizer = weights.reader(AutoTokenizer, location)
 
     def embed(texts: list[str]):
         inputs = tokenizer(texts, padding=True, return_tensors="pt").to(network.device)
@@ -196,7 +203,7 @@ def _transformers_clap(location: str) -> tuple[Callable, _Texts]:
 
     with _reading(location):
         network, texts = _projected(ClapModel, location, first=2)
-        features = ClapFeatureExtractor.from_pretrained(location)
+        features = weights.reader(ClapFeatureExtractor, location)
 
     def audio(batch: np.ndarray) -> np.ndarray:
         inputs = features(list(batch[:, :CLAP_SAMPLES]), sampling_rate=CLAP_RATE, return_tensors="pt")

@@ -233,11 +233,11 @@ def test_models_that_cannot_be_used(monkeypatch, tmp_path):
         ask(tiny_folder())  # an AST: it hears and says nothing
     import transformers
 
-    monkeypatch.setattr(transformers.AutoProcessor, "from_pretrained", lambda *_: object())
+    monkeypatch.setattr(transformers.AutoProcessor, "from_pretrained", lambda *_, **__: object())
     with pytest.raises(InputError, match="tiny-audio takes no audio"):
         ask(tiny_audio_folder())
 
-    def without_package(*_):
+    def without_package(*_, **__):
         raise ImportError("this processor requires torchaudio")
 
     monkeypatch.setattr(transformers.AutoProcessor, "from_pretrained", without_package)

@@ -285,7 +285,7 @@ def test_weights_that_do_not_fit_the_configuration_are_never_made_up(saved, tmp_
     source, _ = saved("HubertModel")
     config = {**json.loads((source / "config.json").read_text()), **change}
     target = load_target(folder_with(tmp_path, config, (source / "model.safetensors").read_bytes()), seconds=0.5)
-    with pytest.raises(InputError, match="lacks weights of a HubertModel, or has them in another shape"):
+    with pytest.raises(InputError, match="is no whole HubertModel: it (lacks|has, in another shape,) encoder.layers"):
         record(target, [waves], 8)
 
 

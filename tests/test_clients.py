@@ -139,7 +139,10 @@ BROKEN = {
     "no chat template": (lambda f: (f / "chat_template.jinja").unlink(), "no chat template"),
     "no weights": (lambda f: (f / "model.safetensors").unlink(), "no file named model.safetensors"),
     "cut weights": (lambda f: (f / "model.safetensors").write_bytes(b"\0" * 40), "deserializing header"),
-    "fewer layers": (rewritten("config.json", num_hidden_layers=3), r"has no weights for model\.layers\.2"),
+    "fewer layers": (
+        rewritten("config.json", num_hidden_layers=3),
+        r"is no whole LlamaForCausalLM: it lacks model\.layers\.2",
+    ),
     "other sizes": (rewritten("config.json", hidden_size=32), "cannot be read"),
     "no architecture": (lambda f: (f / "config.json").unlink(), "model_type"),
     "unknown architecture": (rewritten("config.json", model_type="none"), "does not recognize"),

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
+from andlib import weights
 from andlib.errors import InputError, check_choice
 from andlib.inputs.captions import clean
 from andlib.llms.clients import TransformersLLM, generated, open_llm, placed
@@ -86,7 +87,7 @@ class AudioLLM(TransformersLLM):
         with self._reading():
             from transformers import AutoModelForMultimodalLM, AutoProcessor
 
-            processor = AutoProcessor.from_pretrained(self.location)
+            processor = weights.reader(AutoProcessor, self.location)
             network = placed(AutoModelForMultimodalLM, self.location)
         if not hasattr(processor, "feature_extractor"):
             raise InputError(f"Language model {self.model} takes no audio: name one that hears, like Qwen2-Audio.")

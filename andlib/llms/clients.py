@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from functools import cached_property, lru_cache
 from pathlib import Path
 
-from andlib import paths
+from andlib import paths, weights
 from andlib.errors import InputError, MissingExtra, check_choice, optional
 from andlib.llms.llm import INSTALL, LLM, Answer, Chat, Sampling, checked
 from andlib.llms.servers import VLLM, OpenAILLM
@@ -56,7 +56,7 @@ class TransformersLLM:
             file = Path(self.location)
             gguf = {"gguf_file": file.name} if file.suffix == ".gguf" else {}
             source = str(file.parent) if gguf else self.location
-            tokenizer = AutoTokenizer.from_pretrained(source, padding_side="left", **gguf)
+            tokenizer = weights.reader(AutoTokenizer, source, padding_side="left", **gguf)
             network = placed(AutoModelForCausalLM, source, **gguf)
         if not tokenizer.chat_template:
             raise InputError(f"Language model {self.model} has no chat template: take one that is tuned to answer.")
@@ -104,15 +104,12 @@ class TransformersLLM:
 
 
 def placed(kind, source: str, **options):
-    """A network as transformers loads it, on a GPU where there is one, in float32 elsewhere; no weight is made up."""
+    """A network as transformers loads it, on a GPU where there is one, in float32 elsewhere: see `weights`."""
     import torch
 
     gpu = torch.cuda.is_available()
     dtype = "auto" if gpu else torch.float32
-    network, report = kind.from_pretrained(source, dtype=dtype, output_loading_info=True, **options)
-    if report["missing_keys"]:
-        raise ValueError(f"it has no weights for {min(report['missing_keys'])}")
-    return network.to("cuda" if gpu else "cpu").eval()
+    return weights.pretrained(kind, source, dtype=dtype, **options).to("cuda" if gpu else "cpu")
 
 
 def generated(network, given: Mapping[str, object], sampling: Sampling, decoder) -> list[Answer]:

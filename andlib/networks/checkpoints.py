@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from safetensors import SafetensorError, safe_open
 
-from andlib import frontend, paths
+from andlib import frontend, paths, weights
 from andlib.errors import InputError, explained
+from andlib.frontend import AST
 from andlib.networks.families import FAMILIES, LINEAR, Family, ast_features
 from andlib.records import Grid
 from andlib.store import digest, file_digest, read_object
@@ -80,7 +81,7 @@ def _target(folder: Path, name: str, seconds: float | None, classes: tuple[str, 
     classified = family.classifier in (config.get("architectures") or [])
     classes = _classes(folder, config, classes) if classified else ()
     shape = {k: v for k, v in config.items() if k not in ("transformers_version", "dtype")}
-    weights = file_digest(folder / WEIGHTS) if seed is None else f"untrained{seed}"
+    values = file_digest(folder / WEIGHTS) if seed is None else f"untrained{seed}"
     layers, rate = _layers(family, audio, classes, own_tokens), settings["sampling_rate"]
     sizes = (rate, len(layers), *(layer.units for layer in layers))
     if wrong := [size for size in sizes if type(size) is not int or size < 1]:
@@ -93,7 +94,7 @@ def _target(folder: Path, name: str, seconds: float | None, classes: tuple[str, 
         seconds=seconds,
         features=_features(family, settings, audio),
         build=lambda: _build(folder, family, classified, seed),
-        content=digest([shape, own, weights]),
+        content=digest([shape, own, values]),
         grid=_grid(family, audio, settings, seconds),
     )
 
@@ -134,7 +135,10 @@ def _classes(folder: Path, config: dict, given: tuple[str, ...]) -> tuple[str, .
 def _features(family: Family, settings: dict, config: dict) -> "Callable[[Tensor], Tensor]":
     if not family.extractor:  # transformers' own code for AST needs torchaudio
         scale = settings if settings.get("do_normalize", True) else {"mean": 0.0, "std": 0.5}
-        return lambda waves: ast_features(waves, config["max_length"], scale.get("mean"), scale.get("std"))
+        mean, deviation = (float(scale.get(name, own)) for name, own in (("mean", AST.mean), ("std", AST.deviation)))
+        if not (math.isfinite(mean) and 0 < deviation < math.inf):
+            raise ValueError(f"its input is normalised by a mean of {mean} and a deviation of {deviation}")
+        return lambda waves: ast_features(waves, config["max_length"], mean, deviation)
 
     def features(waveforms: "Tensor") -> "Tensor":
         import transformers
@@ -156,12 +160,9 @@ def _build(folder: Path, family: Family, classified: bool, seed: int | None) -> 
             torch.manual_seed(seed)
             network = kind(kind.config_class.from_pretrained(folder))
     else:
-        network, report = kind.from_pretrained(
-            folder, dtype=torch.float32, use_safetensors=True, output_loading_info=True, ignore_mismatched_sizes=True
-        )
-        wrong = {str(key) for fault in ("missing_keys", "mismatched_keys") for key in report[fault]}
-        if wrong := sorted(key for key in wrong if "masked_spec_embed" not in key):  # that serves training alone
-            raise InputError(f"{folder} lacks weights of a {kind.__name__}, or has them in another shape: {wrong[:3]}.")
+        serves_training = ("masked_spec_embed",)
+        options = {"dtype": torch.float32, "use_safetensors": True}
+        network = weights.pretrained(kind, str(folder), serves_training, **options)
     network = network if classified or not family.part else network.get_submodule(family.part)
     if getattr(network.config, "enable_fusion", False):  # CLAP: no clip is longer than its window
         network.register_forward_pre_hook(_not_longer, with_kwargs=True)

@@ -100,7 +100,7 @@ FAMILIES = {
 
 
 def ast_features(
-    waves: "Float[Tensor, 'clips samples']", max_length: int, mean: float | None = None, deviation: float | None = None
+    waves: "Float[Tensor, 'clips samples']", max_length: int, mean: float = AST.mean, deviation: float = AST.deviation
 ) -> "Float[Tensor, 'clips frames mels']":
     """AST's input: normalised log-mel of waveforms at 16 kHz, padded with zeros to `max_length` frames.
 
@@ -109,4 +109,4 @@ def ast_features(
 
     bands = log_mel(waves, AST)[:, :max_length]
     bands = pad(bands, (0, 0, 0, max_length - bands.shape[1]))  # before normalisation, as the checkpoints were trained
-    return (bands - (AST.mean if mean is None else mean)) / (2 * (deviation or AST.deviation))
+    return (bands - mean) / (2 * deviation)
