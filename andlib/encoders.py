@@ -152,7 +152,8 @@ def _sentence_texts(location: str) -> _Texts:
             location, ignore_patterns=["*.onnx", "*.h5", "*.msgpack", "*.ot", "openvino/*", "*.py"]
         )
     with weights.without_code(location):
-        network = SentenceTransformer(location, device="cpu", trust_remote_code=False)
+        lenient = {"ignore_mismatched_sizes": True}  # the reading below names the weights
+        network = SentenceTransformer(location, device="cpu", trust_remote_code=False, model_kwargs=lenient)
     part = network[0].auto_model
     weights.pretrained(type(part), part.name_or_path, unused=("pooler",))  # again, for it alone tells what it lacks
     if names := weights.infinite(network):
