@@ -137,41 +137,53 @@ class Store:
         """The stored result of a stage for these records, or what `make()` gives, stored.
 
         made_from: everything that changes the result, as `fingerprint` takes it.
-        A damaged value is reported in a warning and made again. Raises InputError if the folder cannot be used."""
-        _, save, load = KINDS[stage.kind]
-        path = self._path(stage, made_from)
+        A value that is damaged, or that was made from other records, is reported in a warning and made again.
+        Raises InputError if the folder cannot be used."""
+        ending, save, load = KINDS[stage.kind]
+        path, question = self._path(stage, made_from), self._question(stage, made_from)
         with writing(path.parent):
-            intact = self._intact(path)
-        if intact:
-            return load(path)
+            if self._intact(path, question):
+                try:
+                    return load(path)
+                except Exception as error:  # readers raise whatever the damage provokes
+                    _warn(path, f"it cannot be read as {ending[1:]}: {str(error).partition(chr(10))[0]}")
         value = make()
         write_atomically(path, lambda temporary: save(value, temporary))
-        about = {**asdict(stage), "device": self.device, "precision": self.precision}
-        about |= {"made_from": [digest(record) for record in made_from], "sha256": file_digest(path)}
-        text = json.dumps({**about, "andlib": version("andlib")}, indent=1)
+        about = {**question, "sha256": file_digest(path), "andlib": version("andlib")}
+        text = json.dumps(about, indent=1)
         write_atomically(_manifest(path), lambda temporary: temporary.write_text(text))
         return load(path)
 
     def holds(self, stage: Stage, made_from: Sequence[Any]) -> bool:
         """Whether that result is stored whole."""
-        return self._intact(self._path(stage, made_from))
+        return self._intact(self._path(stage, made_from), self._question(stage, made_from))
 
     def _path(self, stage: Stage, made_from: Sequence[Any]) -> Path:
         key = digest([asdict(stage), self.device, self.precision, made_from])[:32]
         return self.folder / stage.name / f"{key}{KINDS[stage.kind][0]}"
 
-    def _intact(self, path: Path) -> bool:
+    def _question(self, stage: Stage, made_from: Sequence[Any]) -> dict[str, Any]:
+        """What a value's manifest must say that it answers."""
+        own = {"device": self.device, "precision": self.precision}
+        return {**asdict(stage), **own, "made_from": [digest(record) for record in made_from]}
+
+    def _intact(self, path: Path, question: Mapping[str, Any]) -> bool:
         if not _manifest(path).is_file() or not path.is_file():
             return False
         try:
-            if file_digest(path) == json.loads(_manifest(path).read_text())["sha256"]:
-                return True
+            about = json.loads(_manifest(path).read_text())
+            fault = "" if file_digest(path) == about["sha256"] else "its contents changed since they were stored"
+            if not fault and any(about[name] != value for name, value in question.items()):
+                fault = "its manifest names other records than those asked for"
         except (ValueError, LookupError, TypeError, RecursionError):
-            pass  # what cannot be read is damaged, too
-        warnings.warn(
-            f"{path} is damaged (its contents changed since they were stored); it is made again.", stacklevel=3
-        )
-        return False
+            fault = "its manifest cannot be read"
+        if fault:
+            _warn(path, fault)
+        return not fault
+
+
+def _warn(path: Path, fault: str) -> None:
+    warnings.warn(f"{path} is damaged ({fault}); it is made again.", stacklevel=4)
 
 
 def file_digest(path: Path) -> str:

@@ -1,5 +1,6 @@
 """Stored stages: keyed by what decides them, whole or absent, checked when read."""
 
+import json
 import multiprocessing
 import os
 import signal
@@ -11,7 +12,7 @@ import pandas as pd
 import pytest
 
 from andlib.errors import InputError
-from andlib.store import Stage, Store, digest, fingerprint, write_atomically
+from andlib.store import Stage, Store, digest, file_digest, fingerprint, write_atomically
 
 ARRAYS = Stage("stage", "arrays")
 
@@ -120,6 +121,41 @@ def test_damage_is_reported_and_made_again(tmp_path, damage):
             store.get(ARRAYS, [], _arrays)
     assert value.read_bytes() == content
     store.get(ARRAYS, [], _never)
+
+
+def test_a_value_that_answers_another_question_is_made_again(tmp_path):
+    store = Store(tmp_path)
+    asked = {5: store._path(ARRAYS, [5]), 6: store._path(ARRAYS, [6])}
+    for k in asked:
+        store.get(ARRAYS, [k], lambda k=k: {"a": np.array([k])})
+    for ends in ((".safetensors", ".safetensors"), (".json", ".json")):
+        first, second = (path.with_suffix(end) for path, end in zip(asked.values(), ends, strict=True))
+        first.rename(tmp_path / "aside")
+        second.rename(first)
+        (tmp_path / "aside").rename(second)
+    for k in asked:
+        with pytest.warns(UserWarning, match="names other records"):
+            value = store.get(ARRAYS, [k], lambda k=k: {"a": np.array([k])})
+        assert value["a"] == [k]
+        assert store.holds(ARRAYS, [k])
+
+
+@pytest.mark.parametrize("kind", ["arrays", "frame", "lines"])
+@pytest.mark.parametrize("content", [b"", b"no table", b"PAR1" + bytes(20) + b"PAR1", b'{"a": ' * 5000])
+def test_what_is_no_value_is_made_again_though_its_checksum_was_mended(tmp_path, kind, content):
+    stage, store = Stage("stage", kind), Store(tmp_path)
+    good = {"arrays": {"a": np.arange(3)}, "frame": pd.DataFrame({"a": [1]}), "lines": [{"a": 1}]}[kind]
+    store.get(stage, [1], lambda: good)
+    path = store._path(stage, [1])
+    path.write_bytes(content)
+    manifest = path.with_suffix(".json")
+    manifest.write_text(json.dumps(json.loads(manifest.read_text()) | {"sha256": file_digest(path)}))
+    if kind == "lines" and not content:
+        assert store.get(stage, [1], lambda: good) == []  # which is a list of no lines
+        return
+    with pytest.warns(UserWarning, match="cannot be read as"):
+        value = store.get(stage, [1], lambda: good)
+    assert list(value) == list(good)
 
 
 def test_a_failing_writer_leaves_nothing(tmp_path):
