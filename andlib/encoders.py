@@ -33,14 +33,15 @@ class _Texts(NamedTuple):
     vectors: Callable[[list[str]], np.ndarray]  # of length 1
 
 
-def encode(texts: Sequence[str], encoder: str = EMBEDDED) -> Float[np.ndarray, "texts dimensions"]:
+def encode(texts: Sequence[str], encoder: str = EMBEDDED, known: str = "") -> Float[np.ndarray, "texts dimensions"]:
     """The encoder's vector of each text, of length 1, so that dot products are cosines.
 
     A text longer than the encoder takes is the mean of its parts' vectors, weighted by their tokens.
     # released code: cuts a caption after 77 tokens.
     encoder: `all-MiniLM-L6-v2` (embedded), `all-MiniLM-L12-v2`, `clip-vit-b-32`, or a folder or hub id of a sentence
-    encoder or of CLIP. Raises InputError if it is unknown or cannot be had."""
-    return _encode(texts, _load(encoder))
+    encoder or of CLIP. known: its `fingerprint`, where that stands in a key already.
+    Raises InputError if it is unknown, cannot be had or is no longer the one that is known."""
+    return _encode(texts, _load(encoder, known or fingerprint(encoder)))
 
 
 def fingerprint(encoder: str = EMBEDDED) -> str:
@@ -75,18 +76,29 @@ def audio_text(name: str = "embedded") -> AudioText:
     laion_clap (a file, .pt), or a folder or hub id of transformers' CLAP, like laion/clap-htsat-unfused. CLAP hears
     the first 10 s of a clip. Raises InputError if the name is unknown."""
     if name == "embedded":
-        load, own = _embedded_pair, digest([file_digest(paths.WEIGHTS / "encoder.safetensors"), EMBEDDED_SHA256])
+        load, now = (
+            _embedded_pair,
+            lambda: digest([file_digest(paths.WEIGHTS / "encoder.safetensors"), EMBEDDED_SHA256]),
+        )
     elif name == LAION_CLAP or name.endswith(".pt"):
-        load, own = _laion_clap, f"{LAION_CLAP} {file_digest(Path(name)) if Path(name).is_file() else name}"
+        load, now = _laion_clap, lambda: f"{LAION_CLAP} {file_digest(Path(name)) if Path(name).is_file() else name}"
     else:
         _check(name, ("embedded", LAION_CLAP))
-        load, own = _transformers_clap, f"transformers {fingerprint(name)}"
+        load, now = _transformers_clap, lambda: f"transformers {fingerprint(name)}"
+    own = now()
+
+    @lru_cache
+    def loaded() -> tuple[Callable, _Texts]:
+        pair = load(name, own)
+        _check_unchanged(name, own, now())
+        return pair
+
     return AudioText(
         name,
         own,
         16_000 if name == "embedded" else CLAP_RATE,
-        lambda batches: np.concatenate([load(name)[0](batch) for batch in batches]),
-        lambda texts: _encode(texts, load(name)[1]),
+        lambda batches: np.concatenate([loaded()[0](batch) for batch in batches]),
+        lambda texts: _encode(texts, loaded()[1]),
     )
 
 
@@ -127,8 +139,19 @@ def _reading(name: str):
     return explained(lambda e: f"{absent} ({type(e).__name__}: {str(e).strip().partition(chr(10))[0][:160]}). {remedy}")
 
 
+def _check_unchanged(name: str, known: str, now: str) -> None:
+    if known != now:
+        raise InputError(f"Encoder {name!r} was changed while it was in use. Run the page or the program again.")
+
+
 @lru_cache
-def _load(encoder: str) -> _Texts:
+def _load(encoder: str, known: str) -> _Texts:
+    texts = _texts(encoder)
+    _check_unchanged(encoder, known, fingerprint(encoder))
+    return texts
+
+
+def _texts(encoder: str) -> _Texts:
     if encoder == EMBEDDED:
         return _sentence_texts(str(embedded_folder()))
     if encoder not in HUB:
@@ -198,7 +221,7 @@ def _open_clip_texts(open_clip) -> _Texts:
 
 
 @lru_cache
-def _transformers_clap(location: str) -> tuple[Callable, _Texts]:
+def _transformers_clap(location: str, known: str) -> tuple[Callable, _Texts]:
     import torch
     from transformers import ClapFeatureExtractor, ClapModel
 
@@ -218,7 +241,7 @@ def _transformers_clap(location: str) -> tuple[Callable, _Texts]:
 
 
 @lru_cache
-def _laion_clap(name: str) -> tuple[Callable, _Texts]:
+def _laion_clap(name: str, known: str) -> tuple[Callable, _Texts]:
     with optional("laion_clap", extra="paper"):
         import laion_clap
     with _reading(name):
@@ -249,10 +272,10 @@ def _laion_weights(name: str) -> dict:
     return weights
 
 
-def _embedded_pair(_: str) -> tuple[Callable, _Texts]:
+def _embedded_pair(_: str, known: str) -> tuple[Callable, _Texts]:
     from andlib.mini.encoder import encode_audio
 
-    return lambda batch: encode_audio([batch], 16_000), _load(EMBEDDED)
+    return lambda batch: encode_audio([batch], 16_000), _load(EMBEDDED, EMBEDDED_SHA256)
 
 
 def _counter(tokenizer) -> Callable[[list[str]], list[int]]:

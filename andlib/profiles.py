@@ -4,7 +4,7 @@ from dataclasses import dataclass, field, replace
 
 from andlib import paths
 from andlib.encoders import EMBEDDED
-from andlib.errors import check_choice
+from andlib.errors import InputError, check_choice
 
 MODELS = ("ast", "beats_finetuned", "beats_frozen")  # the paper's, in its order
 STRATEGIES = {  # of one architecture, BEATs; model -> how its weights came about
@@ -117,10 +117,13 @@ FAULTS = {
 def switches(mode: str) -> frozenset[str]:
     """The switches that `mode` turns on: none for `corrected`, all for `released`, or those named, comma-separated.
 
-    Raises InputError for an unknown name."""
-    if mode == "corrected":
-        return frozenset()
-    if mode == "released":
-        return frozenset(FAULTS)
+    Raises InputError for an unknown name, one that is given twice, and for a list with `corrected` or `released`."""
     names = [name.strip() for name in mode.split(",")]
-    return frozenset(check_choice("Mode", name, ["corrected", "released", *FAULTS]) for name in names)
+    whole = {"corrected": frozenset(), "released": frozenset(FAULTS)}
+    if len(names) == 1 and names[0] in whole:
+        return whole[names[0]]
+    for name in names:
+        check_choice("Mode", name, FAULTS if len(names) > 1 else [*whole, *FAULTS])
+    if len(set(names)) < len(names):
+        raise InputError(f"Mode {mode!r} names a switch twice. Name each once.")
+    return frozenset(names)

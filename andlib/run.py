@@ -258,6 +258,7 @@ def open_run(parameters: Mapping[str, Any]) -> Run:
     if values["weights"] and model == "all":
         raise InputError("Parameter weights names one network, but model is 'all'; say which one it is: -p model ast.")
     switches(values["mode"])
+    values["mode"] = ",".join(name.strip() for name in values["mode"].split(","))
     check_choice("Summariser", values["summariser"], SUMMARISERS)
     return Run(
         profile=PROFILES[check_choice("Profile", values.pop("profile"), PROFILES)],

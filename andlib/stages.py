@@ -178,8 +178,10 @@ def closed_scores(
 def embeddings(run: Run, texts: Sequence[str], encoder: str) -> np.ndarray:
     """Unit-length vectors of texts by a text encoder; float32 [texts, dimensions]."""
     texts = list(texts)
-    made_from = [encoders.fingerprint(encoder), texts]
-    return run.store.get(EMBEDDINGS, made_from, lambda: {"vectors": encoders.encode(texts, encoder)})["vectors"]
+    known = encoders.fingerprint(encoder)
+    return run.store.get(EMBEDDINGS, [known, texts], lambda: {"vectors": encoders.encode(texts, encoder, known)})[
+        "vectors"
+    ]
 
 
 def concept_similarity(run: Run, texts: Sequence[str]) -> np.ndarray:

@@ -192,6 +192,15 @@ def file_digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def unchanged(digests: Mapping[Path, str]) -> None:
+    """Raises InputError, naming it, if a file that was read is no longer the one that keys of the store name.
+
+    digests: path -> its `file_digest` when it was fingerprinted."""
+    for path, known in digests.items():
+        if not path.is_file() or file_digest(path) != known:
+            raise InputError(f"{path} was changed while it was in use. Run the page or the program again.")
+
+
 def _manifest(path: Path) -> Path:
     return path.with_suffix(".json")
 

@@ -124,7 +124,7 @@ def test_a_long_text_is_the_mean_of_its_parts_weighted_by_tokens():
 
 
 def test_splitting_keeps_every_word_and_prefers_ends_of_sentences():
-    encoder = encoders._load(EMBEDDED)
+    encoder = encoders._load(EMBEDDED, encoders.EMBEDDED_SHA256)
     parts = encoders._parts(LONG, encoder)
     assert " ".join(parts) == LONG
     assert all(part.endswith(".") for part in parts)

@@ -90,6 +90,17 @@ def test_modes():
     assert switches("corrected") == frozenset()
     assert switches("released") == frozenset(FAULTS)
     assert switches("ocp_substring, calibration_loop") == {"ocp_substring", "calibration_loop"}
+    run = open_run({"mode": " first_token ,ocp_substring"})
+    assert run.mode == "first_token,ocp_substring" and run.faults == {"first_token", "ocp_substring"}
+    assert open_run({"mode": "released "}).faults == frozenset(FAULTS)
+
+
+@pytest.mark.parametrize(
+    "mode", ["released,first_token", "first_token,corrected", "first_token,", "", ",", "first_token,first_token", "all"]
+)
+def test_a_list_of_modes_that_is_none_is_refused(mode):
+    with pytest.raises(InputError, match=r"Mode .* (is unknown. .*Valid names|names a switch twice)"):
+        open_run({"mode": mode})
 
 
 def test_a_result_names_what_made_it():

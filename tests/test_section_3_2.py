@@ -223,7 +223,7 @@ def test_calibration_by_another_encoder_is_measured_with_its_vectors(run, monkey
     encode = stages.encoders.encode
     one_way = {"blind": lambda texts: np.ones((len(texts), 1), np.float32)}
     monkeypatch.setattr(
-        stages.encoders, "encode", lambda texts, name: one_way.get(name, lambda t: encode(t, name))(texts)
+        stages.encoders, "encode", lambda texts, name, known: one_way.get(name, lambda t: encode(t, name))(texts)
     )
     usual, blind = section_3_2.calibration_by_encoder(run, "blind").to_dict("records")
     assert blind["encoder"] == "blind" and blind["removed"] == 1  # to it every point is in S_l

@@ -7,8 +7,9 @@ import csv
 import hashlib
 import io
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
@@ -58,12 +59,14 @@ def open_folder(data_dir: str | Path, *, subset: str = "") -> ProbingSet:
     _refuse(clips, (damage(clip.path) for clip in clips))
     names = [name for name in ("LICENSE", "LICENCE", "ATTRIBUTION.md") if (folder / name).is_file()]
     licence = f"see {' and '.join(names)} beside the recordings" if names else ""
-    return ProbingSet(name, clips, classes, read_clip, _fingerprint(clips, classes), licence)
+    digests = {clip.path: file_digest(clip.path) for clip in clips}
+    read = partial(_read_clip, digests)
+    return ProbingSet(name, clips, classes, read, _fingerprint(clips, classes, digests), licence)
 
 
-def read_clip(clip: Clip, sample_rate: int) -> np.ndarray:
-    """Samples of a clip that lies in a file: see `read_recording`."""
-    return read_recording(clip.path, sample_rate)
+def _read_clip(digests: Mapping[Path, str], clip: Clip, sample_rate: int) -> np.ndarray:
+    """Samples of a clip, of the very bytes that its set was fingerprinted by: see `read_recording`."""
+    return read_recording(clip.path, sample_rate, digests[clip.path])
 
 
 def check_recordings(probing_set: ProbingSet) -> None:
@@ -208,8 +211,8 @@ def _refuse(clips: Sequence[Clip], faults: Iterable[str]) -> None:
         raise InputError(f"{len(bad)} of {len(clips)} recordings cannot be used: {'; '.join(bad[:5])}{more}. {REMEDY}.")
 
 
-def _fingerprint(clips: Sequence[Clip], classes: Sequence[str]) -> str:
+def _fingerprint(clips: Sequence[Clip], classes: Sequence[str], digests: Mapping[Path, str]) -> str:
     digest = hashlib.sha256(json.dumps(classes).encode())
     for c in clips:
-        digest.update(json.dumps([c.name, c.label, c.fold, c.source, file_digest(c.path)]).encode())
+        digest.update(json.dumps([c.name, c.label, c.fold, c.source, digests[c.path]]).encode())
     return digest.hexdigest()

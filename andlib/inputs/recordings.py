@@ -11,6 +11,7 @@ import soundfile
 import soxr
 
 from andlib.errors import InputError
+from andlib.store import unchanged
 
 SHORTEST = 0.010  # s: less than one frame of a log-mel front end
 LONGEST = 60.0  # s read of one recording, so that an hour costs no more; no target network hears more than 10
@@ -26,14 +27,16 @@ CUT = re.compile(
 )
 
 
-def read_recording(path: Path, sample_rate: int) -> np.ndarray:
+def read_recording(path: Path, sample_rate: int, digest: str = "") -> np.ndarray:
     """The first minute of a recording as mono samples at the asked rate, float32 [samples], nominally in [-1, 1].
 
-    Channels are averaged; the rate is changed once (soxr, high quality). sample_rate: Hz. Raises InputError if the
-    file is damaged, shorter than 10 ms, silent, or holds samples that are not finite or far outside [-1, 1]."""
+    Channels are averaged; the rate is changed once (soxr, high quality). sample_rate: Hz. digest: the file's sha256, if
+    it is known. Raises InputError if the file is damaged, shorter than 10 ms, silent, or another one than it was, or
+    holds samples that are not finite or far outside [-1, 1]."""
     samples, rate, fault = decode(path)
     if fault:
         raise InputError(f"Recording {str(path)!r} {fault}. {REMEDY}.")
+    unchanged({path: digest} if digest else {})
     return soxr.resample(samples, rate, sample_rate).astype(np.float32)[: round(LONGEST * sample_rate)]
 
 

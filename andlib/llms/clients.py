@@ -60,6 +60,8 @@ class TransformersLLM:
             network = placed(AutoModelForCausalLM, source, **gguf)
         if not tokenizer.chat_template:
             raise InputError(f"Language model {self.model} has no chat template: take one that is tuned to answer.")
+        if Path(self.location).exists() and _revision(self.location) != self.revision:
+            raise InputError(f"Language model {self.location!r} was changed while it was in use. Run again.")
         tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token  # Llama 2 has none
         return tokenizer, network
 

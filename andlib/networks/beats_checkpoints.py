@@ -11,8 +11,17 @@ from typing import TYPE_CHECKING
 
 from andlib import frontend, paths
 from andlib.errors import InputError
-from andlib.networks.beats_files import WEIGHTS, Config, outputs_of, read_checkpoint, read_header, save, shapes_of
-from andlib.store import digest, file_digest
+from andlib.networks.beats_files import (
+    CONFIG,
+    WEIGHTS,
+    Config,
+    outputs_of,
+    read_checkpoint,
+    read_header,
+    save,
+    shapes_of,
+)
+from andlib.store import digest, file_digest, unchanged
 from andlib.targets import Layer, Target
 
 if TYPE_CHECKING:
@@ -35,7 +44,15 @@ def load_beats(
     untrained_seed: if given, random weights instead (a control).
     Raises InputError where the checkpoint or `classes` does not fit; a folder's weights are read at their first use."""
     path = paths.named(location)
-    read = lru_cache(lambda: read_checkpoint(path))
+    file = path / WEIGHTS if path.is_dir() else path
+    files = {each: file_digest(each) for each in {file, path / CONFIG} if each.is_file()}
+
+    @lru_cache
+    def read():
+        checkpoint = read_checkpoint(path)
+        unchanged(files)
+        return checkpoint
+
     if path.is_dir():
         config, outputs, own = read_header(path)
     else:
@@ -54,8 +71,7 @@ def load_beats(
             network.load_state_dict(tensors)
         return network
 
-    file = path / WEIGHTS if path.is_dir() else path
-    weights = file_digest(file) if untrained_seed is None else f"untrained{untrained_seed}"
+    weights = files[file] if untrained_seed is None else f"untrained{untrained_seed}"
     return Target(
         name=name,
         layers=layers(config, outputs),

@@ -17,7 +17,7 @@ from andlib.store import read_object, write_atomically
 if TYPE_CHECKING:
     from torch import Tensor
 
-WEIGHTS = "model.safetensors"
+WEIGHTS, CONFIG = "model.safetensors", "config.json"
 SHARED, KERNEL = "encoder.layers.0.self_attn.relative_attention_bias.weight", "encoder.pos_conv.0.weight_v"
 LARGEST = 4096  # of any size; those of the full network end at 3072
 
@@ -69,9 +69,9 @@ def read_header(path: Path) -> tuple[Config, int, tuple[str, ...]]:
 
 
 def _folder_settings(folder: Path) -> dict:
-    if missing := [name for name in ("config.json", WEIGHTS) if not (folder / name).is_file()]:
+    if missing := [name for name in (CONFIG, WEIGHTS) if not (folder / name).is_file()]:
         raise InputError(f"{folder} lacks {missing[0]}; expected a folder with config.json and {WEIGHTS}.")
-    settings = _object(folder / "config.json", folder / "config.json")
+    settings = _object(folder / CONFIG, folder / CONFIG)
     if settings.get("model_type") != "beats":
         raise InputError(f"{folder} holds a {settings.get('model_type')!r} network; expected model_type 'beats'.")
     return settings
@@ -243,4 +243,4 @@ def save(
     write_atomically(folder / WEIGHTS, lambda path: save_file(weights, path))
     outputs = outputs_of(shapes_of(weights))
     settings = {"model_type": "beats", **asdict(config), "outputs": outputs, "classes": list(classes)}
-    write_atomically(folder / "config.json", lambda path: path.write_text(json.dumps(settings, indent=1) + "\n"))
+    write_atomically(folder / CONFIG, lambda path: path.write_text(json.dumps(settings, indent=1) + "\n"))

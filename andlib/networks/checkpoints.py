@@ -12,7 +12,7 @@ from andlib.errors import InputError, explained
 from andlib.frontend import AST
 from andlib.networks.families import FAMILIES, LINEAR, Family, ast_features
 from andlib.records import Grid
-from andlib.store import digest, file_digest, read_object
+from andlib.store import digest, file_digest, read_object, unchanged
 from andlib.targets import Layer, Target
 
 if TYPE_CHECKING:
@@ -62,6 +62,7 @@ def load_target(
 
 
 def _target(folder: Path, name: str, seconds: float | None, classes: tuple[str, ...], seed: int | None) -> Target:
+    files = {path: file_digest(path) for name in (CONFIG, WEIGHTS, *SETTINGS) if (path := folder / name).is_file()}
     config = _json(folder / CONFIG)
     stated, shared = (_json(folder / name) if (folder / name).is_file() else {} for name in SETTINGS)
     own = shared.get("feature_extractor") or stated
@@ -81,11 +82,17 @@ def _target(folder: Path, name: str, seconds: float | None, classes: tuple[str, 
     classified = family.classifier in (config.get("architectures") or [])
     classes = _classes(folder, config, classes) if classified else ()
     shape = {k: v for k, v in config.items() if k not in ("transformers_version", "dtype")}
-    values = file_digest(folder / WEIGHTS) if seed is None else f"untrained{seed}"
+    values = files[folder / WEIGHTS] if seed is None else f"untrained{seed}"
     layers, rate = _layers(family, audio, classes, own_tokens), settings["sampling_rate"]
     sizes = (rate, len(layers), *(layer.units for layer in layers))
     if wrong := [size for size in sizes if type(size) is not int or size < 1]:
         raise ValueError(f"{wrong[0]!r} is no sampling rate, or number of layers or units")
+
+    def build() -> "nn.Module":
+        network = _build(folder, family, classified, seed)
+        unchanged(files)
+        return network
+
     return Target(
         name=name,
         layers=layers,
@@ -93,7 +100,7 @@ def _target(folder: Path, name: str, seconds: float | None, classes: tuple[str, 
         sample_rate=rate,
         seconds=seconds,
         features=_features(family, settings, audio),
-        build=lambda: _build(folder, family, classified, seed),
+        build=build,
         content=digest([shape, own, values]),
         grid=_grid(family, audio, settings, seconds),
     )
