@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from andlib import encoders, paths
+from andlib.behaviour import behaving
 from andlib.concepts import FUNCTION, concept_set
 from andlib.encoders import EMBEDDED
 from andlib.errors import InputError, check_choice, suggest
@@ -124,11 +125,12 @@ class Run:
         return probing_set
 
     def target(self, model: str | Target, *, untrained: bool = False) -> Target:
-        """The target network F of that name in the profile, or its untrained twin; a Target is returned as it is."""
+        """The target network F of that name in the profile, or its untrained twin; a Target is returned as it is, but
+        for a key that follows the behaviour of the caller's own module."""
         if isinstance(model, Target):
             if untrained:
                 raise InputError(f"{model.name} is given as a Target; give its untrained twin as another.")
-            return model
+            return behaving(self.store, model) if model.live else model
         location = self.weights or self.profile.networks.get(model)
         if not location:
             raise InputError(

@@ -1,11 +1,11 @@
 """Target networks F: what a target declares, and how a layer's output becomes one number a clip and unit."""
 
-import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from andlib.contents import content_digest
 from andlib.errors import InputError, check_choice, suggest
 from andlib.records import Grid, Unit
 from andlib.store import digest
@@ -96,7 +96,7 @@ class Target:
     sample_rate (Hz) and seconds: the waveforms it takes; shorter ones are zero-padded at the end, longer cropped.
     features: waveforms [clips, samples] -> the network's input. build: makes the network, in evaluation mode.
     content: sha256 of configuration and weights, and of what makes its input. grid: gives the places of its positions;
-    None: they have none."""
+    None: they have none. live: whether the network is the caller's own module, which may change behind it."""
 
     name: str
     layers: tuple[Layer, ...]
@@ -107,6 +107,7 @@ class Target:
     build: "Callable[[], nn.Module]"
     content: str
     grid: Callable[[], Grid] | None = None
+    live: bool = False
 
     def __post_init__(self):
         if not self.name or "/" in self.name:
@@ -252,22 +253,3 @@ def _width(layer: Layer, shape: tuple[int, ...]) -> int:
     with torch.no_grad():
         silence = next(iter(weights), torch.zeros(())).new_zeros(shape)
         return shape[-1] if layer.readout is None else _read_out(silence, layer).shape[-1]
-
-
-def content_digest(content: Any) -> str:
-    """sha256 of a network's class, structure, weights and buffers (not its code), or of an array; empty for None."""
-    if content is None:
-        return ""
-    import torch
-
-    if isinstance(content, torch.nn.Module):
-        kind = f"{type(content).__module__}.{type(content).__qualname__} {content}"
-        state = {**dict(content.named_buffers()), **content.state_dict()}  # the former has those that are not saved
-    else:
-        kind, state = "array", {"": torch.as_tensor(content)}
-    total = hashlib.sha256(kind.encode())
-    for name, value in sorted(state.items()):
-        total.update(f"{name} {getattr(value, 'dtype', value)} {tuple(getattr(value, 'shape', ()))}".encode())
-        if isinstance(value, torch.Tensor):
-            total.update(value.detach().cpu().reshape(-1).contiguous().view(torch.uint8).numpy())
-    return total.hexdigest()

@@ -178,6 +178,23 @@ def test_scaling_a_unit_by_one_changes_nothing_and_by_nothing_silences_it(tmp_pa
     assert silenced["change"].abs().max() > 0
 
 
+@pytest.mark.parametrize("change", [{"sample_rate": 8000}, {"seconds": 0.25}])
+def test_an_effect_belongs_to_the_rate_and_length_it_was_measured_at(tmp_path, change):
+    unit = Unit("ast", "block0.intermediate", 3)
+
+    def changes(run, network):
+        return firing.effect(run, network, unit)["change"].to_numpy()
+
+    usual = tiny_run(tmp_path / "fresh").target("ast")
+    other = replace(usual, **change)
+    alone = {network: changes(tiny_run(tmp_path / str(n)), network) for n, network in enumerate((usual, other))}
+    assert not np.allclose(alone[usual], alone[other], atol=1e-6)
+    for order in ((usual, other), (other, usual)):
+        run = tiny_run(tmp_path / order[0].fingerprint)  # one cache
+        for network in order:
+            np.testing.assert_array_equal(changes(run, network), alone[network])
+
+
 def test_stored_maps_are_those_that_were_made(tmp_path):
     run = tiny_run(tmp_path)
     network, unit = run.target("ast"), Unit("ast", "block0.intermediate", 3)

@@ -185,8 +185,8 @@ def test_every_field_of_a_target_that_decides_a_result_is_part_of_its_key():
         "seconds": 1.0,
         "content": "other",
     }
-    # functions: `content` covers what they do; the grid only names places
-    assert {field.name for field in fields(target)} == changes.keys() | {"features", "build", "grid"}
+    # `content` covers what functions do; the grid only names places; a live network's behaviour is in `content`
+    assert {field.name for field in fields(target)} == changes.keys() | {"features", "build", "grid", "live"}
     keys = [replace(target, **{name: value}).fingerprint for name, value in changes.items()]
     assert len({target.fingerprint, *keys}) == len(keys) + 1
 

@@ -317,7 +317,7 @@ class Changing(nn.Module):
     [((4, 5), r"part gave a Tensor of shape \(4, 4, 5\).* and 3 channels"), ((6, 3), r"part gave \[6, 3\] numbers a")],
 )
 def test_outputs_that_change_shape_between_batches_are_refused(waves, last, message):
-    network = Changing([(4, 3), (4, 3), last]).eval()
+    network = Changing([*[(4, 3)] * 4, last]).eval()  # it is heard three times when it is wrapped
     target = al.wrap(network, layers="part", axes=SEQUENCE, **DECLARED)
     with pytest.raises(InputError, match=message):
         record(target, [waves[:4], waves[4:]], 8)

@@ -1,18 +1,19 @@
 """Any network as a target: which of its modules hold units, and what was declared of their outputs, checked once."""
 
-import inspect
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from dataclasses import replace
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 from andlib.activations import counted
+from andlib.behaviour import unstable
+from andlib.contents import content_digest
 from andlib.errors import InputError, explained
 from andlib.records import Grid
 from andlib.store import digest
-from andlib.targets import Layer, Target, content_digest
+from andlib.targets import Layer, Target
 
 if TYPE_CHECKING:
     import torch
@@ -40,8 +41,9 @@ def wrap(
 ) -> Target:
     """Any torch module as a target network F, be it convolutional, recurrent or a transformer.
 
-    One forward pass over two clips, silence and noise, counts the units and checks what is declared. Wrap anew after
-    changing weights; declare a change of code that the source of `features` does not show by another `version`.
+    One forward pass over two clips, silence and noise, counts the units and checks what is declared; two more show that
+    it gives the same twice. Keys cover the network, with its code, hooks and attributes, and `features`: see
+    `content_digest`. What a key cannot cover is named and asks for `version`, a name of your own that changes with it.
 
     model: in evaluation mode, on one device. layers: names of its modules, or patterns of them, in which * stands for
     anything between two dots ("conv*", "encoder.layers.*.fc1"); or a mapping from these to axes.
@@ -52,7 +54,7 @@ def wrap(
     classifier: the module whose output is class scores [clips, classes]; it becomes the layer `classifier`.
     classes: their names. grid: where positions lie on the spectrogram; by default the axes "time" or "frames" divide
     the clip and the axis "mels" divides 0 Hz to half the sampling rate, evenly.
-    Raises InputError, naming the layer, wherever the network does not do what is declared.
+    Raises InputError, naming the layer, wherever the network does not do what is declared, or not twice.
 
     >>> target = wrap(net, layers="conv*", axes=("clips", "channels", "time"), sample_rate=16_000, seconds=2.0)
     >>> neurons = al.neurons(run, target)"""
@@ -75,14 +77,19 @@ def wrap(
         seconds=float(seconds),
         features=inputs,
         build=lambda: model,
-        content=digest([content_digest(model), sample_rate, seconds, _source(features), version]),
+        content="",
+        live=True,
         grid=lambda: grid or Grid((0.0, float(seconds)), (0.0, sample_rate / 2)),
     )
     failed = f"{name} failed on two clips of {seconds} s at {sample_rate} Hz"
     with explained(lambda error: f"{failed} ({error}). Check these and `features`."):  # whatever a network raises
         target = counted(target)
+    if moving := unstable(target):
+        raise InputError(f"{name} gives other outputs of {moving} when it hears a clip again: is dropout or noise on?")
     if classifier and len(classes) != target.layers[-1].units:
         raise InputError(f"{name} has {target.layers[-1].units} class scores, but `classes` names {len(classes)}.")
+    held = [content_digest(model, name, version), content_digest(features, f"`features` of {name}", version)]
+    target = replace(target, content=digest(held))
     return target.read(layers=list(own), readout=readout) if own and readout is not None else target
 
 
@@ -124,14 +131,3 @@ def _declared(model: "nn.Module", layers: Any, axes: Sequence[str] | None, name:
 def _matches(module: str, pattern: str) -> bool:
     parts, wanted = module.split("."), pattern.split(".")
     return len(parts) == len(wanted) and all(map(fnmatchcase, parts, wanted))
-
-
-def _source(features: Callable | None) -> str:
-    from torch import nn
-
-    if features is None or isinstance(features, nn.Module):
-        return content_digest(features)
-    source = ""
-    with suppress(OSError, TypeError):
-        source = inspect.getsource(features)
-    return f"{getattr(features, '__qualname__', type(features).__qualname__)} {source}"

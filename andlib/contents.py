@@ -1,0 +1,184 @@
+"""What a network, a function or an array holds: all that decides what it gives, as one digest for keys of the store."""
+
+import copyreg
+import hashlib
+import json
+import sys
+import sysconfig
+import types
+import weakref
+from collections.abc import Iterator, Mapping
+from importlib.metadata import PackageNotFoundError, version
+from itertools import chain
+from typing import Any
+
+import numpy as np
+
+from andlib.errors import InputError
+
+PLAIN = (type(None), bool, int, float, complex, str, bytes, type(...), range, slice)
+HOOKS = ("_forward_pre_hooks", "_forward_hooks")
+
+
+def content_digest(content: Any, name: str = "", declared: str = "") -> str:
+    """sha256 of everything that decides what a network, function or array gives; empty for None.
+
+    Of a network: classes and their code, structure, weights, buffers, hooks and plain attributes; of a function: its
+    code, defaults, what it encloses and the globals that it names; of installed packages their name and version.
+    name: for messages. declared: the caller's version of what cannot be covered, such as an open file or a generator.
+    Raises InputError if there is such a thing and nothing is declared."""
+    if content is None:
+        return ""
+    parts = _Description(name or type(content).__name__, declared).of(content)
+    return hashlib.sha256(json.dumps([parts, declared]).encode()).hexdigest()
+
+
+class _Description:
+    """Descriptions of objects as JSON, each written once: what comes again is named by its number."""
+
+    def __init__(self, name: str, declared: str):
+        self.name, self.declared, self.numbers, self.alive = name, declared, {}, []
+
+    def of(self, value: Any) -> Any:
+        """What `value` holds."""
+        if isinstance(value, PLAIN) or value is NotImplemented:
+            return f"{type(value).__name__} {value!r}"
+        if id(value) in self.numbers:
+            return ["again", self.numbers[id(value)]]
+        self.numbers[id(value)] = len(self.numbers)
+        self.alive.append(value)  # or the next object might lie in its place
+        kinds = {
+            np.ndarray: lambda v: self.of(v.tolist()) if v.dtype.hasobject else _bytes(v, v.dtype, v.shape),
+            list | tuple: lambda v: [type(v).__name__, *map(self.of, v)],
+            Mapping: lambda v: [type(v).__name__, *self._sorted([k, v[k]] for k in v)],
+            set | frozenset: lambda v: [type(v).__name__, *self._sorted(v)],
+            types.CodeType: self._code,
+            types.FunctionType: self._function,
+            types.MethodType: lambda v: ["method", self.of(v.__func__), self.of(v.__self__)],
+            types.ModuleType: lambda v: ["module", v.__name__, _version(v.__name__)],
+            type: self._class,
+        }
+        for kind, describe in kinds.items():
+            if isinstance(value, kind):
+                return describe(value)
+        return self._object(value)
+
+    def _sorted(self, values: Iterator) -> list:
+        return sorted((self.of(value) for value in values), key=json.dumps)
+
+    def _code(self, code: types.CodeType) -> list:
+        return ["code", code.co_code.hex(), code.co_names, code.co_varnames, *map(self.of, code.co_consts)]
+
+    def _function(self, function: types.FunctionType) -> list:
+        named = [function.__module__, function.__qualname__]
+        if _installed(function.__module__):
+            return ["function", *named, _version(function.__module__), *map(self.of, _cells(function))]
+        held = [function.__defaults__, function.__kwdefaults__, _cells(function)]
+        return ["function", *named, self.of(function.__code__), *map(self.of, held), self.of(_globals(function))]
+
+    def _class(self, kind: type) -> list:
+        named = [kind.__module__, kind.__qualname__]
+        if _installed(kind.__module__):
+            return ["class", *named, _version(kind.__module__)]
+        code = (types.FunctionType, staticmethod, classmethod, property, *PLAIN, list, tuple, dict, set, frozenset)
+        own = {name: held for name, held in vars(kind).items() if isinstance(held, code) and name not in NOT_CODE}
+        return ["class", *named, self.of(list(kind.__bases__)), self.of(own)]
+
+    def _object(self, value: Any) -> list:
+        torch = sys.modules.get("torch")
+        if torch and isinstance(value, torch.Tensor):
+            plain = value.detach().cpu().reshape(-1).contiguous().view(torch.uint8).numpy()
+            return _bytes(plain, value.dtype, tuple(value.shape))
+        if torch and isinstance(value, torch.nn.Module):
+            return self._module(value, set(vars(torch.nn.Module())))
+        if isinstance(value, staticmethod | classmethod):
+            return [type(value).__name__, self.of(value.__func__)]
+        if isinstance(value, property):
+            return ["property", *map(self.of, (value.fget, value.fset))]
+        if isinstance(value, weakref.ReferenceType):
+            return ["reference", self.of(value())]
+        wrapped = [self.of(value.__wrapped__)] if hasattr(value, "__wrapped__") else []
+        try:
+            reduce = copyreg.dispatch_table.get(type(value))
+            reduced = reduce(value) if reduce else value.__reduce_ex__(4)
+        except Exception as error:  # what an object raises that cannot be copied
+            return [*wrapped, self._uncovered(value, error)]
+        if isinstance(reduced, str):
+            return ["global", type(value).__module__, reduced, *wrapped]
+        made, arguments, *state = reduced
+        state = [list(part) if isinstance(part, Iterator) else part for part in state]
+        return [
+            "object",
+            self.of(type(value)),
+            getattr(made, "__qualname__", ""),
+            self.of([*arguments, state]),
+            *wrapped,
+        ]
+
+    def _module(self, module: Any, internal: set[str]) -> list:
+        """A network's class, attributes, hooks, weights, buffers and parts."""
+        own = {name: held for name, held in vars(module).items() if name not in internal}
+        hooks = {name: list(getattr(module, name).values()) for name in HOOKS if getattr(module, name)}
+        held = {**module._parameters, **module._buffers, **module._modules}
+        return ["network", self.of(type(module)), *map(self.of, (own, hooks, held))]
+
+    def _uncovered(self, value: Any, error: Exception) -> str:
+        kind = f"{type(value).__module__}.{type(value).__qualname__}"
+        if not self.declared:
+            raise InputError(
+                f"{self.name} holds a {kind}, which no key of the store can cover ({error}). Take it out, or give "
+                "version=, a name of your own that you change whenever that changes."
+            )
+        return f"declared {kind}"
+
+
+NOT_CODE = {"__module__", "__qualname__", "__doc__", "__dict__", "__weakref__", "__annotations__", "__parameters__"}
+NOT_CODE |= {"__dataclass_fields__", "__match_args__", "__orig_bases__", "__abstractmethods__"}
+
+
+def _bytes(array: np.ndarray, dtype: Any, shape: tuple) -> list:
+    return ["array", str(dtype), list(shape), hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()]
+
+
+def _cells(function: types.FunctionType) -> list:
+    """What a function encloses; a cell may be empty still."""
+    return [cell.cell_contents if _filled(cell) else "empty" for cell in function.__closure__ or ()]
+
+
+def _filled(cell: Any) -> bool:
+    try:
+        cell.cell_contents  # noqa: B018
+    except ValueError:
+        return False
+    return True
+
+
+def _globals(function: types.FunctionType) -> dict[str, Any]:
+    """The globals that a function's code names, and what it takes from modules that are no installed package."""
+    names = set(_names(function.__code__))
+    held = {name: function.__globals__[name] for name in names if name in function.__globals__}
+    for prefix, module in list(held.items()):
+        if isinstance(module, types.ModuleType) and not _installed(module.__name__):
+            held |= {f"{prefix}.{name}": vars(module)[name] for name in names if name in vars(module)}
+    return held
+
+
+def _names(code: types.CodeType) -> Iterator[str]:
+    inner = (const for const in code.co_consts if isinstance(const, types.CodeType))
+    return chain(code.co_names, *map(_names, inner))
+
+
+def _installed(module: str | None) -> bool:
+    """Whether a module is of the standard library or an installed package, whose version stands for its code."""
+    top = (module or "").partition(".")[0]
+    if top in sys.stdlib_module_names | {"builtins", "andlib"}:
+        return True
+    file = getattr(sys.modules.get(top), "__file__", None) or ""
+    return top != "__main__" and any(file.startswith(sysconfig.get_path(name)) for name in ("purelib", "platlib"))
+
+
+def _version(module: str | None) -> str:
+    try:
+        return version((module or "").partition(".")[0])
+    except (PackageNotFoundError, ValueError):
+        return ""
