@@ -1,18 +1,20 @@
 """The published artefact: numpy alone, with pandas for the table, gets DB's labels and Table 4 out of it."""
 
 import json
+import re
 import shutil
 
 import numpy as np
 import pandas as pd
 import pytest
 from conftest import tiny_run, tiny_set
+from safetensors.numpy import load_file, save_file
 
 from andlib import activations, stages
 from andlib.errors import InputError
 from andlib.pages import section_4_1, section_4_3
 from andlib.report import artefact
-from andlib.store import file_digest
+from andlib.store import digest, file_digest
 
 
 @pytest.fixture(scope="module")
@@ -55,14 +57,16 @@ def recomputed(folder, model):
     best = {layer: [meta["concepts"][i] for i in of.argmax(1)] for layer, of in scores.items()}
     top1 = np.mean([a == b for a, b in zip(best["classifier"], meta["models"][model]["outputs"], strict=True)])
     label = np.array([meta["classes"].index(meta["clips"][i]["label"]) for i in meta["tested"]])
-    table, clip = {}, np.arange(len(label))
+    table, clip, sets = {}, np.arange(len(label)), pd.read_parquet(folder / "sets.parquet")
     for name in arrays:
         if name.startswith(f"after/{model}/"):
             change = (arrays[name] - arrays[f"before/{model}"])[:, clip, label].astype(float)
             matrix = np.stack([change[:, label == c].mean(1) for c in range(len(meta["classes"]))], 1)
             own = np.eye(len(matrix), dtype=bool)
             d_a, d_r = matrix[own].mean(), matrix[~own].mean()
-            table[name.split("/", 2)[2]] = (d_a, d_r, d_r - d_a, arrays[name.replace("after", "silenced")].mean())
+            strategy = name.split("/", 2)[2]
+            ours = sets[(sets["model"] == model) & (sets["strategy"] == strategy)]
+            table[strategy] = (d_a, d_r, d_r - d_a, ours["units"].map(len).sum() / len(meta["classes"]))
     return best, top1, table
 
 
@@ -83,6 +87,25 @@ def test_numpy_alone_recomputes_table_4(run, exported):
     assert abs(ours["dA"]).max() > 1e-4  # or nothing would be compared
 
 
+def test_numpy_alone_recomputes_the_sets_of_units_that_were_silenced(run, exported):
+    meta, arrays = json.loads((exported / "meta.json").read_text()), read_arrays(exported / "activations.safetensors")
+    learnt = [clip["fold"] != 1 for clip in meta["clips"]]
+    sets, found = pd.read_parquet(exported / "sets.parquet"), 0
+    for layer in (layer for layer in meta["models"]["ast"]["layers"] if layer != "classifier"):
+        u, p = arrays[f"activation/ast/{layer}"][learnt], arrays["similarity/DB"][learnt]
+        best = np.argsort(-cos_cubed(u, p), 1)[:, :3]
+        for name in meta["classes"]:
+            units = np.flatnonzero((best == meta["concepts"].index(name)).any(1))
+            ours = sets[(sets["strategy"] == "DB") & (sets["sound_class"] == name) & (sets["layer"] == layer)]
+            assert [list(row) for row in ours["units"]] == ([list(units)] if len(units) else [])
+            found += len(units)
+    assert found > 0
+    for strategy, chosen in section_4_3.labelled_units(run)["ast"].items():  # OCP's and the random sets, too
+        ours = sets[sets["strategy"] == strategy]
+        sizes = [ours.loc[ours["sound_class"] == name, "units"].map(len).sum() for name in meta["classes"]]
+        assert sizes == [sum(map(len, units.values())) for units in chosen]
+
+
 def test_an_export_is_whole_described_and_the_same_again(run, exported, tmp_path):
     assert artefact.check_export(exported) == []
     assert sorted(path.name for path in exported.iterdir()) == sorted([*artefact.FILES, "meta.json"])
@@ -95,7 +118,8 @@ def test_an_export_is_whole_described_and_the_same_again(run, exported, tmp_path
 
 def test_check_names_what_is_missing_or_damaged(copy):
     (copy / "activations.safetensors").write_bytes(b"x" + (copy / "activations.safetensors").read_bytes()[1:])
-    assert artefact.check_export(copy) == ["activations.safetensors has not the bytes that meta.json was written for."]
+    told = artefact.check_export(copy)
+    assert told[0] == "activations.safetensors has not the bytes that meta.json was written for." and len(told) == 2
     (copy / "neurons.parquet").unlink()
     assert artefact.check_export(copy) == ["neurons.parquet is missing."]
     (copy / "meta.json").write_text("{")
@@ -104,35 +128,149 @@ def test_check_names_what_is_missing_or_damaged(copy):
     assert "meta.json" in artefact.check_export(copy)[0]
 
 
-def changed(folder, **fields):
+def rewritten(folder, change=None, **fields):
+    """What is said of an export whose fields were changed, with digests that fit the change."""
     meta = json.loads((folder / "meta.json").read_text())
-    (folder / "meta.json").write_text(json.dumps({k: v for k, v in (meta | fields).items() if v is not None}))
+    meta = {k: v for k, v in (meta | fields).items() if v is not None}
+    if change:
+        change(meta)
+    if isinstance(meta.get("sha256"), dict):
+        sums = {name: file_digest(folder / name) for name in artefact.FILES if (folder / name).is_file()}
+        meta["sha256"] = {**sums, "meta.json": digest(meta | {"sha256": sums})}
+    (folder / "meta.json").write_text(json.dumps(meta))
     return artefact.check_export(folder)
 
 
-def test_check_names_a_meta_json_of_another_schema_or_content(copy):
+def swap(key, i=0, j=1):
+    def change(meta):
+        meta[key][i], meta[key][j] = meta[key][j], meta[key][i]
+
+    return change
+
+
+FIELDS = {  # a change of meta.json -> what is said of it, its digest mended
+    "a concept less": (
+        lambda m: m["concepts"].pop(0),
+        r"similarity/DB has shape \[30, 50\]; meta.json says \[30, 49\]",
+    ),
+    "a layer more": (lambda m: m["models"]["ast"]["layers"].update(block9=4), "lacks activation/ast/block9"),
+    "clips less": (lambda m: m.update(clips=m["clips"][:3]), "meta.json: .* is no class|has shape"),
+    "models no mapping": (lambda m: m.update(models=["ast"]), "has not its form"),
+    "an unknown label": (lambda m: m["clips"][0].update(label="whale"), "a clip's label is no class"),
+    "a fold 7": (lambda m: m["clips"][0].update(fold=7), "a clip's fold is none"),
+    "a fold as text": (lambda m: m["clips"][0].update(fold="1"), "a clip's fold is none"),
+    "tested": (lambda m: m["tested"].pop(), "tested names other clips"),
+    "tested in another order": (swap("tested"), "tested names other clips"),
+    "k": (lambda m: m.update(k=4), "highest names other clips|has not its form"),
+    "k as text": (lambda m: m.update(k="3"), "k is no number"),
+    "k true": (lambda m: m.update(k=True), "k is no number"),
+    "mode": (lambda m: m.update(mode="none"), "Mode 'none' is unknown"),
+    "another mode": (lambda m: m.update(mode="db_top_k_only"), "db names other concepts"),
+    "function": (lambda m: m.update(function="cosine"), "function is none of ours"),
+    "another function": (lambda m: m.update(function="wpmi"), "db names other concepts"),
+    "concepts in another order": (swap("concepts"), "names other concepts"),
+    "a concept twice": (lambda m: m["concepts"].__setitem__(0, m["concepts"][1]), "have one name"),
+    "layers in another order": (
+        lambda m: m["models"]["ast"].update(layers=dict(zip(m["models"]["ast"]["layers"], (3, 8, 16), strict=False))),
+        "has shape|lacks",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", FIELDS)
+def test_check_names_a_changed_field(copy, what):
+    change, said = FIELDS[what]
     meta = json.loads((copy / "meta.json").read_text())
-    [told, *_] = changed(copy, concepts=meta["concepts"][1:])
-    assert "similarity/DB has shape [30, 50]; meta.json says [30, 49], clips x concepts." in told
-    layers = meta["models"]["ast"]["layers"]
-    told = changed(copy, concepts=meta["concepts"], models={"ast": {"outputs": [], "layers": layers | {"block9": 4}}})
-    assert told[0] == "activations.safetensors lacks activation/ast/block9." and "row for each unit" in told[-1]
-    told = changed(copy, models=meta["models"], clips=meta["clips"][:3])
-    assert "neurons.parquet names clips beyond the 3 in meta.json." in told
-    [told] = changed(copy, clips=meta["clips"], models=["ast"])
-    assert "has not its form" in told
-    assert "has not its form" in changed(copy, models=meta["models"], sha256=[])[0]
-    changed(copy, sha256=meta["sha256"])
-    assert changed(copy, clips=None) == ["meta.json lacks clips."]
-    assert changed(copy, schema=99) == ["meta.json has not the schema that this version of andlib reads, 1."]
+    change(meta)
+    (copy / "meta.json").write_text(json.dumps(meta))
+    assert "meta.json has not the fields that it was written with." in artefact.check_export(copy)
+    told = rewritten(copy)
+    assert told and re.search(said, " ".join(told)), told
+
+
+@pytest.mark.parametrize("field", ["label", "source", "name"])
+def test_check_names_a_changed_word_of_a_clip_by_its_digest(copy, field):
+    meta = json.loads((copy / "meta.json").read_text())
+    meta["clips"][0][field] = meta["clips"][-1]["label"] if field == "label" else "another"
+    (copy / "meta.json").write_text(json.dumps(meta))
+    assert artefact.check_export(copy) == ["meta.json has not the fields that it was written with."]
+
+
+def test_check_names_a_meta_json_of_another_schema(copy):
+    assert rewritten(copy, clips=None) == ["meta.json lacks clips."]
+    meta = json.loads((copy / "meta.json").read_text())
+    assert "has not its form" in rewritten(copy, clips=[], sha256=[])[-1]
+    assert rewritten(copy, schema=99) == ["meta.json has not the schema that this version of andlib reads, 2."]
+    assert meta["schema"]["version"] == 2
+
+
+def arrays_changed(change):
+    def damage(folder):
+        arrays = load_file(folder / artefact.ARRAYS)
+        change(arrays)
+        save_file(arrays, folder / artefact.ARRAYS)
+
+    return damage
+
+
+def table_changed(name, change):
+    def damage(folder):
+        change(pd.read_parquet(folder / name)).to_parquet(folder / name)
+
+    return damage
+
+
+def replaced(column, make):
+    return lambda table: table.assign(**{column: [make(value) for value in table[column]]})
+
+
+U = "activation/ast/block0.output"
+VALUES = {  # a change of a file -> what is said of it, all digests mended
+    "NaN": (arrays_changed(lambda a: a[U].__setitem__((0, 0), np.nan)), "holds values that are not finite"),
+    "int8": (arrays_changed(lambda a: a.update({U: a[U].astype(np.int8)})), "holds int8; expected float32"),
+    "float64": (arrays_changed(lambda a: a.update({U: a[U].astype(float)})), "holds float64; expected float32"),
+    "an activation": (arrays_changed(lambda a: a[U].__setitem__((0, 0), 1e3)), "names other"),
+    "clips in another order": (arrays_changed(lambda a: a.update({U: a[U][::-1].copy()})), "names other clips"),
+    "an array less": (arrays_changed(lambda a: a.pop("after/ast/DB")), "lacks after/ast/DB"),
+    "an array more": (arrays_changed(lambda a: a.update(own=a[U])), "nothing of it"),
+    "P": (arrays_changed(lambda a: a["similarity/DB"].sort(1)), "db names other concepts"),
+    "all indices 0": (
+        table_changed("neurons.parquet", replaced("highest", lambda v: np.zeros_like(v))),
+        "highest names other clips",
+    ),
+    "lowest": (table_changed("learnt.parquet", replaced("lowest", lambda v: v[::-1])), "lowest names other clips"),
+    "a concept": (table_changed("neurons.parquet", replaced("db", lambda v: v[::-1])), "db names other concepts"),
+    "TAB's": (table_changed("learnt.parquet", replaced("tab", lambda v: v[::-1])), "tab names other concepts"),
+    "rows in another order": (table_changed("neurons.parquet", lambda t: t[::-1]), "not in their order"),
+    "a row less": (table_changed("learnt.parquet", lambda t: t[1:]), "has not a row for each unit"),
+    "a column dropped": (table_changed("neurons.parquet", lambda t: t.drop(columns="low")), "has not the columns low"),
+    "a column more": (table_changed("sets.parquet", lambda t: t.assign(own=1)), "has not the columns own"),
+    "a unit beyond": (table_changed("sets.parquet", replaced("units", lambda v: [*v, 999])), "holds other units"),
+    "a set's row less": (
+        table_changed("sets.parquet", lambda t: t.drop(t.index[t["strategy"] == "DB"][0])),
+        "set of .* is not what learnt.parquet says",
+    ),
+    "a set's unit less": (
+        table_changed("sets.parquet", replaced("units", lambda v: v[1:] if len(v) > 1 else v)),
+        "set of .* is not what learnt.parquet says",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", VALUES)
+def test_check_names_changed_values(copy, what):
+    damage, said = VALUES[what]
+    damage(copy)
+    assert "has not the bytes" in artefact.check_export(copy)[0]
+    told = rewritten(copy)
+    assert told and re.search(said, " ".join(told)), told
 
 
 @pytest.mark.parametrize("name", artefact.FILES)
 @pytest.mark.parametrize("content", [b"", b"PAR1", b"\xff" * 100, b'\x10\0\0\0\0\0\0\0{"a": "not tensor"'])
 def test_check_names_a_file_that_is_none_though_meta_json_was_written_for_it(copy, name, content):
     (copy / name).write_bytes(content)
-    sums = json.loads((copy / "meta.json").read_text())["sha256"]
-    [told] = changed(copy, sha256=sums | {name: file_digest(copy / name)})
+    [told] = rewritten(copy)
     assert "what another file holds has not its form" in told
 
 

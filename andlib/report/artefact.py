@@ -1,29 +1,35 @@
 """The published artefact: neurons, activations and the logits of Table 4, in files that any tool reads.
 
-`neurons.parquet` is `stages.neurons` of every model, with a column model. `activations.safetensors` holds all arrays.
-`meta.json` says what they are, in the fields of export_schema.toml; it is written last: a folder without it is no
-export."""
+`neurons.parquet` is `stages.neurons` of every model, `learnt.parquet` the same from clips of folds 2-5, by which the
+sets of units in `sets.parquet` were chosen. `activations.safetensors` holds all arrays. `meta.json` says what they are,
+in the words of export_schema.toml; it is written last: a folder without it is no export."""
 
 import json
 import tomllib
 from importlib.metadata import version
+from itertools import product
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from andlib import activations, concepts, descriptions, paths, stages, unlearning
 from andlib.errors import InputError
-from andlib.profiles import TEST
+from andlib.pages import section_4_1
+from andlib.profiles import LEARNT, MINI, TEST, switches
 from andlib.responses import unit_activations
 from andlib.run import Run
-from andlib.store import KINDS, file_digest, read_object, write_atomically
+from andlib.similarity import FUNCTIONS
+from andlib.store import KINDS, Arrays, digest, file_digest, read_object, write_atomically
 
-FILES = {"neurons.parquet": "frame", "activations.safetensors": "arrays"}
+ARRAYS = "activations.safetensors"
+FILES = {"neurons.parquet": "frame", "learnt.parquet": "frame", "sets.parquet": "frame", ARRAYS: "arrays"}
 
 
 def schema() -> dict:
     """The description of an export: version, fields of meta.json, and kinds of arrays with their axes."""
-    return tomllib.loads((paths.PACKAGE / "export_schema.toml").read_text(encoding="utf-8"))
+    described = tomllib.loads((paths.PACKAGE / "export_schema.toml").read_text(encoding="utf-8"))
+    return described | {"tables": {**described["tables"], "learnt": described["tables"]["neurons"]}}
 
 
 def export(run: Run, folder: str | Path) -> Path:
@@ -41,30 +47,44 @@ def export(run: Run, folder: str | Path) -> Path:
     arrays = {
         "similarity/DB": stages.concept_similarity(run, descriptions.clip_descriptions(run)),
         "similarity/TAB": stages.sound_similarity(run),
+        "cosine/names": section_4_1.name_cosines(run),
     }
-    silent = {}
+    silent, neurons = {}, pd.concat([stages.neurons(run, model).assign(model=model) for model in run.models])
+    tables = {
+        "neurons": [neurons],
+        "learnt": [neurons[:0]],
+        "sets": [pd.DataFrame(columns=list(schema()["tables"]["sets"]))],
+    }
     for model in run.models:
         arrays |= {f"activation/{model}/{layer}": u for layer, u in unit_activations(run, model).items()}
         try:
-            arrays |= _unlearnt(run, model)
+            logits, *described = _unlearnt(run, model)
         except InputError as error:  # no fold to measure on, or other classes than the network's
             silent[model] = str(error)
-    neurons = pd.concat([stages.neurons(run, model).assign(model=model) for model in run.models], ignore_index=True)
+            continue
+        arrays |= logits
+        for name, table in zip(("learnt", "sets"), described, strict=True):
+            tables[name].append(table)
     (folder / "meta.json").unlink(missing_ok=True)
-    for (name, kind), value in zip(FILES.items(), (neurons, arrays), strict=True):
-        write_atomically(folder / name, lambda path, kind=kind, value=value: KINDS[kind][1](value, path))
+    values = {f"{name}.parquet": pd.concat(parts, ignore_index=True) for name, parts in tables.items()}
+    for name, value in {**values, ARRAYS: arrays}.items():
+        write_atomically(folder / name, lambda path, name=name, value=value: KINDS[FILES[name]][1](value, path))
     meta = _meta(run, networks) | {"unlearning": silent, "sha256": {name: file_digest(folder / name) for name in FILES}}
+    meta["sha256"]["meta.json"] = digest(meta)
     text = json.dumps(meta, indent=1, ensure_ascii=False)
     write_atomically(folder / "meta.json", lambda path: path.write_text(text, encoding="utf-8"))
     return folder
 
 
-def _unlearnt(run: Run, model: str) -> dict:
-    arrays = {}
-    for strategy, effects in unlearning.unlearning(run, model, unlearning.table4_sets(run, model)).items():
-        arrays[f"before/{model}"] = effects.before
-        arrays |= {f"after/{model}/{strategy}": effects.after, f"silenced/{model}/{strategy}": effects.sizes}
-    return arrays
+def _unlearnt(run: Run, model: str) -> tuple[dict, pd.DataFrame, pd.DataFrame]:
+    """Logits by strategy; the descriptions by clips of folds 2-5, which chose the sets; and the sets."""
+    arrays, rows, sets = {}, [], unlearning.table4_sets(run, model)
+    for strategy, effects in unlearning.unlearning(run, model, sets).items():
+        arrays |= {f"before/{model}": effects.before, f"after/{model}/{strategy}": effects.after}
+        for name, units in zip(run.probing_set.classes, sets[strategy], strict=True):
+            rows += [(model, strategy, name, layer, indices) for layer, indices in units.items() if len(indices)]
+    learnt = stages.neurons(run, model, LEARNT).assign(model=model)
+    return arrays, learnt, pd.DataFrame(rows, columns=list(schema()["tables"]["sets"]))
 
 
 def _meta(run: Run, networks: list) -> dict:
@@ -89,7 +109,10 @@ def _meta(run: Run, networks: list) -> dict:
 
 
 def check_export(folder: str | Path) -> list[str]:
-    """What is wrong with an exported folder, a sentence each; empty if it is whole and fits its own meta.json."""
+    """What is wrong with an exported folder, a sentence each; empty if it is whole and its parts fit each other.
+
+    Files are compared with the digests in meta.json, and, whatever these say, with what follows from the others: the
+    highest and lowest clips from activations, the concepts from activations and P, the sets from the descriptions."""
     folder = paths.named(folder)
     try:
         meta = read_object(folder / "meta.json", str(folder / "meta.json"), "Export again.")
@@ -101,39 +124,126 @@ def check_export(folder: str | Path) -> list[str]:
         return [f"meta.json lacks {', '.join(missing)}."]
     if absent := [name for name in FILES if not (folder / name).is_file()]:
         return [f"{name} is missing." for name in absent]
+    wrong = []
     try:
-        damaged = [name for name in FILES if file_digest(folder / name) != meta["sha256"].get(name)]
-        if damaged:
-            return [f"{name} has not the bytes that meta.json was written for." for name in damaged]
-        return [*_wrong_arrays(meta, folder), *_wrong_neurons(meta, pd.read_parquet(folder / "neurons.parquet"))]
+        known = dict(meta["sha256"])
+        own = known.pop("meta.json", "")
+        other = [name for name in FILES if file_digest(folder / name) != known.get(name)]
+        wrong = [f"{name} has not the bytes that meta.json was written for." for name in other]
+        if digest(meta | {"sha256": known}) != own:
+            wrong.append("meta.json has not the fields that it was written with.")
+        tables = {name: pd.read_parquet(folder / f"{name}.parquet") for name in schema()["tables"]}
+        arrays = KINDS["arrays"][2](folder / ARRAYS)
+        wrong += _wrong_meta(meta) or _wrong_arrays(meta, arrays) or _wrong_tables(meta, tables, arrays)
     except Exception as error:  # pyarrow, safetensors and what they hold raise whatever the damage provokes
-        return [f"A field of meta.json or what another file holds has not its form ({error!r}); export again."]
-
-
-def _wrong_arrays(meta: dict, folder: Path) -> list[str]:
-    """Names and shapes of the arrays against the axes that meta.json declares."""
-    from safetensors import safe_open
-
-    sizes = {axis: len(meta[axis]) for axis in ("clips", "concepts", "classes", "tested")}
-    units = {f"activation/{model}/{layer}": size for (model, layer), size in _layer_sizes(meta).items()}
-    with safe_open(folder / "activations.safetensors", "numpy") as file:
-        shapes = {name: file.get_slice(name).get_shape() for name in file.keys()}  # noqa: SIM118  it is no dict
-    needed = [*units, "similarity/DB", *(f"before/{model}" for model in meta["models"].keys() - meta["unlearning"])]
-    wrong = [f"activations.safetensors lacks {name}." for name in sorted(needed) if name not in shapes]
-    for name, shape in shapes.items():
-        axes = meta["schema"]["arrays"].get(name.partition("/")[0], {}).get("axes", [])
-        expected = [units.get(name) if axis == "units" else sizes[axis] for axis in axes]
-        if shape != expected:
-            wrong.append(f"{name} has shape {shape}; meta.json says {expected}, {' x '.join(axes) or 'nothing of it'}.")
+        wrong.append(f"A field of meta.json or what another file holds has not its form ({error!r}); export again.")
     return wrong
 
 
-def _wrong_neurons(meta: dict, neurons: pd.DataFrame) -> list[str]:
-    if neurons.groupby(["model", "layer"]).size().to_dict() != _layer_sizes(meta):
-        return ["neurons.parquet has not a row for each unit of each layer in meta.json."]
-    clips = [i for column in ("highest", "lowest") for row in neurons[column] for i in row]
-    inside = min(clips) >= 0 and max(clips) < len(meta["clips"])
-    return [] if inside else [f"neurons.parquet names clips beyond the {len(meta['clips'])} in meta.json."]
+def _wrong_meta(meta: dict) -> list[str]:
+    """Fields of meta.json that are not of their kind, or that do not agree."""
+    clips, numbers = meta["clips"], (1, 2, 3, 4, 5, 0)
+    switches(meta["mode"])
+    faults = {
+        "k is no number of clips": type(meta["k"]) is not int or not 1 <= meta["k"] <= len(clips),
+        "function is none of ours": meta["function"] not in FUNCTIONS,
+        "two clips, concepts or classes have one name": any(
+            len(set(names)) < len(names) for names in ([c["name"] for c in clips], meta["concepts"], meta["classes"])
+        ),
+        "a clip's label is no class": {clip["label"] for clip in clips} != set(meta["classes"]),
+        "a clip's fold is none": any(type(clip["fold"]) is not int or clip["fold"] not in numbers for clip in clips),
+        "tested names other clips than those of fold 1": meta["tested"]
+        != [i for i, clip in enumerate(clips) if clip["fold"] in TEST],
+    }
+    return [f"meta.json: {fault}." for fault, wrong in faults.items() if wrong]
+
+
+def _wrong_arrays(meta: dict, arrays: Arrays) -> list[str]:
+    """Names, types, shapes and values of the arrays against what meta.json declares."""
+    sizes = {axis: len(meta[axis]) for axis in ("clips", "concepts", "classes", "tested")}
+    units = {f"activation/{model}/{layer}": size for (model, layer), size in _layer_sizes(meta).items()}
+    logits = [name for name in meta["models"] if name not in meta["unlearning"]]
+    needed = [*units, "similarity/DB", "similarity/TAB", "cosine/names", *(f"before/{model}" for model in logits)]
+    needed += [f"after/{model}/{strategy}" for model in logits for strategy in ("random", *unlearning.STRATEGIES)]
+    wrong = [f"{ARRAYS} lacks {name}." for name in sorted(needed) if name not in arrays]
+    for name, array in arrays.items():
+        axes = meta["schema"]["arrays"].get(name.partition("/")[0], {}).get("axes", [])
+        expected = [units.get(name) if axis == "units" else sizes[axis] for axis in axes]
+        said = f"meta.json says {expected}, {' x '.join(axes) or 'nothing of it'}"
+        if list(array.shape) != expected:
+            wrong.append(f"{name} has shape {list(array.shape)}; {said}.")
+        elif array.dtype != np.float32:
+            wrong.append(f"{name} holds {array.dtype}; expected float32.")
+        elif not np.isfinite(array).all():
+            wrong.append(f"{name} holds values that are not finite.")
+    return wrong
+
+
+def _wrong_tables(meta: dict, tables: dict[str, pd.DataFrame], arrays: Arrays) -> list[str]:
+    """Columns, rows and values of the tables against meta.json, the arrays and each other."""
+    for name, columns in meta["schema"]["tables"].items():
+        if set(tables[name]) != set(columns):
+            return [
+                f"{name}.parquet has not the columns {', '.join(sorted(set(columns) ^ set(tables[name])))} as declared."
+            ]
+    wrong, logits = [], {name for name in meta["models"] if name not in meta["unlearning"]}
+    folds = np.array([clip["fold"] for clip in meta["clips"]])
+    for name, models, where in (
+        ("neurons", set(meta["models"]), np.arange(len(folds))),
+        ("learnt", logits, np.flatnonzero(np.isin(folds, (*LEARNT, 0)))),
+    ):
+        sizes = {key: size for key, size in _layer_sizes(meta).items() if key[0] in models}
+        if tables[name].groupby(["model", "layer"]).size().to_dict() != sizes:
+            wrong.append(f"{name}.parquet has not a row for each unit of each layer in meta.json.")
+            continue
+        for (model, layer), rows in tables[name].groupby(["model", "layer"], sort=False):
+            wrong += [f"{name}.parquet, {model}/{layer}: {fault}." for fault in _wrong_units(meta, rows, arrays, where)]
+    return wrong or _wrong_sets(meta, tables["sets"], tables["learnt"], logits)
+
+
+def _wrong_units(meta: dict, rows: pd.DataFrame, arrays: Arrays, where: np.ndarray) -> list[str]:
+    """Which columns of one layer's units do not follow from its activations on the clips `where`, and from P."""
+    model, layer = rows[["model", "layer"]].iloc[0]
+    u, wrong = arrays[f"activation/{model}/{layer}"][where], []
+    if list(rows["index"]) != list(range(u.shape[1])) or list(rows["unit"]) != [
+        f"{model}/{layer}/{i}" for i in rows["index"]
+    ]:
+        wrong.append("units are not in their order")
+    for column, values in (("highest", u), ("lowest", -u)):
+        if np.stack(rows[column]).tolist() != where[activations.highest(values, meta["k"]).T].tolist():
+            wrong.append(f"{column} names other clips than the activations do")
+    run = Run(MINI, (), mode=meta["mode"], k=meta["k"])
+    for column, method in (("db", "DB"), ("tab", "TAB")):
+        p = arrays[f"similarity/{method}"][where]
+        scores = stages.closed_scores(run, method, meta["function"], u, p, hidden=layer != "classifier")
+        if [list(row) for row in rows[column]] != [
+            [meta["concepts"][j] for j in row] for row in concepts.ranked(scores, 3)
+        ]:
+            wrong.append(f"{column} names other concepts than activations and P do")
+    return wrong
+
+
+def _wrong_sets(meta: dict, sets: pd.DataFrame, learnt: pd.DataFrame, models: set[str]) -> list[str]:
+    """Which sets of units are not those that the descriptions choose (DB and TAB), or lie outside their layer."""
+    sizes, wrong = _layer_sizes(meta), []
+    for row in sets.itertuples():
+        inside = row.model in models and row.sound_class in meta["classes"] and (row.model, row.layer) in sizes
+        if not inside or not 0 <= min(row.units) <= max(row.units) < sizes[row.model, row.layer]:
+            return [
+                f"sets.parquet: {row.strategy}'s set of {row.sound_class} in {row.model}/{row.layer} holds other units."
+            ]
+    if "ablate_leading_rows" in switches(meta["mode"]):
+        return []
+    held = {(r.model, r.strategy, r.sound_class, r.layer): list(r.units) for r in sets.itertuples()}
+    blocks = unlearning.block_units(learnt)
+    for (model, layer), rows in blocks.groupby(["model", "layer"], sort=False):
+        for strategy, name in product(("DB", "TAB"), meta["classes"]):
+            chosen = rows.loc[[name in best for best in rows[strategy.lower()]], "index"].to_list()
+            if held.get((model, strategy, name, layer), []) != chosen:
+                wrong.append(
+                    f"sets.parquet: {strategy}'s set of {name} in {model}/{layer} is not what learnt.parquet says."
+                )
+    return wrong[:5]
 
 
 def _layer_sizes(meta: dict) -> dict[tuple[str, str], int]:
