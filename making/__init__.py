@@ -1,1 +1,1 @@
-"""Commands that make committed files: training, cross-fitting, asking the language model, hour-long computations."""
+"""Commands that make committed files: training, asking the language model, hour-long computations."""

@@ -21,7 +21,7 @@ llm: str = ""  # ICL's language model: smollm2 | transformers:MODEL | openai:MOD
 
 # %%
 import andlib as al
-from andlib.pages import section_2, section_4_0, section_4_1, section_4_1_words
+from andlib.pages import section_2, section_4_0, section_4_1
 
 run = al.open_run(globals())
 made = run.made_by(*run.caption_parts)
@@ -54,7 +54,7 @@ al.tables.controls(best, made)
 
 # %% tags=["remove-cell"]
 accuracy = section_4_0.target_accuracy(run)
-al.tables.keep(**section_4_1_words.words(run, best, sure, accuracy))
+al.tables.keep(**section_4_1.words(run, best, sure, accuracy))
 
 # %% [markdown]
 # On {glue:text}`title`, DB's best function puts the right class first for these shares of the {glue:text}`units` classifier units: {glue:text}`top1`.
@@ -90,23 +90,6 @@ al.figures.function_accuracy(results);
 # One of 50 classes is then right, and five of 50 are among the first five.
 # `-p mode db_one_unit_at_a_time` proves it.
 #
-# ## Cross-fitting
-#
-# The paper plays all clips to networks that were trained on four fifths of them, so a unit may fire on a clip because the network learnt it by heart.
-# Fold 1 alone avoids that with a fifth of the clips.
-# Cross-fitting avoids it with all of them: five small ASTs of one recipe and one seed each leave another fold out, and each clip's activations come from the network that did not learn from it.
-# A classifier unit stands for its class in all five; hidden units of different networks do not correspond, so only the last layer can be read in this way.
-
-# %% tags=["hide-input"]
-al.tables.cross_fitted(results, made, run.rests_on["cosine"])
-
-# %% [markdown]
-# How often the networks are right on what they left out, with 95 % intervals over source recordings: {glue:text}`held_out`.
-# Top-1 by the function that is best for the plain reading of all clips: DB {glue:text}`crossed_db`; TAB {glue:text}`crossed_tab`.
-#
-# What is probed is then a recipe, not one network: five networks answer as one, and their logits share no scale but that of equal training.
-# Their trainings took, in minutes on a busy machine: {glue:text}`crossed_minutes`. The page reads the committed logits.
-#
 # ## Unit by unit
 #
 # What DB's best function calls each unit, on all clips; a tick where it is right. Functions: {glue:text}`best`.
@@ -134,7 +117,7 @@ al.tables.plain(names.reset_index(), "How often descriptions name the clip's own
 # - **TAB's encoder** was trained on synthesised sounds of other seeds, captioned with their true class. On SynthESC it has met every class, as LAION-CLAP has met every class of ESC-50; on real recordings it is out of its depth.
 # - **ICL.** The paper asks for one class and, apart from that, for five, and takes the nearest class for an answer that names none. Here one list gives both, and naming none is wrong. `-p mode icl_uncalibrated` lets it read the uncalibrated summary and snaps its answers, as released.
 # - **Classes.** $D_c$ is the same 50 names, but only the classes of this probing set can be right.
-# - **All clips.** The paper's accuracy uses all 2000 clips, of which the network was trained on 1600. Fold 1 alone stands beside it, and for AST the cross-fitted reading.
+# - **All clips.** The paper's accuracy uses all 2000 clips, of which the network was trained on 1600. Fold 1 alone stands beside it.
 # - **rank_reorder** ranks clips by rank (the released code takes one argsort for it) and its baseline is an expectation in closed form, so it has no randomness.
 #
 # ## Try it yourself
@@ -144,7 +127,6 @@ al.tables.plain(names.reset_index(), "How often descriptions name the clip's own
 # papermill notebooks/4_1_last_layer.ipynb out.ipynb -p encoder clip-vit-b-32 -p audio_encoder laion/clap-htsat-unfused
 # papermill notebooks/4_1_last_layer.ipynb out.ipynb -p llm openai:Qwen/Qwen3-8B     # a server at OPENAI_BASE_URL
 # papermill notebooks/4_1_last_layer.ipynb out.ipynb -p profile esc10 -p data_dir path/to/ESC-10
-# python -m making.cross_fitting --profile esc10 --data-dir path/to/ESC-10     # trains four networks
 # ```
 #
 # Next: [silencing units](4_3_unlearning.ipynb), or [look at a single neuron](probe_one_neuron.ipynb).

@@ -6,8 +6,7 @@ import pytest
 from conftest import tiny_run
 from scipy.stats import binom
 
-from andlib import responses
-from andlib.pages import cross_fitting, section_4_1, section_4_1_words
+from andlib.pages import section_4_1
 from andlib.pages.section_4_1 import MEASURED
 from andlib.report import tables
 
@@ -41,20 +40,6 @@ def test_named_units_are_those_that_top_1_counts(run):
     assert (named["right"] == "yes").mean() == results.loc[("DB", best, "all clips"), "top1"]
     assert (named["first"] != named["second"]).all()
     assert ((named["first"] == named["class"]) == (named["right"] == "yes")).all()
-
-
-def test_cross_fitted_activations_are_one_more_condition(run, monkeypatch):
-    assert "cross-fitted" not in set(section_4_1.last_layer(run)["condition"])  # none is committed for these clips
-    plain = responses.unit_activations(run, "ast")["classifier"]
-    monkeypatch.setattr(cross_fitting, "logits", lambda run, model: plain[:, [1, 0, 2]])
-    results = section_4_1.last_layer(run).set_index(["method", "function", "condition"])
-    monkeypatch.setattr(section_4_1, "unit_activations", lambda *_, **__: {"classifier": plain[:, [1, 0, 2]]})
-    swapped = section_4_1.last_layer(run).set_index(["method", "function", "condition"])
-    columns = list(MEASURED)
-    for method in ("TAB", "DB"):
-        for function in section_4_1.FUNCTIONS:
-            crossed = results.loc[(method, function, "cross-fitted"), columns]
-            assert crossed.tolist() == swapped.loc[(method, function, "all clips"), columns].tolist()
 
 
 def identified(*shares):
@@ -99,17 +84,10 @@ def test_intervals_are_those_of_each_methods_best_function(run):
     assert found.loc["ICL", list(MEASURED)].isna().all()  # no answer is kept for this network
 
 
-def test_tables_show_points_with_intervals_and_the_readings_there_are(run):
+def test_tables_show_points_with_intervals(run):
     results = section_4_1.last_layer(run)
     rows = tables.intervals(section_4_1.intervals(run, results), "", "").frame.set_index("method or pair")["top-1 %"]
     assert rows["ICL"] == "–" and rows["DB"].endswith(")") and rows["DB − TAB"][0] in "+-"
-    crossed = results[results["condition"] == "fold 1"].assign(condition="cross-fitted")
-    for shown, columns in ((results, []), (pd.concat([results, crossed]), ["cross-fitted"])):
-        frame = tables.cross_fitted(shown, "", "").frame
-        assert frame.columns.tolist() == ["method", "function", "all clips", "fold 1", *columns]
-        assert frame["method"].tolist() == ["TAB"] * 5 + ["DB"] * 5
-    assert (frame["cross-fitted"] == frame["fold 1"]).all()
-    assert tables.cross_fitted(results[results["model"] != "ast"], "", "").frame.empty
 
 
 def test_a_reader_can_compare_under_conditions_of_their_own(run):
@@ -127,18 +105,17 @@ def test_words_are_those_of_the_best_functions(run):
     frames = section_4_1.frames(run)
     results, sure = frames["last_layer"], frames["intervals"]
     accuracy = pd.DataFrame({"model": ["ast"], "clips": "fold 1", "accuracy": 0.5})
-    words = section_4_1_words.words(run, section_4_1.at_best(results), sure, accuracy)
+    words = section_4_1.words(run, section_4_1.at_best(results), sure, accuracy)
     best = section_4_1.best_function(results)
     ours = results[(results["method"] == "DB") & (results["function"] == best)].set_index("condition")["top1"]
     assert words["best"] == f"ast {best}" and words["by_top1"] == "ast" and words["units"] == 3
     assert (words["top1"], words["fold1"]) == (f"ast {ours['all clips']:.0%}", f"ast {ours['fold 1']:.0%}")
     assert words["icl_one"] == "ast: no kept answer" and words["db_icl"] == "no value"
-    assert words["crossed_db"] == f"all clips {ours['all clips']:.0%}, fold 1 {ours['fold 1']:.0%}"
 
 
 def test_networks_of_equal_top_1_are_ranked_as_equal():
     shares = pd.Series({"ast": 0.5, "beats_finetuned": 0.9, "beats_frozen": 0.5})
-    assert section_4_1_words._ranking(shares) == "beats_finetuned > ast = beats_frozen"
+    assert section_4_1._ranking(shares) == "beats_finetuned > ast = beats_frozen"
 
 
 def test_best_function_is_the_paper_s_rule():

@@ -1,16 +1,16 @@
 """Section 4.1, Tables 2 and 7: naming the classes of the last layer, and any other unit, by closed concepts."""
 
 from collections.abc import Mapping, Sequence
-from itertools import combinations, product
+from itertools import combinations, pairwise, product
 
 import numpy as np
 import pandas as pd
 
-from andlib import asking, concepts, language, stages
+from andlib import asking, concepts, language, paper, stages
 from andlib.activations import highest
 from andlib.descriptions import CONTROLS, clip_descriptions
 from andlib.errors import InputError
-from andlib.pages import cross_fitting
+from andlib.pages.wording import by_model
 from andlib.profiles import TEST
 from andlib.records import Unit
 from andlib.responses import unit_activations
@@ -22,6 +22,13 @@ from andlib.targets import Target
 MEASURED = ("top1", "top5", "cos")
 DRAWS, SEED = 10_000, 0
 
+CONDITIONS = {
+    "top1": "all clips",
+    "fold1": "fold 1",
+    "untrained": "untrained network",
+}  # name in sentences -> condition
+CONDITIONS |= {"shuffled": "shuffled captions", "struck": "class words struck"}
+Shares = Mapping[tuple[str, str], pd.Series]  # method, condition -> top-1 by model
 Conditions = dict[tuple[str, str], tuple[np.ndarray, np.ndarray]]  # method, condition -> u, P
 
 
@@ -47,18 +54,14 @@ def similarities(run: Run) -> dict[str, np.ndarray]:
 def conditions_of(run: Run, model: str) -> Conditions:
     """What TAB and DB compare under every condition: the classifier's activations u and the similarities P.
 
-    "all clips" is the paper's; "fold 1" uses only clips that no network was trained on; "cross-fitted" all clips, each
-    heard by a network that did not learn from it (`cross_fitting`); the others are controls."""
+    "all clips" is the paper's; "fold 1" uses only clips that no network was trained on; the others are controls."""
     trained, untrained = (unit_activations(run, model, untrained=bare)["classifier"] for bare in (False, True))
-    crossed, test = cross_fitting.logits(run, model), np.isin(run.probing_set.folds, TEST)
-    by_method, conditions = similarities(run), {}
-    for method, p in by_method.items():
+    test, conditions = np.isin(run.probing_set.folds, TEST), {}
+    for method, p in similarities(run).items():
         conditions[method, "all clips"] = trained, p
         if test.any():  # a set without folds has no fold 1
             conditions[method, "fold 1"] = trained[test], p[test]
         conditions[method, "untrained network"] = untrained, p
-    if crossed is not None:
-        conditions |= {(method, "cross-fitted"): (crossed, p) for method, p in by_method.items()}
     for control in CONTROLS:
         conditions["DB", control] = trained, stages.concept_similarity(run, clip_descriptions(run, control))
     return conditions
@@ -218,3 +221,52 @@ def frames(run: Run) -> dict[str, pd.DataFrame]:
     """What `make results` keeps of the page."""
     results = last_layer(run)
     return {"last_layer": results, "intervals": intervals(run, results)}
+
+
+def words(run: Run, best: pd.DataFrame, sure: pd.DataFrame, accuracy: pd.DataFrame) -> dict[str, object]:
+    """The numbers of the page's sentences. best: `at_best`. sure: `intervals`. accuracy: of `section_4_0`."""
+    top1 = {key: rows.set_index("model")["top1"] for key, rows in best.groupby(["method", "condition"], sort=False)}
+    db, tab, string = (top1[method, "all clips"] for method in ("DB", "TAB", "string match"))
+    tested = accuracy[accuracy["clips"] == "fold 1"].set_index("model")["accuracy"]
+    printed, soft = paper.table2("ast").set_index("method")["top1"], paper.table7("ast").set_index("function")
+    chosen = best[(best["method"] == "DB") & (best["condition"] == "all clips")].set_index("model")
+    no_more, more = [name for name in run.models if db[name] <= tab[name]], db.index[db > string]
+    spoken = {f"paper_{method.lower()}": printed[method] for method in ("DB", "TAB", "ICL")}
+    spoken |= {f"soft_{column}": soft.loc["soft_wpmi", column] for column in MEASURED}
+    spoken |= {name: _under(top1, "DB", condition) for name, condition in CONDITIONS.items()}
+    spoken |= {f"tab_{name}": _under(top1, "TAB", CONDITIONS[name]) for name in ("top1", "fold1", "untrained")}
+    spoken |= {f"icl_{name}": _by_icl(best, shots) for name, shots in (("one", 1), ("two", 2))}
+    pairs = (group for group in sure.groupby("compared") if "−" in group[0])
+    spoken |= {pair.lower().replace(" − ", "_"): _gained(rows) for pair, rows in pairs}
+    spoken |= {"concepts": len(run.concepts), "chance": 1 / len(run.concepts), "units": int(chosen["units"].iloc[0])}
+    spoken |= {"icl": run.rests_on["ICL"], "tab": run.rests_on["TAB"], "title": run.profile.title}
+    spoken |= {"order": f"does not hold for {', '.join(no_more)}" if no_more else "holds for every network"}
+    spoken |= {"by_accuracy": _ranking(tested[list(run.models)]), "by_top1": _ranking(db)}
+    spoken |= {"string": by_model(string), "beats_string": ", ".join(more) or "none"}
+    return spoken | {"best": by_model(chosen["function"], "")}
+
+
+def _under(top1: Shares, method: str, condition: str) -> str:
+    return by_model(top1[method, condition]) if (method, condition) in top1 else "not to be had here"
+
+
+def _ranking(values: pd.Series) -> str:
+    """Models by falling share, `ast = beats_finetuned > beats_frozen`."""
+    falling = values.sort_values(ascending=False, kind="stable")
+    signs = ["", *(" = " if lower == higher else " > " for higher, lower in pairwise(falling))]
+    return "".join(sign + name for sign, name in zip(signs, falling.index, strict=True))
+
+
+def _by_icl(best: pd.DataFrame, shots: int) -> str:
+    """ICL's top-1 by model, and how many units got no name or no answer."""
+    answered = "{0.model} {0.top1:.0%} (none named for {0.none:.0f} of {0.units})"
+    rows = best[best["function"] == f"{shots}-shot"].itertuples()
+    return ", ".join((answered if row.units else "{0.model}: no kept answer").format(row) for row in rows)
+
+
+def _gained(rows: pd.DataFrame) -> str:
+    """A difference in top-1 by model, in points with its 95 % interval."""
+    columns = ["top1", "top1_low", "top1_high"]
+    points = (rows.set_index("model")[columns].dropna() * 100).iterrows()
+    told = ("{} {:+.0f} ({:+.0f} … {:+.0f})".format(name, *row) for name, row in points)
+    return ", ".join(told) or "no value"

@@ -104,20 +104,6 @@ def intervals(frame: pd.DataFrame, made_by: str, cosine: str) -> Table:
     return plain(rows, "Table 2 and differences between methods, with 95 % intervals over units", made_by)
 
 
-def cross_fitted(results: pd.DataFrame, made_by: str, cosine: str) -> Table:
-    """TAB and DB for AST from activations of networks that did not learn from the clip, beside the plain reading.
-    results: `section_4_1.last_layer`."""
-    conditions = ["all clips", "fold 1", "cross-fitted"]
-    ours = results[results["method"].isin(["TAB", "DB"]) & results["condition"].isin(conditions)]
-    ours = ours[ours["model"] == "ast"]
-    wide = ours.assign(cell=[_identified(row, ".0f") for row in ours.to_dict("records")])
-    wide = wide.pivot(index=["method", "function"], columns="condition", values="cell")
-    order = list(dict.fromkeys(zip(ours["method"], ours["function"], strict=True)))
-    wide = wide.loc[order, [name for name in conditions if name in wide]].reset_index()
-    caption = f"AST by similarity function and by who hears each clip: top-1 % / top-5 % / cosine by {cosine}"
-    return plain(wide, caption, made_by)
-
-
 def controls(results: pd.DataFrame, made_by: str) -> Table:
     """Top-1 under every condition: TAB's and DB's best functions, and the string match. results:
     `section_4_1.at_best`."""
