@@ -197,9 +197,9 @@ def test_check_names_a_changed_word_of_a_clip_by_its_digest(copy, field):
 
 
 def test_check_names_a_meta_json_of_another_schema(copy):
-    assert rewritten(copy, clips=None) == ["meta.json lacks clips."]
     meta = json.loads((copy / "meta.json").read_text())
     assert "has not its form" in rewritten(copy, sha256=[])[-1]
+    assert rewritten(copy, clips=None) == ["meta.json lacks clips."]
     assert rewritten(copy, schema=99) == ["meta.json has not the schema that this version of andlib reads, 2."]
     assert meta["schema"]["version"] == 2
 
@@ -300,11 +300,15 @@ def test_a_killed_export_leaves_no_meta_json(run, copy, monkeypatch):
     def killed(*_):
         raise KeyboardInterrupt
 
+    def refused(*_):
+        raise InputError("no logits")
+
     monkeypatch.setitem(artefact.KINDS, "arrays", (".safetensors", killed, killed))
     monkeypatch.setattr(artefact, "unit_activations", lambda *_: {})
     monkeypatch.setattr(stages, "concept_similarity", lambda *_: np.zeros((1, 1)))
     monkeypatch.setattr(stages, "sound_similarity", lambda *_: np.zeros((1, 1)))
-    monkeypatch.setattr(artefact, "_unlearnt", lambda *_: {})
+    monkeypatch.setattr(section_4_1, "name_cosines", lambda *_: np.zeros((1, 1)))
+    monkeypatch.setattr(artefact, "_unlearnt", refused)
     with pytest.raises(KeyboardInterrupt):
         artefact.export(run, copy)
     assert "meta.json" in artefact.check_export(copy)[0]

@@ -18,7 +18,7 @@ import pandas as pd
 import pytest
 import soundfile
 import torch
-from conftest import CLASSES
+from conftest import CLASSES, tiny_run
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from reached import reached
@@ -427,19 +427,9 @@ def tensor(junk):
 
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory):
-    """A folder with the smallest export, and the bytes of its files."""
+    """A folder with a small export, and the bytes of its files."""
     folder = tmp_path_factory.mktemp("export")
-    rows = {"model": ["ast"] * 2, "layer": ["block0.output"] * 2, "highest": [[0, 1], [2, 0]], "lowest": [[2], [1]]}
-    KINDS["frame"][1](pd.DataFrame(rows), folder / "neurons.parquet")
-    arrays = {"activation/ast/block0.output": (3, 2), "similarity/DB": (3, 2), "before/ast": (1, 2)}
-    value = {name: np.zeros(shape, np.float32) for name, shape in arrays.items()}
-    KINDS["arrays"][1](value, folder / "activations.safetensors")
-    meta = dict.fromkeys(artefact.schema()["fields"])
-    meta |= {"schema": artefact.schema(), "concepts": ["dog", "rain"], "classes": ["dog", "rain"], "tested": [0]}
-    meta |= {"clips": [{"name": str(i), "label": "dog", "fold": 1, "source": "a"} for i in range(3)], "unlearning": {}}
-    meta |= {"models": {"ast": {"outputs": ["dog", "rain"], "layers": {"block0.output": 2}}}}
-    meta |= {"sha256": {name: store.file_digest(folder / name) for name in artefact.FILES}}
-    (folder / "meta.json").write_text(json.dumps(meta))
+    artefact.export(tiny_run(tmp_path_factory.mktemp("cache")), folder)
     assert artefact.check_export(folder) == []
     return folder, {name: (folder / name).read_bytes() for name in [*artefact.FILES, "meta.json"]}
 
@@ -459,7 +449,9 @@ def test_exports(exported, name, resigned, data):
         if data.draw(st.integers(0, 20)) == 0:
             (folder / name).unlink()
         elif resigned:
+            del meta["sha256"]["meta.json"]
             meta["sha256"][name] = store.file_digest(folder / name)
+            meta["sha256"]["meta.json"] = store.digest(meta)
             (folder / "meta.json").write_text(json.dumps(meta))
     with refused_or_right(folder):
         told = artefact.check_export(folder)
