@@ -198,7 +198,7 @@ def test_check_names_a_changed_word_of_a_clip_by_its_digest(copy, field):
 
 def test_check_names_a_meta_json_of_another_schema(copy):
     meta = json.loads((copy / "meta.json").read_text())
-    assert "has not its form" in rewritten(copy, sha256=[])[-1]
+    assert "has not its form" in rewritten(copy, sha256="text")[-1]
     assert rewritten(copy, clips=None) == ["meta.json lacks clips."]
     assert rewritten(copy, schema=99) == ["meta.json has not the schema that this version of andlib reads, 2."]
     assert meta["schema"]["version"] == 2
