@@ -24,6 +24,7 @@ HUB = {"all-MiniLM-L12-v2": "sentence-transformers/all-MiniLM-L12-v2", CLIP: "op
 LAION_CLAP = "laion_clap"  # Wu et al. 2023, the paper's for TAB: the checkpoint 630k-audioset-best
 CLAP_RATE, CLAP_SAMPLES = 48_000, 480_000  # Hz; CLAP hears 10 s, and would take any 10 s at random of a longer clip
 BATCH = 64  # texts
+UNREAD = ["*.onnx", "*.h5", "*.msgpack", "*.ot", "openvino/*", "*.py"]  # of a sentence encoder on the hub
 ENDS = (r"(?<=[.!?])\s+", r"\s+", "")  # of sentences, of words, of letters where a word is too long
 
 
@@ -89,9 +90,7 @@ def audio_text(name: str = "embedded") -> AudioText:
 
     @lru_cache
     def loaded() -> tuple[Callable, _Texts]:
-        pair = load(name, own)
-        _check_unchanged(name, own, now())
-        return pair
+        return _unchanged(name, own, loaded=load(name, own), now=now())
 
     return AudioText(
         name,
@@ -139,16 +138,15 @@ def _reading(name: str):
     return explained(lambda e: f"{absent} ({type(e).__name__}: {str(e).strip().partition(chr(10))[0][:160]}). {remedy}")
 
 
-def _check_unchanged(name: str, known: str, now: str) -> None:
+def _unchanged(name: str, known: str, now: str, loaded: Any) -> Any:
     if known != now:
         raise InputError(f"Encoder {name!r} was changed while it was in use. Run the page or the program again.")
+    return loaded
 
 
 @lru_cache
 def _load(encoder: str, known: str) -> _Texts:
-    texts = _texts(encoder)
-    _check_unchanged(encoder, known, fingerprint(encoder))
-    return texts
+    return _unchanged(encoder, known, loaded=_texts(encoder), now=fingerprint(encoder))
 
 
 def _texts(encoder: str) -> _Texts:
@@ -171,9 +169,7 @@ def _sentence_texts(location: str) -> _Texts:
     from sentence_transformers import SentenceTransformer
 
     if not Path(location).is_dir():
-        location = snapshot_download(
-            location, ignore_patterns=["*.onnx", "*.h5", "*.msgpack", "*.ot", "openvino/*", "*.py"]
-        )
+        location = snapshot_download(location, ignore_patterns=UNREAD)
     with weights.without_code(location):
         lenient = {"ignore_mismatched_sizes": True}  # the reading below names the weights
         network = SentenceTransformer(location, device="cpu", trust_remote_code=False, model_kwargs=lenient)

@@ -122,6 +122,8 @@ def switches(mode: str) -> frozenset[str]:
     whole = {"corrected": frozenset(), "released": frozenset(FAULTS)}
     if len(names) == 1 and names[0] in whole:
         return whole[names[0]]
+    if alone := [name for name in names if name in whole]:
+        raise InputError(f"Mode {mode!r} is a list with {alone[0]!r}, which stands alone. Name switches, or it.")
     for name in names:
         check_choice("Mode", name, FAULTS if len(names) > 1 else [*whole, *FAULTS])
     if len(set(names)) < len(names):

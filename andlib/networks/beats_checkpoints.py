@@ -3,7 +3,7 @@
 `python -m andlib.networks.beats_checkpoints CHECKPOINT FOLDER` turns one into configuration and safetensors."""
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from functools import lru_cache
 from pathlib import Path
@@ -47,12 +47,7 @@ def load_beats(
     file = path / WEIGHTS if path.is_dir() else path
     files = {each: file_digest(each) for each in {file, path / CONFIG} if each.is_file()}
 
-    @lru_cache
-    def read():
-        checkpoint = read_checkpoint(path)
-        unchanged(files)
-        return checkpoint
-
+    read = _reader(path, files)
     if path.is_dir():
         config, outputs, own = read_header(path)
     else:
@@ -83,6 +78,18 @@ def load_beats(
         content=digest([asdict(config), classes, weights]),
         grid=lambda: frontend.patches(frontend.frames(round(seconds * SAMPLE_RATE)), config.input_patch_size),
     )
+
+
+def _reader(path: Path, files: Mapping[Path, str]) -> Callable[[], tuple]:
+    """`read_checkpoint` of a path, read once, while its files are those of these digests."""
+
+    @lru_cache
+    def read() -> tuple:
+        checkpoint = read_checkpoint(path)
+        unchanged(files)
+        return checkpoint
+
+    return read
 
 
 def _features(waveforms: "Tensor") -> "Tensor":

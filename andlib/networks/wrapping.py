@@ -81,16 +81,23 @@ def wrap(
         live=True,
         grid=lambda: grid or Grid((0.0, float(seconds)), (0.0, sample_rate / 2)),
     )
-    failed = f"{name} failed on two clips of {seconds} s at {sample_rate} Hz"
-    with explained(lambda error: f"{failed} ({error}). Check these and `features`."):  # whatever a network raises
-        target = counted(target)
-    if moving := unstable(target):
-        raise InputError(f"{name} gives other outputs of {moving} when it hears a clip again: is dropout or noise on?")
+    target = _heard(target)
     if classifier and len(classes) != target.layers[-1].units:
         raise InputError(f"{name} has {target.layers[-1].units} class scores, but `classes` names {len(classes)}.")
     held = [content_digest(model, name, version), content_digest(features, f"`features` of {name}", version)]
     target = replace(target, content=digest(held))
     return target.read(layers=list(own), readout=readout) if own and readout is not None else target
+
+
+def _heard(target: Target) -> Target:
+    """The target with its units counted; raises InputError where it fails on clips, or gives not the same twice."""
+    failed = f"{target.name} failed on two clips of {target.seconds} s at {target.sample_rate} Hz"
+    with explained(lambda error: f"{failed} ({error}). Check these and `features`."):  # whatever a network raises
+        target = counted(target)
+    if layer := unstable(target):
+        again = "when it hears a clip again: is dropout or noise on?"
+        raise InputError(f"{target.name} gives other outputs of {layer} {again}")
+    return target
 
 
 def _check(model: "nn.Module", name: str, sample_rate: Any, seconds: Any) -> None:
