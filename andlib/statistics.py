@@ -8,6 +8,11 @@ from scipy.stats import rankdata
 
 from andlib.records import ProbingSet
 
+SUPPORTED, CONTRADICTED, INCONCLUSIVE = "supported", "contradicted", "inconclusive"
+CEILING, UNTESTABLE = "at a ceiling", "not testable here"
+VERDICTS = (CONTRADICTED, INCONCLUSIVE, UNTESTABLE, CEILING, SUPPORTED)  # of a claim's parts, the first decides
+FLAT = 0.1  # a rank correlation over depth that certainly lies so near 0 is no trend
+
 
 def holm(p: Sequence[float]) -> np.ndarray:
     """Each p value, adjusted for there being several: rejecting those below a level errs at all with at most that
@@ -77,21 +82,32 @@ def permutation_p(matrix: Float[np.ndarray, "ablated classes"], draws: int, rng:
 
 
 def verdict(low: float, high: float, margin: float = 0.0) -> str:
-    """What an interval says of the claim that a difference exceeds a margin.
+    """What an interval says of the claim that a difference exceeds a margin: one of VERDICTS.
 
-    "holds" where all of it lies above, "fails" where none of it does, else "undecided"; "cannot be tested" where there
-    is no interval (NaN)."""
+    Supported where all of it lies above, contradicted where none of it does, else inconclusive; not testable here where
+    there is no interval (NaN)."""
     if np.isnan(low + high):
-        return "cannot be tested"
-    return "holds" if low > margin else "fails" if high <= margin else "undecided"
+        return UNTESTABLE
+    return SUPPORTED if low > margin else CONTRADICTED if high <= margin else INCONCLUSIVE
 
 
 def together(verdicts: Iterable[str]) -> str:
-    """The verdict on a claim of several parts: fails if one fails, holds if all that can be tested hold."""
-    said = set(verdicts) - {"cannot be tested"}
-    if not said:
-        return "cannot be tested"
-    return "fails" if "fails" in said else "holds" if said == {"holds"} else "undecided"
+    """The verdict on a claim of several parts: that of the part which decides it, by the order of VERDICTS."""
+    return min(verdicts, key=VERDICTS.index, default=UNTESTABLE)
+
+
+def trend(low: float, high: float) -> str:
+    """What the interval of a rank correlation over depth says: "flat" where it lies within FLAT of 0, else "falls" or
+    "rises" where it leaves out 0, else "unclear"; "" where there is none (NaN)."""
+    if np.isnan(low + high):
+        return ""
+    return "flat" if -FLAT <= low <= high <= FLAT else "falls" if high < 0 else "rises" if low > 0 else "unclear"
+
+
+def as_trend(wanted: str, low: float, high: float) -> str:
+    """The verdict on the claim that a trend with this interval is the wanted one: "falls", "rises" or "flat"."""
+    seen = trend(low, high)
+    return {"": UNTESTABLE, wanted: SUPPORTED, "unclear": INCONCLUSIVE}.get(seen, CONTRADICTED)
 
 
 def spearmanr(one: np.ndarray, other: np.ndarray) -> np.ndarray:

@@ -7,9 +7,10 @@ import pandas as pd
 
 from andlib import kept, paper, paths
 from andlib.pages import exhibits
-from andlib.pages.rules import FAILS, HOLDS, RULES, UNTESTED, WORST, Frames, Untestable, worst
+from andlib.pages.rules import RULES, Frames, judge
 from andlib.profiles import PROFILES
 from andlib.run import Run
+from andlib.statistics import SUPPORTED, VERDICTS
 
 
 def committed(profile: str) -> Frames:
@@ -19,64 +20,49 @@ def committed(profile: str) -> Frames:
     return {page: {name: kept.frame(profile, page, name) for name in names[page]} for page in pages if names[page]}
 
 
-def judge(claim: str, frames: Frames) -> tuple[str, str, str]:
-    """The verdict on a claim (HOLDS, FAILS or UNTESTED), the part that decided it (a key of WORST), and the numbers.
-
-    A claim fails if one of its parts fails or is undecided, and holds if every part does.
-
-    >>> judge("t4_ocp_gap", committed("mini"))"""
-    parts = []
-    try:
-        parts.extend(RULES[claim].parts(frames))
-    except Untestable as reason:
-        parts.append((str(reason), "cannot be tested"))
-    decisive = worst(verdict for _, verdict in parts)
-    return WORST[decisive], decisive, "; ".join(f"{words}: {verdict}" for words, verdict in parts) + "."
-
-
 def everywhere() -> dict[str, Frames]:
     """`committed` frames of every profile that has any."""
     return {profile: frames for profile in PROFILES if (frames := committed(profile))}
 
 
 def ledger(results: Mapping[str, Frames]) -> pd.DataFrame:
-    """Every claim of the paper on every profile; columns id, where, claim, profile, verdict, decisive, numbers, rule.
+    """Every claim of the paper on every profile; columns id, where, claim, profile, verdict, numbers, rule.
 
     results: profile -> its frames."""
     rows = [
         (claim["id"], claim["where"], claim["text"], profile, *judge(claim["id"], frames), RULES[claim["id"]].text)
         for claim, (profile, frames) in product(paper.numbers()["claims"], results.items())
     ]
-    return pd.DataFrame(rows, columns=["id", "where", "claim", "profile", "verdict", "decisive", "numbers", "rule"])
+    return pd.DataFrame(rows, columns=["id", "where", "claim", "profile", "verdict", "numbers", "rule"])
 
 
 def side_by_side(ledger: pd.DataFrame) -> pd.DataFrame:
     """The verdicts alone, one row a claim; columns id, one a profile, claim (with its place in the paper)."""
-    cells = ledger["verdict"].mask(ledger["decisive"] == "undecided", f"{FAILS}, undecided")
-    cells = ledger.assign(cell=cells.replace(UNTESTED, "not tested"), claim=ledger["where"] + ": " + ledger["claim"])
+    cells = ledger.assign(claim=ledger["where"] + ": " + ledger["claim"])
     profiles = list(ledger["profile"].unique())
-    wide = cells.pivot(index=["id", "claim"], columns="profile", values="cell").loc[ledger["id"].unique(), profiles]
+    wide = cells.pivot(index=["id", "claim"], columns="profile", values="verdict").loc[ledger["id"].unique(), profiles]
     return wide.reset_index()[["id", *profiles, "claim"]]
 
 
 def words(run: Run, ledger: pd.DataFrame, glance: pd.DataFrame) -> dict[str, object]:
     """What the prose of the ledger's page, and of the book's first page, says of them."""
-    kinds = [HOLDS, FAILS, UNTESTED]
-    ours = ledger[ledger["profile"] == run.profile.name]
-    verdicts = ours["verdict"].value_counts().reindex(kinds, fill_value=0)
+    kinds = list(reversed(VERDICTS))
     by_profile = ledger.groupby(["profile", "verdict"], sort=False).size().unstack(fill_value=0)
-    counts = by_profile.reindex(columns=kinds, fill_value=0).iterrows()
-    holds = ledger["verdict"].eq(HOLDS).groupby(ledger["id"], sort=False).all()
+    counts = by_profile.reindex(columns=kinds, fill_value=0)
+    supported = ledger["verdict"].eq(SUPPORTED).groupby(ledger["id"], sort=False).all()
     return {
         "claims": ledger["id"].nunique(),
         "title": run.profile.title,
-        **dict(zip(("holds", "fails", "untested"), verdicts.tolist(), strict=True)),
-        "undecided": int((ours["decisive"] == "undecided").sum()),
-        "counts": "; ".join(f"{name}: " + ", ".join(f"{kind} {n}" for kind, n in row.items()) for name, row in counts),
-        "everywhere": ", ".join(holds.index[holds]) or "none",
+        "ours": _counted(counts.loc[run.profile.name]),
+        "counts": "; ".join(f"{name}: {_counted(row)}" for name, row in counts.iterrows()),
+        "everywhere": ", ".join(supported.index[supported]) or "none",
         **exhibits.texts(side_by_side(ledger), "id"),
         **exhibits.texts(glance, "exhibit"),
     }
+
+
+def _counted(row: pd.Series) -> str:
+    return ", ".join(f"{count} {verdict}" for verdict, count in row.items())
 
 
 def frames(run: Run) -> dict[str, pd.DataFrame]:

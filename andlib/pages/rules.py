@@ -1,10 +1,10 @@
 """The rules of the paper's claims in code; `rules.toml` has them in words.
 
-A rule reads frames that `make results` keeps and yields the parts of its claim: numbers in words, and what they say (a
-key of WORST)."""
+A rule reads frames that `make results` keeps and yields the parts of its claim: numbers in words, and what they say
+(one of `statistics.VERDICTS`)."""
 
 import tomllib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from itertools import combinations, product
 from typing import Any, NamedTuple
@@ -18,12 +18,10 @@ from andlib.pages.section_4_1 import best_function
 from andlib.pages.section_4_4 import narrowing
 from andlib.pages.section_4_5 import trends
 from andlib.profiles import MODELS
-from andlib.statistics import verdict
+from andlib.statistics import CONTRADICTED, INCONCLUSIVE, SUPPORTED, UNTESTABLE, as_trend, together, trend, verdict
 
 Frames = Mapping[str, Mapping[str, pd.DataFrame]]  # page -> name -> frame
 Parts = Iterator[tuple[str, str]]
-HOLDS, FAILS, UNTESTED = "holds", "fails", "cannot be tested here"
-WORST = {"fails": FAILS, "undecided": FAILS, "cannot be tested": UNTESTED, "holds": HOLDS}  # the first decides
 METHODS, MEASURED = ["DB", "TAB", "ICL"], ["top1", "top5", "cos"]
 WATER = ("pouring water", "rain", "sea waves", "toilet flush")  # beside water drops, classes related to water
 FIGURE_5 = ("ast", "ast beats_finetuned", "beats_frozen", "ast beats_frozen")  # whose numbers decide each part
@@ -40,9 +38,16 @@ class Rule(NamedTuple):
     parts: Callable[[Frames], Parts]
 
 
-def worst(verdicts: Iterable[str]) -> str:
-    """The verdict on a part that decides the claim."""
-    return min(verdicts, key=list(WORST).index)
+def judge(claim: str, frames: Frames) -> tuple[str, str]:
+    """The verdict on a claim, that of the part which decides it, and the numbers of every part in words.
+
+    >>> judge("t4_ocp_gap", claims.committed("mini"))"""
+    parts = []
+    try:
+        parts.extend(RULES[claim].parts(frames))
+    except Untestable as reason:
+        parts.append((str(reason), UNTESTABLE))
+    return together(said for _, said in parts), "; ".join(f"{words}: {said}" for words, said in parts) + "."
 
 
 def rows(frame: pd.DataFrame, **wanted: Any) -> pd.DataFrame:
@@ -59,8 +64,8 @@ def _frame(frames: Frames, page: str, name: str) -> pd.DataFrame:
     return frame
 
 
-def _holds(holds: bool, known: bool = True) -> str:
-    return "cannot be tested" if not known else "holds" if holds else "fails"
+def _said(holds: bool, known: bool = True) -> str:
+    return UNTESTABLE if not known else SUPPORTED if holds else CONTRADICTED
 
 
 def _apart(more: Mapping[str, float], less: Mapping[str, float], name: str) -> str:
@@ -86,9 +91,9 @@ def t2_db_best(frames: Frames) -> Parts:
         row = frame.reindex([(model, f"DB − {other}")]).iloc[0].astype(float).round(4)  # equal names' cosines differ
         lows, highs = (row[[f"{name}_{end}" for name in MEASURED]] for end in ("low", "high"))
         fails, undecided = (highs < 0).any() or (highs <= 0).all(), not (lows > 0).any()
-        decided = "fails" if fails else "undecided" if undecided else "holds"
+        decided = CONTRADICTED if fails else INCONCLUSIVE if undecided else SUPPORTED
         gained = ", ".join(f"{name} {_spelt(*row[[name, f'{name}_low', f'{name}_high']])}" for name in MEASURED)
-        yield f"{model} DB − {other} {gained}", "cannot be tested" if row.isna().any() else decided
+        yield f"{model} DB − {other} {gained}", UNTESTABLE if row.isna().any() else decided
 
 
 def t2_follows_accuracy(frames: Frames) -> Parts:
@@ -101,7 +106,7 @@ def t2_follows_accuracy(frames: Frames) -> Parts:
     for less, more in apart:
         worse, better = (_db_and_others(frames, model).loc["DB", "top1"] for model in (less, more))
         words = f"accuracy {shares[more]} and {shares[less]}, top-1 {better:.0%} and {worse:.0%}"
-        yield words, _holds(better > worse, not np.isnan(better + worse))
+        yield words, _said(better > worse, not np.isnan(better + worse))
 
 
 def t3_order(frames: Frames) -> Parts:
@@ -119,7 +124,7 @@ def t4_ocp_gap(frames: Frames) -> Parts:
     for model in MODELS:
         ours = rows(gaps, model=model).set_index("strategy").reindex(["OCP", "random", "TAB", "DB"])
         words = [f"{name} {_spelt(*row[['gap', 'gap_low', 'gap_high']])}" for name, row in ours.iterrows()]
-        decided = worst(_apart(ours.loc["OCP"], ours.loc[name], "gap") for name in ours.index[1:])
+        decided = together(_apart(ours.loc["OCP"], ours.loc[name], "gap") for name in ours.index[1:])
         yield f"{model} {', '.join(words)}", decided
 
 
@@ -149,7 +154,7 @@ def f10_water(frames: Frames) -> Parts:
         raise Untestable("No unit is labelled water drops, or no other class is related to water")
     lower = mannwhitneyu(water, other, alternative="less").pvalue < 0.05
     words = f"median change {water.median():+.2f} of {len(water)} classes with water, {other.median():+.2f} of others"
-    yield words, "holds" if lower else "undecided" if water.median() < other.median() else "fails"
+    yield words, SUPPORTED if lower else INCONCLUSIVE if water.median() < other.median() else CONTRADICTED
 
 
 def figure_4(frames: Frames, claim: str) -> Parts:
@@ -179,26 +184,25 @@ def f6_ast_concentrates(frames: Frames) -> Parts:
     deep = deep[deep["block"] > deep["block"].max() / 2]
     if deep.empty:
         raise Untestable("The page 4_5_polysemanticity was not run for BEATs-finetuned")
-    row = trends(deep).iloc[0]
-    yield f"beats_finetuned, deeper half {_spelt(*row[['rho', 'low', 'high']])}", verdict(-row["high"], -row["low"])
+    rho = trends(deep).iloc[0][["rho", "low", "high"]]
+    yield f"beats_finetuned, deeper half {_spelt(*rho)}", as_trend("falls", *rho.iloc[1:])
 
 
 def _falls_and_flat(over_depth: pd.DataFrame) -> Parts:
-    """That AST's trend falls, and BEATs-frozen's is flat: its interval holds 0."""
+    """That AST's trend falls, and BEATs-frozen's is flat."""
     ast, frozen = over_depth.set_index("model")[["rho", "low", "high"]].reindex(["ast", "beats_frozen"]).to_numpy(float)
-    yield f"ast {_spelt(*ast)}", verdict(-ast[2], -ast[1])
-    yield f"beats_frozen {_spelt(*frozen)}", _holds(frozen[1] <= 0 <= frozen[2], not np.isnan(frozen).any())
+    yield f"ast {_spelt(*ast)}", as_trend("falls", *ast[1:])
+    yield f"beats_frozen {_spelt(*frozen)}", as_trend("flat", *frozen[1:])
 
 
 def f11_13_same(frames: Frames) -> Parts:
     over_depth = _frame(frames, "4_5_polysemanticity", "trends")
     for model in MODELS:
         ours = rows(over_depth, model=model)
-        words = np.select([ours["high"] < 0, ours["low"] > 0], ["falls", "rises"], "flat")
-        seen = pd.Series(words).value_counts()
-        decided = _holds(not {"falls", "rises"} <= set(seen.index), len(seen) > 0)
+        seen = ours.apply(lambda row: trend(row["low"], row["high"]), axis=1).value_counts()
+        decided = _said(not {"falls", "rises"} <= set(seen.index), len(seen) > 0)
         listed = ", ".join(f"{word} in {count}" for word, count in seen.items())
-        yield f"{model} {listed}", "undecided" if decided == "holds" and len(seen) > 1 else decided
+        yield f"{model} {listed}", INCONCLUSIVE if decided == SUPPORTED and len(seen) > 1 else decided
 
 
 def f14_gtzan(frames: Frames) -> Parts:
@@ -246,7 +250,7 @@ def t7_cubed_best_db(frames: Frames) -> Parts:
         raise Untestable("The page 4_1_last_layer has no cos_cubed for AST")
     cells = {name: f"{a:.0%} / {b:.0%} / {c:.2f}" for name, (a, b, c) in values.dropna().iterrows()}
     words = ", ".join(f"{name} {cells.get(name, 'no value')}" for name in values.index)
-    yield words, _holds((values.loc["cos_cubed"] >= values.max()).all(), values.notna().all(axis=None))
+    yield words, _said((values.loc["cos_cubed"] >= values.max()).all(), values.notna().all(axis=None))
 
 
 _TEXTS = tomllib.loads((paths.PACKAGE / "rules.toml").read_text(encoding="utf-8"))

@@ -13,7 +13,7 @@ from andlib.ablation import UnitSet
 from andlib.pages.wording import by_model
 from andlib.profiles import LEARNT, TEST
 from andlib.run import Run
-from andlib.statistics import bootstrap_weights, interval, spearmanr, together, verdict
+from andlib.statistics import SUPPORTED, as_trend, bootstrap_weights, interval, spearmanr, together, verdict
 from andlib.unlearning import bench, block_units, by_layer, leading_rows
 
 _SETUP = paper.numbers()["figures"]["4_feature_importance"]
@@ -22,7 +22,7 @@ PANELS = {f"4{panel}": tuple(_SETUP[panel]) for panel in "abc"}
 ATTRIBUTES = tuple(dict.fromkeys(name for panel in PANELS.values() for name in panel))
 MATCHED_AT = 10  # %, where the paper's differences are largest: random sets with the same layers are drawn here alone
 DRAWS, SEED = 1000, 0
-NOT_WORSE, FLAT, MUCH = -0.02, 0.1, 0.1  # margins of the verdicts: accuracy, Spearman's rho, accuracy
+NOT_WORSE, MUCH = -0.02, 0.1  # margins of accuracy in the verdicts
 COMPARISONS = (  # claim, what hurts more by it, what less, percents averaged over, margin of the difference
     ("f4a_adjectives", "random", "adjectives", PERCENT, NOT_WORSE),
     *(("f4a_nouns", "nouns", "random", (r,), 0.0) for r in (4, 6, 8)),
@@ -220,18 +220,18 @@ def narrowing(trends: pd.DataFrame) -> pd.DataFrame:
     """The parts of Figure 5's claim: AST's adjectives fall with depth, BEATs-finetuned's fall less, BEATs-frozen's are
     flat and fewer.
 
-    trends: `depth_trends`. Columns part, verdict. Two models differ where their intervals are apart; flat is a rho
-    whose interval lies within FLAT of 0."""
+    trends: `depth_trends`. Columns part, verdict. Two models differ where their intervals are apart."""
     models = ["ast", "beats_finetuned", "beats_frozen"]
     ast, finetuned, frozen = (row for _, row in trends.set_index("model").reindex(models).iterrows())
-    nearest, furthest = max(frozen["low"], -frozen["high"], 0.0), max(-frozen["low"], frozen["high"])
+    less = finetuned["low"] - ast["high"], finetuned["high"] - ast["low"]
+    fewer = ast["mean_low"] - frozen["mean_high"], ast["mean_high"] - frozen["mean_low"]
     parts = {
-        "AST: adjectives fall with depth": (-ast["high"], -ast["low"]),
-        "BEATs-finetuned: they fall less": (finetuned["low"] - ast["high"], finetuned["high"] - ast["low"]),
-        "BEATs-frozen: flat": (FLAT - furthest, FLAT - nearest),
-        "BEATs-frozen: fewer than AST": (ast["mean_low"] - frozen["mean_high"], ast["mean_high"] - frozen["mean_low"]),
+        "AST: adjectives fall with depth": as_trend("falls", ast["low"], ast["high"]),
+        "BEATs-finetuned: they fall less": verdict(*less),
+        "BEATs-frozen: flat": as_trend("flat", frozen["low"], frozen["high"]),
+        "BEATs-frozen: fewer than AST": verdict(*fewer),
     }
-    return pd.DataFrame({"part": list(parts), "verdict": [verdict(*ends) for ends in parts.values()]})
+    return pd.DataFrame({"part": list(parts), "verdict": list(parts.values())})
 
 
 def words(
@@ -243,7 +243,7 @@ def words(
     first = run.models[0]
     ours = compared[compared["model"] == first]
     asked = ours[ours["claim"] != "beyond layers"]
-    beyond = ours[(ours["claim"] == "beyond layers") & (ours["verdict"] == "holds")]
+    beyond = ours[(ours["claim"] == "beyond layers") & (ours["verdict"] == SUPPORTED)]
     accuracy = curves[curves["model"] == first].set_index(["attribute", "percent", "set"])["accuracy"]
     least = accuracy.loc[[(name, 12, "chosen") for name in ATTRIBUTES]]
     ranked = [name for name in (*PANELS["4a"], *PANELS["4b"]) if name != "random"]
