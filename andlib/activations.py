@@ -3,11 +3,11 @@
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 from andlib.errors import InputError
 from andlib.store import Arrays
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 VERSION = 1  # enters the keys of stored activations
 BUDGET = 2**31  # bytes of full matrices beyond which only the highest and lowest clips are kept
-EXTREMES = ("clips", "values", "count", "mean", "squares")  # what is kept of a layer beyond the budget
+EXTREMES = ("clips", "values", "ties", "count", "mean", "squares")  # what is kept of a layer beyond the budget
 SORTED = 256  # units whose clips are sorted at once, which bounds memory
 
 
@@ -46,6 +46,59 @@ def _bound(rows: np.ndarray, k: int) -> np.ndarray:
     few = max(1, rows.shape[1] // (4 * k))
     lowest = rows[:, : rows.shape[1] // few * few].reshape(len(rows), few, -1).min(1)
     return np.partition(lowest, k - 1, axis=1)[:, k - 1 : k]
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The clips that describe each unit of a layer, by one end of its activations.
+
+    clips: for each unit its clips, the furthest first; K of them, or fewer where it tells fewer from its commonest
+    value. tied: how many clips that are not among them are as far as the last of K; int [units]."""
+
+    clips: list[np.ndarray]
+    tied: np.ndarray
+
+
+def choose(activations: Float[np.ndarray, "clips units"], k: int) -> Chosen:
+    """Each unit's k highest clips, but none at or below its commonest value (of equally common ones, the lowest).
+
+    A unit that is 0 on all clips but two is described by those two: which three of the others would join them is the
+    table's order, not the unit. The lowest clips are `choose(-activations, k)`."""
+    clips = highest(activations, k)
+    values = np.take_along_axis(activations, clips, 0)
+    commonest = np.full(values.shape[1], -np.inf)
+    as_high = (activations >= values[-1]).sum(0)
+    # two clips share a value: of the highest, or across the last place; elsewhere the commonest value lies lower
+    for unit in np.flatnonzero((as_high > len(clips)) | (values[1:] == values[:-1]).any(0)):
+        shared, times = np.unique(activations[:, unit], return_counts=True)
+        commonest[unit] = shared[times.argmax()]
+    return _above(clips, values, commonest, as_high - len(clips))
+
+
+def choose_kept(side: Mapping[str, np.ndarray], count: int) -> Chosen:
+    """`choose` by what is kept of a layer's end beyond the budget: clips, values [k, units] and ties [units].
+
+    Other values are not known: a value counts as the commonest that at least half of the `count` clips share."""
+    values, ties = side["values"], side["ties"]
+    commonest = np.where((ties > 1) & (2 * ties >= count), values[-1], -np.inf)
+    return _above(side["clips"].astype(int), values, commonest, ties - (values == values[-1]).sum(0))
+
+
+def _above(clips: np.ndarray, values: np.ndarray, commonest: np.ndarray, tied: np.ndarray) -> Chosen:
+    above = (values > commonest).sum(0)
+    return Chosen(
+        [unit[:count] for unit, count in zip(clips.T, above, strict=True)], np.where(above < len(clips), 0, tied)
+    )
+
+
+def filled(rows: Iterable) -> tuple[Int[np.ndarray, "units k"], Bool[np.ndarray, "units k"]]:
+    """Clips of units side by side, filled up with 0 where a unit has fewer than others; and which are its own."""
+    rows = list(rows)
+    counts = np.array([len(row) for row in rows], int)
+    own = np.arange(counts.max(initial=0)) < counts[:, None]
+    clips = np.zeros(own.shape, int)
+    clips[own] = np.concatenate([*rows, []])
+    return clips, own
 
 
 @contextmanager
@@ -144,18 +197,20 @@ def counted(target: Target) -> Target:
 def extremes(k: int, u: Mapping[str, np.ndarray], first: int = 0) -> Arrays:
     """The k highest and lowest clips of every unit, and moments; u: layer -> [clips, units], numbered from `first`.
 
-    `layer/NAME`, where clips, values: [2, k or fewer, units], of the highest u and of the highest -u; count: of clips;
-    mean, squares (sum of squared deviations from it): float64 [units]."""
+    `layer/NAME`, where clips, values: [2, k or fewer, units], of the highest u and of the highest -u; ties [2, units]:
+    how many clips are at the last of these values; count: of clips; mean, squares (sum of squared deviations from it):
+    float64 [units]."""
     return {f"{layer}/{name}": array for layer in u for name, array in _of_layer(k, u[layer], first).items()}
 
 
 def _of_layer(k: int, u: np.ndarray, first: int) -> Arrays:
     sides = np.stack([u, -u])
     clips = np.stack([highest(side, k) for side in sides])
-    mean = u.mean(0, dtype=np.float64)
+    values, mean = np.take_along_axis(sides, clips, 1), u.mean(0, dtype=np.float64)
     return {
         "clips": (clips + first).astype(np.int32),
-        "values": np.take_along_axis(sides, clips, 1),
+        "values": values,
+        "ties": (sides == values[:, -1:]).sum(1),
         "count": np.array([len(u)]),
         "mean": mean,
         "squares": ((u - mean) ** 2).sum(0),
@@ -177,10 +232,16 @@ def merged(k: int, a: Arrays, b: Arrays) -> Arrays:
 def _merged_layer(k: int, a: Arrays, b: Arrays) -> Arrays:
     clips, values = (np.concatenate([a[name], b[name]], 1) for name in ("clips", "values"))
     keep = np.stack([highest(side, k) for side in values])
-    count, apart = a["count"] + b["count"], b["mean"] - a["mean"]
+    values = np.take_along_axis(values, keep, 1)
+    count, apart, last = a["count"] + b["count"], b["mean"] - a["mean"], values[:, -1:]
+    ties = [
+        np.where(p["values"][:, -1:] == last, p["ties"][:, None], (p["values"] == last).sum(1, keepdims=True))
+        for p in (a, b)
+    ]
     return {
         "clips": np.take_along_axis(clips, keep, 1),
-        "values": np.take_along_axis(values, keep, 1),
+        "values": values,
+        "ties": sum(ties)[:, 0],
         "count": count,
         "mean": a["mean"] + apart * b["count"] / count,
         "squares": a["squares"] + b["squares"] + apart**2 * a["count"] * b["count"] / count,

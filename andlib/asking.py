@@ -1,6 +1,7 @@
 """What a run asks its language model of neurons: their summaries, which adjectives are acoustic, which class it is."""
 
 from collections.abc import Callable, Iterable, Sequence
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -33,31 +34,35 @@ def summaries(run: Run, table: pd.DataFrame, texts: Sequence[str]) -> pd.DataFra
     Neurons that share their K clips, in whatever order, share one question. Columns high, low (points), kinds (of each
     point of S_h), answered: whether both of a neuron's questions have an answer; without, its summaries are empty.
     table: columns highest and lowest. texts: the description of every clip."""
-    given = _summary_answers(run, table, texts)
-    sides = given[: len(table)], given[len(table) :]
+    points = [
+        None if answer is None else prompts.points(answer.text) if answer else ()
+        for answer in _summary_answers(run, table, texts)
+    ]
+    sides = points[: len(table)], points[len(table) :]
     answered = [high is not None and low is not None for high, low in zip(*sides, strict=True)]
-    high, low = (
-        [prompts.points(answer.text) if both else () for answer, both in zip(side, answered, strict=True)]
-        for side in sides
-    )
+    high, low = ([given if both else () for given, both in zip(side, answered, strict=True)] for side in sides)
     kinds = [[_kind(point) for point in points] for points in high]
     return pd.DataFrame({"high": high, "kinds": kinds, "low": low, "answered": answered}, index=table.index)
 
 
-def _summary_answers(run: Run, table: pd.DataFrame, texts: Sequence[str]) -> list[Answer | None]:
-    """Answers for the highest clips of every neuron, and behind them those for the lowest."""
-    sets = [sorted(clips) for side in ("highest", "lowest") for clips in table[side]]
-    chats = [prompts.summary([texts[i] for i in clips]) for clips in sets]
-    return ask(run, chats, prompts.SUMMARY_SAMPLING, "summaries")
+def _sets(table: pd.DataFrame) -> list[tuple[int, ...]]:
+    """The highest clips of every neuron, and behind them the lowest, each in the order of their numbers."""
+    return [tuple(sorted(clips)) for side in ("highest", "lowest") for clips in table[side]]
+
+
+def _summary_answers(run: Run, table: pd.DataFrame, texts: Sequence[str]) -> list[Answer | Literal[False] | None]:
+    """Answers for every one of `_sets`; False where there is no clip to ask of."""
+    chats = {clips: prompts.summary([texts[i] for i in clips]) for clips in _sets(table) if clips}
+    answers = dict(zip(chats, ask(run, list(chats.values()), prompts.SUMMARY_SAMPLING, "summaries"), strict=True))
+    return [answers.get(clips, False) for clips in _sets(table)]
 
 
 def counted(run: Run, table: pd.DataFrame, texts: Sequence[str]) -> dict[str, int]:
     """How many neurons the language model was asked about, by how many distinct questions, and how many answers were
     cut by length: asked, questions, cut."""
-    sets = [tuple(sorted(clips)) for side in ("highest", "lowest") for clips in table[side]]
-    answers = dict(zip(sets, _summary_answers(run, table, texts), strict=True))
+    answers = dict(zip(_sets(table), _summary_answers(run, table, texts), strict=True))
     texts_of = {tuple(texts[i] for i in clips): answer for clips, answer in answers.items()}
-    cut = sum(answer is not None and answer.finish == "length" for answer in texts_of.values())
+    cut = sum(bool(answer) and answer.finish == "length" for answer in texts_of.values())
     return {"asked": len(table), "questions": len(answers), "cut": cut}
 
 
@@ -108,7 +113,7 @@ def choices(run: Run, summaries: Sequence[Sequence[str]], shots: int) -> list[tu
 def questions_saved(table: pd.DataFrame) -> dict[str, int]:
     """How many summaries all of a model's neurons need, and how many questions are left when equal ones are asked
     once: units, summaries, questions."""
-    sets = [tuple(sorted(clips)) for side in ("highest", "lowest") for clips in table[side]]
+    sets = [clips for clips in _sets(table) if clips]
     return {"units": len(table), "summaries": len(sets), "questions": len(set(sets))}
 
 

@@ -6,17 +6,17 @@ from functools import partial, reduce
 
 import numpy as np
 
-from andlib.activations import BUDGET, VERSION, extremes, highest, merged, record, size
+from andlib.activations import BUDGET, EXTREMES, VERSION, Chosen, choose, choose_kept, extremes, merged, record, size
 from andlib.errors import InputError
 from andlib.records import ProbingSet
 from andlib.run import Run
 from andlib.store import Arrays, Stage
 from andlib.targets import Target
 
-ACTIVATIONS, EXTREMES = Stage("activations", "arrays", VERSION), Stage("extremes", "arrays", VERSION)
+ACTIVATIONS, KEPT = Stage("activations", "arrays", VERSION), Stage("extremes", "arrays", VERSION + 1)
 SHARD = 256  # clips whose activations are stored at a time
 
-Extremes = dict[str, tuple[np.ndarray, np.ndarray, np.ndarray | None]]  # layer -> highest, lowest, u
+Extremes = dict[str, tuple[Chosen, Chosen, np.ndarray | None]]  # layer -> highest, lowest, u
 
 
 def unit_activations(run: Run, model: str | Target, *, untrained: bool = False) -> dict[str, np.ndarray]:
@@ -50,19 +50,25 @@ def recorded(network: Target, clips: ProbingSet) -> dict[str, np.ndarray]:
 
 
 def highest_and_lowest(run: Run, network: Target, where: np.ndarray) -> Extremes:
-    """For each layer, every unit's K highest and lowest clips among `where` (indices into it), int [k, units], and u.
+    """For each layer, every unit's K highest and lowest clips among `where` (indices into it), and u.
 
     u, float32 [clips, units], is None where the full matrices exceed the memory budget: the extremes are then gathered
     shard by shard, so that memory does not grow with clips, and what needs every clip's activation (DB) is left out."""
     if not too_large(run, network):
         full = {name: u[where] for name, u in unit_activations(run, network).items()}
-        return {name: (highest(u, run.k), highest(-u, run.k), u) for name, u in full.items()}
+        return {name: (choose(u, run.k), choose(-u, run.k), u) for name, u in full.items()}
     parts = (
-        run.store.get(EXTREMES, made_from, partial(extremes_of_shard, run.k, network, job))
+        run.store.get(KEPT, made_from, partial(extremes_of_shard, run.k, network, job))
         for made_from, job in extreme_shards(run, network, where)
     )
     total = reduce(partial(merged, run.k), parts)
-    return {layer.name: (*total[f"{layer.name}/clips"].astype(int), None) for layer in network.layers}
+    kept = {layer.name: {name: total[f"{layer.name}/{name}"] for name in EXTREMES} for layer in network.layers}
+    return {layer: (*_ends(arrays), None) for layer, arrays in kept.items()}
+
+
+def _ends(kept: Arrays) -> Iterator[Chosen]:
+    for end in range(2):
+        yield choose_kept({name: kept[name][end] for name in ("clips", "values", "ties")}, int(kept["count"][0]))
 
 
 def extreme_shards(run: Run, network: Target, where: np.ndarray) -> Iterator[tuple[list, tuple[int, ProbingSet]]]:

@@ -125,7 +125,7 @@ def record(run: Run, model: str | Target, engine: Engine, folds: Sequence[int] =
     network = run.probed(model)
     if responses.too_large(run, network):
         shards = responses.extreme_shards(run, network, run.probing_set.numbers_in(folds))
-        _make(run, network, engine, responses.EXTREMES, partial(responses.extremes_of_shard, run.k), shards)
+        _make(run, network, engine, responses.KEPT, partial(responses.extremes_of_shard, run.k), shards)
     else:
         _make(run, network, engine, responses.ACTIVATIONS, responses.recorded, responses.shards(run, network))
 

@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 
 from andlib import asking, concepts, encoders, language, summaries
-from andlib.activations import dead_units
 from andlib.concepts import FUNCTION
 from andlib.descriptions import clip_descriptions
 from andlib.errors import InputError
@@ -20,7 +19,7 @@ from andlib.run import Run
 from andlib.store import Stage
 from andlib.targets import Target
 
-NEURONS = Stage("neurons", "frame", 3)  # raise it when a summary, its calibration or its open concepts change
+NEURONS = Stage("neurons", "frame", 4)  # raise it when a summary, its calibration or its open concepts change
 EMBEDDINGS = Stage("embeddings", "arrays")
 SOUNDS = Stage("sound_vectors", "arrays")
 CONCEPT_SOUNDS = Stage("sounds", "arrays")
@@ -33,9 +32,10 @@ def neurons(
 ) -> pd.DataFrame:
     """Every described neuron of a model, one row a unit, from the clips of `folds`.
 
-    Columns: unit, layer, index, dead; highest and lowest (clip indices in the whole set); high, low, calibrated
-    (points of S_h, S_l, S_h^c); kinds (of each point of S_h: source, quality or event); like, cosine (for each point
-    of S_h, the closest point of S_l);
+    Columns: unit, layer, index, dead (every clip activates it alike); highest and lowest (clip indices in the whole
+    set), used (how many highest there are), hardly_fires (fewer than K, see `activations.choose`), tied and tied_low
+    (how many more clips are as high or as low as the last of them); high, low, calibrated (points of S_h, S_l, S_h^c);
+    kinds (of each point of S_h: source, quality or event); like, cosine (for each point of S_h, the closest of S_l);
     adjectives, nouns, verbs, prepositions, raw_nouns (C_open), length; db, tab (the three best concepts).
     layers: some of the target's; all by default. control: as for `clip_descriptions`."""
     network = run.probed(model)
@@ -47,7 +47,7 @@ def neurons(
 
     def make() -> pd.DataFrame:
         extremes = highest_and_lowest(run, network, where)
-        units = unit_table(described, extremes, where)
+        units = unit_table(run.k, described, extremes, where)
         written = summarised(run, units, texts)
         p = {"DB": concept_similarity(run, texts), "TAB": sound_similarity(run)}
         closed = closed_concepts(run, described, extremes, p, where)
@@ -56,18 +56,23 @@ def neurons(
     return run.store.get(NEURONS, [described, run.probing_set, where, texts, run.method, ACTIVATIONS], make)
 
 
-def unit_table(network: Target, extremes: Extremes, where: np.ndarray) -> pd.DataFrame:
-    """One row a unit: unit, layer, index, dead, and its highest and lowest clips, numbered in the whole set."""
+def unit_table(k: int, network: Target, extremes: Extremes, where: np.ndarray) -> pd.DataFrame:
+    """One row a unit: its name and its highest and lowest clips, numbered in the whole set, with how many they are."""
     tables = []
     for layer in network.layers:
-        highest, lowest, u = extremes[layer.name]
+        highest, lowest, _ = extremes[layer.name]
+        used, lower = (np.array([len(clips) for clips in side.clips]) for side in (highest, lowest))
         columns = {
             "unit": [Unit(network.name, layer.name, i).id for i in range(layer.units)],
             "layer": layer.name,
             "index": range(layer.units),
-            "dead": False if u is None else dead_units(u),
-            "highest": list(where[highest].T),
-            "lowest": list(where[lowest].T),
+            "dead": used + lower == 0,
+            "hardly_fires": (used < k) & (used + lower > 0),
+            "used": used,
+            "highest": [where[clips] for clips in highest.clips],
+            "lowest": [where[clips] for clips in lowest.clips],
+            "tied": highest.tied,
+            "tied_low": lowest.tied,
         }
         tables.append(pd.DataFrame(columns))
     return pd.concat(tables, ignore_index=True)
@@ -98,28 +103,40 @@ def concluded(run: Run, table: pd.DataFrame, writer: str = "") -> pd.DataFrame:
 
     writer: who wrote them, the run's summariser by default: "llm" lets the language model judge the adjectives, else a
     list of ours does."""
-    calibrated = calibrate(run, table)
-    acoustic = language.is_acoustic
-    if (writer or run.summariser) == "llm":
+    writer, acoustic = writer or run.summariser, language.is_acoustic
+    calibrated = calibrate(run, table, writer)
+    if writer == "llm":
         acoustic = asking.acoustic_filter(run, calibrated["calibrated"])
     return open_concepts(run, calibrated, acoustic)
 
 
-def calibrate(run: Run, table: pd.DataFrame) -> pd.DataFrame:
-    """Adds the calibrated summary, without greetings and junk; and for each point of S_h the closest one of S_l."""
+def calibrate(run: Run, table: pd.DataFrame, writer: str) -> pd.DataFrame:
+    """Adds the calibrated summary, without greetings and junk; and for each point of S_h the closest one of S_l.
+
+    Points of our rules are compared by what they claim, for they are all cast in a few moulds; those of a language
+    model as they stand. Neither is compared with another value of its own scale, which encoders find alike: "gradual"
+    never falls to "sharp" (cosine -1, and "" where nothing else is there). Under `calibration_loop` all sentences are
+    compared as they stand."""
+    from andlib.mini.consensus import claimed, opposed
+
+    released = "calibration_loop" in run.faults
     points = sorted({point for column in ("high", "low") for row in table[column] for point in row})
-    vectors = embeddings(run, points, run.profile.encoder)
-    row_of = {point: i for i, point in enumerate(points)}
-    rule = summaries.calibrate_as_released if "calibration_loop" in run.faults else summaries.calibrate
-    released = "word_lists_by_substring" in run.faults
-    junk = {point for point in points if language.is_boilerplate(point, released=released)}
+    told = {point: claimed(point) if writer == "rules" and not released else point for point in points}
+    row_of = {text: i for i, text in enumerate(sorted(set(told.values())))}
+    vectors = embeddings(run, list(row_of), run.profile.encoder)
+    rule = summaries.calibrate_as_released if released else summaries.calibrate
+    by_substring = "word_lists_by_substring" in run.faults
+    junk = {point for point in points if language.is_boilerplate(point, released=by_substring)}
     kept, like, cosines = [], [], []
     for high, low in zip(table["high"], table["low"], strict=True):
-        cosine = vectors[[row_of[p] for p in high]] @ vectors[[row_of[p] for p in low]].T
+        cosine = vectors[[row_of[told[p]] for p in high]] @ vectors[[row_of[told[p]] for p in low]].T
+        if not released:
+            cosine[[[opposed(p, q) for q in low] for p in high]] = -1
         h, lo = ([i for i, point in enumerate(side) if point not in junk] for side in (high, low))
         kept.append(rule([high[i] for i in h], [low[i] for i in lo], cosine[np.ix_(h, lo)]).kept)
-        like.append([low[j] for j in cosine.argmax(1)] if len(low) else [""] * len(high))
-        cosines.append(cosine.max(1, initial=-1))
+        closest = cosine.max(1, initial=-1)
+        like.append([low[row.argmax()] if most > -1 else "" for row, most in zip(cosine, closest, strict=True)])
+        cosines.append(closest)
     return table.assign(calibrated=kept, like=like, cosine=cosines)
 
 

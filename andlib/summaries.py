@@ -1,4 +1,6 @@
-"""Module B: calibration of S_h, the summary of a neuron's highest clips, against S_l, that of its lowest."""
+"""Module B: calibration of S_h, the summary of a neuron's highest clips, against S_l, that of its lowest.
+
+What is compared of two points is `stages.calibrate`'s to say."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -191,7 +191,8 @@ def check_axes(layer: Layer, output: Any) -> None:
 
 
 def at_positions(output: Any, layer: Layer) -> "Float[Tensor, 'clips *positions units']":
-    """Every unit's value at every position of a layer's output, by readout and nonlinearity.
+    """Every unit's value at every position of a layer's output, by readout and nonlinearity; in float32 or better,
+    whatever the network's precision: pooled in bfloat16, a unit's highest clips are others.
 
     output: as the layer's module gives it. Raises InputError where it has not the declared axes and width, or the
     readout does not fit them."""
@@ -201,6 +202,7 @@ def at_positions(output: Any, layer: Layer) -> "Float[Tensor, 'clips *positions 
     check_axes(layer, output)
     x = output.movedim((layer.axes.index("clips"), layer.axes.index("channels")), (0, -1))
     x = x if layer.readout is None else _read_out(x, layer)
+    x = x if x.dtype == torch.float64 else x.float()
     if layer.nonlinearity != "none":
         x = getattr(torch.nn.functional, layer.nonlinearity)(x)
     return x[:, : layer.own] if layer.own else x

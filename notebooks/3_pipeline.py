@@ -81,13 +81,14 @@ al.tables.plain(section_3.points(neurons), f"Summaries of {address.id}", made)
 # The paper removes each point whose sentence vector has a cosine above $t$ = {glue:text}`threshold` with any point of $S_l$; $S_l$ loses nothing.
 # What stays is the calibrated summary $S_h^c$.
 # The paper's sentence encoder is all-MiniLM-L12-v2, ours is {glue:text}`encoder`.
+# It compares what points of our rules claim ("loud barking dog"), not their mould, and whole points of a language model; no point falls to another value of its own scale.
 
 # %% tags=["hide-input"]
 al.tables.plain(section_3.calibration(neurons), f"Figure 7 for {address.id}: calibration", made, {"cosine": ".3f"})
 
 # %% [markdown]
 # {glue:text}`removed`
-# Sentence vectors compare wording as much as meaning: sentences built alike, as those of our rules are, come closer to each other than what they speak of; [the page on summaries](3_summaries.ipynb) counts what is removed, by encoder.
+# Sentence vectors compare wording as much as meaning: sentences built alike come closer to each other than what they speak of. [The page on summaries](3_summaries.ipynb) counts what is removed, and for what.
 #
 # ## Module C: open concepts
 #

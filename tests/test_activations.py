@@ -1,5 +1,6 @@
 """Recording, extremes and their edge cases."""
 
+from dataclasses import replace
 from functools import partial, reduce
 
 import numpy as np
@@ -10,6 +11,7 @@ from conftest import tiny_target
 
 from andlib import activations
 from andlib.errors import InputError
+from andlib.targets import pool
 
 
 def test_highest_agrees_with_the_oracle_also_on_ties():
@@ -33,6 +35,46 @@ def test_a_dead_unit_takes_the_first_clips_and_is_reported():
     u[4, 1] = 1
     assert activations.highest(u, 3)[:, 0].tolist() == [0, 1, 2]
     assert activations.dead_units(u).tolist() == [True, False]
+
+
+def test_only_clips_above_the_commonest_value_describe_a_unit():
+    u = np.zeros((40, 4), np.float32)
+    u[[7, 30], 0] = 1, 2  # fires on two clips of 40
+    u[:, 1] = np.arange(40)
+    u[:, 2] = np.minimum(np.arange(40), 34)  # six clips share the highest value, which is then the commonest
+    u[::3, 3] = np.arange(14) // 2  # values of two clips each, above a commonest of 26
+    high, low = activations.choose(u, 5), activations.choose(-u, 5)
+    assert [list(clips) for clips in high.clips] == [[30, 7], [39, 38, 37, 36, 35], [], [36, 39, 30, 33, 24]]
+    assert high.tied.tolist() == [0, 0, 0, 1]  # the fifth clip of the last unit has an equal, which is not among them
+    assert [list(clips) for clips in low.clips] == [[], [0, 1, 2, 3, 4], [0, 1, 2, 3, 4], []]
+    two = activations.choose(np.array([[0.0], [1.0], [1.0], [1.0], [0.0], [0.0], [0.0]]), 2)
+    assert [list(clips) for clips in two.clips] == [[1, 2]] and two.tied.tolist() == [1]
+
+
+def test_clips_that_describe_are_the_same_when_activations_are_streamed():
+    rng = np.random.default_rng(0)
+    u = np.round(np.maximum(rng.standard_normal((60, 200), dtype=np.float32) - rng.uniform(-3, 2.5, 200), 0), 1)
+    u = u.astype(np.float32)
+    parts = (activations.extremes(5, {"a": u[i : i + 7]}, i) for i in range(0, 60, 7))
+    kept = reduce(partial(activations.merged, 5), parts)
+    exact = (u == 0).mean(0)
+    exact = (exact >= 0.5) | (exact == 0)  # else the commonest value may be one that is not kept
+    for end, side in enumerate((u, -u)):
+        whole = activations.choose(side, 5)
+        given = {name: kept[f"a/{name}"][end] for name in ("clips", "values", "ties")}
+        streamed = activations.choose_kept(given, int(kept["a/count"][0]))
+        equal = [np.array_equal(a, b) for a, b in zip(whole.clips, streamed.clips, strict=True)]
+        assert exact.sum() > 80 and np.array(equal)[exact & (u.max(0) > 0)].all()
+        assert (whole.tied == streamed.tied)[exact & (u.max(0) > 0)].all()
+    assert any(len(clips) in (1, 2, 3) for clips in activations.choose(u, 5).clips)
+
+
+def test_units_are_pooled_in_float32_whatever_the_network_s_precision():
+    layer = replace(tiny_target().layers[0], units=16, pooling="mean")
+    exact = torch.randn(40, 30, 16, generator=torch.Generator().manual_seed(0)).bfloat16()
+    assert pool(exact, layer).dtype == torch.float32
+    assert torch.equal(pool(exact, layer), exact.float().mean(1))
+    assert not torch.equal(exact.mean(1).float().argsort(0), exact.float().mean(1).argsort(0))  # what it avoids
 
 
 def test_recording_gives_what_the_network_gives(waves):

@@ -53,7 +53,8 @@ def neuron() -> pd.Series:
     words = dict.fromkeys(("db", "tab", "adjectives", "nouns", "verbs"), [HOSTILE])
     points = {"high": [HOSTILE, "kept"], "low": [HOSTILE], "calibrated": ["kept"], "like": [HOSTILE] * 2}
     return pd.Series(
-        {"unit": f"{HOSTILE.replace('/', '')}/a/1", "dead": True, "highest": [0], "lowest": [1]}
+        {"unit": f"{HOSTILE.replace('/', '')}/a/1", "dead": True, "hardly_fires": False, "tied": 0, "used": 1}
+        | {"highest": [0], "lowest": [1]}
         | {"cosine": [0.9, 0.1], **points, **words}
     )
 

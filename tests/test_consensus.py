@@ -9,7 +9,18 @@ from hypothesis import strategies as st
 
 from andlib.errors import InputError
 from andlib.language import CLASS_NOUNS, names_class, open_concepts
-from andlib.mini.consensus import KINDS, NOTHING_SHARED, Claim, Consensus, claims, summarise, tell
+from andlib.mini.consensus import (
+    KINDS,
+    NOTHING_SHARED,
+    Claim,
+    Consensus,
+    claimed,
+    claims,
+    different,
+    opposed,
+    summarise,
+    tell,
+)
 from andlib.tagging import ACOUSTIC, EVENTS
 
 NUMBERS = {word: n for n, word in enumerate(("zero", "one", "two", "three", "four", "five", "six", "seven"))}
@@ -130,18 +141,47 @@ def test_sources_do_not_swamp_a_summary():
     assert kinds.count("source") * 3 <= len(kinds)
 
 
+def test_a_point_is_read_for_what_it_claims_alone():
+    dog, loud = Claim("source", "dog"), Claim("quality", "loud")
+    assert claimed("3. " + tell(dog, 3, 5)) == claimed(tell(dog, 9, 9)) == "dog"
+    assert claimed("A loud dog barks.") == "loud barking dog"
+    assert claimed("2. All of them differ.") == "All of them differ."  # no claim that is known
+    known = Consensus(["A loud dog barks.", "Gradual onset.", "The sound is high-pitched and muffled."]).claims
+    assert {claimed(tell(claim, 2, 3)) for claim in known} >= {"loud", "dog", "barking", "gradual", "high-pitched"}
+    assert all(claims(tell(claim, count, 3)) == {claim} for claim in known for count in (2, 3))
+    assert loud in known
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "opposite", "apart"),
+    [
+        ("Gradual onset.", "Sharp onset.", True, True),
+        ("It is loud.", "3. A faint sound.", True, True),
+        ("A loud dog.", "A quiet dog.", True, True),
+        ("It is loud.", "It is bright.", False, True),  # another scale
+        ("1. Being loud: loud in four of the five clips.", "5. A loud sound in three clips.", False, False),
+        ("A dog barks.", "A dog is heard.", False, False),
+        ("A dog barks.", "Rain falls.", False, True),
+    ],
+)
+def test_two_values_of_one_scale_are_opposed(one, other, opposite, apart):
+    assert opposed(one, other) == opposed(other, one) == opposite
+    assert different(one, other) == different(other, one) == apart
+
+
 def test_summaries_of_units_are_those_of_their_clips():
     captions = ["A loud dog barks.", "Loud rain.", "A steady, loud tone.", "A dog barks steadily.", "Rain falls.", ""]
-    indices = np.random.default_rng(0).integers(0, len(captions), (3, 40))
-    told = Consensus(captions).summaries(indices)
-    assert told == [summarise([captions[i] for i in column]) for column in indices.T]
-    assert Consensus(captions).summaries(np.zeros((5, 0), int)) == []
+    sets = [rng[: i % 4] for i, rng in enumerate(np.random.default_rng(0).integers(0, len(captions), (40, 3)))]
+    told = Consensus(captions).summaries(sets)
+    assert told == [summarise([captions[i] for i in clips]) for clips in sets]
+    assert told[0] == (NOTHING_SHARED,)  # of no clip
+    assert Consensus(captions).summaries([]) == []
 
 
-@pytest.mark.parametrize("indices", [np.zeros((0, 3), int), np.array([0, 1]), np.array([[2]]), np.array([[-1]])])
-def test_wrong_indices_are_refused(indices):
-    with pytest.raises(InputError):
-        Consensus(["A dog.", "A cat."]).summaries(indices)
+@pytest.mark.parametrize("clips", [[2], [-1], [0, 1, 7]])
+def test_wrong_indices_are_refused(clips):
+    with pytest.raises(InputError, match="outside the 2 captions"):
+        Consensus(["A dog.", "A cat."]).summaries([[0], clips])
 
 
 def test_points_give_back_their_word_and_no_other():

@@ -1,10 +1,14 @@
 """The flow from clips to described neurons, on a small set with a tiny network."""
 
+from dataclasses import replace
+
 import numpy as np
+import pandas as pd
 import pytest
 from conftest import CLASSES, tiny_run, tiny_set
 
 from andlib import concepts, descriptions, responses, stages
+from andlib.activations import choose
 from andlib.errors import InputError
 from andlib.language import mentions
 
@@ -55,6 +59,43 @@ def test_beyond_the_memory_budget_the_same_clips_describe_a_neuron(run, tmp_path
     assert not neurons["db"].map(len).any()
     with pytest.raises(InputError, match="the budget is"):
         responses.unit_activations(streamed, "ast")
+
+
+def test_a_unit_that_hardly_fires_is_described_by_the_clips_it_fires_on_alone(run):
+    from andlib.mini.consensus import summarise
+
+    sparse = np.zeros((30, 2), np.float32)
+    sparse[[17, 4], 0] = 2, 1
+    target = run.target("ast").only(["block1.output"])
+    two = replace(target, layers=(replace(target.layers[0], units=2),))
+    extremes = {"block1.output": (choose(sparse, 3), choose(-sparse, 3), sparse)}
+    table = stages.unit_table(3, two, extremes, np.arange(30))
+    assert [list(clips) for clips in table["highest"]] == [[17, 4], []] and table["used"].tolist() == [2, 0]
+    assert table["hardly_fires"].tolist() == [True, False] and table["dead"].tolist() == [False, True]
+    assert not table["lowest"].map(len).any()  # none is below its commonest value
+    texts = descriptions.clip_descriptions(run)
+    written = stages.summarised(run, table, texts)
+    assert written["high"][0] == summarise([texts[17], texts[4]])
+    assert not stages.concluded(run, pd.concat([table, written], axis=1))["nouns"][1]
+
+
+def test_no_point_falls_to_another_value_of_its_scale_nor_by_its_mould(run):
+    from andlib.mini.consensus import Claim, tell
+
+    gradual, sharp, loud, clear = (Claim("quality", word) for word in ("gradual", "sharp", "loud", "clear"))
+    high = tuple(f"{i}. {tell(claim, 3, 5)}" for i, claim in enumerate((gradual, loud, clear), 1))
+    low = tuple(f"{i}. {tell(claim, 4, 5)}" for i, claim in enumerate((sharp, clear), 1))
+    table = pd.DataFrame({"high": [high], "low": [low]})
+    whole = stages.embeddings(run, (*high, *low), run.profile.encoder)
+    assert whole[0] @ whole[3] > 0.7  # which the paper's rule would remove: both are of one mould
+    ours = stages.calibrate(run, table, "rules").iloc[0]
+    assert ours["calibrated"] == high[:2] and ours["like"][2] == low[1] and ours["cosine"][2] == pytest.approx(1)
+    by_llm = stages.calibrate(run, table, "llm").iloc[0]
+    assert high[0] in by_llm["calibrated"]
+    released = stages.calibrate(run.using(mode="calibration_loop"), table, "rules").iloc[0]
+    assert high[0] not in released["calibrated"] and released["cosine"][0] == pytest.approx(
+        whole[0] @ whole[3], abs=1e-6
+    )
 
 
 def test_too_large_a_k_is_refused(cache):

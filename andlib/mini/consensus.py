@@ -3,7 +3,8 @@
 It stands in for Llama-2's answer to "summarize these descriptions by identifying their commonalities" (Appendix A).
 It reads text alone and says nothing that is not so: every point states in how many captions its claim was found."""
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from zlib import crc32
@@ -20,6 +21,7 @@ MOST_POINTS = 8
 QUALITY_SYNONYMS = {w: key for key, words in WORDS["synonyms"]["qualities"].items() for w in words.split()}
 EVENT_SYNONYMS = {w: key for key, words in WORDS["synonyms"]["events"].items() for w in words.split()}
 _NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
+_NUMBER = re.compile(r"^\s*\d+[.)]\s*")
 NOTHING_SHARED = "1. The clips have nothing in common."
 
 
@@ -81,10 +83,39 @@ def _sources(tokens: list[Token]) -> Iterator[str]:
             yield language.canonical(noun)
 
 
+def claimed(point: str) -> str:
+    """What a point claims, "loud barking dog", without its number, its mould and how many clips hold it; the point
+    without its number where it claims nothing that is known."""
+    words = [(c.kind, _gerund(c.key) if c.kind == "event" else c.key) for c in claims(point)]
+    ordered = sorted(words, key=lambda word: (KINDS.index(word[0]), word[1]))
+    return " ".join(word for _, word in ordered) or _NUMBER.sub("", point)
+
+
+@lru_cache(maxsize=1 << 16)
+def opposed(one: str, other: str) -> bool:
+    """Whether two points put different values on one scale, as "gradual onset" and "sharp onset" do."""
+    a, b = _values(one), _values(other)
+    return any(not a[scale] & b[scale] for scale in a.keys() & b.keys())
+
+
+def different(one: str, other: str) -> bool:
+    """Whether two points claim different things: nothing in common, or opposed."""
+    keys = [{claim.key for claim in claims(point)} or {claimed(point)} for point in (one, other)]
+    return opposed(one, other) or not keys[0] & keys[1]
+
+
+def _values(point: str) -> dict[str, set[str]]:
+    """What a point says on each scale of ACOUSTIC: level, pitch, onset and so on."""
+    values: dict[str, set[str]] = {}
+    for claim in claims(point):
+        if claim.kind == "quality" and claim.key in ACOUSTIC:
+            values.setdefault(ACOUSTIC[claim.key], set()).add(claim.key)
+    return values
+
+
 # How a claim is told. A claim always gets the same wording, whatever its count, and its neighbours in the word list,
-# often its opposites, get others; every wording holds its word twice and little else, for calibration drops a point
-# whose cosine with a point of S_l exceeds 0.7, and points of one mould exceed that whatever they say. An event is told
-# as a verb and as a noun: OCP reads nouns, and a sneeze has no other.
+# often its opposites, get others, for sentences of one mould are alike to an encoder whatever they say: the released
+# calibration compares them. An event is told as a verb and as a noun: OCP reads nouns, and a sneeze has no other.
 # {A}: the word, as a gerund where it is a verb. {a}: the same, or the noun with its article. {s}: "barks".
 _WORDINGS = {
     "quality": ("{A} {aspect}: {a} in {n}.", "{A}: said to be {a} in {n}.", "Being {a}: {a} is the word for {n}."),
@@ -164,34 +195,30 @@ class Consensus:
         self.holds = np.array([[claim in caption for claim in self.claims] for caption in captions], bool)
         self.holds = self.holds.reshape(len(captions), len(self.claims))
 
-    def summaries(self, clip_indices: np.ndarray) -> list[tuple[str, ...]]:
-        """S of every unit: the points shared by at least half of its K clips, the most supported first. Section 3.2. At
-        most a third of the points name sources, unless nothing else is shared. clip_indices: int [k, units], the clips
-        most (or least) activated by each unit. Raises InputError where K is 0 or an index lies outside the captions."""
-        return [told(shared) for shared in self.shared(clip_indices)]
+    def summaries(self, clips_of: Iterable) -> list[tuple[str, ...]]:
+        """S of every unit: the points shared by at least half of its clips, the most supported first. Section 3.2. At
+        most a third of the points name sources, unless nothing else is shared. clips_of: the clips most (or least)
+        activated by each unit. Raises InputError where an index lies outside the captions."""
+        return [told(shared) for shared in self.shared(clips_of)]
 
     def table(self, units: pd.DataFrame) -> pd.DataFrame:
         """S_h and S_l of units with columns highest and lowest: columns high, kinds (of each point of S_h), low."""
-        highest, lowest = (np.stack(units[side].to_list(), 1) for side in ("highest", "lowest"))
-        shared = self.shared(highest)
+        shared = self.shared(units["highest"])
         kinds = [[claim.kind for claim, _, _ in claims] for claims in shared]
-        columns = {"high": list(map(told, shared)), "kinds": kinds, "low": self.summaries(lowest)}
+        columns = {"high": list(map(told, shared)), "kinds": kinds, "low": self.summaries(units["lowest"])}
         return pd.DataFrame(columns, index=units.index)
 
-    def shared(self, clip_indices: np.ndarray) -> list[tuple[tuple[Claim, int, int], ...]]:
+    def shared(self, clips_of: Iterable) -> list[tuple[tuple[Claim, int, int], ...]]:
         """What `summaries` tells, untold: for every unit its claims, each with how many of how many clips hold it."""
-        indices = np.asarray(clip_indices)
-        if indices.ndim != 2 or len(indices) == 0:
-            raise InputError(f"Clip indices have the shape {indices.shape}; expected [k, units] with k at least 1.")
-        if indices.size and (indices.min() < 0 or indices.max() >= len(self.holds)):
+        sets = [tuple(sorted(clips)) for clips in clips_of]
+        if any(clips and not 0 <= clips[0] <= clips[-1] < len(self.holds) for clips in sets):
             raise InputError(f"A clip index lies outside the {len(self.holds)} captions; give indices from 0.")
-        distinct, unit = np.unique(np.sort(indices, axis=0).T, axis=0, return_inverse=True)
-        shared = [self._balanced_claims(self.holds[clips].sum(0), len(clips)) for clips in distinct]
-        return [shared[i] for i in unit.ravel()]
+        shared = {clips: self._balanced_claims(self.holds[list(clips)].sum(0), len(clips)) for clips in set(sets)}
+        return [shared[clips] for clips in sets]
 
     def _balanced_claims(self, counts: np.ndarray, clips: int) -> tuple[tuple[Claim, int, int], ...]:
         """Claims to tell from the number of clips that hold each; int [claims]."""
-        shared = np.flatnonzero(counts >= (clips + 1) // 2)
+        shared = np.flatnonzero(counts >= max(1, (clips + 1) // 2))  # of no clip, nothing is shared
         ranked = [self.claims[i] for i in shared[np.argsort(-counts[shared], kind="stable")]]
         count = dict(zip((self.claims[i] for i in shared), counts[shared].tolist(), strict=True))
         return tuple((claim, count[claim], clips) for claim in _balanced(ranked))
@@ -217,4 +244,4 @@ def summarise(descriptions: Sequence[str]) -> tuple[str, ...]:
 
     >>> summarise(["A dog barks.", "A dog barks loudly.", "Rain."])
     ('1. What barks: two of the three clips have barking.', '2. Dog heard: a dog in two of the three clips.')"""
-    return Consensus(descriptions).summaries(np.arange(len(descriptions))[:, None])[0]
+    return Consensus(descriptions).summaries([range(len(descriptions))])[0]

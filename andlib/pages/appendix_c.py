@@ -7,6 +7,7 @@ import pandas as pd
 from scipy.stats import mannwhitneyu
 
 from andlib import descriptions, paper, stages
+from andlib.activations import filled
 from andlib.run import Run
 from andlib.statistics import bootstrap_weights, holm, interval, together, verdict
 from andlib.store import Stage
@@ -53,7 +54,8 @@ def unit_acoustics(run: Run, model: str, word: str) -> pd.DataFrame:
     """Figure 8's points, one row a neuron: unit, highest, has (the adjective in C_open), value (mean of what goes with
     the adjective over its K highest clips)."""
     neurons, measured = stages.neurons(run, model), clip_acoustics(run)[WORDS[word]].to_numpy()
-    value = measured[np.stack(neurons["highest"].to_list())].mean(1)
+    clips, own = filled(neurons["highest"])
+    value = _weighted(measured[clips], own.astype(float))
     has = [word in words for words in neurons["adjectives"]]
     return neurons[["unit", "highest"]].assign(has=np.array(has, bool), value=value)
 
@@ -66,16 +68,17 @@ def with_and_without(run: Run, model: str, word: str) -> dict[str, float]:
     0.5 by chance, with its bootstrap over sources (share_low, share_high); p of the rank test (one-sided; takes units
     for independent). NaN where no unit, or every one, has the adjective."""
     table, clips = unit_acoustics(run, model, word), run.probing_set
+    table = table[table["value"].notna()]  # units that no clip describes have no value
     has, value = table["has"].to_numpy(), table["value"].to_numpy()
     row = {"with": int(has.sum()), "without": int((~has).sum()), "mean_with": np.nan, "mean_without": np.nan}
     if not row["with"] or not row["without"]:
         return row | dict.fromkeys(CONTRAST, np.nan)
     rng = np.random.default_rng(SEED)
     by_unit = np.subtract(*(rng.choice(value[side], (DRAWS, side.sum())).mean(1) for side in (has, ~has)))
-    highest = np.stack(table["highest"].to_list())
+    highest, own = filled(table["highest"])
     measured = clip_acoustics(run)[WORDS[word]].to_numpy()[highest]
     drawn = bootstrap_weights(clips.labels, clips.sources, DRAWS, rng)
-    by_source = np.array([_contrast(has, _weighted(measured, weights[highest])) for weights in drawn])
+    by_source = np.array([_contrast(has, _weighted(measured, weights[highest] * own)) for weights in drawn])
     by_source = by_source[~np.isnan(by_source).any(1)]  # draws without any clip of the few units that have the word
     difference, share = _contrast(has, value)
     row |= {"mean_with": value[has].mean(), "mean_without": value[~has].mean(), "difference": difference}

@@ -9,6 +9,7 @@ import pandas as pd
 from jaxtyping import Bool, Float
 
 from andlib import encoders, stages
+from andlib.activations import filled
 from andlib.descriptions import clip_descriptions
 from andlib.errors import InputError, check_choice
 from andlib.profiles import LEARNT, TEST
@@ -49,8 +50,8 @@ def scored_clips(probing_set: ProbingSet, table: pd.DataFrame, clips: str) -> Bo
     if clips == "held out":
         barred[:, source[np.isin(probing_set.folds, LEARNT)]] = True
     else:
-        exemplars = np.hstack([np.stack(table[side]) for side in ("highest", "lowest")])
-        barred[np.arange(len(table))[:, None], source[exemplars]] = True
+        for clips, own in (filled(table[side]) for side in ("highest", "lowest")):
+            barred[np.nonzero(own)[0], source[clips[own]]] = True
     allowed = np.isin(probing_set.folds, TEST) if clips == "held out" else np.ones(len(source), bool)
     return ~barred[:, source] & allowed
 

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from andlib import asking, concepts, language, paper, stages
-from andlib.activations import dead_units, highest
+from andlib.activations import choose, dead_units
 from andlib.descriptions import clip_descriptions
 from andlib.llms import prompts
 from andlib.pages.truth import ATTRIBUTES, HOLDS, PAIRS, TIES, activations, detectors, truths
@@ -62,7 +62,7 @@ def described(run: Run, true: pd.DataFrame, texts: Sequence[str], noises: Sequen
             best = {part: _best(run, method, f, u, p[method], part) for part in ("names", "attributes", "joint")}
             own = [best[_set_of(kind)][i] for i, kind in enumerate(kinds)]
             layer |= {f"{method}/{f}/own": own, f"{method}/{f}/joint": best["joint"]}
-        layer |= {side: summariser.summaries(highest(s * u, run.k)) for side, s in (("high", 1), ("low", -1))}
+        layer |= {side: summariser.summaries(choose(s * u, run.k).clips) for side, s in (("high", 1), ("low", -1))}
         layers.append(pd.DataFrame(layer))
     table = _chosen(run, stages.concluded(run, pd.concat(layers, ignore_index=True)))
     given = [name for name in table if name in ("high", "low", "calibrated", "adjectives", "nouns") or "/" in name]

@@ -14,6 +14,7 @@ import pandas as pd
 from jaxtyping import Float
 
 from andlib import stages
+from andlib.activations import filled
 from andlib.descriptions import clip_descriptions
 from andlib.pages import explanations, measures, wording
 from andlib.pages.explanations import MATCHERS, METHODS, NULLS, described, phrases
@@ -221,7 +222,7 @@ def _stored(run: Run, model: str | Target, clips: str, methods: Sequence[str]) -
 
 def _made_from(run: Run, model: str | Target, tables: Sequence, clips: str, methods: Sequence[str]) -> list:
     spoken = [{method: phrases(table, method) for method in methods} for table in tables]
-    exemplars = [np.stack(table[side]) for table in tables for side in ("highest", "lowest")]
+    exemplars = [filled(table[side])[0] for table in tables for side in ("highest", "lowest")]
     records = [run.probed(model), run.probing_set, run.profile.seconds, clips, clip_descriptions(run), run.method]
     return [*records, spoken, exemplars, SHARE, DRAWS, SEED]
 
@@ -264,5 +265,9 @@ def _of_layer(layer: _Layer, match: np.ndarray, sums, bounded: bool) -> tuple[np
 
 def _shape(run: Run, table: pd.DataFrame) -> np.ndarray:
     """Clarity, polysemanticity and redundancy of one layer's units by the sounds of their highest clips, [3, units]."""
-    exemplars = stages.sound_vectors(run)[np.stack(table["highest"])]
-    return np.stack([*measures.exemplar_shape(exemplars), measures.redundancy(exemplars.mean(1))])
+    clips, own = filled(table["highest"])
+    shape, whole = np.full((3, len(table)), np.nan), own.all(1) & (len(own.T) == run.k)  # K exemplars, no fewer
+    if whole.any():
+        exemplars = stages.sound_vectors(run)[clips[whole]]
+        shape[:, whole] = [*measures.exemplar_shape(exemplars), measures.redundancy(exemplars.mean(1))]
+    return shape

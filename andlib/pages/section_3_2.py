@@ -211,6 +211,46 @@ def calibration_by_encoder(run: Run, *others: str) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def removals(run: Run) -> pd.DataFrame:
+    """How many points calibration removes, and how many of those for a point that claims another thing (Section 3.4).
+
+    One row a writer and way of comparing points: as corrected, and as sentences at t = 0.5 (`calibration_loop`).
+    Columns neurons, points, removed (share of points), different (share of removals whose closest point of S_l makes
+    other claims, see `consensus.different`)."""
+    from andlib.mini.consensus import different
+
+    released, rows = run.using(mode="calibration_loop"), []
+    for summariser, table in summaries_of_all(run).items():
+        writer = "rules" if summariser == "rules" else "llm"
+        for compared, one in (("corrected", run.using(mode="corrected")), ("calibration_loop", released)):
+            calibrated = stages.calibrate(one, table, writer)
+            triples = calibrated[["high", "like", "calibrated"]].itertuples(index=False)
+            gone = [(p, q) for high, like, kept in triples for p, q in zip(high, like, strict=True) if p not in kept]
+            points = int(table["high"].map(len).sum())
+            row = {"written by": summariser, "mode": compared, "neurons": len(table), "points": points}
+            share = np.mean([different(p, q) for p, q in gone]) if gone else np.nan
+            rows.append({**row, "removed": len(gone) / max(points, 1), "different": float(share)})
+    return pd.DataFrame(rows)
+
+
+def summaries_of_all(run: Run) -> dict[str, pd.DataFrame]:
+    """All neurons of the run's networks by our rules, and those that the language model has described, by it."""
+    by_llm = [stages.neurons_by_language_model(run, model) for model in run.models]
+    by_rules = [stages.neurons(run, model) for model in run.models]
+    return {name: pd.concat(t, ignore_index=True) for name, t in (("rules", by_rules), (run.answerer, by_llm))}
+
+
+def removals_by_hand() -> pd.Series:
+    """How often `consensus.different` agrees with the hand on 100 removals by whole sentences at t = 0.7, by writer.
+
+    They were labelled "same" where the point of S_l states the chief property of that of S_h, else "different"."""
+    from andlib.mini.consensus import different
+
+    read = pd.read_csv(paths.PACKAGE / "removals.csv")
+    said = [different(point, like) for point, like in zip(read["point"], read["like"], strict=True)]
+    return (np.array(said) == (read["label"] == "different")).groupby(read["writer"], sort=False).mean()
+
+
 def words(run: Run, counted: pd.DataFrame, read: pd.DataFrame, filters: pd.DataFrame) -> dict[str, object]:
     """The numbers of the page's sentences. counted: `supported`. read: `by_hand`. filters: `adjective_filters`."""
     unread, (by_list, by_llm) = "This profile has no such captions: see the page on ESC-10.", filters["agreement"][:2]
@@ -224,6 +264,7 @@ def words(run: Run, counted: pd.DataFrame, read: pd.DataFrame, filters: pd.DataF
     spoken |= {"adjectives": len(asking.labelled_adjectives()), "sets": read["set"].nunique()}
     spoken |= {"read": f"{read['label'].notna().sum()} of {len(read)} points were read." if len(read) else unread}
     spoken |= {"list_agrees": f"{by_list:.0%}", "llm_agrees": f"{by_llm:.0%}"}
+    spoken |= {"different_agrees": by_model(removals_by_hand(), ".0%")}
     return spoken | {"llm_by_list": f"{filters['yes_one'].iloc[1]:.0%}"}
 
 
@@ -232,4 +273,4 @@ def frames(run: Run) -> dict[str, pd.DataFrame]:
     calibration = calibration_by_encoder(run, run.extra.get("compare_encoder", ""))
     read, filters = label_table(by_hand(run)), adjective_filters(run)
     counted = {"supported": supported(run), "questions": questions(run)}
-    return {**counted, "by_hand": read, "filters": filters, "calibration": calibration}
+    return {**counted, "by_hand": read, "filters": filters, "calibration": calibration, "removals": removals(run)}

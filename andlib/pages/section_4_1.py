@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from andlib import asking, concepts, language, paper, stages
-from andlib.activations import highest
+from andlib.activations import choose
 from andlib.descriptions import CONTROLS, clip_descriptions
 from andlib.errors import InputError
 from andlib.pages.wording import by_model
@@ -185,7 +185,7 @@ def _string_match(run: Run, model: str) -> np.ndarray:
     """The control without any encoder: how many of a unit's K highest clips have a description naming each concept."""
     texts, u = clip_descriptions(run), unit_activations(run, model)["classifier"]
     named = np.array([[language.mentions(text, name) for name in run.concepts] for text in texts], float)
-    return named[highest(u, run.k)].sum(0)
+    return np.stack([named[clips].sum(0) for clips in choose(u, run.k).clips])
 
 
 def named_units(run: Run, results: pd.DataFrame) -> pd.DataFrame:

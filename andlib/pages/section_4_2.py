@@ -25,7 +25,8 @@ def sampled_neurons(run: Run, per_block: int = 10, seed: int = SEED, units: str 
     """Rows of `stages.neurons` of the run's models for as many units drawn from each block; Section 4.2 draws 10 from
     each of AST's 12.
 
-    Dead units are left out. units: more of them, by name and comma-separated, which come first.
+    Dead units, and those that hardly fire, are left out. units: more of them, by name and comma-separated, which come
+    first.
     Raises InputError for a unit that a model has not, and if per_block is negative or no unit is asked for."""
     tables = []
     for model in run.models:
@@ -33,7 +34,7 @@ def sampled_neurons(run: Run, per_block: int = 10, seed: int = SEED, units: str 
         named = [network.check(Unit.parse(name, model)).id for name in units.split(",") if name.strip()]
         if per_block < 0 or (not per_block and not named):
             raise InputError(f"{per_block} neurons a block were asked for; expected 1 or more, or units by name.")
-        drawable = table[(table["layer"] != "classifier") & ~table["dead"]]
+        drawable = table[(table["layer"] != "classifier") & ~table["dead"] & ~table["hardly_fires"]]
         rng, drawn = np.random.default_rng(seed), []
         for _, block in drawable.groupby(drawable["layer"].str.partition(".")[0], sort=False):
             drawn += [block["unit"].iloc[i] for i in np.sort(rng.permutation(len(block))[:per_block])]

@@ -86,14 +86,15 @@ def class_changes(run: Run, effects: Effects, target_class: str) -> pd.DataFrame
 def described_layers(run: Run) -> pd.DataFrame:
     """What the summaries of each layer hold: one row a model and layer.
 
-    Columns: units, dead; points (mean of S_h before calibration), qualities or events (share of them that name no
-    source), removed (share that calibration dropped);
+    Columns: units, dead, hardly fires (how many do); points (mean of S_h before calibration), qualities or events
+    (share of them that name no source), removed (share that calibration dropped);
     with adjective, with noun (share of units whose open concepts hold one)."""
     rows = []
     for model in run.models:
         for layer, table in stages.neurons(run, model).groupby("layer", sort=False):
             before, after = table["high"].map(len).sum(), table["calibrated"].map(len).sum()
             row = {"model": model, "layer": layer, "units": len(table), "dead": int(table["dead"].sum())}
+            row["hardly fires"] = int(table["hardly_fires"].sum())
             row["points"] = before / len(table)
             row["qualities or events"] = table["kinds"].explode().isin(["quality", "event"]).sum() / before
             row["removed"] = 1 - after / before

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import numpy as np
 import pandas as pd
 
 from andlib.descriptions import SHUFFLED
@@ -34,7 +35,7 @@ def borne_out(run: Run, described: pd.DataFrame, shuffled: pd.DataFrame, untrain
     named = {"borne out": described, "shuffled captions": shuffled, "untrained": untrained}
     shares = {column: _share_named(run, table) for column, table in named.items()}
     classes = [_classes(run, clips) for clips in described["highest"]]
-    shares |= {"any name": [max(map(labels.count, labels)) / len(labels) for labels in classes]}
+    shares |= {"any name": [max(map(labels.count, labels), default=np.nan) / max(len(labels), 1) for labels in classes]}
     shares |= {f"with {part}": described[f"{part}s"].map(len) > 0 for part in ("adjective", "noun")}
     return described.assign(**shares, points=described["high"].map(len))
 
@@ -46,13 +47,14 @@ def _classes(run: Run, clips: Sequence[int]) -> list[str]:
 def _share_named(run: Run, table: pd.DataFrame) -> list[float]:
     """Of each unit's highest clips, the share that is of the class that DB puts first."""
     pairs = zip(table["highest"], table["db"], strict=True)
-    return [_classes(run, highest).count(best[0]) / len(highest) for highest, best in pairs]
+    return [_classes(run, highest).count(best[0]) / len(highest) if len(highest) else np.nan for highest, best in pairs]
 
 
 def by_layer(units: pd.DataFrame) -> pd.DataFrame:
-    """`borne_out`, one row a layer: units, dead, and means of points and SHARES."""
+    """`borne_out`, one row a layer: units, dead, hardly fires (how many do), and means of points and SHARES."""
     layers = units.groupby("layer", sort=False)
-    counted = layers.agg(units=("unit", "size"), dead=("dead", "sum"))
+    counted = layers.agg(units=("unit", "size"), dead=("dead", "sum"), hardly_fires=("hardly_fires", "sum"))
+    counted = counted.rename(columns={"hardly_fires": "hardly fires"})
     return counted.join(layers[["points", *SHARES]].mean()).reset_index()
 
 

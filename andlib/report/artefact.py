@@ -209,9 +209,16 @@ def _wrong_units(meta: dict, rows: pd.DataFrame, arrays: Arrays, where: np.ndarr
         f"{model}/{layer}/{i}" for i in rows["index"]
     ]:
         wrong.append("units are not in their order")
-    for column, values in (("highest", u), ("lowest", -u)):
-        if np.stack(rows[column]).tolist() != where[activations.highest(values, meta["k"]).T].tolist():
+    for column, count, values in (("highest", "tied", u), ("lowest", "tied_low", -u)):
+        chosen = activations.choose(values, meta["k"])
+        if list(rows[count]) != list(chosen.tied):
+            wrong.append(f"{count} counts other clips than the activations do")
+        if list(map(list, rows[column])) != [list(where[clips]) for clips in chosen.clips]:
             wrong.append(f"{column} names other clips than the activations do")
+    used = rows["highest"].map(len)
+    dead = activations.dead_units(u)
+    few = {"used": used, "dead": dead, "hardly_fires": (used < meta["k"]) & ~dead}
+    wrong += [f"{name} is not what the highest clips say" for name in few if list(rows[name]) != list(few[name])]
     run = Run(MINI, (), mode=meta["mode"], k=meta["k"])
     for column, method in (("db", "DB"), ("tab", "TAB")):
         p = arrays[f"similarity/{method}"][where]

@@ -31,7 +31,9 @@ FRAMES = (
 PLACELESS = (
     "The activation u itself is read from the class token, which has no place: the frames show its other tokens."
 )
-DEAD = "This unit gives every clip the same activation: its highest clips mean nothing."
+DEAD = "This unit gives every clip the same activation: no clip describes it."
+FEW = "This unit hardly fires: {used} of the clips lie above its commonest activation, and they alone describe it."
+TIED = "{tied} more clips activate it as much as the last of its highest; those shown come first in the probing set."
 
 
 def show(
@@ -127,7 +129,7 @@ def neuron_card(
         title = f"<b>{escape(clip.label)}</b>, u = {activations[i]:.2f}"
         return sound_figure(samples, clip.name, title, _description(texts[i]), places.get(i), scale)
 
-    unit, dead = escape(neuron["unit"]), _note(DEAD * bool(neuron["dead"]))
+    unit, dead = escape(neuron["unit"]), _note(_weakness(neuron))
     glance = {
         "Summary of the highest clips (S<sub>h</sub>), calibrated": _calibration(neuron),
         "Concepts": _concepts(neuron, icl),
@@ -142,6 +144,12 @@ def neuron_card(
         f'<section class="neuron" id="{unit}"><h3>{unit}</h3>{dead}<div class="glance">{columns}</div>'
         f"{_note(fired if isinstance(fired, str) else note)}{''.join(clips)}</section>"
     )
+
+
+def _weakness(neuron: pd.Series) -> str:
+    """What to know of a unit whose highest clips are few or not the only ones."""
+    note = DEAD if neuron["dead"] else FEW if neuron["hardly_fires"] else TIED if neuron["tied"] else ""
+    return note.format(used=neuron["used"], tied=neuron["tied"])
 
 
 def gallery(probing_set: ProbingSet, clips: Iterable[Clip], texts: Iterable[str], seconds: float) -> Card:
