@@ -6,6 +6,7 @@ import pytest
 from conftest import tiny_run
 
 from andlib import asking, descriptions, paths, stages
+from andlib.errors import InputError
 from andlib.llms.llm import Completions
 from andlib.pages import section_3_2
 from andlib.profiles import PROFILES
@@ -110,6 +111,14 @@ def test_the_interval_is_over_sets_and_not_over_points():
 def test_without_labels_there_are_no_rows():
     assert section_3_2.labelled(read((1, "rules", np.nan, "some"))).empty
     assert section_3_2.labelled(read()).empty
+    for rows in ((), [(1, "rules", np.nan, "some")]):
+        [row] = section_3_2.label_table(read(*rows)).to_dict("records")
+        assert row["summariser"].startswith("none: no point") and row["points"] == 0
+
+
+def test_a_profile_without_answers_says_what_asks_for_them(run):
+    with pytest.raises(InputError, match="No answer of .* is kept: `make answers PROFILE=mini`"):
+        section_3_2.supported(run)
 
 
 def test_labels_join_the_points_they_were_given_to(run, monkeypatch, tmp_path):
@@ -161,18 +170,6 @@ def test_sets_of_real_captions_hold_k_captions_of_the_file_alone(run, cache, tmp
         assert asked[row["set"] - 1][0]["content"].endswith(
             "\n".join(f"{i}. {texts[n]}" for i, n in enumerate(names, 1))
         )
-
-
-def test_every_point_on_real_recordings_was_read(esc10, monkeypatch):
-    unmade = "ESC-10's neurons are not in the cache: run a page with -p profile esc10 first"
-    monkeypatch.setattr(stages, "unit_table", lambda *_: pytest.skip(unmade))
-    found = section_3_2.by_hand(Run(PROFILES["esc10"], ("ast",), data_dir=str(esc10)))
-    rules = found[found["summariser"] == "rules"]
-    assert len(rules) and found["label"].isin(list(section_3_2.LABELS)).all()
-    if "llm" in set(found["summariser"]):  # whose answers a checkout may lack
-        assert found["set"].nunique() == section_3_2.SETS
-        kept = pd.read_csv(paths.results() / "esc10" / "summaries_by_hand.csv")
-        assert len(kept) == len(found)  # and no label is left of a point that is no longer made
 
 
 # ---- filters of adjectives

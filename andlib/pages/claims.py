@@ -6,6 +6,7 @@ from itertools import product
 import pandas as pd
 
 from andlib import kept, paper, paths
+from andlib.errors import InputError
 from andlib.pages import exhibits
 from andlib.pages.rules import RULES, Frames, judge
 from andlib.profiles import PROFILES
@@ -45,7 +46,9 @@ def side_by_side(ledger: pd.DataFrame) -> pd.DataFrame:
 
 
 def words(run: Run, ledger: pd.DataFrame, glance: pd.DataFrame) -> dict[str, object]:
-    """What the prose of the ledger's page, and of the book's first page, says of them."""
+    """What the prose of this page and of the book's first says of them. Raises InputError for a profile not in them."""
+    if (name := run.profile.name) not in set(ledger["profile"]):
+        raise InputError(f"Profile {name} has no results: `make results PROFILE={name}` writes them.")
     kinds = list(reversed(VERDICTS))
     by_profile = ledger.groupby(["profile", "verdict"], sort=False).size().unstack(fill_value=0)
     counts = by_profile.reindex(columns=kinds, fill_value=0)
@@ -53,7 +56,7 @@ def words(run: Run, ledger: pd.DataFrame, glance: pd.DataFrame) -> dict[str, obj
     return {
         "claims": ledger["id"].nunique(),
         "title": run.profile.title,
-        "ours": _counted(counts.loc[run.profile.name]),
+        "ours": _counted(counts.loc[name]),
         "counts": "; ".join(f"{name}: {_counted(row)}" for name, row in counts.iterrows()),
         "everywhere": ", ".join(supported.index[supported]) or "none",
         **exhibits.texts(side_by_side(ledger), "id"),

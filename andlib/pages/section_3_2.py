@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from andlib import asking, descriptions, language, paths, stages
+from andlib.errors import InputError
 from andlib.llms import prompts
 from andlib.pages.wording import by_model
 from andlib.run import Run
@@ -37,7 +38,7 @@ def questions(run: Run) -> pd.DataFrame:
 
 def summaries(run: Run) -> pd.DataFrame:
     """The neurons that the language model has described, two rows each, by our rules and by the language model: columns
-    of `stages.neurons`, model and summariser."""
+    of `stages.neurons`, model and summariser. Raises InputError without any answer."""
     tables = []
     for model in run.models:
         by_llm = stages.neurons_by_language_model(run, model)
@@ -45,6 +46,8 @@ def summaries(run: Run) -> pd.DataFrame:
         pairs = zip(SUMMARISERS, (by_rules, by_llm), strict=True)
         table = pd.concat([rows.assign(model=model, summariser=name) for name, rows in pairs])
         tables.append(table.sort_index(kind="stable"))
+    if not any(map(len, tables)):
+        raise InputError(f"No answer of {run.answerer} is kept: `make answers PROFILE={run.profile.name}` asks.")
     return pd.concat(tables, ignore_index=True)
 
 
@@ -145,9 +148,9 @@ def labelled(points_by_hand: pd.DataFrame) -> pd.DataFrame:
 
 
 def label_table(read: pd.DataFrame) -> pd.DataFrame:
-    """`labelled`, or a row that says why there is nothing to read. read: `by_hand`."""
-    nothing = {"summariser": "none: this profile has no captions of real recordings", "points": 0}
-    return labelled(read) if len(read) else pd.DataFrame([nothing])
+    """`labelled`, or a row that says that there is nothing. read: `by_hand`."""
+    nothing = {"summariser": "none: no point on captions of real recordings was read here", "points": 0}
+    return labelled(read) if read["label"].notna().any() else pd.DataFrame([nothing])
 
 
 def three_neurons(run: Run) -> pd.DataFrame:
@@ -253,7 +256,7 @@ def removals_by_hand() -> pd.Series:
 
 def words(run: Run, counted: pd.DataFrame, read: pd.DataFrame, filters: pd.DataFrame) -> dict[str, object]:
     """The numbers of the page's sentences. counted: `supported`. read: `by_hand`. filters: `adjective_filters`."""
-    unread, (by_list, by_llm) = "This profile has no such captions: see the page on ESC-10.", filters["agreement"][:2]
+    unread, (by_list, by_llm) = "This profile has no such captions.", filters["agreement"][:2]
     shown = {"llm_shared": ".0%", "llm_some": ".0%", "llm_points": ".1f", "rules_points": ".1f"}
     means = counted.set_index(["summariser", "model"])
     spoken = {"answerer": run.answerer, "prompt": prompts.SUMMARY, "sampled": asking.SAMPLED}
