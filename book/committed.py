@@ -138,7 +138,7 @@ def _without_addresses(text: str) -> str:
 
 
 def labelled(page: Any, profile: str) -> Any:
-    """The page with its profile in the labels of its figures: labels are global, and a page is in the book twice."""
+    """The page with its profile in the labels of its figures: labels are global, and a page may be there twice."""
     figures = [f for cell in page.cells if (f := cell.metadata.get("mystnb", {}).get("figure", {})) and "name" in f]
     for figure in figures:
         label, figure["name"] = figure["name"], f"{profile}-{figure['name']}".strip("-")

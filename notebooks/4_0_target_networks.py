@@ -63,7 +63,6 @@ al.tables.plain(section_4_0.units(run), "Units of the target networks", made)
 # ## Try it yourself
 #
 # ```bash
-# papermill notebooks/4_0_target_networks.ipynb out.ipynb -p profile esc10 -p data_dir path/to/ESC-10
 # papermill notebooks/4_1_last_layer.ipynb out.ipynb -p profile esc50 -p model beats_finetuned -p weights path/to/checkpoint.pt
 # ```
 #

@@ -126,7 +126,6 @@ al.tables.plain(names.reset_index(), "How often descriptions name the clip's own
 # papermill notebooks/4_1_last_layer.ipynb out.ipynb -p model beats_frozen -p mode released
 # papermill notebooks/4_1_last_layer.ipynb out.ipynb -p encoder clip-vit-b-32 -p audio_encoder laion/clap-htsat-unfused
 # papermill notebooks/4_1_last_layer.ipynb out.ipynb -p llm openai:Qwen/Qwen3-8B     # a server at OPENAI_BASE_URL
-# papermill notebooks/4_1_last_layer.ipynb out.ipynb -p profile esc10 -p data_dir path/to/ESC-10
 # ```
 #
 # Next: [silencing units](4_3_unlearning.ipynb), or [look at a single neuron](probe_one_neuron.ipynb).

@@ -10,7 +10,7 @@
 # Where a fault *alone* explains a printed number, the derivation stands below.
 
 # %% tags=["parameters", "hide-input"]
-profile: str = "mini"  # whose numbers the prose quotes: mini | esc10; the tables show every profile that was measured
+profile: str = "mini"  # whose numbers the prose quotes; the tables show every profile that was measured
 
 # %%
 import andlib as al
@@ -27,8 +27,7 @@ made = " ".join(f"{matrix['made_by']} Seed {matrix['seed']}." for matrix in matr
 # This page computes no matrix. It reads what one command measured and the repository carries, for the profiles {glue:text}`measured`. Not measured: {glue:text}`absent`. (Seconds it took, without what was stored before: {glue:text}`seconds`.)
 #
 # ```bash
-# python -m making.audit --profile mini                               # writes results/mini/audit_matrix.json
-# python -m making.audit --profile esc10 --data-dir path/to/esc10
+# python -m making.audit --profile mini  # writes results/mini/audit_matrix.json
 # ```
 #
 # For each network and switch: top-1 of every method and similarity function on the classifier's units (Tables 2, 7); the gaps of Table 4; the share of block units of which another thing is said (Table 6); adjectives kept (Figs 3, 9) and by depth (Fig. 5); accuracy after silencing 10 % of AST's units (Fig. 4); and the share of uninterpretable units at $K = 5$, $\tau = 4$ (Figs 6, 11–13).

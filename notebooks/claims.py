@@ -6,7 +6,7 @@
 # **No verdict is typed**: change a number in `results/` and the verdict follows, or a test says that this page is out of date.
 
 # %% tags=["parameters", "hide-input"]
-profile: str = "mini"  # whose verdicts are counted: mini | esc10 | esc50
+profile: str = "mini"  # whose verdicts are counted: mini, or any other with results
 
 # %%
 import andlib as al

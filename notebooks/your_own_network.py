@@ -171,7 +171,6 @@ al.tables.plain(targets, "Targets made above", run.made_by())
 #
 # ```bash
 # papermill notebooks/your_own_network.ipynb out.ipynb -p folds 5
-# papermill notebooks/your_own_network.ipynb out.ipynb -p profile esc10 -p data_dir path/to/ESC-10
 # ```
 #
 # Next: [look at a single neuron](probe_one_neuron.ipynb) of the paper's networks, or [silence some](4_3_unlearning.ipynb).

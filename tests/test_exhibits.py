@@ -3,7 +3,6 @@
 import re
 
 import pandas as pd
-import pytest
 
 from andlib import kept, paper, paths
 from andlib.pages import claims
@@ -43,10 +42,9 @@ def test_the_papers_column_is_what_it_prints():
     assert printed["Figure 6"] == ABSENT
 
 
-@pytest.mark.parametrize("profile", ["mini", "esc10"])
-def test_every_number_of_ours_is_found_in_what_is_committed(profile):
-    glance = at_a_glance({profile: claims.committed(profile)})
-    assert not list(glance.loc[glance[profile] == ABSENT, "exhibit"])
+def test_every_number_of_ours_is_found_in_what_is_committed():
+    glance = at_a_glance({"mini": claims.committed("mini")})
+    assert not list(glance.loc[glance["mini"] == ABSENT, "exhibit"])
 
 
 def test_a_profile_without_results_has_dashes_and_is_left_out_where_none_is_named(tmp_path, monkeypatch):
@@ -92,11 +90,11 @@ def test_the_index_shows_every_exhibit_and_claim_by_what_the_ledger_glues_and_le
         glued = "{{glue:text}}`pages/mini/claims.ipynb::{}_{}:s`".format
         name = exhibit.lower().replace(" ", "_")
         assert glued(name, "what") in rows[exhibit] and glued(name, "paper") in rows[exhibit]
-        for profile in ("mini", "esc10"):
-            assert f"[{glued(name, profile)}](pages/{profile}/{page}.ipynb)" in rows[exhibit]
+        assert f"[{glued(name, 'mini')}](pages/mini/{page}.ipynb)" in rows[exhibit]
+    ledger = index.split(", on small stand-ins\n")[1]
     for claim in paper.numbers()["claims"]:
-        for column in ("claim", "mini", "esc10"):
-            assert f"::{claim['id']}_{column}:s`" in index
+        for column in ("claim", "mini"):
+            assert f"::{claim['id']}_{column}:s`" in ledger
 
 
 def test_cells_are_named_by_row_and_column():
