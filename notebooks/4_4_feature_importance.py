@@ -60,8 +60,8 @@ al.figures.feature_importance(curves[curves["model"] == run.models[0]], section_
 # Each row is one comparison that the paper states: accuracy without the units that should matter less, minus accuracy without those that should matter more, averaged over seeds and the percentages named.
 # The interval is a bootstrap over seeds and source recordings, widened by how much any two sets of units differ: random sets of 10 % leave accuracies that scatter by {glue:text}`spread` points (one standard deviation).
 # On SynthESC and without that, the leading units of each layer, which no attribute chose, would pass for important ones (`-p mode ablate_leading_rows`).
-# *Holds* means that all of it lies above the margin, *fails* that none of it does, *undecided* the rest.
-# A claim of several rows holds if all of them do and fails if one does.
+# *Supported* means that all of it lies above the margin, *contradicted* that none of it does, *inconclusive* the rest.
+# A claim of several rows is supported if all of them are, and contradicted if one is.
 # That adjectives are no worse than random is read as: random units hurt more, or less by two points at most.
 
 # %% tags=["hide-input"]

@@ -19,23 +19,27 @@ ledger = claims.ledger(results)
 # %% [markdown]
 # ## How a verdict comes about
 #
-# - A claim **holds** if every part of it does: for every network, percentage or measure that it names.
-# - It **fails** if one part is contradicted, or is undecided: where there is an interval, a difference whose interval holds 0 does not count.
-# - It **cannot be tested here** (in the table: not tested) if no part fails and one lacks its numbers; the reason stands beside it.
+# Every number that a claim compares has an interval that holds what it rests on: clips, units, seeds, draws, partitions.
+# A claim has parts, for every network, percentage or measure that it names; the part that comes first in this list decides.
 #
-# So *fails* does not mean that the opposite is true: "fails, undecided" says that no part is contradicted, but one is not shown.
-# The second table gives every part's numbers, the third the rules.
+# - **Contradicted**: the interval shows the opposite, or no difference.
+# - **Inconclusive**: the interval holds both.
+# - **Not testable here**: its numbers are missing or would say something else; the reason stands beside it.
+# - **At a ceiling**: what is compared is perfect on both sides, and could not differ. Encoders that learnt the same recipes as the sounds reach it easily; that is no failure of the claim.
+# - **Supported**: every part is.
 #
-# ## The verdicts
+# A trend over depth is *flat* if Spearman's rho certainly lies within {glue:text}`flat` of 0, *falls* or *rises* if it certainly lies on one side of 0 and not that near, else it is unclear.
+# No verdict compares the logits of two networks, which have no common scale.
+#
+# ## The verdicts, on small stand-ins
 
 # %% tags=["hide-input"]
 made = "By andlib.pages.{}, from results/<profile>/<page>/.".format
-al.tables.plain(claims.side_by_side(ledger), "Each claim of the paper, and whether it holds here", made("claims"))
+al.tables.plain(claims.side_by_side(ledger), "Each claim of the paper, and what these numbers say of it", made("claims"))
 
 # %% [markdown]
-# On {glue:text}`title`, {glue:text}`holds` claims hold, {glue:text}`fails` fail ({glue:text}`undecided` of them undecided) and {glue:text}`untested` cannot be tested.
-# By profile: {glue:text}`counts`.
-# Claims that hold on every profile: {glue:text}`everywhere`.
+# On {glue:text}`title`, of {glue:text}`claims` claims: {glue:text}`ours`.
+# Supported wherever they were tested: {glue:text}`everywhere`.
 #
 # ## The numbers
 
@@ -64,7 +68,7 @@ al.tables.keep(**claims.words(run, ledger, glance))
 # %% [markdown]
 # ## What differs from the paper, and why
 #
-# - **Scale.** These are small networks on small sets, described by short captions. That a claim fails here does not say that it fails with the paper's networks, and one that holds here is no proof of it there.
+# - **Scale.** These are small networks on small sets, described by short captions. A claim that is contradicted here may be true of the paper's networks, and one that is supported here is no proof of it there.
 # - **Intervals.** The paper gives none. A claim read off a figure by eye is asked more of here.
 # - **Circularity.** Where captions state what was measured, units said to be loud are so by construction. [Appendix C](appendix_c_acoustics.ipynb) shows both readings; the ledger takes the one without measured captions alone.
 # - **One training.** An interval over clips or units speaks of this one network. [Training strategies](training_strategies.ipynb) trains each three times.
@@ -73,7 +77,7 @@ al.tables.keep(**claims.words(run, ledger, glance))
 #
 # ```python
 # from andlib.pages import claims
-# claims.judge("t4_ocp_gap", claims.committed("mini"))  # verdict, the part that decided it, numbers
+# claims.judge("t4_ocp_gap", claims.committed("mini"))  # verdict, and the numbers of every part
 # ```
 #
 # Next: [naming the last layer](4_1_last_layer.ipynb), the first of these claims.

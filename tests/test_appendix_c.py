@@ -9,6 +9,8 @@ from scipy import stats
 
 from andlib import stages
 from andlib.pages import appendix_c
+from andlib.pages.rules import judge
+from andlib.statistics import CONTRADICTED, INCONCLUSIVE, SUPPORTED, UNTESTABLE
 
 RATE = 16_000
 TIME = np.arange(RATE) / RATE
@@ -76,24 +78,29 @@ def row(word, **values):
     return {"model": "ast", "word": word, "with": 3, "without": 5, **ends, **shares, **values}
 
 
-def judged(*loud_and_high):
-    stated, bare = pd.DataFrame(loud_and_high), pd.DataFrame([row("loud"), row("high-pitched", **{"with": 0})])
-    return appendix_c.judged(stated, bare)
+def judged(*loud_and_high, bare=()):
+    bare = bare or (row("loud"), row("high-pitched", **{"with": 0}))
+    origins = [{"descriptions": "source + measured"}, {"descriptions": "source"}]
+    tables = [pd.DataFrame(rows).assign(**o) for rows, o in zip((loud_and_high, bare), origins, strict=True)]
+    return appendix_c.judged(*(table.assign(difference=1.0) for table in tables))
 
 
 def test_a_word_stands_out_if_both_of_its_intervals_do_and_p_is_adjusted_for_all_rows():
     table = judged(row("loud"), row("high-pitched", source_low=-1.0))
-    assert list(table["verdict"]) == ["holds", "undecided", "holds", "holds"]
+    assert list(table["verdict"]) == [SUPPORTED, INCONCLUSIVE, SUPPORTED, SUPPORTED]
     assert list(table["p"]) == pytest.approx([0.04] * 4)
 
 
-@pytest.mark.parametrize("high, less", [(0.6, "holds"), (0.8, "undecided"), (1.0, "fails")])
-def test_less_markedly_is_by_shares_whose_intervals_do_not_meet(run, high, less):
+@pytest.mark.parametrize("high, less", [(0.6, SUPPORTED), (0.8, INCONCLUSIVE), (1.0, CONTRADICTED)])
+def test_the_page_says_what_the_ledger_says_by_descriptions_that_measure_nothing(run, high, less):
     shares = {"share_low": high - 0.05, "share_high": high + 0.05}
-    words = appendix_c.words(run, judged(row("loud"), row("high-pitched", **shares)))
-    assert words["high_less"] == words["f8b_high_pitched"] == less and words["f8a_loud"] == "holds"
-    assert words["loud_bare"] == "3 neurons have the word then; larger: holds" and words["all"] == 8
-    assert words["high_bare"] == "no neuron has the word then"
+    table = judged(row("loud", low=-1.0), row("high-pitched"), bare=(row("loud"), row("high-pitched", **shares)))
+    words = appendix_c.words(run, table)
+    assert words["f8a_loud"] == SUPPORTED and words["f8b_high_pitched"] == less  # whatever the circular rows say
+    for claim in ("f8a_loud", "f8b_high_pitched"):
+        assert words[claim], words[f"{claim}_numbers"] == judge(claim, {"appendix_c_acoustics": {"acoustics": table}})
+    nobody = appendix_c.words(run, judged(row("loud"), row("high-pitched")))
+    assert nobody["f8b_high_pitched"] == UNTESTABLE and "circular" in nobody["f8b_high_pitched_numbers"]
 
 
 def test_the_page_keeps_every_row_with_and_without_what_is_measured(run):

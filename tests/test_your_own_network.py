@@ -17,7 +17,9 @@ def neurons(run, named, layers=("block1.relu1", "embedding")):
     first, other = (labels.index(name) for name in run.probing_set.classes[:2])
     rows = {"layer": layers, "highest": [[first, first, other]] * 2, "db": [[name] for name in named], "index": [0, 1]}
     spoken = {"high": [["1. Loud.", "2. Brief."]] * 2, "calibrated": [["1. Loud."], []], "nouns": [["dog"], []]}
-    return pd.DataFrame({"unit": ["n/a/0", "n/a/1"], **rows, **spoken, "adjectives": [[], ["loud"]], "dead": False})
+    return pd.DataFrame({"unit": ["n/a/0", "n/a/1"], **rows, **spoken, "adjectives": [[], ["loud"]]}).assign(
+        dead=False, hardly_fires=[True, False]
+    )
 
 
 def controlled(run):

@@ -8,8 +8,9 @@ from scipy.stats import mannwhitneyu
 
 from andlib import descriptions, paper, stages
 from andlib.activations import filled
+from andlib.pages.rules import judge
 from andlib.run import Run
-from andlib.statistics import bootstrap_weights, holm, interval, together, verdict
+from andlib.statistics import bootstrap_weights, holm, interval, verdict
 from andlib.store import Stage
 
 WORDS = {"loud": "amplitude", "high-pitched": "median frequency"}  # adjective -> what it should go with
@@ -123,22 +124,15 @@ def frames(run: Run) -> dict[str, pd.DataFrame]:
 
 
 def words(run: Run, table: pd.DataFrame) -> dict[str, object]:
-    """The numbers of the page's prose, of the run's first model. table: `judged`, of all descriptions and without what
-    was measured."""
+    """The numbers of the page's prose, of the run's first model, and the ledger's verdicts. table: `judged`, of all
+    descriptions and without what was measured."""
     printed, first = paper.numbers()["figures"]["8_acoustic_properties"], table[table["model"] == run.models[0]]
-    (loud, loud_bare), (high, high_bare) = (first[first["word"] == word].to_dict("records") for word in WORDS)
-    # whether "loud" sets neurons apart more than "high-pitched" does, by intervals that do not meet
-    less = verdict(loud["share_low"] - high["share_high"], loud["share_high"] - high["share_low"])
+    loud, high = (first[first["word"] == word].iloc[0] for word in WORDS)
     neurons = printed["loud_neurons"] + printed["not_loud_neurons"]
     spoken = {"k": run.k, "title": run.profile.title, "network": run.models[0], "paper_all": neurons}
     spoken |= {"paper_loud": printed["loud_neurons"], "loud": loud["with"], "high": high["with"]}
-    spoken |= {"all": loud["with"] + loud["without"], "f8a_loud": loud["verdict"], "high_larger": high["verdict"]}
-    spoken |= {"high_less": less, "f8b_high_pitched": together([high["verdict"], less])}
+    spoken |= {"all": loud["with"] + loud["without"]}
     spoken |= {"loud_share": f"{loud['share']:.0%}", "high_share": f"{high['share']:.0%}"}
-    return spoken | {"loud_bare": _unmeasured(loud_bare), "high_bare": _unmeasured(high_bare)}
-
-
-def _unmeasured(row: dict) -> str:
-    """What is left of a contrast where captions measure nothing."""
-    left = f"{row['with']} neurons have the word then; larger: {row['verdict']}"
-    return left if row["with"] else "no neuron has the word then"
+    for claim in ("f8a_loud", "f8b_high_pitched"):
+        spoken[claim], spoken[f"{claim}_numbers"] = judge(claim, {"appendix_c_acoustics": {"acoustics": table}})
+    return spoken

@@ -11,7 +11,7 @@ from andlib.pages import exhibits
 from andlib.pages.rules import RULES, Frames, judge
 from andlib.profiles import PROFILES
 from andlib.run import Run
-from andlib.statistics import SUPPORTED, VERDICTS
+from andlib.statistics import FLAT, SUPPORTED, VERDICTS
 
 
 def committed(profile: str) -> Frames:
@@ -56,6 +56,7 @@ def words(run: Run, ledger: pd.DataFrame, glance: pd.DataFrame) -> dict[str, obj
     return {
         "claims": ledger["id"].nunique(),
         "title": run.profile.title,
+        "flat": FLAT,
         "ours": _counted(counts.loc[name]),
         "counts": "; ".join(f"{name}: {_counted(row)}" for name, row in counts.iterrows()),
         "everywhere": ", ".join(supported.index[supported]) or "none",

@@ -50,8 +50,8 @@ def scored_clips(probing_set: ProbingSet, table: pd.DataFrame, clips: str) -> Bo
     if clips == "held out":
         barred[:, source[np.isin(probing_set.folds, LEARNT)]] = True
     else:
-        for clips, own in (filled(table[side]) for side in ("highest", "lowest")):
-            barred[np.nonzero(own)[0], source[clips[own]]] = True
+        for exemplars, own in (filled(table[side]) for side in ("highest", "lowest")):
+            barred[np.nonzero(own)[0], source[exemplars[own]]] = True
     allowed = np.isin(probing_set.folds, TEST) if clips == "held out" else np.ones(len(source), bool)
     return ~barred[:, source] & allowed
 
