@@ -106,7 +106,7 @@ def depth(run: Run, model: str) -> Measures:
 
 
 def polysemanticity(run: Run, model: str) -> Measures:
-    """Figures 6, 11-13: share of uninterpretable block units that react, at the run's K and tau = 4."""
+    """Figures 6, 11-13: mean share of uninterpretable block units that react, at the run's K and tau = 4."""
     table = block_units(stages.neurons(run, model))
     clips = np.stack(table.loc[table["used"] == run.k, "highest"].to_list()).T
     return {"uninterpretable": float((most_in_a_cluster(sentence_clusters(run).counts, clips) < TAU).mean())}

@@ -22,7 +22,7 @@ from andlib.pages import section_4_5, section_4_5_words
 
 run = al.open_run(globals())
 made = run.made_by(*run.caption_parts)
-groups = section_4_5.sentence_clusters(run, clusters)  # K-means of all sentences of all descriptions
+groups = section_4_5.sentence_clusters(run, clusters)  # K-means of all sentences of all descriptions, many times over
 
 # %% [markdown]
 # ## What is measured
@@ -32,12 +32,17 @@ groups = section_4_5.sentence_clusters(run, clusters)  # K-means of all sentence
 # A unit is *interpretable* if at least $\tau$ of its $K$ highest clips are in one cluster, and *uninterpretable* otherwise; the paper's Figure 6 has $K = 5$ and $\tau = 4$.
 # Units of attention output and of both layers of the perceptron count, block by block; the classifier does not.
 #
+# **Partitions.** K-means begins at random and stops at one of many divisions of the sentences that are nearly equally tight, and shares hang on which one it is: another seed is another result.
+# So there are {glue:text}`partitions` partitions here, each from a seed of its own; their inertia, which K-means lowers, differs by {glue:text}`inertia_spread:.0%` at most.
+# Everything is measured by each of them. A share is the mean over partitions, and its 95 % interval holds all that is likely by any of them (each one's Jeffreys posterior over units, mixed in equal parts): what an interval says hangs on no single partition.
+#
 # **Chance.** A description is in several clusters, so clips that have nothing to do with each other share one now and then.
-# Every figure below has a dotted line: the share of uninterpretable units if every unit's $K$ clips were drawn at random from the probing set, {glue:text}`draws:,` times. Its width is its 95 % interval.
+# Every figure below has a dotted line: the share of uninterpretable units if every unit's $K$ clips were drawn at random from the probing set, {glue:text}`draws:,` times for each partition. Its width is its 95 % interval, over partitions too.
+# Chance and share go up and down together from partition to partition, so a block lies *clearly* below or above chance if the 95 % interval of the difference, taken within each partition, does.
 #
 # ## Figure 6
 
-# %% mystnb={"figure": {"name": "uninterpretable", "caption": "Share of uninterpretable units by block, with 95 % intervals over units. The dotted line is chance: every unit's clips drawn at random."}, "image": {"alt": "Line chart: share of uninterpretable units by block, a line for each network with error bars, and a dotted horizontal line at chance"}} tags=["hide-input"]
+# %% mystnb={"figure": {"name": "uninterpretable", "caption": "Share of uninterpretable units by block, with 95 % intervals over units and partitions. The dotted line is chance: every unit's clips drawn at random."}, "image": {"alt": "Line chart: share of uninterpretable units by block, a line for each network with error bars, and a dotted horizontal line at chance"}} tags=["hide-input"]
 rows = section_4_5.interpretability(run, clusters, tau)  # for each block, K and tau
 shown = rows[(rows["k"] == run.k) & (rows["tau"] == tau)]
 al.figures.uninterpretable(shown);
@@ -48,30 +53,32 @@ caption = f"Uninterpretable units, K = {run.k}, τ = {tau}, {clusters} clusters"
 al.tables.plain(shares, caption, made, dict.fromkeys(shares.columns[1:], ".1%"))
 
 # %% [markdown]
+# *Lowest* and *highest* are of any block by any partition.
 # The text's reading counts clips in a cluster.
 # **Algorithm 1 as printed** instead intersects the multisets of clusters of all $K$ descriptions and asks for $\tau$ common elements: every one of the $K$ clips would have to share $\tau$ sentences' clusters.
 # By it, {glue:text}`printed:.1%` of the units are uninterpretable, and {glue:text}`printed_chance:.1%` by chance: the paper's figures can hardly rest on it.
 #
-# Trend with depth: Spearman's $\rho$ of a unit's block and whether it is uninterpretable.
-# A share *falls* if the 95 % interval of $\rho$ lies below 0, *rises* if above, and is *flat* if the interval holds 0.
-# p permutes which unit is in which block; Holm's correction is over the rows of the table.
+# Trend with depth: Spearman's $\rho$ of a unit's block and whether it is uninterpretable, mean over partitions.
+# A share is *flat* if the 95 % interval of $\rho$, over units and partitions, lies within 0.1 of 0; it *falls* or *rises* if the interval leaves out 0, and is *unclear* otherwise.
+# *Falling* and *rising* count the partitions by which it does so alone.
 
 # %% tags=["hide-input"]
-tested = section_4_5.trends(shown)
-heads = {"first": "first block", "last": "last block", "rho": "ρ", "holm": "p (Holm)"}
-formats = dict.fromkeys(["first block", "last block"], ".1%") | dict.fromkeys(["ρ", "low", "high"], "+.2f") | dict.fromkeys(["p", "p (Holm)"], ".4f")
+every = section_4_5.trends(rows)  # over all blocks and their deeper half, for each K and tau
+tested = every[(every["k"] == run.k) & (every["tau"] == tau)]
+heads = {"first": "first block", "last": "last block", "rho": "ρ", "rho_least": "lowest ρ", "rho_most": "highest ρ"}
+formats = dict.fromkeys(["first block", "last block"], ".1%") | dict.fromkeys(["ρ", "low", "high", "lowest ρ", "highest ρ"], "+.2f")
 al.tables.plain(tested.drop(columns=["k", "tau"]), f"Trend over depth, K = {run.k}, τ = {tau}", made, formats, heads)
 
 # %% [markdown]
 # On {glue:text}`title`:
 #
-# - **Chance** leaves {glue:text}`chance:.1%` of units uninterpretable. Blocks whose interval lies below that: {glue:text}`below`; above it: {glue:text}`above`.
-# - **Mean over blocks**: {glue:text}`means`.
-# - **Trends**: {glue:text}`verdicts`. With a p below 5 % after Holm's correction: {glue:text}`surviving`. In the deeper half of the blocks alone: {glue:text}`deep`.
-# - **The claim**, as a rule: AST falls, BEATs-frozen is flat, BEATs-finetuned falls in the deeper half. It {glue:text}`claim` here.
+# - **Chance** leaves {glue:text}`chance:.1%` of units uninterpretable, and from {glue:text}`chance_low:.1%` to {glue:text}`chance_high:.1%` by the partition. Blocks clearly below it: {glue:text}`below`; above it: {glue:text}`above`.
+# - **Mean over blocks** (lowest and highest of any partition): {glue:text}`means`.
+# - **Trends**: {glue:text}`verdicts`. In the deeper half of the blocks: {glue:text}`deep`. In how many of the {glue:text}`partitions` partitions it falls / rises by itself: {glue:text}`alone`.
+# - **The claim is {glue:text}`claim`.** Its rule: {glue:text}`claim_rule` Here: {glue:text}`claim_numbers`
 #
 # Untrained and supervised BEATs, which the paper does not have, say what a share or a trend is worth: what an untrained network shows cannot come from training.
-# An interval over units speaks of this one network, not of [another training](training_strategies.ipynb) of it.
+# An interval over units and partitions speaks of this one network, not of [another training](training_strategies.ipynb) of it.
 #
 # ## Figures 11 to 13
 #
@@ -81,11 +88,10 @@ al.tables.plain(tested.drop(columns=["k", "tau"]), f"Trend over depth, K = {run.
 al.figures.uninterpretable(rows);
 
 # %% tags=["hide-input"]
-every = section_4_5.trends(rows)
 al.tables.plain(section_4_5.settings(every), "Trend over depth for every K and τ", made)
 
 # %% [markdown]
-# The paper finds the same trends for every $K$ and $\tau$. Here: {glue:text}`counted`. That they are the same for each network {glue:text}`same`.
+# The paper finds the same trends for every $K$ and $\tau$. **That is {glue:text}`same`.** Its rule: {glue:text}`same_rule` Here: {glue:text}`same_numbers`
 #
 # Over these settings chance runs from {glue:text}`chance_least:.1%` to {glue:text}`chance_most:.1%`, while no network's share changes by more than {glue:text}`widest:.0f` points from first to last block: how low a share is says little without its chance.
 #
@@ -97,7 +103,7 @@ al.tables.plain(section_4_5.settings(every), "Trend over depth for every K and �
 #
 # ## The number of clusters
 #
-# The paper takes 11 by the elbow method. The elbow here, the point furthest below the line from first to last, is at {glue:text}`bend`; {glue:text}`clusters` are used.
+# The paper takes 11 by the elbow method. The elbow here, the point furthest below the line from first to last, is at {glue:text}`bend`, taking the tightest partition for each number; {glue:text}`clusters` are used.
 
 # %% mystnb={"figure": {"name": "elbow", "caption": "The elbow method: how far sentences are from their centres, by number of clusters."}, "image": {"alt": "Falling curve of inertia by number of clusters with the elbow and the number used marked"}} tags=["hide-input"]
 bends = section_4_5.elbow(run)
@@ -106,7 +112,7 @@ al.figures.elbow(bends, clusters);
 # %% [markdown]
 # ## Table 8
 #
-# The clusters by size, with the sentences nearest their centres, and the words they use; numbers in brackets are descriptions and sentences, as in the paper.
+# The clusters of the tightest partition (of lowest inertia) by size, with the sentences nearest their centres, and the words they use; numbers in brackets are descriptions and sentences, as in the paper.
 
 # %% tags=["hide-input"]
 al.tables.plain(section_4_5.cluster_table(groups), "Table 8. Clusters of sentences", made)
@@ -131,7 +137,7 @@ ten = section_4_5.interpretability(run, clusters, tau, classes=10)
 al.figures.uninterpretable(ten[ten["k"] == 5]);
 
 # %% tags=["remove-cell"]
-al.tables.keep(**section_4_5_words.words(run, groups, bends, rows, ten))
+al.tables.keep(**section_4_5_words.words(run, groups, bends, rows, every, ten))
 
 # %% [markdown]
 # At $\tau = 4$ chance is {glue:text}`chance_few:.1%` with these classes and {glue:text}`chance_all:.1%` with all; the networks' highest share is {glue:text}`most_few:.1%` and {glue:text}`most_all:.1%`.
@@ -143,7 +149,7 @@ al.tables.keep(**section_4_5_words.words(run, groups, bends, rows, ten))
 #
 # - **Descriptions.** The paper's come from SALMONN, several sentences each, about what is heard. Here part of every description is measured (level, onset, repetition), in a limited set of phrases, so that clusters are of *kinds of statement*, and even of wording ("it begins with", "its attack is"), as much as of sounds.
 # - **Chance** and the further networks are ours.
-# - **K-means** is seeded here, and not in the released code, so its clusters differ from run to run. Our clusters are the best of {glue:text}`starts` starts.
+# - **K-means** is not seeded in the released code, so its clusters differ from run to run, and the paper shows one. Here are {glue:text}`partitions`, of one start each, and all of them count.
 # - **Dead units**, which give every clip the same activation, have no highest clips and are left out: {glue:text}`dead` here.
 # - **All clips** probe the networks, those they were trained on included, as in the paper.
 #

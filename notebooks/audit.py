@@ -210,7 +210,7 @@ al.tables.plain(audit.units_a_class(), caption, "M = 50; N from the paper.", for
 # | order of units with equally many words (Fig. 4) | drawn by the seed, nested in r | `andlib.pages.section_4_4` | by number of the unit |
 # | adjectives of a unit (Fig. 5) | different ones | `andlib.pages.section_4_4` | with repetitions |
 # | Algorithm 1 or the text | the text's count, over units that react at all; the printed reading beside it | `andlib.pages.section_4_5` | the intersection of all K |
-# | K-means | seeded, best of several starts, every sentence as often as it is said | `andlib.pages.section_4_5` | unseeded; distinct sentences |
+# | K-means | many seeded partitions, all of them counted, every sentence as often as it is said | `andlib.pages.section_4_5` | one, unseeded; distinct sentences |
 # | what intervals draw anew | source recordings within classes; units in Fig. 5 | `andlib.ablation`, `andlib.pages.section_4_4` | clips, which share sources |
 # | amplitude of a clip (Fig. 8) | mean of the absolute samples | `andlib.pages.appendix_c` | maximum; root mean square |
 # | neurons shown to people | drawn by a seed, dead ones left out | `andlib.pages.section_4_2` | all |

@@ -8,11 +8,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import tiny_run
-from scipy.stats import hypergeom
+from scipy.stats import hypergeom, spearmanr
 
 from andlib import activations, descriptions, responses
 from andlib.errors import InputError
-from andlib.pages import section_4_5, section_4_5_words
+from andlib.pages import rules, section_4_5, section_4_5_words
+from andlib.statistics import UNTESTABLE
 
 
 @pytest.fixture
@@ -26,6 +27,10 @@ def test_a_unit_counts_the_clips_that_share_a_cluster(counted):
     counts, clips = counted
     slow = [max(sum(counts[clip, c] > 0 for clip in unit) for c in range(4)) for unit in clips.T]
     np.testing.assert_array_equal(section_4_5.most_in_a_cluster(counts, clips), slow)
+    partitions = np.stack([counts, 0 * counts])
+    np.testing.assert_array_equal(section_4_5.most_in_a_cluster(partitions, clips), [slow, np.zeros(40)])
+    printed = section_4_5.intersection(partitions, clips)
+    np.testing.assert_array_equal(printed, [section_4_5.intersection(counts, clips), np.zeros(40)])
 
 
 def test_algorithm_1_intersects_multisets(counted):
@@ -79,14 +84,23 @@ def test_sentences_end_at_their_marks():
     assert section_4_5.sentences("") == []
 
 
-def test_every_sentence_is_in_one_cluster_the_largest_first(run):
+def test_every_sentence_is_in_one_cluster_of_each_partition_the_largest_first(run):
     groups = section_4_5.sentence_clusters(run, 4)
     texts = [section_4_5.sentences(text) for text in descriptions.clip_descriptions(run)]
-    np.testing.assert_array_equal(groups.counts.sum(1), [len(row) for row in texts])
-    cluster = dict(zip(groups.sentences, groups.label, strict=True))
-    assert groups.counts[7].tolist() == [sum(cluster[sentence] == c for sentence in texts[7]) for c in range(4)]
+    assert len(groups.counts) == len(groups.label) == 20 > len(np.unique(groups.label, axis=0)) > 1
+    for label, counts in zip(groups.label, groups.counts, strict=True):
+        np.testing.assert_array_equal(counts.sum(1), [len(row) for row in texts])
+        cluster = dict(zip(groups.sentences, label, strict=True))
+        assert counts[7].tolist() == [sum(cluster[sentence] == c for sentence in texts[7]) for c in range(4)]
+        assert (np.diff(counts.sum(0)) <= 0).all()
+
+
+def test_the_partition_of_lowest_inertia_is_first_and_shown(run):
+    groups = section_4_5.sentence_clusters(run, 4)
+    assert (np.diff(groups.distance**2 @ groups.times) >= 0).all()
+    cluster = dict(zip(groups.sentences, groups.label[0], strict=True))
     table = section_4_5.cluster_table(groups)
-    assert table["sentences"].is_monotonic_decreasing and table["sentences"].sum() == sum(map(len, texts))
+    assert table["sentences"].tolist() == groups.counts[0].sum(0).tolist()
     nearest = table["nearest"][0].split(" · ")
     assert {cluster[sentence] for sentence in nearest} == {0}
     words = section_4_5.cluster_words(groups)
@@ -94,10 +108,19 @@ def test_every_sentence_is_in_one_cluster_the_largest_first(run):
     assert "the" not in set().union(*words.values()) and "sound" in set().union(*words.values())
 
 
+def test_each_partition_is_of_one_start(run):
+    from sklearn.cluster import KMeans
+
+    groups = section_4_5.sentence_clusters(run, 4)
+    _, vectors, times = section_4_5._sentences(run, section_4_5.clips_of(run))
+    fits = [KMeans(4, n_init=1, random_state=seed).fit(vectors, sample_weight=times.sum(0)) for seed in range(20)]
+    np.testing.assert_allclose(groups.distance**2 @ groups.times, sorted(f.inertia_ for f in fits), rtol=1e-4)
+
+
 def test_clusters_of_a_part_are_of_its_own_sentences(run):
     part = section_4_5.sentence_clusters(run, 4, classes=1)
-    assert len(part.counts) == (run.probing_set.labels == 0).sum() < len(run.probing_set)
-    assert (part.times > 0).all() and part.counts.sum() == part.times.sum()
+    assert part.counts.shape == (20, (run.probing_set.labels == 0).sum(), 4) and part.counts.shape[1] < 30
+    assert (part.times > 0).all() and (part.counts.sum((1, 2)) == part.times.sum()).all()
 
 
 def test_more_clusters_are_tighter(run):
@@ -105,7 +128,7 @@ def test_more_clusters_are_tighter(run):
     assert bends["inertia"].is_monotonic_decreasing and bends["elbow"].sum() == 1
     four = section_4_5.sentence_clusters(run, 4)
     inertia = bends.set_index("clusters")["inertia"]
-    assert inertia[4] == pytest.approx(four.times @ four.distance**2)
+    assert inertia[4] == pytest.approx(min(four.distance**2 @ four.times))
 
 
 def test_impossible_parameters_are_refused(run):
@@ -122,14 +145,19 @@ def test_shares_count_units_of_a_block_unit_by_unit(run):
         *((5 * f, t * f) for f in (1, 2, 4) for t in (3, 4, 5)),
     }
     ours = rows[(rows["k"] == 3) & (rows["block"] == 2)].iloc[0]
-    counts = section_4_5.sentence_clusters(run, 4).counts
     alone = []
-    for name, u in responses.unit_activations(run, "ast").items():
-        if name.startswith("block1."):
-            alone += [max((counts[clips] > 0).sum(0)) < 2 for clips in activations.highest(u, 3).T]
-    assert ours["units"] == len(alone) == 32 and ours["share"] == pytest.approx(np.mean(alone))
-    assert (rows["share"].between(rows["share_low"], rows["share_high"])).all()
-    assert (rows["chance"].between(rows["chance_low"], rows["chance_high"])).all()
+    for counts in section_4_5.sentence_clusters(run, 4).counts:
+        alone.append([])
+        for name, u in responses.unit_activations(run, "ast").items():
+            if name.startswith("block1."):
+                alone[-1] += [max((counts[clips] > 0).sum(0)) < 2 for clips in activations.highest(u, 3).T]
+    assert ours["units"] == len(alone[0]) == 32 and ours["uninterpretable"] == tuple(map(sum, alone))
+    shares = [np.mean(units) for units in alone]
+    ends = ours[["share", "share_least", "share_most"]].tolist()
+    assert ends == pytest.approx([np.mean(shares), min(shares), max(shares)])
+    for name in ("share", "chance", "beyond"):
+        assert (rows[name].between(rows[f"{name}_low"], rows[f"{name}_high"])).all()
+    np.testing.assert_allclose(rows["beyond"], rows["share"] - rows["chance"], atol=1e-12)
     assert (rows["share_printed"] >= 0).all() and rows.groupby("k")["chance"].nunique().max() <= 3
     pd.testing.assert_frame_equal(rows, section_4_5.interpretability(run, 4, tau=2))
 
@@ -144,9 +172,45 @@ def test_dead_units_are_left_out(cache, monkeypatch):
     assert set(rows.loc[rows["block"] == 2, "dead"]) == {0}
 
 
+def test_intervals_hold_partitions_and_differences_from_chance_are_within_them(run, monkeypatch):
+    """By one partition all clips are alike, by the other no two: shares and chance are 0 and 1."""
+    alike, apart = np.eye(30, dtype=np.int16)[[0] * 30], np.eye(30, dtype=np.int16)
+    two = section_4_5.Clusters([], *[np.zeros(0)] * 3, np.stack([alike, apart]))
+    monkeypatch.setattr(section_4_5, "sentence_clusters", lambda *args: two)
+    row = section_4_5.interpretability(run, tau=2).iloc[0]
+    assert row["uninterpretable"] == (0, 32) and row["share"] == row["chance"] == 0.5 and row["beyond"] == 0
+    assert row["share_low"] < 0.01 and row["share_high"] > 0.99 and row["chance_high"] - row["chance_low"] > 0.99
+    assert -0.1 < row["beyond_low"] < 0 < row["beyond_high"] < 0.1
+
+
+def test_an_interval_covers_what_other_seeds_give_and_that_of_one_partition_does_not(run, monkeypatch):
+    def rows(seeds):
+        monkeypatch.setattr(section_4_5, "PARTITIONS", seeds)
+        found = section_4_5.interpretability(run, 4, tau=3)
+        return found[(found["k"] == 10) & (found["tau"] == 10)].reset_index()
+
+    many, others = rows(range(20)), [rows(range(seed, seed + 1)) for seed in range(100, 120)]
+    for name in ("share", "chance"):
+        covered = [
+            np.mean([one[name].between(by[f"{name}_low"], by[f"{name}_high"]).mean() for one in others])
+            for by in (many, *others)
+        ]
+        assert covered[0] > 0.9 and np.mean(covered[1:]) < 0.7
+
+
 def shares(*values, units=400):
-    blocks = range(1, len(values) + 1)
-    return pd.DataFrame({"model": "m", "k": 5, "tau": 4, "block": blocks, "units": units, "share": values})
+    """A model's blocks, each value a block's share, or its shares by several partitions."""
+    by = [np.atleast_1d(value) for value in values]
+    counts = {"uninterpretable": [tuple(np.rint(units * one).astype(int).tolist()) for one in by]}
+    return pd.DataFrame(
+        {"model": "m", "k": 5, "tau": 4, "block": range(1, len(by) + 1), "units": units}
+        | {"share": [one.mean() for one in by], **counts}
+    )
+
+
+def over(*values, part="all", units=400):
+    """The trend over these blocks."""
+    return section_4_5.trends(shares(*values, units=units)).set_index("part").loc[part]
 
 
 @pytest.mark.parametrize(
@@ -157,36 +221,75 @@ def shares(*values, units=400):
         ((0.4, 0.41, 0.39, 0.4), "flat"),
         ((0.0, 0.0, 0.0, 0.0), "flat"),
         ((0.005, 0.0, 0.0, 0.0), "flat"),  # two units are no trend
+        ((0.46, 0.4, 0.4, 0.37), "falls"),
     ],
 )
 def test_verdicts_follow_the_interval(values, verdict):
-    tested = section_4_5.trends(shares(*values)).iloc[0]
-    assert tested["verdict"] == verdict and tested["low"] <= tested["rho"] <= tested["high"]
-    assert (tested["p"] < 0.01) == (verdict != "flat") and tested["holm"] == tested["p"]
+    row = over(*values)
+    assert row["verdict"] == verdict and row["low"] <= row["rho"] <= row["high"]
+    assert row["rho"] == row["rho_least"] == row["rho_most"]
+    assert (row["falling"], row["rising"]) == (verdict == "falls", verdict == "rises")
 
 
-def test_trends_are_corrected_for_their_number():
-    rows = pd.concat([shares(0.45, 0.4, 0.4).assign(tau=tau) for tau in (3, 4, 5)])
-    tested = section_4_5.trends(rows)
-    assert list(tested["tau"]) == [3, 4, 5]
-    assert tested["holm"].min() == pytest.approx(min(1, 3 * tested["p"].min()))
+def test_few_units_leave_a_trend_unclear():
+    assert over(0.5, 0.4, 0.4, 0.3, units=40)["verdict"] == over(0.4, 0.4, 0.4, 0.4, units=40)["verdict"] == "unclear"
+
+
+def test_partitions_that_disagree_leave_a_trend_unclear():
+    row = over((0.6, 0.3), (0.5, 0.4), (0.4, 0.5), (0.3, 0.6))
+    assert row["verdict"] == "unclear" and row["low"] < -0.2 < 0.2 < row["high"]
+    assert (row["falling"], row["rising"]) == (1, 1) and row["rho"] == pytest.approx(0)
+    assert over((0.6, 0.4), (0.5, 0.4), (0.4, 0.4), (0.3, 0.4))["verdict"] == "unclear"
+    assert over((0.6, 0.5), (0.5, 0.4), (0.4, 0.3), (0.3, 0.2))["verdict"] == "falls"
+
+
+def test_rho_is_that_of_units_in_each_partition():
+    values = np.array([(0.6, 0.3), (0.5, 0.35), (0.4, 0.45), (0.3, 0.6)])
+    block, slow = np.repeat(range(4), 400), []
+    for partition in values.T:
+        below = np.concatenate([np.arange(400) < round(400 * share) for share in partition])
+        slow.append(spearmanr(block, below).statistic)
+    row = over(*values)
+    assert row[["rho", "rho_least", "rho_most"]].tolist() == pytest.approx([np.mean(slow), min(slow), max(slow)])
+
+
+def test_the_deeper_half_is_a_trend_of_its_own():
+    values = (0.2, 0.2, 0.5, 0.3)
+    assert over(*values, part="deeper half")["verdict"] == "falls" and over(*values)["verdict"] == "rises"
+    alone = section_4_5.trends(shares(0.5, 0.3)).iloc[0]
+    columns = ["first", "last", "rho", "low", "high", "verdict"]
+    assert over(*values, part="deeper half")[columns].tolist() == alone[columns].tolist()
+    assert over(0.1, 0.5, 0.5, 0.3, 0.1, part="deeper half")["first"] == 0.5  # of five blocks the last three
 
 
 def test_words_and_frames_are_of_the_runs_k_and_tau(run):
     few = run.using(extra={"clusters": 4, "tau": 2})
     groups, rows = section_4_5.sentence_clusters(few, 4), section_4_5.interpretability(few, 4, tau=2)
-    ten = section_4_5.interpretability(few, 4, tau=2, classes=10)
-    said = section_4_5_words.words(few, groups, section_4_5.elbow(few), rows, ten)
+    ten, every = section_4_5.interpretability(few, 4, tau=2, classes=10), section_4_5.trends(rows)
+    said = section_4_5_words.words(few, groups, section_4_5.elbow(few), rows, every, ten)
     shown = rows[(rows["k"] == 3) & (rows["tau"] == 2)]
-    assert said["means"] == f"ast {shown['share'].mean():.1%}" and said["clusters"] == 4
-    assert said["claim"] == said["same"] == "cannot be tested without beats_finetuned, beats_frozen"
+    by_partition = np.array(shown["uninterpretable"].tolist()).mean(0) / 32
+    ends = by_partition.mean(), by_partition.min(), by_partition.max()
+    assert said["means"] == "ast {:.1%} ({:.1%} … {:.1%})".format(*ends) and said["clusters"] == 4
     assert (
         said["few"] == 3 and said["few_clips"] == said["all_clips"] == 30 and said["chance_few"] == said["chance_all"]
     )
     kept = section_4_5.frames(few)
-    pd.testing.assert_frame_equal(kept["shares"], rows)
-    assert len(kept["trends"]) == 1 + 9
+    pd.testing.assert_frame_equal(kept["shares"], rows.drop(columns="uninterpretable"))
+    pd.testing.assert_frame_equal(kept["trends"], every)
+    assert len(every) == 2 * (1 + 9) and said["verdicts"] == f"ast {every['verdict'][0]}"
     assert kept["numbers"].to_dict("records") == [{name: said[name] for name in ("title", "bend", "few", "most_few")}]
     wide = section_4_5.wide(shown)
-    assert list(wide.columns[1:3]) == ["block 1", "block 2"] and wide.loc[0, "block 2"] == shown["share"].iloc[1]
+    assert list(wide.columns[1:5]) == ["block 1", "block 2", "lowest", "highest"]
+    assert wide.loc[0, ["block 2", "highest"]].tolist() == [shown["share"].iloc[1], shown["share_most"].max()]
     assert len(section_4_5.settings(kept["trends"])) == 10
+    frames = {"4_5_polysemanticity": kept}
+    for name, claim in (("claim", "f6_ast_concentrates"), ("same", "f11_13_same")):
+        assert (said[name], said[f"{name}_numbers"]) == rules.judge(claim, frames)  # as the ledger says
+    assert f"beats_frozen no value: {UNTESTABLE}" in said["claim_numbers"]
+    assert f"beats_frozen was not run: {UNTESTABLE}" in said["same_numbers"]
+
+
+def test_blocks_are_beyond_chance_where_the_interval_of_the_difference_is():
+    rows = pd.DataFrame({"model": ["b", "b", "a"], "beyond_low": [-0.2, -0.2, 0.1], "beyond_high": [-0.1, 0.1, 0.2]})
+    assert section_4_5_words._blocks(rows, rows["beyond_high"] < 0) == "b 1 of 2, a 0 of 1"

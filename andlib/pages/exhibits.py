@@ -111,7 +111,9 @@ def _basic(page: Page) -> str:
 
 def _uninterpretable(page: Page) -> str:
     ours = rows(page["shares"], k=5, tau=4)
-    return f"{_listed(ours.groupby('model')['share'].mean()[list(MODELS)], '.0%')}; chance {ours['chance'].iloc[0]:.0%}"
+    chance, low, high = ours[["chance", "chance_low", "chance_high"]].iloc[0]
+    shares = _listed(ours.groupby("model")["share"].mean().reindex(MODELS), ".0%")
+    return f"{shares}; chance {chance:.0%} ({low:.0%} … {high:.0%})"
 
 
 def _calibrated(page: Page) -> str:
@@ -141,7 +143,7 @@ def _numbers(text: str) -> Callable[[Page], str]:
 
 def _depth(k: int, tau: int) -> tuple[str, str, Callable[[Page], str]]:
     what = f"uninterpretability by depth, ρ, K={k}, τ={tau}"
-    return "4_5_polysemanticity", what, _by_model("trends", "rho", "+.2f", k=k, tau=tau)
+    return "4_5_polysemanticity", what, _by_model("trends", "rho", "+.2f", k=k, tau=tau, part="all")
 
 
 # exhibit, the page that has it, what stands for it, and that from the page's frames

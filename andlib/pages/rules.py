@@ -16,7 +16,6 @@ from scipy.stats import mannwhitneyu
 from andlib import paths
 from andlib.pages.section_4_1 import best_function
 from andlib.pages.section_4_4 import narrowing
-from andlib.pages.section_4_5 import trends
 from andlib.profiles import MODELS
 from andlib.statistics import CONTRADICTED, INCONCLUSIVE, SUPPORTED, UNTESTABLE, as_trend, together, trend, verdict
 
@@ -25,6 +24,7 @@ Parts = Iterator[tuple[str, str]]
 METHODS, MEASURED = ["DB", "TAB", "ICL"], ["top1", "top5", "cos"]
 WATER = ("pouring water", "rain", "sea waves", "toilet flush")  # beside water drops, classes related to water
 FIGURE_5 = ("ast", "ast beats_finetuned", "beats_frozen", "ast beats_frozen")  # whose numbers decide each part
+FIGURE_6 = {("ast", "all"): "falls", ("beats_frozen", "all"): "flat"}  # trends over all blocks or a part of them
 
 
 class Untestable(Exception):
@@ -178,31 +178,25 @@ def f5_ast_narrows(frames: Frames) -> Parts:
 
 
 def f6_ast_concentrates(frames: Frames) -> Parts:
-    over_depth, shares = (_frame(frames, "4_5_polysemanticity", name) for name in ("trends", "shares"))
-    yield from _falls_and_flat(rows(over_depth, k=5, tau=4))
-    deep = rows(shares, model="beats_finetuned", k=5, tau=4)
-    deep = deep[deep["block"] > deep["block"].max() / 2]
-    if deep.empty:
-        raise Untestable("The page 4_5_polysemanticity was not run for BEATs-finetuned")
-    rho = trends(deep).iloc[0][["rho", "low", "high"]]
-    yield f"beats_finetuned, deeper half {_spelt(*rho)}", as_trend("falls", *rho.iloc[1:])
+    yield from _over_depth(frames, FIGURE_6 | {("beats_finetuned", "deeper half"): "falls"}, tau=4)
 
 
-def _falls_and_flat(over_depth: pd.DataFrame) -> Parts:
-    """That AST's trend falls, and BEATs-frozen's is flat."""
-    ast, frozen = over_depth.set_index("model")[["rho", "low", "high"]].reindex(["ast", "beats_frozen"]).to_numpy(float)
-    yield f"ast {_spelt(*ast)}", as_trend("falls", *ast[1:])
-    yield f"beats_frozen {_spelt(*frozen)}", as_trend("flat", *frozen[1:])
+def _over_depth(frames: Frames, claimed: Mapping[tuple[str, str], str], tau: int) -> Parts:
+    found = rows(_frame(frames, "4_5_polysemanticity", "trends"), k=5, tau=tau).set_index(["model", "part"])
+    for place, word in claimed.items():
+        rho = found[["rho", "low", "high"]].reindex([place]).to_numpy(float)[0]
+        yield f"{' '.join(place).removesuffix(' all')} {_spelt(*rho)}", as_trend(word, *rho[1:])
 
 
 def f11_13_same(frames: Frames) -> Parts:
-    over_depth = _frame(frames, "4_5_polysemanticity", "trends")
+    over_depth = rows(_frame(frames, "4_5_polysemanticity", "trends"), part="all")
     for model in MODELS:
         ours = rows(over_depth, model=model)
         seen = ours.apply(lambda row: trend(row["low"], row["high"]), axis=1).value_counts()
         decided = _said(not {"falls", "rises"} <= set(seen.index), len(seen) > 0)
-        listed = ", ".join(f"{word} in {count}" for word, count in seen.items())
-        yield f"{model} {listed}", INCONCLUSIVE if decided == SUPPORTED and len(seen) > 1 else decided
+        listed = ", ".join(f"{word} in {count}" for word, count in seen.items()) or "was not run"
+        same = len(seen) == 1 and "unclear" not in seen
+        yield f"{model} {listed}", INCONCLUSIVE if decided == SUPPORTED and not same else decided
 
 
 def f14_gtzan(frames: Frames) -> Parts:
@@ -210,10 +204,10 @@ def f14_gtzan(frames: Frames) -> Parts:
     title = "no page 4_5_polysemanticity" if numbers is None else numbers["title"].iloc[0]
     if "GTZAN" not in title:
         raise Untestable(f"What is probed is not GTZAN's music: {title}")
-    over_depth, shares = (_frame(frames, "4_5_polysemanticity", name) for name in ("trends", "shares"))
+    shares = _frame(frames, "4_5_polysemanticity", "shares")
     share, low, high = rows(shares, k=5, tau=4)[["share", "share_low", "share_high"]].max()
     yield f"highest share {_spelt(share, low, high, '.1%')}", verdict(0.2 - high, 0.2 - low)
-    yield from _falls_and_flat(rows(over_depth, k=5, tau=5))
+    yield from _over_depth(frames, FIGURE_6, tau=5)
 
 
 def f8a_loud(frames: Frames) -> Parts:

@@ -1,6 +1,9 @@
 """Whether what a neuron's highest clips are said to sound like belongs together: clusters and chance (Section 4.5).
 
-sentence_clusters ─► interpretability (share of uninterpretable units, beside chance) ─► trends"""
+sentence_clusters ─► interpretability (share of uninterpretable units, beside chance) ─► trends
+
+K-means has many nearly equal optima, and shares hang on which one is found: all is measured by each of many partitions,
+and every interval is over units and partitions."""
 
 import re
 from collections import Counter
@@ -16,29 +19,31 @@ from andlib import descriptions, encoders, paper, responses, stages
 from andlib.activations import dead_units, highest
 from andlib.errors import InputError
 from andlib.run import Run
-from andlib.statistics import holm, rank_correlation
+from andlib.statistics import interval, rank_correlation, trend
 from andlib.store import Stage
 
 CONTROLS = ("beats_supervised", "beats_untrained")  # further lines, where the profile has them
-CLUSTERS = Stage("clusters", "arrays", 3)
-SEED, DRAWS, RESAMPLED = 0, 50_000, 19_999
+CLUSTERS = Stage("clusters", "arrays", 4)
+PARTITIONS = range(20)  # seeds of K-means, one start each; the vectors' last digits move none of them
+SEED, DRAWS, LIKELY = 0, 2_500, 500  # both for each partition
 DEFAULTS = {"clusters": 11, "tau": 4}  # the paper's: of Table 8 and of Figure 6
-STARTS = 50  # of K-means, the best of which is kept; with 5, last digits of the vectors decided the clusters
 ELBOW = range(2, 21)  # numbers of clusters tried
+PARTS = {"all": 0, "deeper half": 0.5}  # of a network's blocks: those beyond this share of its depth
 TABLE_8 = [size for size, _ in paper.numbers()["table8_clusters"]["captions_and_sentences"]]  # captions in each cluster
 
 
 @dataclass(frozen=True)
 class Clusters:
-    """K-means clusters of all sentences of D_d, the largest first.
+    """K-means partitions of all sentences of D_d, that of lowest inertia first, in each the largest cluster first.
 
-    sentences: the distinct ones. label: cluster of each. distance: to its centre, in [0, 2]. times: how often it is
-    said. counts: int [clips, clusters], how many sentences of each description fall into each cluster."""
+    sentences: the distinct ones. times: how often each is said. label, distance: by each partition its cluster, and how
+    far it is from the centre, in [0, 2]; [partitions, sentences]. counts: int [partitions, clips, clusters], how many
+    sentences of each description fall into each cluster."""
 
     sentences: list[str]
+    times: np.ndarray
     label: np.ndarray
     distance: np.ndarray
-    times: np.ndarray
     counts: np.ndarray
 
 
@@ -66,63 +71,68 @@ def _sentences(run: Run, where: np.ndarray) -> tuple[list[str], np.ndarray, np.n
     return [everything[i] for i in kept], vectors[kept], times[:, kept]
 
 
-def _nearest(run: Run, texts: Sequence[str], vectors: np.ndarray, weights: np.ndarray, clusters: int):
-    """Each sentence's cluster, the largest being 0, and its distance to the centre; each [sentences]."""
+def _partitions(run: Run, texts: list[str], vectors: np.ndarray, weights: np.ndarray, clusters: int):
+    """label and distance of `Clusters`."""
+
+    def partition(seed: int) -> tuple[np.ndarray, np.ndarray]:
+        from sklearn.cluster import KMeans
+
+        fitted = KMeans(clusters, n_init=1, random_state=seed).fit(vectors, sample_weight=weights)
+        largest = np.argsort(-np.bincount(fitted.labels_, weights, clusters), kind="stable")
+        distance = np.linalg.norm(vectors - fitted.cluster_centers_[fitted.labels_], axis=1)
+        return np.argsort(largest)[fitted.labels_], distance
 
     def make():
-        from sklearn.cluster import KMeans
         from threadpoolctl import threadpool_limits
 
         with threadpool_limits(1):  # more threads add up in any order: other last digits
-            fitted = KMeans(clusters, n_init=STARTS, random_state=SEED).fit(vectors, sample_weight=weights)
-        largest = np.argsort(-np.bincount(fitted.labels_, weights, clusters), kind="stable")
-        return {"centres": fitted.cluster_centers_[largest]}
+            found = sorted(map(partition, PARTITIONS), key=lambda pair: pair[1] ** 2 @ weights)
+        return dict(zip(("label", "distance"), map(np.array, zip(*found, strict=True)), strict=True))
 
-    made_from = [encoders.fingerprint(run.profile.encoder), texts, weights, clusters, STARTS, SEED]
-    centres = run.store.get(CLUSTERS, made_from, make)["centres"]
-    distance = np.linalg.norm(vectors[:, None] - centres, axis=2)
-    return distance.argmin(1), distance.min(1)
+    made_from = [encoders.fingerprint(run.profile.encoder), texts, weights, clusters, PARTITIONS]
+    return run.store.get(CLUSTERS, made_from, make)
 
 
 def sentence_clusters(run: Run, clusters: int = 11, classes: int = 0) -> Clusters:
-    """The clusters of Table 8: K-means over the vectors of all sentences, each as often as it is said, seeded.
+    """Partitions as that of Table 8: K-means over the vectors of all sentences, each as often as it is said, seeded.
 
     classes: as for `clips_of`. Raises InputError if there are fewer distinct sentences than clusters."""
     texts, vectors, times = _sentences(run, clips_of(run, classes))
     if not 1 <= clusters <= len(texts):
         raise InputError(f"Parameter clusters is {clusters}; expected 1 to {len(texts)}, the number of sentences.")
-    label, distance = _nearest(run, texts, vectors, times.sum(0), clusters)
-    return Clusters(texts, label, distance, times.sum(0), times @ np.eye(clusters, dtype=np.int16)[label])
+    found = _partitions(run, texts, vectors, times.sum(0), clusters)
+    falls_into = np.eye(clusters, dtype=np.float32)[found["label"]]  # whole numbers, which floats add up fast
+    return Clusters(texts, times.sum(0), **found, counts=(times.astype(np.float32) @ falls_into).astype(np.int16))
 
 
 def elbow(run: Run) -> pd.DataFrame:
-    """The elbow method: inertia, the weighted sum of squared distances to centres, by number of clusters.
+    """The elbow method: inertia, lowest of all partitions, by number of clusters.
 
     Columns: clusters, inertia, elbow: the number whose point lies furthest below the line from first to last."""
     texts, vectors, times = _sentences(run, clips_of(run))
     tried = [clusters for clusters in ELBOW if clusters <= len(texts)]
-    distances = (_nearest(run, texts, vectors, times.sum(0), clusters)[1] for clusters in tried)
-    inertia = np.array([times.sum(0) @ distance**2 for distance in distances])
+    distances = (_partitions(run, texts, vectors, times.sum(0), clusters)["distance"] for clusters in tried)
+    inertia = np.array([distance[0] ** 2 @ times.sum(0) for distance in distances])
     below = np.linspace(inertia[0], inertia[-1], len(tried)) - inertia
     return pd.DataFrame({"clusters": tried, "inertia": inertia, "elbow": np.arange(len(tried)) == below.argmax()})
 
 
 def cluster_table(groups: Clusters, nearest: int = 3) -> pd.DataFrame:
-    """Table 8 in words, one row a cluster: its captions (descriptions with a sentence in it) and sentences, and the
-    sentences nearest its centre."""
-    order = np.argsort(groups.distance, kind="stable")
-    clusters = range(groups.counts.shape[1])
-    texts = [" · ".join([groups.sentences[i] for i in order if groups.label[i] == c][:nearest]) for c in clusters]
-    sizes = {"captions": (groups.counts > 0).sum(0), "sentences": groups.counts.sum(0)}
+    """Table 8 in words, by the partition of lowest inertia, one row a cluster: its captions (descriptions with a
+    sentence in it) and sentences, and the sentences nearest its centre."""
+    label, counts, order = groups.label[0], groups.counts[0], np.argsort(groups.distance[0], kind="stable")
+    clusters = range(counts.shape[1])
+    texts = [" · ".join([groups.sentences[i] for i in order if label[i] == c][:nearest]) for c in clusters]
+    sizes = {"captions": (counts > 0).sum(0), "sentences": counts.sum(0)}
     return pd.DataFrame({"cluster": [c + 1 for c in clusters], **sizes, "nearest": texts})
 
 
 def cluster_words(groups: Clusters) -> dict[str, Counter]:
-    """How often each word is said in each cluster, without stop words: the word clouds of Table 8."""
+    """How often each word is said in each cluster of `cluster_table`, without stop words: its word clouds."""
     from wordcloud import STOPWORDS
 
     words = [Counter() for _ in groups.counts.T]
-    for sentence, label, times in zip(groups.sentences, groups.label, groups.times, strict=True):
+    for sentence, label, times in zip(groups.sentences, groups.label[0], groups.times, strict=True):
         for word in re.findall(r"[a-z][a-z'-]*", sentence.lower()):
             if word not in STOPWORDS:
                 words[label][word] += int(times)
@@ -130,14 +140,14 @@ def cluster_words(groups: Clusters) -> dict[str, Counter]:
     return dict(zip(titles, words, strict=True))
 
 
-def most_in_a_cluster(counts: Int[np.ndarray, "clips clusters"], clips: Int[np.ndarray, "k units"]) -> np.ndarray:
-    """How many of each unit's clips share a cluster, at most; int [units]. A unit is interpretable if that is tau."""
-    return (counts > 0)[clips].sum(0, dtype=np.int16).max(1)
+def most_in_a_cluster(counts: Int[np.ndarray, "... clips clusters"], clips: Int[np.ndarray, "k units"]) -> np.ndarray:
+    """How many of each unit's clips share a cluster, at most; int [..., units]. It is interpretable if that is tau."""
+    return (counts > 0)[..., clips, :].sum(-3, dtype=np.int16).max(-1)
 
 
-def intersection(counts: Int[np.ndarray, "clips clusters"], clips: Int[np.ndarray, "k units"]) -> np.ndarray:
-    """|C_1 & ... & C_K| of Algorithm 1 as printed: the multisets of the clips' clusters, intersected; int [units]."""
-    return counts[clips].min(0).sum(1)
+def intersection(counts: Int[np.ndarray, "... clips clusters"], clips: Int[np.ndarray, "k units"]) -> np.ndarray:
+    """|C_1 & ... & C_K| of Algorithm 1 as printed: the multisets of the clips' clusters, intersected; [..., units]."""
+    return counts[..., clips, :].min(-3).sum(-1)
 
 
 def random_clips(clips: int, k: int, draws: int, rng: np.random.Generator) -> Int[np.ndarray, "k draws"]:
@@ -157,24 +167,38 @@ def chance_by_sizes(sizes: Sequence[int], clips: int, k: int, tau: int) -> float
     return float(1 - np.prod(stats.binom.cdf(tau - 1, k, np.asarray(sizes) / clips)))
 
 
-def _readings(counts: np.ndarray, clips: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    return most_in_a_cluster(counts, clips), intersection(counts, clips)
+def _readings(counts: np.ndarray, clips: np.ndarray) -> np.ndarray:
+    """What is asked to reach tau, by the text and by Algorithm 1; int [2, ..., units]."""
+    return np.stack([most_in_a_cluster(counts, clips), intersection(counts, clips)])
 
 
-def _below(readings: tuple[np.ndarray, np.ndarray], tau: int, name: str) -> dict[str, float]:
-    """Share of units that do not reach tau by the text, with its 95 % interval (Jeffreys), and by Algorithm 1."""
-    text, printed = (reading < tau for reading in readings)
-    low, high = stats.beta.ppf([0.025, 0.975], text.sum() + 0.5, (~text).sum() + 0.5)
-    ends = {f"{name}_low": min(low, text.mean()), f"{name}_high": max(high, text.mean())}
-    return {name: text.mean(), **ends, f"{name}_printed": printed.mean()}
+def _likely(counts: np.ndarray, of: int | np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Shares that counts of so many leave likely: draws from Jeffreys' posterior; [..., LIKELY]."""
+    return rng.beta(counts[..., None] + 0.5, (of - counts)[..., None] + 0.5, (*counts.shape, LIKELY))
+
+
+def _ends(name: str, values: np.ndarray, likely: np.ndarray) -> dict[str, float]:
+    """The mean over partitions, and the 95 % interval of what is likely by any of them, mixed in equal parts; it holds
+    that of their own values, for a posterior leaves out 0 and 1."""
+    low, high = zip(interval(likely), interval(values), strict=True)
+    return {name: values.mean(), f"{name}_low": min(low), f"{name}_high": max(high)}
+
+
+def _share(name: str, below: np.ndarray, rng: np.random.Generator) -> tuple[dict, np.ndarray, np.ndarray]:
+    """Columns of the share of units below tau, that by partition, and what is likely. below: [2, partitions, units]."""
+    share, printed = below.mean(-1)
+    likely = _likely(below[0].sum(-1), below.shape[-1], rng)
+    ends = {f"{name}_least": share.min(), f"{name}_most": share.max(), f"{name}_printed": printed.mean()}
+    return _ends(name, share, likely) | ends, share, likely
 
 
 def interpretability(run: Run, clusters: int = 11, tau: int = 4, classes: int = 0) -> pd.DataFrame:
     """Figs 6, 11-13: share of uninterpretable units by block, for the run's K and tau and all of the paper's.
 
-    One row a model, block (from 1), K and tau. Columns: units (that react at all), dead (that do not); share,
-    share_low, share_high (interval over units) by the text's reading, share_printed by Algorithm 1's; and chance,
-    chance_low, chance_high, chance_printed: the same of units whose clips are drawn at random.
+    One row a model, block (from 1), K and tau. Columns: units (that react at all), dead (that do not); uninterpretable
+    (a tuple: how many units, by each partition). Means over partitions, with _low, _high (interval over partitions and
+    units): share, by the text's reading; chance, the same of units whose clips are drawn at random; beyond, share less
+    chance of the same partition. Of share and chance too: _least, _most (of any partition), _printed (by Algorithm 1).
     classes: as for `clips_of`. Raises InputError unless 1 <= tau <= K, and K clips are there."""
     where = clips_of(run, classes)
     if not 1 <= tau <= run.k <= len(where):
@@ -186,12 +210,15 @@ def interpretability(run: Run, clusters: int = 11, tau: int = 4, classes: int = 
     blocks = [(model, *block) for model in run.beside(*CONTROLS) for block in _blocks(run, model, where, max(taus))]
     rows = []
     for k in sorted(taus):
-        chance = _readings(counts, random_clips(len(where), k, DRAWS, rng))
+        drawn = np.stack([_readings(part, random_clips(len(where), k, DRAWS, rng)) for part in counts], 1)
+        chances = {t: _share("chance", drawn < t, rng) for t in sorted(taus[k])}
         for model, block, clips, dead in blocks:
-            ours = _readings(counts, clips[:k])
             unit = {"model": model, "block": block, "units": clips.shape[1], "dead": dead, "k": k}
-            for t in sorted(taus[k]):
-                rows.append({**unit, "tau": t, **_below(ours, t, "share"), **_below(chance, t, "chance")})
+            ours = _readings(counts, clips[:k])
+            for t, (by_chance, chance, at_random) in chances.items():
+                row, share, likely = _share("share", ours < t, np.random.default_rng(SEED))  # the same alone
+                unit |= {"tau": t, "uninterpretable": tuple((ours[0] < t).sum(-1).tolist())}
+                rows.append(unit | row | by_chance | _ends("beyond", share - chance, likely - at_random))
     return pd.DataFrame(rows).sort_values(["k", "tau"], kind="stable", ignore_index=True)
 
 
@@ -209,41 +236,45 @@ def _blocks(run: Run, model: str, where: np.ndarray, k: int):
 
 
 def wide(shown: pd.DataFrame) -> pd.DataFrame:
-    """Figure 6 as a table, one row a model: the share of each block, and means of Algorithm 1's reading and of chance.
+    """Figure 6 as a table, one row a model: the share of each block, the lowest and highest of any block and partition,
+    and means of Algorithm 1's reading and of chance.
 
     shown: `interpretability` at one K and tau."""
     shares = shown.pivot(index="model", columns="block", values="share").rename(columns="block {}".format)
-    means = shown.groupby("model")[["share_printed", "chance", "chance_printed"]].mean()
+    by_model = shown.groupby("model")
+    ends = pd.DataFrame({"lowest": by_model["share_least"].min(), "highest": by_model["share_most"].max()})
+    means = by_model[["share_printed", "chance", "chance_printed"]].mean()
     means.columns = ["all, Algorithm 1", "chance", "chance, Algorithm 1"]
-    return shares.join(means).reset_index()
+    return shares.join(ends).join(means).reset_index()
 
 
 def trends(rows: pd.DataFrame) -> pd.DataFrame:
-    """Whether the share of uninterpretable units falls with depth, one row a model, K and tau of `interpretability`.
+    """Whether the share of uninterpretable units falls with depth; a row a model, K and tau of `interpretability`, and
+    part ("all" blocks, or the "deeper half").
 
-    Columns: first, last (shares of those blocks); rho (`rank_correlation`), low, high (95 %, each block's share drawn
-    from its Jeffreys posterior); p (two-sided, which unit is in which block permuted); holm (p, for all rows given);
-    verdict: falls or rises if the interval leaves out 0, flat if it holds 0."""
+    Columns: first, last (shares of those blocks); rho (`rank_correlation`, mean over partitions), low, high (95 %, over
+    partitions, each block's share drawn from its Jeffreys posterior); rho_least, rho_most (of any partition);
+    falling, rising (in how many partitions it does so by their own intervals); verdict (`statistics.trend`)."""
     tested = []
-    for (model, k, tau), ours in rows.groupby(["model", "k", "tau"], sort=False):
-        rng = np.random.default_rng(SEED)  # anew, so that a row's verdict does not depend on the rows beside it
-        units, share = ours["units"].to_numpy(), ours["share"].to_numpy()
-        count = np.rint(units * share).astype(int)
-        rho = rank_correlation(count, units)
-        likely = units * rng.beta(count + 0.5, units - count + 0.5, (RESAMPLED, len(units)))
-        low, high = np.quantile(rank_correlation(likely, units), [0.025, 0.975])
-        permuted = rank_correlation(rng.multivariate_hypergeometric(units, count.sum(), RESAMPLED), units)
-        p = (1 + (np.abs(permuted) >= abs(rho) - 1e-12).sum()) / (1 + RESAMPLED)
-        row = {"model": model, "k": k, "tau": tau, "first": share[0], "last": share[-1], "rho": float(rho)}
-        verdict = "falls" if high < 0 else "rises" if low > 0 else "flat"
-        tested.append(row | {"low": low, "high": high, "p": p, "verdict": verdict})
-    table = pd.DataFrame(tested)
-    table.insert(table.columns.get_loc("verdict"), "holm", holm(table["p"]))
-    return table
+    for (model, k, tau), every in rows.groupby(["model", "k", "tau"], sort=False):
+        for part, above in PARTS.items():
+            ours = every[every["block"] > above * every["block"].max()]
+            units, share = ours["units"].to_numpy(), ours["share"].to_numpy()
+            counts = np.array(ours["uninterpretable"].tolist()).T  # [partitions, blocks]
+            rng = np.random.default_rng(SEED)
+            likely = rank_correlation(units * _likely(counts, units, rng).swapaxes(1, 2), units)
+            low, high = interval(likely)
+            rho, alone = rank_correlation(counts, units), [trend(*interval(drawn)) for drawn in likely]
+            row = {"model": model, "k": k, "tau": tau, "part": part, "first": share[0], "last": share[-1]}
+            row |= {"rho": rho.mean(), "low": low, "high": high, "rho_least": rho.min(), "rho_most": rho.max()}
+            row |= {"falling": alone.count("falls"), "rising": alone.count("rises"), "verdict": trend(low, high)}
+            tested.append(row)
+    return pd.DataFrame(tested)
 
 
 def settings(tested: pd.DataFrame) -> pd.DataFrame:
-    """Verdicts of `trends`, one row a K and tau, a column a model."""
+    """Verdicts of `trends` over all blocks, one row a K and tau, a column a model."""
+    tested = tested[tested["part"] == "all"]
     named = tested.assign(setting="K = " + tested["k"].astype(str) + ", τ = " + tested["tau"].astype(str))
     verdicts = named.pivot(index="setting", columns="model", values="verdict")
     return verdicts.loc[named["setting"].unique()].reset_index()
@@ -257,4 +288,4 @@ def frames(run: Run) -> dict[str, pd.DataFrame]:
     numbers = {"title": run.profile.title, "bend": int(bends.loc[bends["elbow"], "clusters"].iloc[0])}
     numbers |= {"few": min(10, len(run.probing_set.classes))}
     numbers |= {"most_few": ten.loc[(ten["k"] == 5) & (ten["tau"] == 4), "share"].max()}
-    return {"shares": rows, "trends": trends(rows), "numbers": pd.DataFrame([numbers])}
+    return {"shares": rows.drop(columns="uninterpretable"), "trends": trends(rows), "numbers": pd.DataFrame([numbers])}

@@ -1,53 +1,59 @@
 """The numbers in the sentences of the page on Section 4.5."""
 
+import numpy as np
 import pandas as pd
 
-from andlib.pages.section_4_5 import DRAWS, STARTS, TABLE_8, Clusters, chance_by_sizes, clips_of, trends
+from andlib.pages import rules
+from andlib.pages.section_4_5 import DRAWS, TABLE_8, Clusters, chance_by_sizes, clips_of, trends
 from andlib.pages.wording import by_model
-from andlib.profiles import MODELS
 from andlib.run import Run
 
 
-def words(run: Run, groups: Clusters, bends: pd.DataFrame, rows: pd.DataFrame, ten: pd.DataFrame) -> dict[str, object]:
+def words(
+    run: Run, groups: Clusters, bends: pd.DataFrame, rows: pd.DataFrame, every: pd.DataFrame, ten: pd.DataFrame
+) -> dict[str, object]:
     """All of them. groups: `sentence_clusters`. bends: `elbow`. rows, ten: `interpretability` of all clips, and of the
-    first ten classes'."""
+    first ten classes'. every: `trends` of rows."""
     shown = rows[(rows["k"] == run.k) & (rows["tau"] == run.extra["tau"])]
-    tested = trends(shown)
-    every = trends(rows)
-    spoken = {"title": run.profile.title, "encoder": run.profile.encoder, "draws": DRAWS, "starts": STARTS}
-    spoken |= {"sentences": groups.times.sum(), "distinct": len(groups.sentences), "clusters": groups.counts.shape[1]}
+    spoken = {"title": run.profile.title, "encoder": run.profile.encoder, "draws": DRAWS}
+    spoken |= {"sentences": groups.times.sum(), "distinct": len(groups.sentences), "clusters": groups.counts.shape[-1]}
+    inertia = groups.distance**2 @ groups.times
+    spoken |= {"partitions": len(inertia), "inertia_spread": inertia.max() / inertia.min() - 1}
     spoken |= {"bend": int(bends.loc[bends["elbow"], "clusters"].iloc[0]), "dead": int(shown["dead"].sum())}
     spoken |= {"printed": (shown["share_printed"] * shown["units"]).sum() / shown["units"].sum()}
-    spoken |= {"printed_chance": shown["chance_printed"].iloc[0], "chance": shown["chance"].iloc[0]}
-    spoken |= {"below": _beyond_chance(shown, "high", -1), "above": _beyond_chance(shown, "low", 1)}
-    spoken |= {"means": by_model(shown.groupby("model", sort=False)["share"].mean(), ".1%")}
-    spoken |= {"surviving": ", ".join(tested.loc[tested["holm"] < 0.05, "model"]) or "none"}
+    spoken |= {"printed_chance": shown["chance_printed"].iloc[0]}
+    spoken |= shown[["chance", "chance_low", "chance_high"]].iloc[0].to_dict()
+    spoken |= {"below": _blocks(shown, shown["beyond_high"] < 0), "above": _blocks(shown, shown["beyond_low"] > 0)}
+    spoken |= {"means": by_model({name: _mean(ours) for name, ours in shown.groupby("model", sort=False)}, "")}
     spoken |= {"chance_least": rows["chance"].min(), "chance_most": rows["chance"].max()}
-    spoken |= {"widest": 100 * (every["first"] - every["last"]).abs().max()}
-    return spoken | _verdicts(run, shown, tested, every) | _table8() | _ten_classes(run, ten, rows)
+    whole = rules.rows(every, part="all")
+    spoken |= {"widest": 100 * (whole["first"] - whole["last"]).abs().max()}
+    return spoken | _verdicts(run, every) | _table8() | _ten_classes(run, ten, rows)
 
 
-def _beyond_chance(shown: pd.DataFrame, end: str, sign: int) -> str:
-    """How many of the blocks lie clearly on one side of chance, by model."""
-    beyond = sign * (shown[f"share_{end}"] - shown["chance"]) > 0
-    blocks = beyond.groupby(shown["model"], sort=False)
+def _blocks(shown: pd.DataFrame, those: pd.Series) -> str:
+    """How many of the blocks are of those, by model."""
+    blocks = those.groupby(shown["model"], sort=False)
     return by_model({name: f"{part.sum()} of {len(part)}" for name, part in blocks}, "")
 
 
-def _verdicts(run: Run, shown: pd.DataFrame, tested: pd.DataFrame, every: pd.DataFrame) -> dict[str, str]:
-    """Trends in words, and what they say of the paper's claims. every: the trends of all K and tau."""
-    deeper = shown[shown["block"] > shown["block"].max() / 2]
-    verdict, deep = (rows.set_index("model")["verdict"] for rows in (tested, trends(deeper)))
-    counts = every[every["model"].isin(run.models)].groupby("model", sort=False)["verdict"].value_counts()
-    counted = [f"{name} {', '.join(f'{word} in {n}' for word, n in counts[name].items())}" for name in run.models]
-    missing = [name for name in MODELS if name not in run.models]
-    claim, same = [f"cannot be tested without {', '.join(missing)}"] * 2
-    if not missing:
-        narrows = (verdict["ast"], verdict["beats_frozen"], deep["beats_finetuned"]) == ("falls", "flat", "falls")
-        claim = "holds" if narrows else "fails"
-        same = "holds" if counts.index.get_level_values("model").is_unique else "fails"
-    verdicts = {"verdicts": by_model(verdict, ""), "deep": by_model(deep, "")}
-    return {**verdicts, "counted": "; ".join(counted), "claim": claim, "same": same}
+def _mean(ours: pd.DataFrame) -> str:
+    """A network's share, mean over blocks: that over partitions, and the lowest and highest of any."""
+    shares = (np.stack(ours["uninterpretable"]) / ours[["units"]].to_numpy()).mean(0)
+    return f"{shares.mean():.1%} ({shares.min():.1%} … {shares.max():.1%})"
+
+
+def _verdicts(run: Run, every: pd.DataFrame) -> dict[str, str]:
+    """Trends in words, and what the rules of the paper's claims say of them."""
+    tested = every[(every["k"] == run.k) & (every["tau"] == run.extra["tau"])].set_index("model")
+    whole, deep = (rules.rows(tested, part=part) for part in ("all", "deeper half"))
+    alone = {name: f"{row['falling']} / {row['rising']}" for name, row in whole.iterrows()}
+    verdicts = {"verdicts": whole["verdict"], "deep": deep["verdict"], "alone": alone}
+    spoken = {name: by_model(of, "") for name, of in verdicts.items()}
+    for name, claim in (("claim", "f6_ast_concentrates"), ("same", "f11_13_same")):
+        spoken[name], spoken[f"{name}_numbers"] = rules.judge(claim, {"4_5_polysemanticity": {"trends": every}})
+        spoken[f"{name}_rule"] = rules.RULES[claim].text
+    return spoken
 
 
 def _table8() -> dict[str, object]:
@@ -60,10 +66,10 @@ def _ten_classes(run: Run, ten: pd.DataFrame, rows: pd.DataFrame) -> dict[str, o
     classes = len(run.probing_set.classes)
     whole = f"This set has {classes} classes: as a whole it is that subset, and what follows repeats Figure 11."
     others = "The networks are those above, not trained on these ten alone as the paper's were."
-    strict = trends(ten[(ten["k"] == 5) & (ten["tau"] == 5)])
-    at_four = {name: part[(part["k"] == 5) & (part["tau"] == 4)] for name, part in (("few", ten), ("all", rows))}
+    strict = trends(rules.rows(ten, k=5, tau=5))
+    at_four = {name: rules.rows(part, k=5, tau=4) for name, part in (("few", ten), ("all", rows))}
     spoken = {"subset": f"Of {classes} classes, that is. {others}" if classes > 10 else whole, "few": min(10, classes)}
     spoken |= {"few_clips": len(clips_of(run, 10)), "all_clips": len(run.probing_set)}
     spoken |= {f"chance_{name}": part["chance"].iloc[0] for name, part in at_four.items()}
     spoken |= {f"most_{name}": part["share"].max() for name, part in at_four.items()}
-    return spoken | {"strict": by_model(strict.set_index("model")["verdict"], "")}
+    return spoken | {"strict": by_model(rules.rows(strict, part="all").set_index("model")["verdict"], "")}

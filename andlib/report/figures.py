@@ -138,7 +138,7 @@ def word_clouds(counts: Mapping[str, Mapping[str, int]]):
 
 def uninterpretable(rows: pd.DataFrame):
     """Figures 6, 11-14: share of uninterpretable units by block; a row of panels a K, a panel a tau, a line a model.
-    Bars are intervals over units; the dotted line is chance. rows: `section_4_5.interpretability`."""
+    Bars are intervals over units and partitions; the dotted line is chance. rows: `section_4_5.interpretability`."""
     taus = rows.groupby("k")["tau"].unique()
     down, across = len(taus), taus.map(len).max()
     width, height = (3 * across, 0.6 + 2.6 * down) if across > 1 else (7, 3.6)
@@ -155,13 +155,13 @@ def uninterpretable(rows: pd.DataFrame):
 
 
 def _blocks(ax, rows: pd.DataFrame) -> None:
-    for model, ours in rows.groupby("model", sort=False):
+    for i, (model, ours) in enumerate(rows.groupby("model", sort=False)):
         colour, marker = look.NETWORKS[model]
         error = 100 * look.error(ours, "share_low", "share", "share_high")
         mark = {"color": colour, "marker": marker, "markersize": 5, "label": model}
-        ax.errorbar(ours["block"], 100 * ours["share"], yerr=error, **mark)
+        ax.errorbar(ours["block"] + 0.07 * i, 100 * ours["share"], yerr=error, **mark)
     low, high, chance = 100 * rows[["chance_low", "chance_high", "chance"]].iloc[0]
-    ax.axhspan(low, high, color="black", alpha=0.3, linewidth=0)
+    ax.axhspan(low, high, color="black", alpha=0.12, linewidth=0)
     ax.axhline(chance, color="black", linestyle=":", label="clips at random")
     ax.set_xticks(sorted(rows["block"].unique()))
 
