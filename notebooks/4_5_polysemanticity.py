@@ -150,7 +150,7 @@ al.tables.keep(**section_4_5_words.words(run, groups, bends, rows, every, ten))
 # - **Descriptions.** The paper's come from SALMONN, several sentences each, about what is heard. Here part of every description is measured (level, onset, repetition), in a limited set of phrases, so that clusters are of *kinds of statement*, and even of wording ("it begins with", "its attack is"), as much as of sounds.
 # - **Chance** and the further networks are ours.
 # - **K-means** is not seeded in the released code, so its clusters differ from run to run, and the paper shows one. Here are {glue:text}`partitions`, of one start each, and all of them count.
-# - **Dead units**, which give every clip the same activation, have no highest clips and are left out: {glue:text}`dead` here.
+# - **Dead units**, which give every clip the same activation, and those that hardly fire, which fewer than the largest $K$ clips lift above their commonest activation, are left out: {glue:text}`dead` here.
 # - **All clips** probe the networks, those they were trained on included, as in the paper.
 #
 # ## Try it yourself

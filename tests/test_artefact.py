@@ -5,6 +5,7 @@ import re
 import shutil
 
 import numpy as np
+import oracles
 import pandas as pd
 import pytest
 from conftest import tiny_run, tiny_set
@@ -12,7 +13,7 @@ from safetensors.numpy import load_file, save_file
 
 from andlib import activations, stages
 from andlib.errors import InputError
-from andlib.pages import section_4_1, section_4_3
+from andlib.pages import section_4_1, section_4_3, section_4_5
 from andlib.report import artefact
 from andlib.store import digest, file_digest
 
@@ -76,6 +77,47 @@ def test_numpy_alone_recomputes_what_db_calls_each_unit(run, exported):
     assert {layer: [row[0] for row in of["db"]] for layer, of in neurons.groupby("layer")} == best
     rows = section_4_1.last_layer(run).set_index(["method", "function", "condition"])
     assert top1 == rows.loc[("DB", "cos_cubed", "all clips"), "top1"]
+
+
+def identified(scores, meta, arrays, outputs):
+    """Table 2's columns: top-1, top-5, and mean cosine of the first concept and the true one."""
+    truth = [meta["concepts"].index(name) for name in outputs]
+    order = np.argsort(-np.asarray(scores), axis=1, kind="stable")
+    top5 = [true in row[:5] for row, true in zip(order, truth, strict=True)]
+    return np.mean(order[:, 0] == truth), np.mean(top5), arrays["cosine/names"][order[:, 0], truth].mean()
+
+
+def test_numpy_alone_recomputes_tables_2_and_7(run, exported):
+    meta, arrays = json.loads((exported / "meta.json").read_text()), read_arrays(exported / "activations.safetensors")
+    outputs, u = meta["models"]["ast"]["outputs"], arrays["activation/ast/classifier"].astype(float)
+    ours = section_4_1.last_layer(run).set_index(["method", "function", "condition"]).xs("all clips", level="condition")
+    counts = {"wpmi": {"k": max(1, round(28 * len(u) / 2000))}, "soft_wpmi": {"k": max(1, round(100 * len(u) / 2000))}}
+    for function in ("cos", "cos_cubed", "wpmi", "soft_wpmi", "rank_reorder"):
+        for method in ("DB", "TAB"):
+            p = arrays[f"similarity/{method}"].astype(float)
+            with np.errstate(invalid="ignore"):  # a twentieth of 30 clips is one, which is in order
+                scores = np.nan_to_num(getattr(oracles, function)(u, p, **counts.get(function, {})))
+            found = identified(scores, meta, arrays, outputs)
+            row = ours.loc[(method, function)]
+            np.testing.assert_allclose(found, row[["top1", "top5", "cos"]].astype(float), atol=1e-6)
+    icl = pd.read_parquet(exported / "icl.parquet")
+    assert len(icl) == 2 * len(outputs) and set(icl["answered"]) == {False}  # nothing is kept of the tiny network
+    assert ours.loc["ICL"]["units"].eq(0).all()
+
+
+def test_numpy_alone_recomputes_a_panel_of_figure_6(run, exported):
+    meta, arrays = json.loads((exported / "meta.json").read_text()), read_arrays(exported / "activations.safetensors")
+    within = arrays["clusters/sentences"] > 0
+    rows = section_4_5.interpretability(run, tau=2)
+    ours = rows[(rows["k"] == 5) & (rows["tau"] == 4)].set_index("block")["share"]
+    assert list(ours.index) == [1, 2]
+    for block in (0, 1):
+        names = [name for name in meta["models"]["ast"]["layers"] if name.startswith(f"block{block}.")]
+        u = np.concatenate([arrays[f"activation/ast/{name}"] for name in names], 1)
+        top = np.argsort(-u, axis=0, kind="stable")[:5]
+        most = within[:, top].sum(1).max(-1)  # of each unit's five clips, those in its best cluster [partitions, units]
+        np.testing.assert_allclose((most < 4).mean(), ours[block + 1])
+    assert 0 < ours.mean() < 1
 
 
 def test_numpy_alone_recomputes_table_4(run, exported):
@@ -200,8 +242,8 @@ def test_check_names_a_meta_json_of_another_schema(copy):
     meta = json.loads((copy / "meta.json").read_text())
     assert "has not its form" in rewritten(copy, sha256="text")[-1]
     assert rewritten(copy, clips=None) == ["meta.json lacks clips."]
-    assert rewritten(copy, schema=99) == ["meta.json has not the schema that this version of andlib reads, 2."]
-    assert meta["schema"]["version"] == 2
+    assert rewritten(copy, schema=99) == ["meta.json has not the schema that this version of andlib reads, 3."]
+    assert meta["schema"]["version"] == 3
 
 
 def arrays_changed(change):
@@ -309,6 +351,8 @@ def test_a_killed_export_leaves_no_meta_json(run, copy, monkeypatch):
     monkeypatch.setattr(stages, "sound_similarity", lambda *_: np.zeros((1, 1)))
     monkeypatch.setattr(section_4_1, "name_cosines", lambda *_: np.zeros((1, 1)))
     monkeypatch.setattr(artefact, "_unlearnt", refused)
+    monkeypatch.setattr(artefact, "_icl", lambda _: pd.DataFrame())
+    monkeypatch.setattr(section_4_5, "sentence_clusters", refused)
     with pytest.raises(KeyboardInterrupt):
         artefact.export(run, copy)
     assert "meta.json" in artefact.check_export(copy)[0]

@@ -16,7 +16,7 @@ from jaxtyping import Int
 from scipy import stats
 
 from andlib import descriptions, encoders, paper, responses, stages
-from andlib.activations import dead_units, highest
+from andlib.activations import choose
 from andlib.errors import InputError
 from andlib.run import Run
 from andlib.statistics import interval, rank_correlation, trend
@@ -195,10 +195,11 @@ def _share(name: str, below: np.ndarray, rng: np.random.Generator) -> tuple[dict
 def interpretability(run: Run, clusters: int = 11, tau: int = 4, classes: int = 0) -> pd.DataFrame:
     """Figs 6, 11-13: share of uninterpretable units by block, for the run's K and tau and all of the paper's.
 
-    One row a model, block (from 1), K and tau. Columns: units (that react at all), dead (that do not); uninterpretable
-    (a tuple: how many units, by each partition). Means over partitions, with _low, _high (interval over partitions and
-    units): share, by the text's reading; chance, the same of units whose clips are drawn at random; beyond, share less
-    chance of the same partition. Of share and chance too: _least, _most (of any partition), _printed (by Algorithm 1).
+    One row a model, block (from 1), K and tau. Columns: units, dead (how many are left out, see `_blocks`);
+    uninterpretable (a tuple: how many units, by each partition). Means over partitions, with _low, _high (interval over
+    partitions and units): share, by the text's reading; chance, the same of units whose clips are drawn at random;
+    beyond, share less chance of the same partition. Of share and chance too: _least, _most (of any partition), _printed
+    (by Algorithm 1).
     classes: as for `clips_of`. Raises InputError unless 1 <= tau <= K, and K clips are there."""
     where = clips_of(run, classes)
     if not 1 <= tau <= run.k <= len(where):
@@ -223,16 +224,17 @@ def interpretability(run: Run, clusters: int = 11, tau: int = 4, classes: int = 
 
 
 def _blocks(run: Run, model: str, where: np.ndarray, k: int):
-    """Of each block: its number, the k highest clips (rows of `where`) of its units that react, and how many do not."""
+    """Of each block: its number, the k highest clips (rows of `where`) of its units that react to so many (see
+    `activations.choose`), and how many do not."""
     by_block: dict[str, list[np.ndarray]] = {}
     activations = responses.unit_activations(run, model)
     for layer in run.target(model).layers:
         if layer.hidden:
             by_block.setdefault(layer.name.split(".")[0], []).append(activations[layer.name][where])
     for number, layers in enumerate(by_block.values(), 1):
-        u = np.concatenate(layers, 1)
-        dead = dead_units(u)
-        yield number, highest(u[:, ~dead], k), int(dead.sum())
+        chosen = choose(np.concatenate(layers, 1), k).clips
+        whole = [clips for clips in chosen if len(clips) == k]
+        yield number, np.array(whole, int).reshape(-1, k).T, len(chosen) - len(whole)
 
 
 def wide(shown: pd.DataFrame) -> pd.DataFrame:

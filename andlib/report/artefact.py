@@ -1,4 +1,4 @@
-"""The published artefact: neurons, activations and the logits of Table 4, in files that any tool reads.
+"""The published artefact: neurons, activations, ICL's answers and the logits of Table 4, in files that any tool reads.
 
 `neurons.parquet` is `stages.neurons` of every model, `learnt.parquet` the same from clips of folds 2-5, by which the
 sets of units in `sets.parquet` were chosen. `activations.safetensors` holds all arrays. `meta.json` says what they are,
@@ -6,6 +6,7 @@ in the words of export_schema.toml; it is written last: a folder without it is n
 
 import json
 import tomllib
+from contextlib import suppress
 from importlib.metadata import version
 from itertools import product
 from pathlib import Path
@@ -13,9 +14,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from andlib import activations, concepts, descriptions, paths, stages, unlearning
+from andlib import activations, asking, concepts, descriptions, paths, stages, unlearning
 from andlib.errors import InputError
-from andlib.pages import section_4_1
+from andlib.pages import section_4_1, section_4_5
 from andlib.profiles import LEARNT, MINI, TEST, switches
 from andlib.responses import unit_activations
 from andlib.run import Run
@@ -23,7 +24,8 @@ from andlib.similarity import FUNCTIONS
 from andlib.store import KINDS, Arrays, digest, file_digest, read_object, write_atomically
 
 ARRAYS = "activations.safetensors"
-FILES = {"neurons.parquet": "frame", "learnt.parquet": "frame", "sets.parquet": "frame", ARRAYS: "arrays"}
+TABLES = ("neurons", "learnt", "sets", "icl")
+FILES = dict.fromkeys((f"{name}.parquet" for name in TABLES), "frame") | {ARRAYS: "arrays"}
 
 
 def schema() -> dict:
@@ -33,9 +35,9 @@ def schema() -> dict:
 
 
 def export(run: Run, folder: str | Path) -> Path:
-    """Writes what others need to recompute DB's labels and Table 4 for the run's models; returns the folder. Each file
-    is written whole or not at all, and the same run gives the same bytes. Raises InputError if all activations together
-    exceed activations.BUDGET: export fewer models."""
+    """Writes what others need to recompute Tables 2, 4, 7 and Figure 6 for the run's models; returns the folder. Each
+    file is written whole or not at all, and the same run gives the same bytes. Raises InputError if all activations
+    together exceed activations.BUDGET: export fewer models."""
     folder = paths.named(folder)
     networks = [run.probed(model) for model in run.models]
     needed = sum(activations.size(network, len(run.probing_set)) for network in networks)
@@ -54,7 +56,10 @@ def export(run: Run, folder: str | Path) -> Path:
         "neurons": [neurons],
         "learnt": [neurons[:0]],
         "sets": [pd.DataFrame(columns=list(schema()["tables"]["sets"]))],
+        "icl": [_icl(run)],
     }
+    with suppress(InputError):  # fewer sentences than clusters
+        arrays["clusters/sentences"] = section_4_5.sentence_clusters(run).counts.astype(np.float32)
     for model in run.models:
         arrays |= {f"activation/{model}/{layer}": u for layer, u in unit_activations(run, model).items()}
         try:
@@ -74,6 +79,14 @@ def export(run: Run, folder: str | Path) -> Path:
     text = json.dumps(meta, indent=1, ensure_ascii=False)
     write_atomically(folder / "meta.json", lambda path: path.write_text(text, encoding="utf-8"))
     return folder
+
+
+def _icl(run: Run) -> pd.DataFrame:
+    rows = []
+    for model, shots in product(run.models, asking.SHOTS):
+        named = enumerate(section_4_1.icl(run, model, shots))
+        rows += [(model, shots, unit, found is not None, list(found or ())) for unit, found in named]
+    return pd.DataFrame(rows, columns=list(schema()["tables"]["icl"]))
 
 
 def _unlearnt(run: Run, model: str) -> tuple[dict, pd.DataFrame, pd.DataFrame]:
@@ -168,7 +181,8 @@ def _wrong_arrays(meta: dict, arrays: Arrays) -> list[str]:
     wrong = [f"{ARRAYS} lacks {name}." for name in sorted(needed) if name not in arrays]
     for name, array in arrays.items():
         axes = meta["schema"]["arrays"].get(name.partition("/")[0], {}).get("axes", [])
-        expected = [units.get(name) if axis == "units" else sizes[axis] for axis in axes]
+        sizes |= {"units": units.get(name), **dict(zip(("partitions", "", "clusters"), array.shape, strict=False))}
+        expected = [sizes[axis] for axis in axes]
         said = f"meta.json says {expected}, {' x '.join(axes) or 'nothing of it'}"
         if list(array.shape) != expected:
             wrong.append(f"{name} has shape {list(array.shape)}; {said}.")
@@ -198,6 +212,13 @@ def _wrong_tables(meta: dict, tables: dict[str, pd.DataFrame], arrays: Arrays) -
             continue
         for (model, layer), rows in tables[name].groupby(["model", "layer"], sort=False):
             wrong += [f"{name}.parquet, {model}/{layer}: {fault}." for fault in _wrong_units(meta, rows, arrays, where)]
+    icl, outputs = tables["icl"], {name: range(len(model["outputs"])) for name, model in meta["models"].items()}
+    asked = [(name, shots, unit) for name, units in outputs.items() for shots in asking.SHOTS for unit in units]
+    if list(icl[["model", "shots", "index"]].itertuples(index=False, name=None)) != asked:
+        wrong.append("icl.parquet has not a row for each classifier unit and number of worked examples.")
+    named = icl[["concepts", "answered"]].explode("concepts").dropna()
+    if not set(named.itertuples(index=False, name=None)) <= set(product(meta["concepts"], [True])):
+        wrong.append("icl.parquet names what is no concept, or where nothing was answered.")
     return wrong or _wrong_sets(meta, tables["sets"], tables["learnt"], logits)
 
 
