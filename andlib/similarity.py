@@ -4,7 +4,8 @@ Section 4.1 and Table 7; the functions come from CLIP-Dissect (Oikarinen & Weng 
 bottleneck models (Oikarinen et al. 2023). Each takes
     activations: u of every unit, float32 [clips, units];
     concepts: P, similarity of every clip and every concept, float32 [clips, concepts];
-and returns scores, float32 [units, concepts]; larger is better."""
+and returns scores [units, concepts]; larger is better. wpmi and soft_wpmi, small differences of large sums, come from
+float64, so that no rank of theirs hangs on rounding; the others from float32, as u and P are."""
 
 import itertools
 import os
@@ -24,7 +25,7 @@ Scores = Float[np.ndarray, "units concepts"]
 PROBING_CLIPS = 2000  # the paper's N, for which its counts of clips are meant
 CHUNK = 4096  # units handled at once, which bounds memory
 TILE, SORTED_TILE, WIDE = (1024, 64), (64, 16), 384  # units and concepts whose numbers stay in a core's cache
-DOZEN = 12  # factors of soft_wpmi are above 0.002, so that the product of a dozen is not too small for float32
+FACTORS = 100  # those of soft_wpmi are above 0.002, so that the product of so many is not too small for float64
 
 
 def scaled(count: int, clips: int) -> int:
@@ -51,7 +52,8 @@ def cos_cubed(activations: Activations, concepts: Concepts) -> Scores:
 def wpmi(activations: Activations, concepts: Concepts, *, k: int = 28, a: float = 2.0, lam: float = 0.6) -> Scores:
     """Weighted pointwise mutual information of each concept and the unit's k highest clips.
 
-    The sum over those clips of log Q, Q = softmax over concepts of a P, less `lam` times its log-mean over units."""
+    The sum over those clips of log Q, Q = softmax over concepts of a P, less `lam` times its log-sum over units. (The
+    log-mean of the papers is the same but for `lam` log units, beside which small scores would be lost to rounding.)"""
     q, is_high = _softmax(concepts, a), _membership(highest(activations, k), len(concepts))
 
     def tile(_: slice, some: slice, scores: np.ndarray) -> None:
@@ -69,14 +71,14 @@ def soft_wpmi(
     """`wpmi` in which the clip of rank r counts with probability p_r = 0.998 - 0.028 r / k."""
     q, top = _softmax(concepts, a), highest(activations, k)
     weights = 0.998 - 0.028 * np.arange(len(top)) / len(top)
-    # log(1 + p (Q - 1) + 1e-7) = log p + log(Q + (1 - p + 1e-7) / p), and one logarithm does for a dozen clips
-    offsets = ((1 - weights + 1e-7) / weights).astype(np.float32)
+    # log(1 + p (Q - 1) + 1e-7) = log p + log(Q + (1 - p + 1e-7) / p), and one logarithm does for many clips
+    offsets = (1 - weights + 1e-7) / weights
 
     def tile(units: slice, some: slice, scores: np.ndarray) -> None:
-        part, total = q(some), np.float32(np.log(weights).sum())
-        for first in range(0, len(top), DOZEN):
-            product = np.float32(1)
-            for clips, offset in zip(top[first:, units][:DOZEN], offsets[first:], strict=False):
+        part, total = q(some), np.log(weights).sum()
+        for first in range(0, len(top), FACTORS):
+            product = 1.0
+            for clips, offset in zip(top[first:, units][:FACTORS], offsets[first:], strict=False):
                 factors = part.take(clips, axis=0)
                 factors += offset
                 product = np.multiply(product, factors, out=factors)
@@ -146,10 +148,10 @@ def _chunks(activations: np.ndarray) -> Iterator[np.ndarray]:
 
 
 def _tiled(tile: Callable[..., None], shape: tuple[int, int], size: tuple[int, int]) -> np.ndarray:
-    """Float32 numbers of all rows and columns, found tile by tile: as many at once as OMP_NUM_THREADS or the cores.
+    """Float64 numbers of all rows and columns, found tile by tile: as many at once as OMP_NUM_THREADS or the cores.
 
     tile: writes the numbers of some rows and columns into its third argument."""
-    full = np.empty(shape, np.float32)
+    full = np.empty(shape)
 
     def fill(*corner: int) -> None:
         here = tuple(slice(first, first + length) for first, length in zip(corner, size, strict=True))
@@ -166,7 +168,7 @@ def _softmax(concepts: Concepts, a: float) -> Callable[[slice], Concepts]:
     """Q, softmax over concepts of a P, as a function of the concepts wanted: Q of all would leave a core's cache."""
 
     def tile(clips: slice, _: slice, log_sum: np.ndarray) -> None:
-        x = a * concepts[clips]
+        x = a * concepts[clips].astype(np.float64)
         most = x.max(1, keepdims=True)
         x -= most
         log_sum[:] = most + np.log(np.exp(x, out=x).sum(1, keepdims=True))
@@ -175,7 +177,7 @@ def _softmax(concepts: Concepts, a: float) -> Callable[[slice], Concepts]:
     log_sum = _tiled(tile, (clips, 1), (max(1, TILE[0] * TILE[1] // count), 1))
 
     def q(some: slice) -> Concepts:
-        x = a * concepts[:, some]
+        x = a * concepts[:, some].astype(np.float64)
         x -= log_sum
         return np.exp(x, out=x)
 
@@ -185,7 +187,7 @@ def _softmax(concepts: Concepts, a: float) -> Callable[[slice], Concepts]:
 def _membership(top: Int[np.ndarray, "k units"], clips: int) -> csr_array:
     """Which clips are among each unit's: ones in a sparse matrix [units, clips], whose products are sums over them."""
     k, units = top.shape
-    return csr_array((np.ones(top.size, np.float32), top.T.ravel(), np.arange(0, top.size + 1, k)), (units, clips))
+    return csr_array((np.ones(top.size), top.T.ravel(), np.arange(0, top.size + 1, k)), (units, clips))
 
 
 def _ascending_integers(x: np.ndarray) -> np.ndarray:
@@ -195,13 +197,17 @@ def _ascending_integers(x: np.ndarray) -> np.ndarray:
 
 
 def _less_common(sums: Scores, lam: float) -> Scores:
-    """Scores less `lam` times the logarithm of the mean over units of their exponentials."""
-    most = sums.max(0)
-    less = sums - most
-    # without the number of units, so that a concept that one unit alone has loses exactly what that unit scored
-    common = most + np.log(np.exp(less, out=less).sum(0))
-    sums -= np.float32(lam) * common
-    sums += np.float32(lam * np.log(len(sums)))
+    """Scores less `lam` times the logarithm of the sum over units of their exponentials.
+
+    Where a unit has a concept nearly for itself, its score under lam = 1 is as small as the share of all other units;
+    these are summed without the highest, so that scores keep their order however small they are."""
+    top = sums.argmax(0)[None]
+    most = np.take_along_axis(sums, top, 0)
+    others = sums - most
+    np.exp(others, out=others)
+    np.put_along_axis(others, top, 0, 0)
+    sums -= lam * most
+    sums -= lam * np.log1p(others.sum(0))
     return sums
 
 

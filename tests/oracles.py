@@ -32,7 +32,19 @@ def cos_cubed(activations, concepts):
     return cos(activations, concepts, centre, 1e-3)
 
 
-def wpmi(activations, concepts, k=28, a=2.0, lam=0.6):
+def less_common(sums, lam):
+    """Sums less `lam` times their log-sum over units, all at once."""
+    return sums - lam * np.log(np.exp(sums).sum(0))
+
+
+def less_common_exactly(sums, lam):
+    """`less_common`, each unit compared with all others, so that nothing cancels: under lam = 1 the score of a unit
+    that has a concept for itself is as small as the others' share."""
+    others = [np.exp(np.delete(sums, unit, 0) - sums[unit]).sum(0) for unit in range(len(sums))]
+    return (1 - lam) * sums - lam * np.log1p(others)
+
+
+def wpmi(activations, concepts, k=28, a=2.0, lam=0.6, less=less_common):
     """Weighted pointwise mutual information, one unit at a time: softmax and log once, one sorting of clips a unit.
 
     Computed in the type of `concepts`; sums in float64, whose exponentials do not vanish."""
@@ -41,10 +53,10 @@ def wpmi(activations, concepts, k=28, a=2.0, lam=0.6):
     for unit in range(len(sums)):
         top = np.argsort(-activations[:, unit], kind="stable")[:k]
         sums[unit] = log_q[top].sum(0)
-    return sums - lam * np.log(np.exp(sums).mean(0))
+    return less(sums, lam)
 
 
-def soft_wpmi(activations, concepts, k=100, a=10.0, lam=1.0):
+def soft_wpmi(activations, concepts, k=100, a=10.0, lam=1.0, less=less_common):
     """`wpmi` in which the clip of each rank counts with its own probability."""
     q = _softmax(a * concepts)
     k = min(k, len(concepts))
@@ -53,7 +65,7 @@ def soft_wpmi(activations, concepts, k=100, a=10.0, lam=1.0):
     for unit in range(len(sums)):
         top = np.argsort(-activations[:, unit], kind="stable")[:k]
         sums[unit] = np.log(1 + p * (q[top] - 1) + 1e-7).sum(0)
-    return sums - lam * np.log(np.exp(sums).mean(0))
+    return less(sums, lam)
 
 
 def _softmax(x):

@@ -7,17 +7,20 @@ import oracles
 import pytest
 from safetensors.numpy import load_file
 
-from andlib import similarity
+from andlib import concepts, similarity
 
 GOLDEN = load_file(Path(__file__).parent / "golden" / "similarity.safetensors")
 U = GOLDEN["activations"]
+REAL = load_file(Path(__file__).parent / "golden" / "classifiers.safetensors")
 TOLERANCE = {"cos": 1e-6, "cos_cubed": 1e-6, "wpmi": 1e-3, "soft_wpmi": 1e-3}
+LAM = {"wpmi": 0.6, "soft_wpmi": 1.0}
 
 
 @pytest.mark.parametrize("features", ["db", "tab"])
 @pytest.mark.parametrize("name", TOLERANCE)
 def test_joint_scores_are_the_golden_ones(features, name):
     ours = similarity.FUNCTIONS[name](U, GOLDEN[f"features_{features}"])
+    ours = ours + LAM.get(name, 0) * np.log(len(ours))  # released code: the mean over units, in place of our sum
     np.testing.assert_allclose(ours, GOLDEN[f"expect.{features}.joint.{name}"], atol=TOLERANCE[name], rtol=0)
 
 
@@ -71,6 +74,30 @@ def test_scores_agree_with_the_loop_over_units(name, problem):
     oracle = oracles.soft_wpmi if name == "soft_wpmi" else getattr(oracles, name)
     expected = oracle(u.astype(np.float64), p.astype(np.float64))
     np.testing.assert_allclose(similarity.FUNCTIONS[name](u, p), expected, atol=1e-4, rtol=1e-5)
+
+
+def exactly(name, u, p):
+    """The slow oracle in float64, whose scores rounding does not reorder."""
+    less = {"less": oracles.less_common_exactly} if name in LAM else {}
+    return getattr(oracles, name)(u.astype(np.float64), p.astype(np.float64), **less)
+
+
+@pytest.mark.parametrize("method", ["DB", "TAB"])
+@pytest.mark.parametrize("model", ["ast", "beats_finetuned", "beats_frozen"])
+@pytest.mark.parametrize("name", similarity.FUNCTIONS)
+def test_no_rank_of_a_real_classifier_hangs_on_rounding(name, model, method):
+    u, p = (REAL[key].astype(np.float32) for key in (model, method))  # of SynthESC's 1120 clips, kept in float16
+    expected = concepts.ranked(exactly(name, u, p), 5)
+    np.testing.assert_array_equal(concepts.ranked(similarity.FUNCTIONS[name](u, p), 5), expected)
+
+
+def test_concepts_that_a_unit_has_for_itself_are_ranked_by_what_little_others_have():
+    clips = np.arange(300)
+    u = np.stack([-clips, clips], 1).astype(np.float32)  # opposite orders, so that the highest clips are others
+    share = np.where(clips[:, None] < 100, [0.25, 0.2, 0.3, 0.22, 0.03], [0.001, 0.001, 0.001, 0.001, 0.996])
+    scores = similarity.soft_wpmi(u, (np.log(share) / 10).astype(np.float32))
+    assert list(concepts.ranked(scores, 4)[0]) == [2, 0, 3, 1]
+    assert (scores[0, :4] + np.log(2) == np.log(2)).all()  # with the mean over units in place of the sum, all are equal
 
 
 @pytest.mark.parametrize("name", similarity.FUNCTIONS)

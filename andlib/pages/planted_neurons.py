@@ -20,7 +20,7 @@ from andlib.similarity import FUNCTIONS
 from andlib.store import Stage
 from andlib.tagging import tag
 
-PLANTED = Stage("planted", "frame", 2)
+PLANTED = Stage("planted", "frame", 3)
 NOISES = (0.0, 0.5, 1.0, 2.0, 4.0, 8.0, np.inf)  # deviation of the noise, in deviations of the truth
 SEEDS = 3  # layers at each noise
 
