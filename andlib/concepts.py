@@ -1,10 +1,12 @@
 """Module A: the closed concept of the set D_c that best explains a unit, by the description-based method (DB)."""
 
 import os
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from jaxtyping import Float, Int
 from scipy.special import softmax
 
@@ -23,6 +25,7 @@ ESC50 = tuple(
     hand saw""".replace("\n    ", " ").split(", ")
 )
 FUNCTION = "cos_cubed"  # labels block units; the paper does not say which it used, and finds this best for AST
+ENOUGH = 8  # units of a layer, of which more than half with one name are no accident
 CONCEPT_SETS = ("classes", "esc50", "acoustic")
 LONGEST_CONCEPT = 200  # characters: a longer line belongs to a text of another kind
 
@@ -121,6 +124,22 @@ def score_as_released(
 def ranked(scores: Float[np.ndarray, "units concepts"], count: int) -> Int[np.ndarray, "units count"]:
     """Indices of each unit's best concepts, best first; of equal scores the earlier concept."""
     return np.argsort(-scores, axis=1, kind="stable")[:, :count]
+
+
+def warn_where_alike(neurons: pd.DataFrame, function: str) -> None:
+    """Warns of every layer, once, more than half of whose living units DB or TAB gives one first concept.
+
+    neurons: columns layer, dead, db and tab. function: that named them. Layers with few living units may be alike."""
+    for layer, units in neurons[~neurons["dead"]].groupby("layer", sort=False):
+        firsts = {method: units[method].str[0].value_counts() / len(units) for method in ("db", "tab")}
+        method, shares = max(firsts.items(), key=lambda first: first[1].max())
+        if len(units) >= ENOUGH and shares.max() > 0.5:
+            warnings.warn(
+                f"{method.upper()} by {function} names {shares.max():.0%} of the {len(units)} living units of layer "
+                f"{layer} {shares.idxmax()!r}, so that names hardly tell them apart. Try another function ('soft_wpmi' "
+                "or 'wpmi'), nonlinearity='sigmoid' where outputs are multi-label scores, or another concept set.",
+                stacklevel=3,
+            )
 
 
 def identification(

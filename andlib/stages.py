@@ -5,6 +5,7 @@
 `neurons` is that line; every other function here is one of its arrows."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -12,10 +13,11 @@ import pandas as pd
 from andlib import asking, concepts, encoders, language, summaries
 from andlib.concepts import FUNCTION
 from andlib.descriptions import clip_descriptions
-from andlib.errors import InputError
+from andlib.errors import InputError, check_choice
 from andlib.records import Unit
 from andlib.responses import ACTIVATIONS, Extremes, highest_and_lowest
 from andlib.run import Run
+from andlib.similarity import FUNCTIONS
 from andlib.store import Stage
 from andlib.targets import Target
 
@@ -28,7 +30,13 @@ PARTS = ("adjectives", "nouns", "verbs", "prepositions", "raw_nouns")  # of spee
 
 
 def neurons(
-    run: Run, model: str | Target, folds: Sequence[int] = EVERY, layers: Sequence[str] = (), control: str = ""
+    run: Run,
+    model: str | Target,
+    folds: Sequence[int] = EVERY,
+    layers: Sequence[str] = (),
+    control: str = "",
+    *,
+    function: str = FUNCTION,
 ) -> pd.DataFrame:
     """Every described neuron of a model, one row a unit, from the clips of `folds`.
 
@@ -37,7 +45,9 @@ def neurons(
     (how many more clips are as high or as low as the last of them); high, low, calibrated (points of S_h, S_l, S_h^c);
     kinds (of each point of S_h: source, quality or event); like, cosine (for each point of S_h, the closest of S_l);
     adjectives, nouns, verbs, prepositions, raw_nouns (C_open), length; db, tab (the three best concepts).
-    layers: some of the target's; all by default. control: as for `clip_descriptions`."""
+    layers: some of the target's; all by default. control: as for `clip_descriptions`. function: of
+    similarity.FUNCTIONS, by which db and tab are chosen. Warns where these name most units of a layer alike."""
+    method = replace(run.method, function=check_choice("Similarity function", function, FUNCTIONS))
     network = run.probed(model)
     described = network.only(layers)
     where = run.probing_set.numbers_in(folds)
@@ -50,10 +60,12 @@ def neurons(
         units = unit_table(run.k, described, extremes, where)
         written = summarised(run, units, texts)
         p = {"DB": concept_similarity(run, texts), "TAB": sound_similarity(run)}
-        closed = closed_concepts(run, described, extremes, p, where)
+        closed = closed_concepts(run, described, extremes, p, where, function)
         return concluded(run, pd.concat([units, written, closed], axis=1))
 
-    return run.store.get(NEURONS, [described, run.probing_set, where, texts, run.method, ACTIVATIONS], make)
+    table = run.store.get(NEURONS, [described, run.probing_set, where, texts, method, ACTIVATIONS], make)
+    concepts.warn_where_alike(table, function)
+    return table
 
 
 def unit_table(k: int, network: Target, extremes: Extremes, where: np.ndarray) -> pd.DataFrame:
@@ -162,10 +174,12 @@ def _repeated(counts: dict[str, int]) -> list[str]:
 # Module A: closed concepts
 
 
-def closed_concepts(run: Run, network: Target, extremes: Extremes, p: dict[str, np.ndarray], where: np.ndarray):
+def closed_concepts(
+    run: Run, network: Target, extremes: Extremes, p: dict[str, np.ndarray], where: np.ndarray, function: str
+) -> pd.DataFrame:
     """The three best concepts of each unit, a column a method (db, tab); none where activations were streamed.
 
-    p: method -> similarity of every clip and concept. where: clips that describe."""
+    p: method -> similarity of every clip and concept. where: clips that describe. function: of similarity.FUNCTIONS."""
     best: dict[str, list[list[str]]] = {method.lower(): [] for method in p}
     for layer in network.layers:
         u = extremes[layer.name][2]
@@ -173,7 +187,7 @@ def closed_concepts(run: Run, network: Target, extremes: Extremes, p: dict[str, 
             if u is None:
                 best[method.lower()] += [[] for _ in range(layer.units)]
             else:
-                scores = closed_scores(run, method, FUNCTION, u, similarity[where], hidden=layer.hidden)
+                scores = closed_scores(run, method, function, u, similarity[where], hidden=layer.hidden)
                 best[method.lower()] += [[run.concepts[j] for j in row] for row in concepts.ranked(scores, 3)]
     return pd.DataFrame(best)
 
@@ -181,7 +195,7 @@ def closed_concepts(run: Run, network: Target, extremes: Extremes, p: dict[str, 
 def closed_scores(
     run: Run, method: str, function: str, u: np.ndarray, p: np.ndarray, *, hidden: bool = False
 ) -> np.ndarray:
-    """DB's or TAB's scores of every concept for the units of one layer; float32 [units, concepts].
+    """DB's or TAB's scores of every concept for the units of one layer; [units, concepts].
 
     hidden: whether they are any layer's but the classifier's."""
     options = {"single_argsort": True} if function == "rank_reorder" and "rank_single_argsort" in run.faults else {}

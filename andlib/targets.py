@@ -23,7 +23,7 @@ POOLINGS = {
     "none": "the layer gives one vector a clip",
 }
 OVER_TOKENS = ("cls", "first", "cls+distillation")  # poolings that need an order of positions: one axis of them
-NONLINEARITIES = {"none": "the output itself", "relu": "its positive part", "gelu": "its GELU"}
+NONLINEARITIES = {"none": "the output", "relu": "its positive part", "gelu": "its GELU", "sigmoid": "its sigmoid"}
 
 
 @dataclass(frozen=True)
@@ -35,8 +35,9 @@ class Layer:
     name: `block0.intermediate`. module: its dotted path in the network. units: how many; 0: not counted yet.
     pooling: over all position axes together, a key of POOLINGS; "none" where the layer has none.
     axes: of the module's output, "clips" and "channels" among them; all others are positions.
-    nonlinearity: a key of NONLINEARITIES. readout: None, where each channel is a unit; directions, an array or tensor
-    [channels] or [channels, units]; or a module whose forward maps [..., channels] to [..., units] (an SAE's encoder).
+    nonlinearity: a key of NONLINEARITIES, taken in float32 at least; "sigmoid" suits multi-label scores.
+    readout: None, where each channel is a unit; directions, an array or tensor [channels] or [channels, units]; or a
+    module whose forward maps [..., channels] to [..., units] (an SAE's encoder).
     own: how many leading positions are the clip's own, those behind them being padding; 0: all.
     channels: of the module's output; 0: as many as units.
     Raises InputError where these do not fit each other."""
@@ -204,6 +205,7 @@ def at_positions(output: Any, layer: Layer) -> "Float[Tensor, 'clips *positions 
     x = x if layer.readout is None else _read_out(x, layer)
     x = x if x.dtype == torch.float64 else x.float()
     if layer.nonlinearity != "none":
+        x = x.to(torch.promote_types(x.dtype, torch.float32))  # in half precision many sigmoids are one
         x = getattr(torch.nn.functional, layer.nonlinearity)(x)
     return x[:, : layer.own] if layer.own else x
 

@@ -142,6 +142,9 @@ tokens = ("clips", "tokens", "channels")
 transformer = al.wrap(network, layers="layers.*.linear1", axes=tokens, nonlinearity="relu", name="transformer", **heard)
 
 # %% [markdown]
+# The outputs of a network with several classes at once are best read as probabilities, `target.read(nonlinearity="sigmoid")`: of raw scores, the clips nearest to silence decide, the same for every unit.
+# `al.neurons(run, target, function="soft_wpmi")` names concepts by another similarity function; where one concept names most units of a layer alike, a warning says so.
+#
 # **Directions instead of units**: `readout` takes a sparse autoencoder's encoder, or an array [channels, directions] such as probes; its outputs are then the units:
 
 # %%

@@ -2,10 +2,12 @@ import csv
 import re
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from andlib import paths
-from andlib.concepts import ESC50, LONGEST_CONCEPT, concept_set
+from andlib.concepts import ENOUGH, ESC50, LONGEST_CONCEPT, concept_set, ranked, warn_where_alike
 from andlib.errors import InputError
 from andlib.language import is_acoustic, mentions
 from andlib.tagging import tag
@@ -54,6 +56,34 @@ def test_a_file_that_cannot_be_used_is_named_with_its_line(tmp_path, content, co
 def test_an_unknown_name_lists_the_right_ones(name):
     with pytest.raises(InputError, match="Valid names: classes, esc50, acoustic"):
         concept_set(name, CLASSES)
+
+
+def test_of_equal_scores_the_earlier_concept_comes_first():
+    scores = np.zeros((2, 40), np.float32)
+    scores[0, [7, 3, 30]], scores[1, 39] = 1.0, 2.0
+    assert ranked(scores, 5).tolist() == [[3, 7, 30, 0, 1], [39, 0, 1, 2, 3]]
+
+
+def named(count: int, alike: int, dead: int = 0) -> pd.DataFrame:
+    """Living units of one layer, so many of which DB calls rain, and dead ones, which it calls siren."""
+    own = [["rain", "dog"]] * alike + [[f"concept {i}"] for i in range(alike, count)] + [["siren"]] * dead
+    living = [False] * count + [True] * dead
+    return pd.DataFrame({"layer": "a", "dead": living, "db": own, "tab": [[]] * (count + dead)})
+
+
+def test_a_layer_that_is_named_alike_is_warned_of_once():
+    with pytest.warns(UserWarning) as warned:
+        warn_where_alike(pd.concat([named(10, 6), named(9, 2).assign(layer="b")]), "cos_cubed")
+    [said] = [str(warning.message) for warning in warned]
+    assert "DB by cos_cubed names 60% of the 10 living units of layer a 'rain'" in said
+    assert "'soft_wpmi'" in said and "nonlinearity='sigmoid'" in said and "concept set" in said
+
+
+@pytest.mark.parametrize(
+    "neurons", [named(10, 5), named(ENOUGH - 1, ENOUGH - 1), named(10, 1, dead=30), named(10, 0).assign(db=[[]] * 10)]
+)
+def test_half_a_layer_few_units_dead_units_and_none_named_are_no_reason_to_warn(neurons):
+    warn_where_alike(neurons, "cos_cubed")
 
 
 # The open set.

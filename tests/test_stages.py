@@ -1,16 +1,19 @@
 """The flow from clips to described neurons, on a small set with a tiny network."""
 
 from dataclasses import replace
+from itertools import combinations
 
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from conftest import CLASSES, tiny_run, tiny_set
 
 from andlib import concepts, descriptions, responses, stages
 from andlib.activations import choose
 from andlib.errors import InputError
 from andlib.language import mentions
+from andlib.networks.wrapping import wrap
 
 
 def test_every_neuron_is_described_from_its_own_clips(run):
@@ -127,6 +130,57 @@ def test_switches_of_db_change_scores(run, cache, mode):
         for r in (run, faulty)
     )
     assert np.abs(ours - theirs).max() > 1e-3
+
+
+class MultiLabel(torch.nn.Module):
+    """51 class scores of clips that it knows by heart: what `scores` [clips, 51] says of the nearest of `waves`."""
+
+    def __init__(self, waves, scores):
+        super().__init__()
+        self.register_buffer("waves", torch.from_numpy(waves))
+        self.classes = torch.nn.Linear(len(waves), 51, bias=False)
+        self.classes.weight.data = torch.from_numpy(scores.T.copy())
+
+    def forward(self, x):
+        nearest = torch.cdist(x, self.waves).argmin(1)
+        return self.classes(torch.nn.functional.one_hot(nearest, len(self.waves)).float())
+
+
+def multi_label(p_of_silence):
+    """Logits of 51 classes that two of 30 clips each have, and P, which names each by its own concept.
+
+    The last four clips are near silence: every logit is far below the usual, and no concept is as far from them as the
+    last, by `p_of_silence`."""
+    rng = np.random.default_rng(0)
+    scores = rng.normal(-6, 0.5, (30, 51)).astype(np.float32)
+    p = rng.normal(0.2, 0.01, (30, 50)).astype(np.float32)
+    for unit, clips in enumerate(list(combinations(range(26), 2))[::6][:51]):
+        scores[clips, unit], p[clips, unit % 50] = 3, 0.5
+    scores[-4:], p[-4:, -1] = -22, p_of_silence
+    return scores, p
+
+
+def test_of_multi_label_scores_silence_names_all_alike_and_sigmoid_or_another_function_does_not(tmp_path, monkeypatch):
+    scores, p = multi_label(p_of_silence=-0.3)
+    for similarity in ("concept_similarity", "sound_similarity"):
+        monkeypatch.setattr(stages, similarity, lambda *_: p)
+    run, own = tiny_run(tmp_path), [concepts.ESC50[unit % 50] for unit in range(51)]
+    network, names = MultiLabel(tiny_set().waveforms(8000, 0.5), scores).eval(), [f"class {i}" for i in range(51)]
+    heard = {"sample_rate": 8000, "seconds": 0.5, "layers": [], "axes": ("clips", "channels"), "name": "tagger"}
+    logits = wrap(network, classifier="classes", classes=names, **heard)
+
+    def share_of_own(target, **how):
+        first = stages.neurons(run, target, **how)["db"].str[0]
+        return (first == own).mean(), (first == concepts.ESC50[-1]).mean()
+
+    for _ in range(2):  # what is stored warns as well
+        with pytest.warns(UserWarning, match=r"of the 51 living units of layer classifier 'hand saw'") as warned:
+            assert share_of_own(logits)[1] > 0.9
+        assert len(warned) == 1
+    assert share_of_own(logits.read(nonlinearity="sigmoid"))[0] > 0.9
+    assert share_of_own(logits, function="soft_wpmi")[0] > 0.9
+    with pytest.raises(InputError, match="Similarity function 'soft_wpm' is unknown. Did you mean 'soft_wpmi'"):
+        stages.neurons(run, logits, function="soft_wpm")
 
 
 def test_calibration_loop_changes_what_is_kept(run, cache):

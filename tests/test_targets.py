@@ -94,6 +94,13 @@ def test_poolings(pooling, expected):
     assert torch.equal(pool(padded, replace(layer, own=3)), expected(output))
 
 
+def test_sigmoids_of_scores_in_half_precision_stay_apart():
+    scores = torch.tensor([[8.5, 9.0]], dtype=torch.float16)
+    read = pool(scores, Layer("a", "a", 2, "none", ("clips", "channels"), "sigmoid"))
+    torch.testing.assert_close(read, 1 / (1 + torch.exp(-scores.float())))
+    assert scores.sigmoid().unique().numel() == 1 < read.unique().numel()
+
+
 def test_a_layer_without_positions_is_not_pooled():
     output = torch.arange(8.0).reshape(2, 4)
     layer = Layer("classifier", "a", 4, "none", ("clips", "channels"))

@@ -171,6 +171,7 @@ def test_nonlinearity_comes_before_pooling_and_readout_before_both(waves):
     cases = [
         (plain.read(nonlinearity="relu"), x.relu().mean((2, 3))),
         (plain.read(nonlinearity="gelu", pooling="max"), nn.functional.gelu(x).amax((2, 3))),
+        (plain.read(nonlinearity="sigmoid"), x.sigmoid().mean((2, 3))),
         (plain.read(layers=["conv1"], readout=direction), along.mean((1, 2))[:, None]),
         (
             plain.read(layers=["conv1"], readout=torch.from_numpy(direction), nonlinearity="relu", pooling="max"),

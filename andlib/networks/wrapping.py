@@ -49,7 +49,7 @@ def wrap(
     anything between two dots ("conv*", "encoder.layers.*.fc1"); or a mapping from these to axes.
     sample_rate (Hz), seconds: of the waveforms it takes. axes: of the layers' outputs in order, like
     ("clips", "channels", "time"); "clips" and "channels" are needed, all others are positions.
-    pooling, nonlinearity, readout: as for `Layer`, of all layers; `Target.read` changes those of some.
+    pooling, nonlinearity, readout: as for `Layer`, of all layers but `classifier`; `Target.read` changes those of some.
     features: waveforms [clips, samples] -> the model's input; by default the waveforms themselves.
     classifier: the module whose output is class scores [clips, classes]; it becomes the layer `classifier`.
     classes: their names. grid: where positions lie on the spectrogram; by default the axes "time" or "frames" divide
