@@ -157,18 +157,18 @@ class Effects:
     ) -> Float[np.ndarray, "ablated classes"]:
         """Mean of `values` over each class's own clips: row a, column c is what silencing a's units did to class c.
 
-        weights: how often each clip counts (a bootstrap draw); None counts each once."""
+        weights: how often each clip counts (a bootstrap draw); None counts each once. NaN for a class without clips."""
         member = (self.labels[:, None] == np.arange(self.before.shape[1])).astype(float)
         if weights is not None:
             member *= weights[:, None]
-        return values @ (member / member.sum(0))
+        return values @ (member / np.where(member.any(0), member.sum(0), np.nan))
 
 
 def margins(logits: Float[np.ndarray, "... clips classes"], labels: Int[np.ndarray, "clips"]) -> np.ndarray:
-    """Own logit less the largest other, [..., clips]."""
+    """Own logit less the largest other, [..., clips]; NaN where there is no other."""
     clip = np.arange(len(labels))
     others = logits.copy()
-    others[..., clip, labels] = -np.inf
+    others[..., clip, labels] = -np.inf if logits.shape[-1] > 1 else np.nan
     return logits[..., clip, labels] - others.max(-1)
 
 
@@ -178,11 +178,11 @@ def ablated_and_remaining(
     """dA and dR of Table 4: mean of the diagonal (the class whose units were silenced) and of everything else.
 
     matrix: `Effects.by_class`. rows: which classes count (those with a unit, say); None counts all.
-    Each class weighs the same. NaN if no row counts."""
+    Each class weighs the same. NaN if no row counts, and dR for a single class."""
     classes = matrix.shape[-1]
     rows = np.arange(classes) if rows is None else np.flatnonzero(rows)
     if not len(rows):
         return np.full(matrix.shape[:-2], np.nan), np.full(matrix.shape[:-2], np.nan)
     own = matrix[..., rows, rows]
-    remaining = (matrix[..., rows, :].sum(-1) - own) / (classes - 1)
+    remaining = (matrix[..., rows, :].sum(-1) - own) / (classes - 1 or np.nan)
     return own.mean(-1), remaining.mean(-1)

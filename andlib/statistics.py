@@ -37,20 +37,23 @@ def rank_correlation(counts: Float[np.ndarray, "... groups"], sizes: Int[np.ndar
 def bootstrap_weights(
     labels: Int[np.ndarray, "clips"], sources: np.ndarray, draws: int, rng: np.random.Generator
 ) -> Float[np.ndarray, "draws clips"]:
-    """How often each clip counts when source recordings are drawn anew, with replacement, within each class."""
-    weights = np.zeros((draws, len(labels)))
+    """How often each clip counts when source recordings are drawn anew, with replacement, within each class.
+
+    NaN where no class has two sources: every draw would be the same, and no interval is better than one of no width."""
+    weights, several = np.zeros((draws, len(labels))), False
     for label in np.unique(labels):
         clips = np.flatnonzero(labels == label)
         _, group = np.unique(sources[clips], return_inverse=True)
         count = group.max() + 1
+        several |= count > 1
         drawn = rng.multinomial(count, np.full(count, 1 / count), size=draws)
         weights[:, clips] = drawn[:, group]
-    return weights
+    return weights if several else np.full_like(weights, np.nan)
 
 
 def accuracy(right: Sequence[float], clips: ProbingSet, inside: np.ndarray) -> dict[str, float]:
     """Share of clips that are right, with its 95 % interval over source recordings: accuracy, low, high, n; NaN where
-    there is no clip.
+    there is no clip, and no interval (NaN) where no class has two sources.
 
     right: 0 or 1, of each clip. inside: which of the clips count, bool [clips]."""
     if not inside.any():
@@ -62,8 +65,8 @@ def accuracy(right: Sequence[float], clips: ProbingSet, inside: np.ndarray) -> d
 
 
 def interval(values: np.ndarray, level: float = 0.95) -> tuple[float, float]:
-    """Central interval of bootstrap values."""
-    low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
+    """Central interval of bootstrap values; NaN where there is none, or one of them is undefined (NaN)."""
+    low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2]) if len(values) else (np.nan, np.nan)
     return float(low), float(high)
 
 
@@ -71,14 +74,22 @@ def permutation_p(matrix: Float[np.ndarray, "ablated classes"], draws: int, rng:
     """p of dR - dA if sets and classes had nothing to do with each other.
 
     Which set belongs to which class is permuted; no further forward pass is needed. One-sided (a larger gap is the
-    claim), with the observed assignment counted, so that p is at least 1 / (draws + 1)."""
+    claim), with the observed assignment counted, so that p is at least 1 / (draws + 1). NaN where the gap is undefined:
+    a class has no clip, or there is but one class."""
     classes = len(matrix)
-    own, total = matrix.diagonal().mean(), matrix.sum() / classes
-    gap = (total - own) / (classes - 1) - own
+    if classes < 2 or np.isnan(matrix).any():
+        return np.nan
     order = rng.permuted(np.tile(np.arange(classes), (draws, 1)), axis=1)
-    own = matrix[order, np.arange(classes)].mean(1)
-    remaining = (matrix.sum() / classes - own) / (classes - 1)
-    return float((1 + (remaining - own >= gap - 1e-12).sum()) / (draws + 1))
+    own = matrix[order, np.arange(classes)].mean(
+        1
+    )  # dR + dA / (classes - 1) is the same for all: the gap falls with dA
+    return float((1 + (own <= matrix.diagonal().mean() + 1e-12).sum()) / (draws + 1))
+
+
+def two_sided_p(drawn: np.ndarray) -> float:
+    """p of no difference, two-sided, of bootstrap values of one; NaN where one of them is undefined (NaN)."""
+    tail = (1 + min((drawn <= 0).sum(), (drawn >= 0).sum())) / (len(drawn) + 1)
+    return float(np.nan if np.isnan(drawn).any() else min(1, 2 * tail))
 
 
 def verdict(low: float, high: float, margin: float = 0.0) -> str:

@@ -205,7 +205,6 @@ def at_positions(output: Any, layer: Layer) -> "Float[Tensor, 'clips *positions 
     x = x if layer.readout is None else _read_out(x, layer)
     x = x if x.dtype == torch.float64 else x.float()
     if layer.nonlinearity != "none":
-        x = x.to(torch.promote_types(x.dtype, torch.float32))  # in half precision many sigmoids are one
         x = getattr(torch.nn.functional, layer.nonlinearity)(x)
     return x[:, : layer.own] if layer.own else x
 

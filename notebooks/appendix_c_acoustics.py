@@ -38,7 +38,7 @@ al.figures.acoustics(points, {"loud": "mean amplitude", "high-pitched": "median 
 # ## With and without
 #
 # *Share* is how often a neuron with the word exceeds one without, 50 % by chance: it compares the two words, whose values have different units.
-# One interval draws neurons anew, the other the source recordings of their clips; the verdict asks both.
+# One interval draws neurons anew, the other the source recordings of their clips (one source a class, or one neuron: no interval, and no verdict); the verdict asks both.
 # $p$ is of the rank test over neurons, adjusted for all rows by Holm's rule; it takes neurons for independent.
 #
 # The first rows are **circular** where captions state a measured level and pitch (origin "measured"): a caption says "loud" of clips *because* their amplitude is high, and a summary repeats it.

@@ -54,7 +54,7 @@ al.tables.plain(tests, "Falls when labels are missing, or extra", run.made_by(),
 #
 # ## Scores
 #
-# *explained* is the share of units that have an explanation at all. The interval of r draws source recordings anew within each class, 1000 times; p, against shuffled explanations on the same draws, is corrected for the rows of one network (Holm).
+# *explained* is the share of units that have an explanation at all. The interval of r draws source recordings anew within each class, 1000 times (with one source a class: no interval, and no p); p, against shuffled explanations on the same draws, is corrected for the rows of one network (Holm).
 
 # %% tags=["hide-input"]
 cards = scoring.of_models(run, scoring.scorecard)

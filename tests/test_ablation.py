@@ -105,6 +105,16 @@ def test_empty_classes_count_zero_on_average_and_can_be_left_out():
     assert np.isnan(ablation.ablated_and_remaining(matrix, np.zeros(3, bool))).all()
 
 
+def test_a_class_without_clips_and_a_single_class_are_undefined():
+    effects = ablation.Effects(
+        np.zeros((4, 3)), np.ones((3, 4, 3)), np.array([0, 0, 1, 1]), np.arange(4), np.ones(3, int)
+    )
+    by_class = effects.by_class(effects.own)
+    assert np.isnan(by_class[:, 2]).all() and (by_class[:, :2] == 1).all()
+    own, remaining = ablation.ablated_and_remaining(np.array([[-1.0]]))
+    assert own == -1 and np.isnan(remaining)
+
+
 def test_margins_ignore_a_shift_of_all_logits():
     e = _effects()
     shifted = ablation.Effects(e.before, np.stack([e.before - 7.0] * 4), e.labels, e.sources, e.sizes)

@@ -66,6 +66,22 @@ def test_a_word_that_no_unit_has_gives_no_number(run, monkeypatch):
     assert row["with"] == 0 and pd.isna([row["difference"], row["share"], row["p"]]).all()
 
 
+def test_a_word_that_one_unit_has_gives_no_interval_over_units_and_so_no_verdict(run, monkeypatch):
+    spoken(run, monkeypatch, lambda table: np.arange(len(table)) == 0)
+    row = appendix_c.with_and_without(run, "ast", "loud") | {"model": "ast", "word": "loud"}
+    assert row["with"] == 1 and np.isfinite(row["difference"]) and np.isnan([row["low"], row["high"]]).all()
+    assert list(appendix_c.judged(pd.DataFrame([row]))["verdict"]) == [UNTESTABLE]
+
+
+def test_one_source_a_class_gives_no_interval_over_sources(run, monkeypatch):
+    spoken(run, monkeypatch, lambda table: np.arange(len(table)) % 3 == 0)
+    undrawn = np.full((5, len(run.probing_set.clips)), np.nan)
+    monkeypatch.setattr(appendix_c, "bootstrap_weights", lambda *_: undrawn)
+    row = appendix_c.with_and_without(run, "ast", "loud")
+    assert np.isfinite([row["difference"], row["low"], row["high"], row["share"]]).all()
+    assert np.isnan([row[f"{name}_{end}"] for name in ("source", "share") for end in ("low", "high")]).all()
+
+
 def test_descriptions_lose_what_was_measured(run):
     run = run.using(profile=replace(run.profile, caption_parts=("source", "measured")), probing_set=run.probing_set)
     other = appendix_c.without_measured(run)

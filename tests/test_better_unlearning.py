@@ -87,6 +87,16 @@ def test_a_wider_gap_is_told_from_one_that_is_not():
     assert rows.loc["random", "wider_low"] < 0 < rows.loc["random", "wider_high"]
 
 
+def test_an_undefined_gap_is_not_told_from_ocps():
+    """One class, or one source in each: no interval, and no p."""
+    for classes, sources in ((1, 4), (2, 1)):
+        labels = np.repeat(np.arange(classes), sources)
+        after = np.random.default_rng(0).normal(size=(classes, len(labels), classes))
+        effect = Effects(np.zeros((len(labels), classes)), after, labels, np.arange(len(labels)), np.ones(classes, int))
+        rows = better_unlearning.table({("OCP", "zero"): effect, ("labels", "zero"): effect}, np.eye(classes))
+        assert rows[["gap_low", "gap_high", "wider_low", "wider_high", "p"]].isna().all(axis=None)
+
+
 def test_spill_is_what_near_classes_lose_beyond_far_ones():
     nearness = np.eye(6)
     nearness[0, 1:4] = nearness[1, [0, 2, 3]] = 0.5

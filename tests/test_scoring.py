@@ -126,6 +126,12 @@ def test_scorecard_has_means_beside_their_nulls(run, scores):
     assert card.loc[card["null"] != "", "p"].isna().all()
 
 
+def test_a_single_unit_gives_no_interval_over_units():
+    for units, known in ((1, False), (5, True)):
+        mean, *ends = scoring._means_of_units(np.arange(1.0, units + 1)[None, None])[0, :, 0]
+        assert mean == (units + 1) / 2 and np.isfinite(ends).all() == known
+
+
 def test_table_and_figure_show_every_method_and_matcher(run):
     card = scoring.scorecard(run, "ast").assign(model="ast")
     table = tables.scorecard(card[card["layer"] == "all"], "made by").frame

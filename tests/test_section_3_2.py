@@ -226,3 +226,8 @@ def test_calibration_by_another_encoder_is_measured_with_its_vectors(run, monkey
     assert blind["encoder"] == "blind" and blind["removed"] == 1  # to it every point is in S_l
     kept = stages.neurons(run, "ast")["calibrated"].map(len) > 0
     assert blind["changed"] == pytest.approx(kept.mean()) and usual["changed"] == 0
+
+
+def test_one_set_gives_no_interval():
+    counted = section_3_2.labelled(read(("rules", 0, "shared", "shared"), ("rules", 0, "none", "shared"))).iloc[0]
+    assert counted["shared"] == 0.5 and np.isnan([counted["low"], counted["high"]]).all()

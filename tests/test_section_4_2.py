@@ -144,7 +144,7 @@ def test_table_3_shows_each_measure_in_its_own_column_beside_the_paper_s(run, ne
     ]
     table = tables.table3(section_4_2.score_ratings(run, neurons, saved(tmp_path / "r", rows)), "made", "E")
     own = table.frame.set_index("method").loc["SUM"]
-    assert own["rating"] == "4.00 (4.00 … 4.00)" and own["cosine (E)"] == "–" and own["BERTScore (minilm)"] == "–"
+    assert own["rating"] == "4.00 (–)" and own["cosine (E)"] == "–" and own["BERTScore (minilm)"] == "–"
     assert own["ratings"] == len(rows) and "BERTScore, the paper" in own
 
 
@@ -170,6 +170,8 @@ def test_intervals_are_those_of_drawn_neurons():
     half = 1.96 * ratings.std() / 20  # of one rater: the textbook's interval of a mean
     assert mean == ratings.mean() and (high - low) / 2 == pytest.approx(half, rel=0.1)
     assert section_4_2.mean_over_neurons(np.full((3, 5), 4.0)) == (4, 4, 4)
+    mean, *ends = section_4_2.mean_over_neurons(np.array([[np.nan, 4.0]]))
+    assert mean == 4 and np.isnan(ends).all()  # one rating: no interval
     biased = np.array([[5.0] * 400, [1.0] * 400])  # raters who disagree on level: both may be drawn alone
     assert section_4_2.mean_over_neurons(biased) == (3, 1, 5)
 

@@ -1,10 +1,11 @@
-"""Holm's correction and the trend over groups, against hand-made cases and scipy."""
+"""Intervals, tests and trends, against hand-made cases and scipy; undefined where there is nothing to compare."""
 
 import numpy as np
 import pytest
 from scipy.stats import spearmanr
 
-from andlib.statistics import holm, rank_correlation
+from andlib import statistics
+from andlib.statistics import bootstrap_weights, holm, interval, permutation_p, rank_correlation, two_sided_p
 
 
 def test_holm_multiplies_the_smallest_most_and_never_reorders():
@@ -27,3 +28,47 @@ def test_rank_correlation_is_spearmans_over_members():
 
 def test_there_is_no_trend_where_all_agree():
     np.testing.assert_array_equal(rank_correlation(np.array([[0, 0], [3, 4]]), np.array([3, 4])), [0, 0])
+
+
+def test_an_undefined_gap_has_no_p():
+    rng = np.random.default_rng(0)
+    matrix = -np.eye(5)
+    assert permutation_p(matrix, 999, rng) < 0.05
+    assert np.isnan(permutation_p(matrix[:1, :1], 999, rng))  # one class: nothing remains
+    matrix[:, 2] = np.nan  # a class without clips
+    assert np.isnan(permutation_p(matrix, 999, rng))
+
+
+def test_p_of_a_permutation_is_that_of_the_gap_itself():
+    rng = np.random.default_rng(1)
+    matrix, draws = rng.normal(size=(4, 4)) - np.eye(4), 999
+
+    def gap(order):
+        own = matrix[order, np.arange(4)].mean()
+        return (matrix.sum() / 4 - own) / 3 - own
+
+    orders = np.random.default_rng(2).permuted(np.tile(np.arange(4), (draws, 1)), axis=1)
+    larger = sum(gap(order) >= gap(np.arange(4)) - 1e-12 for order in orders)
+    assert permutation_p(matrix, draws, np.random.default_rng(2)) == (1 + larger) / (draws + 1)
+
+
+def test_bootstrap_values_that_are_missing_or_undefined_give_no_interval_and_no_p():
+    assert interval(np.arange(1001.0)) == pytest.approx((25, 975))
+    assert np.isnan(interval(np.array([]))).all() and np.isnan(interval(np.array([1.0, np.nan]))).all()
+    assert two_sided_p(np.ones(99)) == 0.02 and two_sided_p(np.zeros(99)) == 1
+    assert np.isnan(two_sided_p(np.full(99, np.nan)))
+
+
+def test_one_source_a_class_gives_no_interval_but_a_value():
+    labels, sources, rng = np.array([0, 0, 1, 1]), np.array(["a", "a", "b", "b"]), np.random.default_rng(0)
+    assert np.isnan(bootstrap_weights(labels, sources, 20, rng)).all()
+    several = bootstrap_weights(labels, np.array(["a", "c", "b", "b"]), 20, rng)
+    assert (several[:, 2:] == 1).all() and several[:, 0].std() > 0  # one class has two sources
+
+    class Clips:
+        pass
+
+    clips = Clips()
+    clips.labels, clips.sources = labels, sources
+    found = statistics.accuracy([1, 0, 1, 1], clips, np.full(4, True))
+    assert found["accuracy"] == 0.75 and found["n"] == 4 and np.isnan([found["low"], found["high"]]).all()

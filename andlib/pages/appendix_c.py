@@ -67,7 +67,7 @@ def with_and_without(run: Run, model: str, word: str) -> dict[str, float]:
     Keys with, without (units); mean_with, mean_without; difference and its 95 % bootstrap over units (low, high) and
     over source recordings (source_low, source_high); share: how often a unit with the adjective exceeds one without,
     0.5 by chance, with its bootstrap over sources (share_low, share_high); p of the rank test (one-sided; takes units
-    for independent). NaN where no unit, or every one, has the adjective."""
+    for independent). NaN where no unit, or every one, has the adjective; low, high if one has or lacks it."""
     table, clips = unit_acoustics(run, model, word), run.probing_set
     table = table[table["value"].notna()]  # units that no clip describes have no value
     has, value = table["has"].to_numpy(), table["value"].to_numpy()
@@ -76,6 +76,7 @@ def with_and_without(run: Run, model: str, word: str) -> dict[str, float]:
         return row | dict.fromkeys(CONTRAST, np.nan)
     rng = np.random.default_rng(SEED)
     by_unit = np.subtract(*(rng.choice(value[side], (DRAWS, side.sum())).mean(1) for side in (has, ~has)))
+    by_unit = by_unit if min(row["with"], row["without"]) > 1 else by_unit[:0]
     highest, own = filled(table["highest"])
     measured = clip_acoustics(run)[WORDS[word]].to_numpy()[highest]
     drawn = bootstrap_weights(clips.labels, clips.sources, DRAWS, rng)
@@ -99,8 +100,8 @@ def judged(*tables: pd.DataFrame) -> pd.DataFrame:
     """`contrasts` of several descriptions, with p adjusted for all rows (Holm) and the verdict, which asks both
     intervals, on whether units with the word have the larger values."""
     table = pd.concat(tables, ignore_index=True)
-    ends = zip(table[["low", "source_low"]].min(axis=1), table[["high", "source_high"]].max(axis=1), strict=True)
-    return table.assign(p=holm(table["p"]), verdict=[verdict(*pair) for pair in ends])
+    low, high = np.minimum(table["low"], table["source_low"]), np.maximum(table["high"], table["source_high"])
+    return table.assign(p=holm(table["p"]), verdict=list(map(verdict, low, high)))  # NaN where either is
 
 
 def _weighted(values: np.ndarray, weights: np.ndarray) -> np.ndarray:

@@ -13,7 +13,7 @@ from andlib.pages.wording import by_model
 from andlib.profiles import LEARNT
 from andlib.responses import unit_activations
 from andlib.run import Run
-from andlib.statistics import holm, interval
+from andlib.statistics import holm, interval, two_sided_p
 from andlib.store import Stage
 from andlib.targets import Layer, Target
 from andlib.unlearning import Bench, bench, drawn_changes, unit_sets
@@ -145,14 +145,13 @@ def table(changed: dict[tuple[str, str], Effects], nearness: np.ndarray) -> pd.D
         ocp = changed["OCP", way]
         gap, drawn = _gap(effect, effect.own), _gaps(effect)
         wider = drawn - _gaps(ocp)
-        tail = (1 + np.minimum((wider <= 0).sum(), (wider >= 0).sum())) / (len(wider) + 1)
         forgotten, remaining = ablation.ablated_and_remaining(effect.by_class(effect.correct))
         row = {"rule": rule, "way": way, "units": effect.sizes.mean(), "gap": gap}
         row["margin_gap"] = _gap(effect, effect.margin)
         row["gap_low"], row["gap_high"] = interval(drawn)
         row |= {"forgotten": forgotten, "remaining": remaining, "wider": gap - _gap(ocp, ocp.own)}
         row["wider_low"], row["wider_high"] = interval(wider)
-        row["p"] = np.nan if rule == "OCP" else min(1.0, 2 * tail)
+        row["p"] = np.nan if rule == "OCP" else two_sided_p(wider)
         rows.append(row | {"spill": spill(effect.by_class(effect.own), nearness)})
     return pd.DataFrame(rows)
 

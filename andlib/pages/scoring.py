@@ -20,7 +20,7 @@ from andlib.pages import explanations, measures, wording
 from andlib.pages.explanations import MATCHERS, METHODS, NULLS, described, phrases
 from andlib.responses import unit_activations
 from andlib.run import Run
-from andlib.statistics import bootstrap_weights, holm, interval
+from andlib.statistics import bootstrap_weights, holm, interval, two_sided_p
 from andlib.store import Stage
 from andlib.targets import Target
 
@@ -87,23 +87,19 @@ def scorecard(run: Run, model: str | Target, clips: str = "held out", methods: S
             for suffix, side in zip(("", "_low", "_high"), sides, strict=True):
                 row |= {f"{name}{suffix}": value for name, value in zip(names, side, strict=True)}
             row["pearson_low"], row["pearson_high"] = interval(drawn[case])
-            rows.append(row | {"p": np.nan if case[2] else _two_sided(drawn[case] - drawn[*case[:2], "shuffled"])})
+            rows.append(row | {"p": np.nan if case[2] else two_sided_p(drawn[case] - drawn[*case[:2], "shuffled"])})
     card = pd.DataFrame(rows)
     return card.assign(p_holm=card.groupby("layer", sort=False)["p"].transform(holm))
 
 
 def _means_of_units(values: Float[np.ndarray, "cases measures units"]) -> Float[np.ndarray, "cases 3 measures"]:
-    """Mean over the units that have a measure, and its 95 % interval over units drawn anew."""
+    """Mean over the units that have a measure, and its 95 % interval over units drawn anew; NaN for a single unit."""
     units, known = values.shape[2], np.isfinite(values)
     weights = np.random.default_rng(SEED).multinomial(units, np.full(units, 1 / units), size=DRAWS).astype(float)
-    weights = np.vstack([np.ones(units), weights])
+    weights = np.vstack([np.ones(units), weights if units > 1 else np.nan * weights])
     with np.errstate(invalid="ignore"):  # no unit has it
         means = np.where(known, values, 0) @ weights.T / (known @ weights.T)
     return np.stack([means[..., 0], *np.quantile(means[..., 1:], (0.025, 0.975), axis=-1)], axis=1)
-
-
-def _two_sided(drawn: np.ndarray) -> float:
-    return float(min(1, 2 * (1 + min((drawn <= 0).sum(), (drawn >= 0).sum())) / (len(drawn) + 1)))
 
 
 def reliability(run: Run, model: str | Target) -> pd.DataFrame:

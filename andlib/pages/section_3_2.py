@@ -135,12 +135,12 @@ def by_hand(run: Run) -> pd.DataFrame:
 
 def labelled(points_by_hand: pd.DataFrame) -> pd.DataFrame:
     """`by_hand`, counted: one row a summariser; columns points, the share of each of LABELS with its 95 % interval
-    over sets for the first (low, high), and agreement: share of points that our count of claims labels the same."""
+    over sets (one: NaN) for the first (low, high), and agreement: share of points that our count labels the same."""
     rng, rows = np.random.default_rng(SEED), []
     for summariser, group in points_by_hand.dropna(subset="label").groupby("summariser", sort=False):
         by_set = group.assign(right=group["label"] == "shared").groupby("set")["right"].agg(["sum", "size"]).to_numpy()
         drawn = by_set[rng.integers(0, len(by_set), (DRAWS, len(by_set)))].sum(1)
-        low, high = interval(drawn[:, 0] / drawn[:, 1])
+        low, high = interval(drawn[:, 0] / drawn[:, 1] if len(by_set) > 1 else drawn[:0, 0])
         shares = {label: float((group["label"] == label).mean()) for label in LABELS}
         counts = {"summariser": summariser, "points": len(group), **shares, "low": low, "high": high}
         rows.append({**counts, "agreement": float((group["label"] == group["judged"]).mean())})

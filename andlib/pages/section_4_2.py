@@ -179,7 +179,7 @@ def agreement(rated: pd.DataFrame) -> float:
 def mean_over_neurons(given: np.ndarray) -> tuple[float, float, float]:
     """Mean over neurons of the mean over raters, and its 95 % bounds when both are drawn anew; NaN if none is given.
 
-    given: [raters, neurons], NaN where one is missing. With one rater, neurons alone vary."""
+    given: [raters, neurons], NaN where one is missing. With one rater, neurons alone vary; one value has no bounds."""
     if np.isnan(given).all():
         return (float("nan"),) * 3
     rng, once = np.random.default_rng(SEED), [np.ones((1, n), int) for n in given.shape]
@@ -190,7 +190,7 @@ def mean_over_neurons(given: np.ndarray) -> tuple[float, float, float]:
     weight = neurons * (counted > 0)
     some = weight.any(1)  # a draw may hold neurons of absent raters alone
     means = (each * weight).sum(1)[some] / weight.sum(1)[some]
-    return float(means[0]), *interval(means[1:])
+    return float(means[0]), *interval(means[1:] if (~np.isnan(given)).sum() > 1 else means[:0])
 
 
 def token_f1(texts: Sequence[str], others: Sequence[str]) -> np.ndarray:
