@@ -8,11 +8,12 @@ from andlib.errors import InputError, check_choice
 
 MODELS = ("ast", "beats_finetuned", "beats_frozen")  # the paper's, in its order
 STRATEGIES = {  # of one architecture, BEATs; model -> how its weights came about
-    "beats_untrained": "random weights, a linear classifier on top",
+    "beats_untrained": "random weights, a linear classifier trained on top",
     "beats_supervised": "trained from scratch on labels",
     "beats_frozen": "pre-trained without labels, a linear classifier on top",
     "beats_finetuned": "pre-trained without labels, then all of it trained on labels",
 }
+CALLED = {"beats_untrained": "random features, trained classifier"}  # an untrained network's classifier is random, too
 MEASURES = {  # of the clean comparison; name -> its heading
     "accuracy": "accuracy, fold 1",
     "top1": "DB top-1, all clips",
@@ -21,8 +22,8 @@ MEASURES = {  # of the clean comparison; name -> its heading
     "db_excess": "DB gap beyond random units",
     "ocp_gap": "OCP gap",
     "ocp_excess": "OCP gap beyond random units",
-    "adjectives": "adjectives a unit",
-    "nouns": "nouns a unit",
+    "adjectives": "different adjectives a unit",
+    "nouns": "different nouns a unit",
 }
 LEARNT, TEST = (2, 3, 4, 5), (1,)  # folds: networks learn from the former and are tested on the latter
 

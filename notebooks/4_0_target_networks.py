@@ -25,7 +25,7 @@ made = run.made_by()
 # Three floors say what the numbers are worth:
 #
 # - **log-mel statistics + linear**: mean and deviation of each of 128 frequency bands, and a linear classifier. No network at all.
-# - **untrained + linear**: the same BEATs with random weights, frozen, and a linear classifier on its tokens.
+# - **random features, trained classifier** (`beats_untrained`): the same BEATs with random weights, frozen, under a linear classifier that is trained on its tokens of folds 2–5. It is no *untrained network*, whose classifier is random, too.
 # - **chance**.
 #
 # ## Table 1
@@ -41,7 +41,7 @@ al.tables.keep(**section_4_0.words(run, accuracy, floors))
 
 # %% [markdown]
 # On {glue:text}`title`, fold 1: {glue:text}`reading`. The order is {glue:text}`order`.
-# Pre-training without labels is worth {glue:text}`gain:.0f` points to the frozen network: that is how far it lies above the same network with random weights.
+# Pre-training without labels is worth {glue:text}`gain:.0f` points to the frozen network: that is how far it lies above random features under a trained classifier.
 # It reads {glue:text}`frozen_against` from the sound than log-mel statistics with a linear classifier do ({glue:text}`statistics:.1%`).
 #
 # ## Units

@@ -28,7 +28,7 @@ made = run.made_by(*run.caption_parts)
 # For each attribute, the $r$ % of all block units that hold most of it are silenced at every token, $r$ = {glue:text}`percents`, and the clips of fold 1 are classified anew.
 # Units are chosen by what clips of folds 2–5 say of them, so that nothing is measured on a clip that chose them.
 #
-# - **(a)** nouns, verbs, prepositions or adjectives in the open concepts, and the length of the calibrated summary in words.
+# - **(a)** nouns, verbs, prepositions or adjectives in the open concepts, as often as the summary says them, and the length of the calibrated summary in words.
 # - **(b)** basic adjectives, or all others ("high-level").
 # - **(c)** units that hold one basic adjective: drawn at random where they are more than $r$ %, all of them where they are fewer.
 # - **random**: any $r$ % of the units.
@@ -58,7 +58,7 @@ al.figures.feature_importance(curves[curves["model"] == run.models[0]], section_
 # ## Compared with the paper
 #
 # Each row is one comparison that the paper states: accuracy without the units that should matter less, minus accuracy without those that should matter more, averaged over seeds and the percentages named.
-# The interval is a bootstrap over seeds and source recordings, widened by how much any two sets of units differ: random sets of 10 % leave accuracies that scatter by {glue:text}`spread` points (one standard deviation).
+# The interval is a bootstrap over seeds and source recordings (with one source a class: no interval), widened by how much any two sets of units differ: random sets of 10 % leave accuracies that scatter by {glue:text}`spread` points (one standard deviation).
 # On SynthESC and without that, the leading units of each layer, which no attribute chose, would pass for important ones (`-p mode ablate_leading_rows`).
 # *Supported* means that all of it lies above the margin, *contradicted* that none of it does, *inconclusive* the rest.
 # A claim of several rows is supported if all of them are, and contradicted if one is.
@@ -82,15 +82,15 @@ al.tables.plain(beyond, "Each attribute beside random units in the same layers",
 # %% [markdown]
 # ## Figure 5
 #
-# Here neurons are described by all clips, as in the paper, and different adjectives are counted; all networks of the profile stand side by side.
+# Here neurons are described by all clips, as in the paper, and different adjectives a unit are counted, each once however often its summary says it; all networks of the profile stand side by side.
 
-# %% mystnb={"figure": {"name": "adjectives-by-block", "caption": "Figure 5: mean number of different adjectives in a block unit's open concepts, by block. Bars: 95 % of the mean over units."}, "image": {"alt": "A line a network: adjectives a unit from the first block to the last"}} tags=["hide-input"]
+# %% mystnb={"figure": {"name": "adjectives-by-block", "caption": "Figure 5: mean number of different adjectives in a block unit's open concepts, by block. Bars: 95 % of the mean over units."}, "image": {"alt": "A line a network: different adjectives a unit from the first block to the last"}} tags=["hide-input"]
 by_block = section_4_4.adjectives_by_block(run)
 al.figures.adjectives_by_block(by_block);
 
 # %% tags=["hide-input"]
 trends = section_4_4.depth_trends(by_block)
-heads = {"mean": "adjectives a unit", "mean_low": "95 % from", "mean_high": "to", "rho": "Spearman's ρ with depth", "low": "ρ from", "high": "ρ to"}
+heads = {"mean": "different adjectives a unit", "mean_low": "95 % from", "mean_high": "to", "rho": "Spearman's ρ with depth", "low": "ρ from", "high": "ρ to"}
 al.tables.plain(trends, "Adjectives and depth", made, dict.fromkeys(heads.values(), ".2f"), heads)
 
 # %% tags=["hide-input"]

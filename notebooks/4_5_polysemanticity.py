@@ -77,7 +77,7 @@ al.tables.plain(tested.drop(columns=["k", "tau"]), f"Trend over depth, K = {run.
 # - **Trends**: {glue:text}`verdicts`. In the deeper half of the blocks: {glue:text}`deep`. In how many of the {glue:text}`partitions` partitions it falls / rises by itself: {glue:text}`alone`.
 # - **The claim is {glue:text}`claim`.** Its rule: {glue:text}`claim_rule` Here: {glue:text}`claim_numbers`
 #
-# Untrained and supervised BEATs, which the paper does not have, say what a share or a trend is worth: what an untrained network shows cannot come from training.
+# `beats_untrained` (random features, trained classifier) and `beats_supervised`, which the paper does not have, say what a share or a trend is worth: what random features show cannot come from training.
 # An interval over units and partitions speaks of this one network, not of [another training](training_strategies.ipynb) of it.
 #
 # ## Figures 11 to 13

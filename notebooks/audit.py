@@ -123,7 +123,7 @@ al.tables.plain(*audit.under(rows, "AST without the holders of one basic adjecti
 # ### Figure 5: adjectives and depth
 
 # %% tags=["hide-input"]
-al.tables.plain(*audit.under(rows, "adjectives a unit, and Spearman's ρ with depth"), made)
+al.tables.plain(*audit.under(rows, "different adjectives a unit, and Spearman's ρ with depth"), made)
 
 # %% [markdown]
 # ### Figures 6 and 11 to 13: polysemanticity
@@ -208,7 +208,7 @@ al.tables.plain(audit.units_a_class(), caption, "M = 50; N from the paper.", for
 # | a class without a unit | counts 0, and is marked | `andlib.pages.section_4_3` | left out, shown beside it |
 # | random arm | 5.4 % of the units, drawn anew for each class | `andlib.ablation` | one draw; as many units in every layer, drawn 199 times and shown beside it |
 # | order of units with equally many words (Fig. 4) | drawn by the seed, nested in r | `andlib.pages.section_4_4` | by number of the unit |
-# | adjectives of a unit (Fig. 5) | different ones | `andlib.pages.section_4_4` | with repetitions |
+# | adjectives of a unit (Fig. 5, training strategies) | different ones | `andlib.pages.section_4_4` | with repetitions |
 # | Algorithm 1 or the text | the text's count, over units that react at all; the printed reading beside it | `andlib.pages.section_4_5` | the intersection of all K |
 # | K-means | many seeded partitions, all of them counted, every sentence as often as it is said | `andlib.pages.section_4_5` | one, unseeded; distinct sentences |
 # | what intervals draw anew | source recordings within classes; units in Fig. 5 | `andlib.ablation`, `andlib.pages.section_4_4` | clips, which share sources |

@@ -49,7 +49,7 @@ al.tables.plain(alone[["what", "seconds", "at_most", "peak_gib", "note"]], capti
 # %% [markdown]
 # Of {glue:text}`times` times that were asked for, {glue:text}`times_met` are met; not met: {glue:text}`times_missed`.
 #
-# The full-size AST has random weights, and what its units are told to respond to means nothing; the work is that of a trained one.
+# The full-size AST is an untrained network (random weights throughout, its classifier included), and what its units are told to respond to means nothing; the work is that of a trained one.
 # It reads two-second clips at their length, not padded to the ten seconds of the paper's, and recording is not part of the sum: [what a dissection costs](cost.ipynb) has it at the paper's size.
 #
 # ## How it went over time

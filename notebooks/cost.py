@@ -34,7 +34,7 @@ al.tables.plain(cost.on_mini(stages), "Processor time of every stage on mini, on
 # ## Projected: ESC-50 and networks of the paper's size
 #
 # A count times the seconds for one, both shown.
-# Recording, silencing, the ear, TAB's encoder and the choice of clips were measured at this size: clips of {glue:text}`full_seconds` s, networks of {glue:text}`ast_units` (AST) and {glue:text}`beats_units` (BEATs) units with random weights, which cost what trained ones do.
+# Recording, silencing, the ear, TAB's encoder and the choice of clips were measured at this size: clips of {glue:text}`full_seconds` s, networks of {glue:text}`ast_units` (AST) and {glue:text}`beats_units` (BEATs) units, both untrained (random weights throughout), which cost what trained ones do.
 # The rest costs the same for a unit or a text as on mini, and its rate is taken from there.
 
 # %% tags=["hide-input"]

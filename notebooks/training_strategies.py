@@ -22,16 +22,16 @@ about = strategies.provenance(run)
 #
 # One architecture (BEATs, 4 blocks of 96 channels) under four strategies:
 #
-# - **beats_untrained**: random weights, frozen, and a linear classifier.
+# - **random features, trained classifier** (`beats_untrained`): random weights, frozen, under a linear classifier that is trained on the labels of folds 2–5.
 # - **beats_supervised**: trained from scratch on the labels of folds 2–5.
-# - **beats_frozen**: pre-trained by masked prediction without any label, frozen, and a linear classifier.
+# - **beats_frozen**: pre-trained by masked prediction without any label, frozen, under a linear classifier that is trained as the first one's.
 # - **beats_finetuned**: the same pre-trained network, then trained whole with the recipe of *supervised*.
 #
 # *Supervised* and *fine-tuned* share architecture, recipe, labels and number of epochs: only the start differs.
-# *Frozen* and *untrained* share everything but the encoder's weights.
+# *Frozen* and *random features, trained classifier* share everything but the encoder's weights.
 # A seed decides initial weights, order of clips, masks and augmentation.
 #
-# Each network is judged by accuracy on fold 1, DB's top-1 on its classifier units ([Table 2](4_1_last_layer.ipynb)), the gaps of [Table 4](4_3_unlearning.ipynb) and what those gaps exceed that of as many random units in the same layers by, and by how many adjectives and nouns its block units' open concepts hold.
+# Each network is judged by accuracy on fold 1, DB's top-1 on its classifier units ([Table 2](4_1_last_layer.ipynb)), the gaps of [Table 4](4_3_unlearning.ipynb) and what those gaps exceed that of as many random units in the same layers by, and by how many different adjectives and different nouns its block units' open concepts hold.
 #
 # ## Results
 
@@ -45,9 +45,9 @@ al.figures.strategies(rows, summary);
 # %% [markdown]
 # On {glue:text}`title`, by {glue:text}`seeds` seeds:
 #
-# - **Pre-training** lifts the frozen network by {glue:text}`pretraining:.0f` points above the untrained one.
+# - **Pre-training** lifts the frozen network by {glue:text}`pretraining:.0f` points above random features under a trained classifier.
 # - **Starting from it** instead of from random weights changes the fully trained network by {glue:text}`start:+.1f` points.
-# - **Accuracy** falls in the order {glue:text}`accuracy_order`. The least accurate, {glue:text}`least`, is right on {glue:text}`least_accuracy:.0%` of fold 1, and yet DB names {glue:text}`least_top1:.0%` of its classifier units from all clips; from the clips of fold 1 alone {glue:text}`least_fold1:.0%`, where the best strategy reaches {glue:text}`best_fold1:.0%`. A classifier can learn its training clips by heart, and the paper's examination plays them again; fold 1 does not.
+# - **Accuracy** falls in the order {glue:text}`accuracy_order`. The least accurate, {glue:text}`least`, is right on {glue:text}`least_accuracy:.0%` of fold 1, and yet DB names {glue:text}`least_top1:.0%` of its classifier units from all clips; from the clips of fold 1 alone {glue:text}`least_top1_fold1:.0%`, where the best strategy reaches {glue:text}`best_fold1:.0%`. A classifier can learn its training clips by heart, and the paper's examination plays them again; fold 1 does not.
 # - Against *supervised*, *fine-tuned* changes Table 4's excess over random units by {glue:text}`start_ocp` for OCP and {glue:text}`start_db` for DB (mean difference over seeds, paired, with its 95 % interval).
 # - Against *frozen*, by {glue:text}`frozen_ocp` for OCP and {glue:text}`frozen_db` for DB. Logits of differently trained classifiers have different scales, so a larger gap need not mean more selective units.
 

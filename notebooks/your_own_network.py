@@ -54,7 +54,7 @@ neurons = al.neurons(run, target)
 # Summaries, calibration and concepts are those of [every other network](probe_one_neuron.ipynb).
 # Nobody knows what these units stand for, so there is no true name to compare with.
 # What can be checked is whether a name is *borne out*: the share of the unit's $K$ highest clips whose own class, which no description has seen, is the concept that DB puts first.
-# Three numbers stand beside it: the same with *captions shuffled* among clips, the same for an *untrained* network (equal architecture, random weights), and the most that *any name* could reach, which is the share of the commonest class.
+# Three numbers stand beside it: the same with *captions shuffled* among clips, the same for an *untrained network* (equal architecture, random weights throughout; neither has a classifier), and the most that *any name* could reach, which is the share of the commonest class.
 #
 # ## Described units, layer by layer
 
@@ -75,9 +75,9 @@ al.tables.keep(**your_own_network.words(run, units, shuffled, layers))
 # On {glue:text}`clips` clips of {glue:text}`title`, {glue:text}`dead` of {glue:text}`units` units are dead, which is to say that every clip activates them alike.
 # Of the embedding's units, {glue:text}`with_noun:.0%` hold a noun and {glue:text}`with_adjective:.0%` an adjective in their open concepts.
 #
-# The concept that DB gives a unit of the embedding is the class of {glue:text}`borne_out:.0%` of its highest clips on average; with captions shuffled, of {glue:text}`shuffled_captions:.0%`; for the untrained network, of {glue:text}`untrained:.0%`.
+# The concept that DB gives a unit of the embedding is the class of {glue:text}`borne_out:.0%` of its highest clips on average; with captions shuffled, of {glue:text}`shuffled_captions:.0%`; for the untrained network, of {glue:text}`untrained_network:.0%`.
 # No names could have reached more than {glue:text}`any_name:.0%`.
-# In the first convolution the trained network reaches {glue:text}`earliest:.0%` and the untrained {glue:text}`earliest_untrained:.0%`.
+# In the first convolution the trained network reaches {glue:text}`earliest:.0%` and the untrained one {glue:text}`earliest_untrained:.0%`.
 #
 # So descriptions say something about the clips; how much of it is about learning, only the untrained network tells.
 # A random convolution, too, is fond of loud, high or steady sounds, and sounds of one class are alike in that.

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from andlib import statistics
+from andlib import stages, statistics
 from andlib.ablation import size
 from andlib.errors import InputError
 from andlib.pages import section_4_4
@@ -173,6 +173,39 @@ def test_flat_is_within_a_tenth_of_no_trend(low, high, says):
     row = {"mean": 1.0, "mean_low": 0.9, "mean_high": 1.1, "rho": 0.0, "low": low, "high": high}
     trends = pd.DataFrame([{"model": name, **row} for name in ("ast", "beats_finetuned", "beats_frozen")])
     assert section_4_4.narrowing(trends).set_index("part").loc["BEATs-frozen: flat", "verdict"] == says
+
+
+def test_different_adjectives_are_counted_in_one_way():
+    neurons = by_hand("ab", [("loud", "loud", "clear"), ("steady",)], nouns=[("dog", "dog"), ()])
+    assert list(section_4_4.different(neurons, "adjectives")) == [2, 1]
+    assert list(section_4_4.different(neurons, "nouns")) == [1, 0]
+    assert list(section_4_4.amount(neurons, "adjectives")) == [3, 1]  # Figure 4 ranks by how often
+
+
+def test_figure_5_and_the_clean_comparison_count_alike(run, monkeypatch):
+    from making import strategies
+
+    monkeypatch.setattr(
+        strategies.section_4_0, "target_accuracy", lambda _: pd.DataFrame([{"clips": "fold 1", "accuracy": 1}])
+    )
+    monkeypatch.setattr(strategies.unlearning, "unlearning", lambda _, __, sets: dict.fromkeys(sets))
+    monkeypatch.setattr(strategies.unlearning, "unlearnt", lambda _: {"gap": 0.0})
+    row = strategies.measure(run, "ast", 0)
+    by_block = section_4_4.adjectives_by_block(run, ["ast"])
+    assert row["adjectives"] == by_block["adjectives"].mean() > 0
+    assert (
+        row["nouns"] == section_4_4.different(stages.neurons(run, "ast").query("layer != 'classifier'"), "nouns").mean()
+    )
+
+
+def test_a_trend_over_one_block_or_of_equal_units_is_undefined():
+    table = pd.DataFrame({"model": "ast", "block": [1, 1, 2, 2], "adjectives": [1, 2, 3, 4]})
+    assert section_4_4.depth_trends(table).iloc[0, 1:].notna().all()
+    for changed in ({"block": 1}, {"adjectives": 2}):
+        found = section_4_4.depth_trends(table.assign(**changed)).iloc[0]
+        assert found[["rho", "low", "high"]].isna().all() and found[["mean", "mean_low", "mean_high"]].notna().all()
+    alone = section_4_4.depth_trends(table.iloc[:1]).iloc[0]
+    assert alone["mean"] == 1 and alone[["mean_low", "mean_high", "rho", "low", "high"]].isna().all()
 
 
 def test_adjectives_of_block_units_are_counted_by_block(run):

@@ -35,7 +35,7 @@ def controlled(run):
 def test_a_name_is_borne_out_by_the_share_of_clips_that_are_of_its_class(run):
     described, _, units = controlled(run)
     assert list(units["borne out"]) == pytest.approx([2 / 3, 1 / 3])
-    assert list(units["shuffled captions"]) == pytest.approx([1 / 3, 0]) and list(units["untrained"])[0] == 0
+    assert list(units["shuffled captions"]) == pytest.approx([1 / 3, 0]) and list(units["untrained network"])[0] == 0
     assert list(units["any name"]) == pytest.approx([2 / 3, 2 / 3]) and list(units["points"]) == [2, 2]
     assert list(units["with noun"]) == [True, False] and list(units["with adjective"]) == [False, True]
     assert "borne out" not in described  # what was given is left as it was

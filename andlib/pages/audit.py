@@ -65,7 +65,7 @@ TABLES = {
     "AST's commonest adjectives, and neurons that have them": ("Figs 3, 9", {"commonest": ""}),
     "AST at 10 %, %": ("Fig. 4", HEADLINES["Fig. 4"] | {"spread": ".1%", "chosen": ".0%", "shared": ".0%"}),
     "AST without the holders of one basic adjective (4c), %": ("Fig. 4", dict.fromkeys(section_4_4.BASIC, ".1%")),
-    "adjectives a unit, and Spearman's ρ with depth": ("Fig. 5", {"a unit": ".2f", "rho": "+.2f"}),
+    "different adjectives a unit, and Spearman's ρ with depth": ("Fig. 5", {"a unit": ".2f", "rho": "+.2f"}),
     "uninterpretable block units, %": ("Figs 6, 11–13", HEADLINES["Figs 6, 11–13"]),
 }
 # names in the prose -> exhibit, measure, format and the switch before and after which it is told

@@ -11,7 +11,7 @@ from andlib.pages.wording import by_model
 from andlib.profiles import LEARNT, TEST
 from andlib.run import Run
 
-FLOOR = "beats_untrained"  # the untrained network with a linear classifier
+FLOOR = "beats_untrained"  # random features, trained classifier
 
 
 def target_accuracy(run: Run, models: Sequence[str] = ()) -> pd.DataFrame:
@@ -47,13 +47,10 @@ def words(run: Run, accuracy: pd.DataFrame, floors: pd.DataFrame) -> dict[str, o
     ours = tested.reindex([name for name in printed.index if name in tested])
     order = "the paper's" if ours.is_unique else "the paper's but for a tie"
     by_bands = floors.set_index("method")["accuracy"]["log-mel statistics + linear"]
-    frozen, untrained = (tested.get(name, np.nan) for name in ("beats_frozen", "beats_untrained"))
+    frozen, floor = (tested.get(name, np.nan) for name in ("beats_frozen", FLOOR))
     spoken = {"title": run.profile.title, "reading": by_model(ours, ".1%"), "statistics": by_bands}
     spoken |= {f"paper_{name.removeprefix('beats_')}": share for name, share in printed.items()}
-    spoken |= {
-        "order": order if ours.is_monotonic_decreasing else "not the paper's",
-        "gain": 100 * (frozen - untrained),
-    }
+    spoken |= {"order": order if ours.is_monotonic_decreasing else "not the paper's", "gain": 100 * (frozen - floor)}
     return spoken | {"frozen_against": "more" if frozen > by_bands else "no more"}
 
 

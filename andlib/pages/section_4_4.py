@@ -34,7 +34,8 @@ COMPARISONS = (  # claim, what hurts more by it, what less, percents averaged ov
 
 
 def amount(neurons: pd.DataFrame, attribute: str) -> np.ndarray:
-    """How often each neuron's calibrated summary holds an attribute; int [units].
+    """How often each neuron's calibrated summary holds an attribute, repetitions counted: the paper ranks units by "the
+    number of" adjectives "in their summaries", and only Figure 5 by different ones (`different`); int [units].
 
     attribute: one of ATTRIBUTES. "random" is 1 for all; a single adjective 0 or 1, for its holders are not ranked."""
     if attribute == "random":
@@ -184,6 +185,11 @@ def _ends(by_seed: np.ndarray, weights: np.ndarray, spread: float = 0.0) -> tupl
     return interval(((seeds @ by_seed) * weights).sum(1) + rng.normal(0, spread, len(weights)))
 
 
+def different(neurons: pd.DataFrame, part: str) -> pd.Series:
+    """How many different words of a part of speech ("adjectives", "nouns") each unit's C_open holds; int [units]."""
+    return neurons[part].map(lambda words: len(set(words)))
+
+
 def adjectives_by_block(run: Run, models: Sequence[str] = ()) -> pd.DataFrame:
     """Figure 5: how many different adjectives each block unit's C_open holds, from all clips; columns model, unit,
     block (from 1), adjectives.
@@ -194,24 +200,25 @@ def adjectives_by_block(run: Run, models: Sequence[str] = ()) -> pd.DataFrame:
     for model in models:
         table = block_units(stages.neurons(run, model))
         block = table["layer"].str.extract(r"(\d+)", expand=False).astype(int) + 1
-        counts = table["adjectives"].map(lambda words: len(set(words)))
-        tables.append(pd.DataFrame({"model": model, "unit": table["unit"], "block": block, "adjectives": counts}))
+        counts = {"block": block, "adjectives": different(table, "adjectives")}
+        tables.append(pd.DataFrame({"model": model, "unit": table["unit"], **counts}))
     return pd.concat(tables, ignore_index=True)
 
 
 def depth_trends(by_block: pd.DataFrame) -> pd.DataFrame:
-    """Figure 5's trends, one row a model: mean adjectives a unit, Spearman's rho of block and adjectives.
+    """Figure 5's trends, one row a model: mean different adjectives a unit, Spearman's rho of block and adjectives.
 
     by_block: `adjectives_by_block`. Columns model, mean, mean_low, mean_high, rho, low, high: 95 % intervals by a
-    bootstrap over units, which takes units for independent, though many share their clips."""
+    bootstrap over units, which takes units for independent, though many share their clips. rho, low and high are NaN
+    where all units are in one block, or have as many adjectives."""
     rows = []
     for model, table in by_block.groupby("model", sort=False):
         rng = np.random.default_rng(SEED)
         pairs = table[["block", "adjectives"]].to_numpy()
         drawn = pairs[rng.integers(0, len(pairs), (DRAWS, len(pairs)))]
-        rhos = spearmanr(drawn[..., 0], drawn[..., 1])
-        rho = spearmanr(*pairs.T)
-        means = interval(drawn[..., 1].mean(1))
+        rho = spearmanr(*pairs.T) if np.ptp(pairs, 0).all() else np.nan
+        rhos = spearmanr(drawn[..., 0], drawn[..., 1]) if rho == rho else drawn[:0]
+        means = interval(drawn[..., 1].mean(1) if len(pairs) > 1 else drawn[:0])
         rows.append((model, pairs[:, 1].mean(), *means, float(rho), *interval(rhos)))
     return pd.DataFrame(rows, columns=["model", "mean", "mean_low", "mean_high", "rho", "low", "high"])
 

@@ -17,7 +17,7 @@ from andlib.targets import Target
 LAST = "embedding"
 READING = {"layers": ["block?.relu?", LAST], "axes": ("clips", "channels", "frames", "mels"), "pooling": "max"}
 READING |= {"sample_rate": aisfx.SAMPLE_RATE, "features": aisfx.log_mel}  # as on the page
-SHARES = ["with adjective", "with noun", "borne out", "shuffled captions", "untrained", "any name"]
+SHARES = ["with adjective", "with noun", "borne out", "shuffled captions", "untrained network", "any name"]
 
 
 def first_folds(run: Run, folds: int) -> Run:
@@ -31,8 +31,8 @@ def borne_out(run: Run, described: pd.DataFrame, shuffled: pd.DataFrame, untrain
     of its highest clips that are of that class.
 
     any name: the most that one could be, the share of the commonest class. shuffled, untrained: the same neurons from
-    captions of other clips, and those of the untrained twin."""
-    named = {"borne out": described, "shuffled captions": shuffled, "untrained": untrained}
+    captions of other clips, and those of the untrained twin, whose weights are all random."""
+    named = {"borne out": described, "shuffled captions": shuffled, "untrained network": untrained}
     shares = {column: _share_named(run, table) for column, table in named.items()}
     classes = [_classes(run, clips) for clips in described["highest"]]
     shares |= {"any name": [max(map(labels.count, labels), default=np.nan) / max(len(labels), 1) for labels in classes]}
@@ -95,7 +95,7 @@ def words(run: Run, units: pd.DataFrame, shuffled: pd.DataFrame, layers: pd.Data
     spoken = {"title": run.profile.title, "clips": len(run.probing_set), "probed_folds": run.extra["folds"]}
     spoken |= {"units": len(units), "dead": int(units["dead"].sum()), "classes": len(known)}
     spoken |= {name.replace(" ", "_"): float(last[name].mean()) for name in SHARES}
-    spoken |= {"earliest": layers["borne out"].iloc[0], "earliest_untrained": layers["untrained"].iloc[0]}
+    spoken |= {"earliest": layers["borne out"].iloc[0], "earliest_untrained": layers["untrained network"].iloc[0]}
     for suffix, names in {"": named, "_shuffled": by_chance}.items():
         known_names = names[names.isin(known)]
         spoken |= {f"in_set{suffix}": float(names.isin(known).mean()), f"covered{suffix}": known_names.nunique()}
