@@ -121,8 +121,13 @@ def score_as_released(
     return np.concatenate(parts)
 
 
+def chance(concepts: int, first: int) -> float:
+    """How likely a unit's own concept is among the first so many, if all concepts are ranked at random."""
+    return min(first, concepts) / concepts
+
+
 def ranked(scores: Float[np.ndarray, "units concepts"], count: int) -> Int[np.ndarray, "units count"]:
-    """Indices of each unit's best concepts, best first; of equal scores the earlier concept."""
+    """Indices of each unit's best concepts, best first, as many as there are at most; of equal scores the earlier."""
     return np.argsort(-scores, axis=1, kind="stable")[:, :count]
 
 
@@ -149,7 +154,7 @@ def identification(
 ) -> dict[str, np.ndarray]:
     """Whether each unit's true concept is first and among the first five, and cosine of first and true (Section 4.1).
 
-    ranking: at least five columns. truth: index of each unit's true concept. concept_cosine: of the encoded names.
+    ranking: five columns, or one a concept. truth: index of each unit's true concept. concept_cosine: of the names.
     Returns arrays [units]: top1 and top5 (0 or 1), cos in [-1, 1]. Their means are Table 2's columns."""
     truth = np.asarray(truth)
     return {

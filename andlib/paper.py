@@ -8,8 +8,6 @@ import pandas as pd
 
 from andlib import paths
 
-CHANCE = {"top1": 1 / 50, "top5": 5 / 50}  # of ESC-50's 50 concepts
-
 
 @lru_cache
 def numbers() -> dict[str, Any]:

@@ -169,7 +169,7 @@ class Run:
 
     @cached_property
     def concepts(self) -> tuple[str, ...]:
-        """The concept set D_c: by default ESC-50's 50 class names on every profile: chance is 2 % (top-5: 10 %)."""
+        """The concept set D_c: by default ESC-50's 50 class names on every profile, for the paper's chance."""
         return self.given.get("concepts") or concept_set(self.concept_set, self.probing_set.classes)
 
     @cached_property

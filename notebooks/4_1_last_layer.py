@@ -29,7 +29,7 @@ made = run.made_by(*run.caption_parts)
 # %% [markdown]
 # ## What is measured
 #
-# The concept set $D_c$ holds {glue:text}`concepts` concepts, so chance is {glue:text}`chance:.0%`. Three methods name a unit:
+# The concept set $D_c$ holds {glue:text}`concepts` concepts, so chance is {glue:text}`chance_1:.0%` (top-5: {glue:text}`chance_5:.0%`). Three methods name a unit:
 #
 # - **DB** takes, for each concept $c_i$ and clip $a_j$, the cosine of the encoded concept and the encoded description $d_j$, $[v_{c_i}]_j = \tilde c_i \cdot \tilde d_j$. A similarity function compares $v_{c_i}$ with the unit's activations $u$ over all clips; the best concept names the unit.
 # - **TAB** does the same with the encoded sound in place of the description: an encoder that puts sounds and words into one space, CLAP in the paper, here {glue:text}`tab`.
@@ -43,11 +43,11 @@ made = run.made_by(*run.caption_parts)
 conditions = {name: section_4_1.conditions_of(run, name) for name in run.models}
 results = section_4_1.last_layer(run, conditions)
 best = section_4_1.at_best(results)
-al.tables.table2(best, made, run.rests_on)
+al.tables.table2(best, made, run.rests_on, len(run.concepts))
 
 # %% tags=["hide-input"]
 sure = section_4_1.intervals(run, results)
-al.tables.intervals(sure, made, run.rests_on["cosine"])
+al.tables.intervals(sure[sure["compared"].str.contains("DB|TAB|ICL")], made, run.rests_on["cosine"], "Table 2 and its differences")
 
 # %% tags=["hide-input"]
 al.tables.controls(best, made)
@@ -62,17 +62,18 @@ al.tables.keep(**section_4_1.words(run, best, sure, accuracy))
 # By accuracy the networks' order is {glue:text}`by_accuracy`; by top-1 it is {glue:text}`by_top1`.
 # [The clean comparison](training_strategies.ipynb) says how much of such an order is luck.
 #
-# - **TAB** puts it first for {glue:text}`tab_top1`; on fold 1 alone for {glue:text}`tab_fold1`; for the untrained network's units for {glue:text}`tab_untrained`. That DB names more than TAB {glue:text}`order`.
+# - **TAB** puts it first for {glue:text}`tab_top1`; on fold 1 alone for {glue:text}`tab_fold1`; for an untrained network's units for {glue:text}`tab_untrained`. That DB names more than TAB {glue:text}`order`.
 # - **ICL**, with one worked example: {glue:text}`icl_one`. With two: {glue:text}`icl_two`. The language model here is a hundredth of the size of the paper's, often repeats its example or the description, and is no measure of what ICL can do; [the page on summaries](3_summaries.ipynb) shows what it writes.
 #
 # In points of top-1, with 95 % intervals, DB less TAB is {glue:text}`db_tab`; DB less ICL {glue:text}`db_icl`; TAB less ICL {glue:text}`tab_icl`.
 # These intervals draw the units anew, the same for both methods: they say how far a difference rests on which classes were asked.
+# Between networks, paired over classes, DB's top-1 differs by {glue:text}`networks`.
 # They are silent on other clips, captions and trainings, and where all units agree they have no width, which with few units is no certainty.
 #
 # The controls say what DB rests on:
 #
-# - With **captions shuffled** among clips remain: {glue:text}`shuffled`. Chance is 2 %, and with so few units one lucky hit is several points.
-# - An **untrained network** gives {glue:text}`untrained`.
+# - With **captions shuffled** among clips remain: {glue:text}`shuffled`. Chance is {glue:text}`chance_1:.0%`, and with so few units one lucky hit is several points.
+# - An **untrained network** (random weights throughout, its classifier included) gives {glue:text}`untrained`.
 # - With every **word that names a class struck** from the descriptions remain: {glue:text}`struck`. What is lost was carried by class names in the captions, not by how sounds are described.
 # - A plain **string match** (which concept's words occur most often in the descriptions of the unit's five highest clips, no encoder at all) gives {glue:text}`string`. DB names more than that for: {glue:text}`beats_string`.
 #
@@ -82,7 +83,11 @@ al.tables.keep(**section_4_1.words(run, best, sure, accuracy))
 al.tables.table7(results, made, run.rests_on)
 
 # %% mystnb={"figure": {"name": "function-accuracy", "caption": "Top-1 accuracy of TAB and DB by similarity function. Diamonds are the paper's, on ESC-50."}, "image": {"alt": "For each network, bars of TAB's and DB's top-1 accuracy for five similarity functions: all clips, fold 1 alone, and shuffled captions, with the paper's values as diamonds and chance as a dotted line"}} tags=["hide-input"]
-al.figures.function_accuracy(results);
+al.figures.function_accuracy(results, len(run.concepts));
+
+# %% tags=["hide-input"]
+functions = sure[~sure["compared"].str.contains("DB|TAB|ICL")]
+al.tables.intervals(functions, made, run.rests_on["cosine"], "DB by similarity function, and cos_cubed less the others")
 
 # %% [markdown]
 # The paper's DB row for AST under soft_wpmi is {glue:text}`soft_top1:.0%`, {glue:text}`soft_top5:.0%` and {glue:text}`soft_cos:.2f`.
@@ -103,7 +108,7 @@ al.tables.named(section_4_1.named_units(run, results), made)
 # A method cannot name what the network has not learnt, nor what the captions do not say.
 
 # %% tags=["hide-input"]
-caption = "Accuracy of the target networks, with 95 % intervals over source recordings"
+caption = "Accuracy of the target networks, with 95 % intervals over source recordings (a dash is one source: no interval)"
 al.tables.plain(accuracy, caption, run.made_by(), dict.fromkeys(["accuracy", "low", "high"], ".1%"))
 
 # %% tags=["hide-input"]
@@ -116,7 +121,7 @@ al.tables.plain(names.reset_index(), "How often descriptions name the clip's own
 # - **Encoders.** The paper encodes with CLIP's text tower (ViT-B/32) for DB and with LAION-CLAP for TAB. Each row names what is used here; the cosine is measured with the sentence encoder in its header, so Table 2's cosines of the paper and of this page share a name, not a scale. `-p encoder clip-vit-b-32 -p audio_encoder laion_clap` takes the paper's.
 # - **TAB's encoder** was trained on synthesised sounds of other seeds, captioned with their true class. On SynthESC it has met every class, as LAION-CLAP has met every class of ESC-50; on real recordings it is out of its depth.
 # - **ICL.** The paper asks for one class and, apart from that, for five, and takes the nearest class for an answer that names none. Here one list gives both, and naming none is wrong. `-p mode icl_uncalibrated` lets it read the uncalibrated summary and snaps its answers, as released.
-# - **Classes.** $D_c$ is the same 50 names, but only the classes of this probing set can be right.
+# - **Classes.** $D_c$ is by default the paper's, the names of ESC-50, but only the classes of this probing set can be right.
 # - **All clips.** The paper's accuracy uses all 2000 clips, of which the network was trained on 1600. Fold 1 alone stands beside it.
 # - **rank_reorder** ranks clips by rank (the released code takes one argsort for it) and its baseline is an expectation in closed form, so it has no randomness.
 #

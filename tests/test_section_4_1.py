@@ -1,5 +1,7 @@
 """Naming the last layer, on a small set with a tiny network."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -8,7 +10,8 @@ from scipy.stats import binom
 
 from andlib.pages import section_4_1
 from andlib.pages.section_4_1 import MEASURED
-from andlib.report import tables
+from andlib.report import figures, tables
+from andlib.similarity import FUNCTIONS
 
 
 def test_last_layer_has_every_function_and_condition(run):
@@ -52,14 +55,14 @@ def ends(row, name):
 
 def test_the_interval_of_a_share_is_that_of_its_binomial():
     right = np.arange(28) < 9
-    [row] = section_4_1.compared({"DB": identified(right, right, right)})
+    [row] = section_4_1.compared({"DB": identified(right, right, right)}, [])
     expected = binom.ppf([0.025, 0.975], 28, 9 / 28) / 28
     assert ends(row, "top1") == pytest.approx((9 / 28, *expected))
 
 
 def test_differences_are_paired_over_units():
     a, b = np.arange(10) < 6, np.arange(10) < 4
-    db, tab, pair = section_4_1.compared({"DB": identified(a, a, a), "TAB": identified(a, b, 1 - a)})
+    db, tab, pair = section_4_1.compared({"DB": identified(a, a, a), "TAB": identified(a, b, 1 - a)}, [("DB", "TAB")])
     assert pair["compared"] == "DB − TAB" and db["top1_low"] < db["top1_high"]
     assert ends(pair, "top1") == (0, 0, 0)  # the same units in every draw
     assert ends(pair, "top5") == pytest.approx((0.2, *binom.ppf([0.025, 0.975], 10, 0.2) / 10))
@@ -68,15 +71,23 @@ def test_differences_are_paired_over_units():
 
 def test_units_without_an_answer_are_left_out_and_without_any_there_is_no_interval():
     a, some, none = [1, 1, 0, 0], [1, np.nan, 1, np.nan], [np.nan] * 4
-    rows = section_4_1.compared({"DB": identified(a, a, a), "ICL": identified(some, some, none)})
+    named = {"DB": identified(a, a, a), "ICL": identified(some, some, none)}
+    rows = section_4_1.compared(named, [("DB", "ICL")])
     assert [row["top1"] for row in rows] == [0.5, 1.0, -0.5]  # the pair: over the first and the third unit
     assert np.isnan(ends(rows[1], "cos")).all() and np.isnan(ends(rows[2], "cos")).all()
+    [one] = section_4_1.compared({"DB": identified([1], [1], [0.5])}, [])
+    assert one["cos"] == 0.5 and np.isnan(ends(one, "cos")[1:]).all()  # one unit: no interval, not one of no width
 
 
 def test_intervals_are_those_of_each_methods_best_function(run):
     results = section_4_1.last_layer(run)
     found = section_4_1.intervals(run, results).set_index("compared")
-    assert found.index.tolist() == ["DB", "TAB", "ICL", "DB − TAB", "DB − ICL", "TAB − ICL"]
+    others = [name for name in FUNCTIONS if name != "cos_cubed"]
+    pairs = ["DB − TAB", "DB − ICL", "TAB − ICL", *(f"cos_cubed − {name}" for name in others)]
+    assert found.index.tolist() == ["ICL", "TAB", "DB", *FUNCTIONS, *pairs]
+    for name in FUNCTIONS:
+        row = results.set_index(["method", "function", "condition"]).loc[("DB", name, "all clips")]
+        assert found.loc[name, list(MEASURED)].tolist() == pytest.approx(row[list(MEASURED)].tolist())
     for method in ("DB", "TAB"):
         best = section_4_1.best_function(results, method)
         row = results.set_index(["method", "function", "condition"]).loc[(method, best, "all clips")]
@@ -84,9 +95,67 @@ def test_intervals_are_those_of_each_methods_best_function(run):
     assert found.loc["ICL", list(MEASURED)].isna().all()  # no answer is kept for this network
 
 
+def test_networks_are_paired_over_the_classes_that_both_have(cache):
+    """A network that is given twice differs from itself in nothing; its classes come in another order."""
+    run = tiny_run(cache)
+    two = run.using(
+        models=("ast", "other"),
+        profile=replace(run.profile, networks=dict.fromkeys(("ast", "other"), run.profile.networks["ast"])),
+    )
+    found = section_4_1.frames(two)["intervals"].set_index(["model", "compared"])
+    pair = found.loc[("ast − other", "DB")]
+    assert [ends(pair, name) for name in MEASURED] == [(0, 0, 0)] * 3
+    assert found.index[-1] == ("ast − other", "DB") and len(found) == 2 * 15 + 1
+
+
+def test_networks_are_paired_by_class_not_by_place(run, monkeypatch):
+    """The same answers to the classes in another order: no class is answered differently."""
+    order = {"ast": [0, 1, 2], "other": [2, 0, 1]}
+    truth = section_4_1.true_concepts(run, "ast")
+    answers = np.array([1.0, 0.0, 0.0])
+
+    def identification(ranking, given, cosine):
+        return dict.fromkeys(MEASURED, answers[[truth.index(true) for true in given]])
+
+    monkeypatch.setattr(section_4_1, "true_concepts", lambda _, model: [truth[i] for i in order[model]])
+    monkeypatch.setattr(section_4_1, "unit_activations", lambda *_: {"classifier": np.zeros((30, 3), np.float32)})
+    monkeypatch.setattr(section_4_1.concepts, "identification", identification)
+    monkeypatch.setattr(section_4_1, "icl", lambda *_: [None] * 3)
+    results = pd.concat(
+        [
+            section_4_1.last_layer(
+                run, {name: {("DB", "all clips"): (u := np.zeros((30, 3)), u), ("TAB", "all clips"): (u, u)}}
+            )
+            for name in order
+        ]
+    )
+    found = section_4_1.intervals(run.using(models=tuple(order)), results).set_index("model")
+    assert ends(found.loc["ast − other"], "top1") == (0, 0, 0)
+
+
+@pytest.mark.parametrize("concepts", [None, "more"])
+def test_chance_follows_the_number_of_concepts_also_below_five(cache, concepts):
+    run = tiny_run(cache, concept_set="classes")
+    if concepts:
+        run = run.using(concepts=(*run.concepts, *"abcde"))
+    size = len(run.concepts)
+    frames = section_4_1.frames(run)
+    best = section_4_1.at_best(frames["last_layer"])
+    accuracy = pd.DataFrame({"model": ["ast"], "clips": "fold 1", "accuracy": 0.5})
+    words = section_4_1.words(run, best, frames["intervals"], accuracy)
+    assert (words["chance_1"], words["chance_5"]) == (1 / size, min(5, size) / size) and words["concepts"] == size
+    last = tables.table2(best, "", run.rests_on, size).frame.iloc[-1]
+    assert last["clips"] == f"{size} concepts" and last.iloc[2] == ("33 / 100" if size == 3 else "12 / 62")
+    lines = figures.function_accuracy(frames["last_layer"], size)[0, 0].lines
+    assert [line.get_ydata()[0] for line in lines] == pytest.approx([100 / size])
+    if size == 3:
+        assert (frames["last_layer"].dropna()["top5"] == 1).all()  # the first five of three hold every answer
+
+
 def test_tables_show_points_with_intervals(run):
     results = section_4_1.last_layer(run)
-    rows = tables.intervals(section_4_1.intervals(run, results), "", "").frame.set_index("method or pair")["top-1 %"]
+    rows = tables.intervals(section_4_1.intervals(run, results), "", "", "").frame
+    rows = rows.set_index("method or pair")["top-1 %"]
     assert rows["ICL"] == "–" and rows["DB"].endswith(")") and rows["DB − TAB"][0] in "+-"
 
 

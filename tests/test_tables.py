@@ -3,6 +3,7 @@
 import pandas as pd
 
 from andlib import paper
+from andlib.profiles import MEASURES
 from andlib.report import tables
 
 HOSTILE = '<script>alert("x")</script>{eval-rst}`x`'
@@ -34,3 +35,37 @@ def test_the_paper_s_tables_are_complete():
         four = paper.table4(model)
         # the column headed dA - dR holds dR - dA, up to the rounding of three printed numbers
         assert ((four["dR"] - four["dA"]) - four["gap"]).abs().max() < 0.011
+
+
+def accuracies(model, accuracy, low, high, n):
+    row = {"model": model, "accuracy": accuracy, "low": low, "high": high, "n": n}
+    return [row | {"clips": clips} for clips in ("fold 1", "folds 2-5")]
+
+
+def test_table_1_says_why_there_is_no_interval_and_what_is_trained():
+    nan = float("nan")
+    rows = [*accuracies("ast", 0.9, 0.8, 1.0, 9), *accuracies("beats_untrained", 0.3, nan, nan, 9)]
+    rows += accuracies("beats_frozen", nan, nan, nan, 0)
+    floors = pd.DataFrame({"method": ["chance"], "accuracy": [0.1]})
+    shown = tables.table1(pd.DataFrame(rows), floors, "").frame.set_index("network")["95 %"]
+    assert shown["ast"] == "80.0% … 100.0%" and shown["beats_frozen"] == "–"
+    assert shown["random features, trained classifier"] == "one source: no interval"
+
+
+def test_strategies_are_called_alike_and_one_seed_has_no_interval():
+    rows = [
+        {"measure": measure, "one": "beats_frozen", "other": "beats_untrained", "mean": 0.5, "low": low, "high": high}
+        for measure, (low, high) in zip(MEASURES, [(0.25, 0.75)] + [(float("nan"),) * 2] * 8, strict=True)
+    ]
+    frame = tables.paired(pd.DataFrame(rows), "").frame
+    assert list(frame.columns) == ["measure", "frozen − random features, trained classifier"]
+    assert list(frame.iloc[:, 1]) == ["0.50 ± 0.25"] + ["0.50"] * 8
+    assert "different adjectives a unit" in set(frame["measure"])
+
+
+def test_a_method_without_answers_is_a_dash():
+    row = dict.fromkeys(("top1", "top5", "cos"), float("nan"))
+    assert (
+        tables._identified(row) == "–"
+        and tables._identified({"top1": 0.5, "top5": 1, "cos": 0.5}, ".0f") == "50 / 100 / 0.50"
+    )

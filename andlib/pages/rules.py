@@ -13,15 +13,16 @@ import numpy as np
 import pandas as pd
 from scipy.stats import mannwhitneyu
 
-from andlib import paths
-from andlib.pages.section_4_1 import best_function
+from andlib import paths, statistics
+from andlib.concepts import FUNCTION
 from andlib.pages.section_4_4 import narrowing
 from andlib.profiles import MODELS
+from andlib.similarity import FUNCTIONS
 from andlib.statistics import CONTRADICTED, INCONCLUSIVE, SUPPORTED, UNTESTABLE, as_trend, together, trend, verdict
 
 Frames = Mapping[str, Mapping[str, pd.DataFrame]]  # page -> name -> frame
 Parts = Iterator[tuple[str, str]]
-METHODS, MEASURED = ["DB", "TAB", "ICL"], ["top1", "top5", "cos"]
+MEASURED = ["top1", "top5", "cos"]
 WATER = ("pouring water", "rain", "sea waves", "toilet flush")  # beside water drops, classes related to water
 FIGURE_5 = ("ast", "ast beats_finetuned", "beats_frozen", "ast beats_frozen")  # whose numbers decide each part
 FIGURE_6 = {("ast", "all"): "falls", ("beats_frozen", "all"): "flat"}  # trends over all blocks or a part of them
@@ -74,26 +75,27 @@ def _apart(more: Mapping[str, float], less: Mapping[str, float], name: str) -> s
 
 
 def _spelt(value: float, low: float, high: float, spec: str = "+.2f") -> str:
-    return "no value" if np.isnan(low) else f"{value:{spec}} ({low:{spec}} … {high:{spec}})"
+    known = "no interval" if np.isnan(low) else f"{low:{spec}} … {high:{spec}}"
+    return "no value" if np.isnan(value) else f"{value:{spec}} ({known})"
 
 
-def _db_and_others(frames: Frames, model: str) -> pd.DataFrame:
-    """Table 2 for one model: each method's best function on all clips."""
-    ours = rows(_frame(frames, "4_1_last_layer", "last_layer"), model=model, condition="all clips")
-    best = {method: best_function(ours, method) for method in METHODS if method in set(ours["method"])}
-    table = {m: rows(ours, method=m, function=function)[MEASURED].iloc[0] for m, function in best.items()}
-    return pd.DataFrame(table, MEASURED, METHODS).T.astype(float).round(4)  # cosines of equal names differ by 1e-7
+def _better(frame: pd.DataFrame, model: str, one: str, other: str, tied: str) -> tuple[str, str]:
+    """One less other in top-1, top-5 and cosine, and whether it lies above 0 in one of them and below in none.
+
+    frame: `section_4_1.intervals`. tied: the verdict where no interval reaches above 0."""
+    of_model = rows(frame, model=model).set_index("compared")
+    row = of_model.reindex([f"{one} − {other}"]).iloc[0].drop("model").astype(float).round(4)  # equal names' cosines
+    lows, highs = (row[[f"{name}_{end}" for name in MEASURED]] for end in ("low", "high"))
+    decided = SUPPORTED if (lows > 0).any() else tied if (highs <= 0).all() else INCONCLUSIVE
+    decided = UNTESTABLE if row.isna().any() else CONTRADICTED if (highs < 0).any() else decided
+    perfect = (of_model.reindex([one, other])[MEASURED] >= 1 - 1e-6).all(axis=None)
+    gained = ", ".join(f"{name} {_spelt(*row[[name, f'{name}_low', f'{name}_high']])}" for name in MEASURED)
+    return f"{model} {one} − {other} {gained}", statistics.CEILING if perfect else decided
 
 
 def t2_db_best(frames: Frames) -> Parts:
-    frame = _frame(frames, "4_1_last_layer", "intervals").set_index(["model", "compared"])
-    for model, other in product(MODELS, ("TAB", "ICL")):
-        row = frame.reindex([(model, f"DB − {other}")]).iloc[0].astype(float).round(4)  # equal names' cosines differ
-        lows, highs = (row[[f"{name}_{end}" for name in MEASURED]] for end in ("low", "high"))
-        fails, undecided = (highs < 0).any() or (highs <= 0).all(), not (lows > 0).any()
-        decided = CONTRADICTED if fails else INCONCLUSIVE if undecided else SUPPORTED
-        gained = ", ".join(f"{name} {_spelt(*row[[name, f'{name}_low', f'{name}_high']])}" for name in MEASURED)
-        yield f"{model} DB − {other} {gained}", UNTESTABLE if row.isna().any() else decided
+    frame = _frame(frames, "4_1_last_layer", "intervals")
+    yield from (_better(frame, model, "DB", other, CONTRADICTED) for model, other in product(MODELS, ("TAB", "ICL")))
 
 
 def t2_follows_accuracy(frames: Frames) -> Parts:
@@ -103,10 +105,14 @@ def t2_follows_accuracy(frames: Frames) -> Parts:
     apart = [(less, more) for (less, a), (more, b) in combinations(ranked, 2) if b["low"] > a["high"]]
     if not apart:
         raise Untestable(f"No two networks' accuracies are apart: {', '.join(shares.values())}")
+    top1 = rows(_frame(frames, "4_1_last_layer", "intervals"), compared="DB").set_index("model")
+    top1 = top1[["top1", "top1_low", "top1_high"]].astype(float)
     for less, more in apart:
-        worse, better = (_db_and_others(frames, model).loc["DB", "top1"] for model in (less, more))
-        words = f"accuracy {shares[more]} and {shares[less]}, top-1 {better:.0%} and {worse:.0%}"
-        yield words, _said(better > worse, not np.isnan(better + worse))
+        value, low, high = 0 - top1.reindex([f"{less} − {more}"]).iloc[0]
+        gained = (value, high, low) if value == value else top1.reindex([f"{more} − {less}"]).iloc[0]
+        perfect = (top1.reindex([less, more])["top1"] == 1).all()
+        words = f"accuracy {shares[more]} and {shares[less]}, top-1 {_spelt(*gained)}"
+        yield words, statistics.CEILING if perfect else verdict(*gained[1:])
 
 
 def t3_order(frames: Frames) -> Parts:
@@ -147,7 +153,7 @@ def f10_water(frames: Frames) -> Parts:
     changes = frames.get("4_3_unlearning", {}).get("water_drops")
     if changes is not None and changes.empty:
         raise Untestable("The probing set has no class water drops")
-    changes = _frame(frames, "4_3_unlearning", "water_drops")
+    changes = _frame(frames, "4_3_unlearning", "water_drops").dropna(subset="change")  # a class without clips has none
     water = changes.loc[changes["class"].isin(WATER), "change"]
     other = changes.loc[~changes["class"].isin(("water drops", *WATER)), "change"]
     if water.empty or other.empty or not changes["units"].iloc[0]:
@@ -231,20 +237,14 @@ def _word(frames: Frames, word: str) -> pd.Series:
 
 
 def _contrast(row: pd.Series) -> tuple[str, str]:
-    low, high = min(row["low"], row["source_low"]), max(row["high"], row["source_high"])
+    low, high = np.min(row[["low", "source_low"]].to_list()), np.max(row[["high", "source_high"]].to_list())
     words = f"{row['with']} neurons with {row['word']!r}, difference {_spelt(row['difference'], low, high, '+.3g')}"
     return words, verdict(low, high)
 
 
 def t7_cubed_best_db(frames: Frames) -> Parts:
-    layer = _frame(frames, "4_1_last_layer", "last_layer")
-    ours = rows(layer, model="ast", method="DB", condition="all clips").set_index("function")
-    values = ours[MEASURED].astype(float).round(4)
-    if "cos_cubed" not in values.index:
-        raise Untestable("The page 4_1_last_layer has no cos_cubed for AST")
-    cells = {name: f"{a:.0%} / {b:.0%} / {c:.2f}" for name, (a, b, c) in values.dropna().iterrows()}
-    words = ", ".join(f"{name} {cells.get(name, 'no value')}" for name in values.index)
-    yield words, _said((values.loc["cos_cubed"] >= values.max()).all(), values.notna().all(axis=None))
+    frame = _frame(frames, "4_1_last_layer", "intervals")
+    yield from (_better(frame, "ast", FUNCTION, other, INCONCLUSIVE) for other in FUNCTIONS if other != FUNCTION)
 
 
 _TEXTS = tomllib.loads((paths.PACKAGE / "rules.toml").read_text(encoding="utf-8"))

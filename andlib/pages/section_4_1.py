@@ -1,6 +1,6 @@
 """Section 4.1, Tables 2 and 7: naming the classes of the last layer, and any other unit, by closed concepts."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import combinations, pairwise, product
 
 import numpy as np
@@ -19,15 +19,12 @@ from andlib.similarity import FUNCTIONS
 from andlib.statistics import interval
 from andlib.targets import Target
 
-MEASURED = ("top1", "top5", "cos")
+METHODS, MEASURED = ("DB", "TAB", "ICL"), ("top1", "top5", "cos")
 DRAWS, SEED = 10_000, 0
 
-CONDITIONS = {
-    "top1": "all clips",
-    "fold1": "fold 1",
-    "untrained": "untrained network",
-}  # name in sentences -> condition
+CONDITIONS = {"top1": "all clips", "fold1": "fold 1", "untrained": "untrained network"}  # name in prose -> condition
 CONDITIONS |= {"shuffled": "shuffled captions", "struck": "class words struck"}
+Named = Mapping[str, np.ndarray]  # of a method, measure -> its values by unit
 Shares = Mapping[tuple[str, str], pd.Series]  # method, condition -> top-1 by model
 Conditions = dict[tuple[str, str], tuple[np.ndarray, np.ndarray]]  # method, condition -> u, P
 
@@ -54,7 +51,8 @@ def similarities(run: Run) -> dict[str, np.ndarray]:
 def conditions_of(run: Run, model: str) -> Conditions:
     """What TAB and DB compare under every condition: the classifier's activations u and the similarities P.
 
-    "all clips" is the paper's; "fold 1" uses only clips that no network was trained on; the others are controls."""
+    "all clips" is the paper's; "fold 1" uses only clips that no network was trained on; the others are controls: an
+    "untrained network" has random weights throughout, classifier included."""
     trained, untrained = (unit_activations(run, model, untrained=bare)["classifier"] for bare in (False, True))
     test, conditions = np.isin(run.probing_set.folds, TEST), {}
     for method, p in similarities(run).items():
@@ -92,33 +90,37 @@ def last_layer(run: Run, conditions: Mapping[str, Conditions] | None = None) -> 
 
 
 def intervals(run: Run, results: pd.DataFrame) -> pd.DataFrame:
-    """How sure Table 2 is: each method's best function on all clips, and the differences of the methods, with 95 %.
+    """How sure Tables 2 and 7 are: methods by their best functions, and DB by each, on all clips, with 95 %.
 
-    One row a model and method or pair; columns model, compared ("DB", "DB − TAB"), and top1, top5 and cos, each with
-    _low and _high: see `compared`. A pair counts the units that both methods answered for. The functions are those
-    that are best for all units, not chosen anew in each draw. results: `last_layer`."""
-    rows, p, cosine = [], similarities(run), name_cosines(run)
+    One row a model and method, function or pair; columns model, compared ("DB", "DB − TAB", "cos_cubed − wpmi"), and
+    top1, top5 and cos, each with _low and _high: see `compared`. A pair counts the units that both answered for; two
+    networks (model "ast − beats_frozen", compared "DB") are paired over the classes that both have. A best function is
+    that of all units, not chosen anew in each draw. results: `last_layer`."""
+    rows, p, cosine, by_class = [], similarities(run), name_cosines(run), {}
+    pairs = [*combinations(METHODS, 2), *((concepts.FUNCTION, name) for name in FUNCTIONS if name != concepts.FUNCTION)]
     for model in run.models:
-        truth = true_concepts(run, model)
-        ours, u = results[results["model"] == model], unit_activations(run, model)["classifier"]
-        named = {}
-        for method in ("DB", "TAB"):
-            scores = stages.closed_scores(run, method, best_function(ours, method), u, p[method])
-            named[method] = concepts.identification(concepts.ranked(scores, 5), truth, cosine)
-        named["ICL"] = _answered(run, model, int(best_function(ours, "ICL")[0]), truth, cosine)
-        rows += [{"model": model, **row} for row in compared(named)]
-    return pd.DataFrame(rows)
+        truth, u = true_concepts(run, model), unit_activations(run, model)["classifier"]
+        best = {method: best_function(results[results["model"] == model], method) for method in METHODS}
+        named = {"ICL": _answered(run, model, int(best["ICL"][0]), truth, cosine)}
+        for name in ("TAB", "DB", *FUNCTIONS):
+            method = "TAB" if name == "TAB" else "DB"
+            scores = stages.closed_scores(run, method, best.get(name, name), u, p[method])
+            named[name] = concepts.identification(concepts.ranked(scores, 5), truth, cosine)
+        rows += [{"model": model, **row} for row in compared(named, pairs)]
+        by_class[model] = pd.DataFrame(named["DB"], truth).reindex(range(len(run.concepts)))
+    networks = compared(by_class, combinations(by_class, 2))[len(by_class) :]
+    return pd.DataFrame(rows + [{"model": row["compared"], **row, "compared": "DB"} for row in networks])
 
 
-def compared(named: Mapping[str, Mapping[str, np.ndarray]]) -> list[dict]:
-    """Means over units of what several methods named, and of the differences of every two, with 95 % intervals.
+def compared(named: Mapping[str, Named], pairs: Iterable[tuple[str, str]]) -> list[dict]:
+    """Means over units of what several methods named, then of the differences of pairs of them, with 95 % intervals.
 
     Units are drawn with replacement, the same for both of a pair: an interval says how far a value rests on which
     classes happened to be asked. It is silent on other clips, captions, answers of the language model and trainings
-    of the network; and where all units agree it has no width, which with few units is no certainty.
+    of the network; and where all units agree it has no width, which with few units is no certainty. One unit has none.
     named: method -> `concepts.identification`; nan is no answer, and such units are left out."""
     values = {name: {m: np.asarray(arrays[m], float) for m in MEASURED} for name, arrays in named.items()}
-    for one, other in combinations(named, 2):
+    for one, other in pairs:
         values[f"{one} − {other}"] = {m: values[one][m] - values[other][m] for m in MEASURED}
     return [
         {"compared": name, **{column: value for m in MEASURED for column, value in _resampled(m, arrays[m]).items()}}
@@ -129,8 +131,8 @@ def compared(named: Mapping[str, Mapping[str, np.ndarray]]) -> list[dict]:
 def _resampled(name: str, values: np.ndarray) -> dict[str, float]:
     """The mean and its interval, as columns: name, name_low, name_high."""
     kept = values[~np.isnan(values)]
-    if not len(kept):
-        return dict.fromkeys((name, f"{name}_low", f"{name}_high"), np.nan)
+    if len(kept) < 2:
+        return {name: float(kept[0]) if len(kept) else np.nan, f"{name}_low": np.nan, f"{name}_high": np.nan}
     drawn = np.random.default_rng(SEED).multinomial(len(kept), np.full(len(kept), 1 / len(kept)), DRAWS)
     low, high = interval(drawn @ kept / len(kept))
     return {name: float(kept.mean()), f"{name}_low": low, f"{name}_high": high}
@@ -236,14 +238,15 @@ def words(run: Run, best: pd.DataFrame, sure: pd.DataFrame, accuracy: pd.DataFra
     spoken |= {name: _under(top1, "DB", condition) for name, condition in CONDITIONS.items()}
     spoken |= {f"tab_{name}": _under(top1, "TAB", CONDITIONS[name]) for name in ("top1", "fold1", "untrained")}
     spoken |= {f"icl_{name}": _by_icl(best, shots) for name, shots in (("one", 1), ("two", 2))}
-    pairs = (group for group in sure.groupby("compared") if "−" in group[0])
+    pairs = (group for group in sure.groupby("compared") if group[0].startswith(("DB −", "TAB −")))
     spoken |= {pair.lower().replace(" − ", "_"): _gained(rows) for pair, rows in pairs}
-    spoken |= {"concepts": len(run.concepts), "chance": 1 / len(run.concepts), "units": int(chosen["units"].iloc[0])}
+    spoken |= {"networks": _gained(sure[sure["model"].str.contains("−")]), "concepts": len(run.concepts)}
+    spoken |= {f"chance_{first}": concepts.chance(len(run.concepts), first) for first in (1, 5)}
     spoken |= {"icl": run.rests_on["ICL"], "tab": run.rests_on["TAB"], "title": run.profile.title}
     spoken |= {"order": f"does not hold for {', '.join(no_more)}" if no_more else "holds for every network"}
     spoken |= {"by_accuracy": _ranking(tested[list(run.models)]), "by_top1": _ranking(db)}
     spoken |= {"string": by_model(string), "beats_string": ", ".join(more) or "none"}
-    return spoken | {"best": by_model(chosen["function"], "")}
+    return spoken | {"best": by_model(chosen["function"], ""), "units": int(chosen["units"].iloc[0])}
 
 
 def _under(top1: Shares, method: str, condition: str) -> str:

@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 
 from andlib import paper
-from andlib.profiles import MEASURES
+from andlib.concepts import chance
+from andlib.profiles import CALLED, MEASURES
 from andlib.report import look
 from andlib.report.look import GREEN, MUTED, OURS, PAPER, PINK, SERIES, SKY, style
 
@@ -24,9 +25,9 @@ def _one(ax, width: float, height: float):
     return _panels(1, 1, width, height)[0, 0] if ax is None else ax
 
 
-def function_accuracy(results: pd.DataFrame):
+def function_accuracy(results: pd.DataFrame, concepts: int):
     """Top-1 of TAB and DB by similarity function, a row of panels a model: ours on all clips and on fold 1, and the
-    paper's. results: `section_4_1.last_layer`."""
+    paper's; dotted: chance with so many concepts. results: `section_4_1.last_layer`."""
     models = list(results["model"].unique())
     axes = _panels(len(models), 2, 7.5, 0.9 + 2.3 * len(models), sharey=True)
     bars = [("all clips", OURS), ("fold 1", SKY), ("shuffled captions", MUTED)]
@@ -41,7 +42,7 @@ def function_accuracy(results: pd.DataFrame):
             printed = 100 * paper.table7(model, method).set_index("function")["top1"].reindex(functions)
             mark = {"marker": "D", "color": PAPER, "edgecolor": "black", "zorder": 3}
             ax.scatter(place, printed, label="the paper (ESC-50)", **mark)
-        ax.axhline(2, color="black", linestyle=":", linewidth=1, label="chance")
+        ax.axhline(100 * chance(concepts, 1), color="black", linestyle=":", linewidth=1, label="chance")
         ax.set_xticks(place, [name.replace("_", "\n") for name in functions], fontsize="small")
         ax.set(ylim=(0, 105), title=f"{model}: {method}")
     look.label(axes, y="top-1 (%)")
@@ -114,7 +115,7 @@ def strategies(rows: pd.DataFrame, summary: pd.DataFrame):
             values = rows.loc[rows["strategy"] == name, measure]
             ax.scatter(values, np.full(len(values), height), color=OURS, alpha=0.7, zorder=3)
         ax.set(yticks=place, xlabel=title, ylim=(-0.6, len(names) - 0.4))
-        ax.set_yticklabels([name.removeprefix("beats_") for name in names])
+        ax.set_yticklabels([CALLED.get(name, name.removeprefix("beats_")).replace(", ", ",\n") for name in names])
     return axes
 
 
@@ -158,7 +159,7 @@ def _blocks(ax, rows: pd.DataFrame) -> None:
     for i, (model, ours) in enumerate(rows.groupby("model", sort=False)):
         colour, marker = look.NETWORKS[model]
         error = 100 * look.error(ours, "share_low", "share", "share_high")
-        mark = {"color": colour, "marker": marker, "markersize": 5, "label": model}
+        mark = {"color": colour, "marker": marker, "markersize": 5, "label": CALLED.get(model, model)}
         ax.errorbar(ours["block"] + 0.07 * i, 100 * ours["share"], yerr=error, **mark)
     low, high, chance = 100 * rows[["chance_low", "chance_high", "chance"]].iloc[0]
     ax.axhspan(low, high, color="black", alpha=0.12, linewidth=0)
@@ -213,14 +214,15 @@ def feature_importance(curves: pd.DataFrame, panels: Mapping[str, tuple[str, ...
 
 
 def adjectives_by_block(by_block: pd.DataFrame, ax=None):
-    """Figure 5: mean number of adjectives a block unit, a line a network, with 95 % of the mean over units. by_block:
-    `section_4_4.adjectives_by_block`."""
+    """Figure 5: mean number of different adjectives a block unit, a line a network, with 95 % of the mean over units.
+    by_block: `section_4_4.adjectives_by_block`."""
     ax = _one(ax, 7, 4)
     for (model, ours), (colour, marker) in zip(by_block.groupby("model", sort=False), SERIES, strict=False):
         blocks = ours.groupby("block")["adjectives"]
         mean, error = blocks.mean(), 1.96 * blocks.sem()
-        ax.errorbar(mean.index, mean, yerr=error, marker=marker, color=colour, capsize=3, label=model)
-    ax.set(xlabel="block", ylabel="adjectives a unit", xticks=sorted(by_block["block"].unique()))
+        mark = {"color": colour, "marker": marker, "capsize": 3, "label": CALLED.get(model, model)}
+        ax.errorbar(mean.index, mean, yerr=error, **mark)
+    ax.set(xlabel="block", ylabel="different adjectives a unit", xticks=sorted(by_block["block"].unique()))
     ax.set_title("Adjectives of block units by depth")
     look.legend_beside(ax)
     return ax

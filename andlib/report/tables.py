@@ -6,7 +6,8 @@ from itertools import zip_longest
 import pandas as pd
 
 from andlib import paper
-from andlib.profiles import MEASURES
+from andlib.concepts import chance
+from andlib.profiles import CALLED, MEASURES
 from andlib.report.shown import Table
 
 
@@ -48,8 +49,9 @@ def _intervals(frame: pd.DataFrame, name: str, spec: str = "+.2f") -> list[str]:
 
 
 def _identified(row: Mapping[str, float], spec: str = ".1f") -> str:
-    """Top-1 in %, top-5 in % and the cosine, as the paper lays them out."""
-    return f"{100 * row['top1']:{spec}} / {100 * row['top5']:{spec}} / {row['cos']:.2f}"
+    """Top-1 in %, top-5 in % and the cosine, as the paper lays them out; a dash where there is no value."""
+    known = f"{100 * row['top1']:{spec}} / {100 * row['top5']:{spec}} / {row['cos']:.2f}"
+    return "–" if pd.isna(row["top1"]) else known
 
 
 def table1(accuracy: pd.DataFrame, floors: pd.DataFrame, made_by: str) -> Table:
@@ -59,8 +61,9 @@ def table1(accuracy: pd.DataFrame, floors: pd.DataFrame, made_by: str) -> Table:
     rows = []
     for model, ours in accuracy.groupby("model", sort=False):
         test, learnt = (ours.set_index("clips").loc[name] for name in ("fold 1", "folds 2-5"))
-        row = {"network": model, "the paper (ESC-50)": printed.get(model, float("nan")), "fold 1": test["accuracy"]}
-        rows.append(row | {"95 %": _interval(test["low"], test["high"], ".1%"), "folds 2–5": learnt["accuracy"]})
+        sure = _interval(test["low"], test["high"], ".1%").replace("–", "one source: no interval" if test["n"] else "–")
+        row = {"network": CALLED.get(model, model), "the paper (ESC-50)": printed.get(model, float("nan"))}
+        rows.append(row | {"fold 1": test["accuracy"], "95 %": sure, "folds 2–5": learnt["accuracy"]})
     for method, value in zip(floors["method"], floors["accuracy"], strict=True):
         if method not in set(accuracy["model"]):
             rows.append({"network": method, "fold 1": value, "95 %": "–"})
@@ -68,9 +71,9 @@ def table1(accuracy: pd.DataFrame, floors: pd.DataFrame, made_by: str) -> Table:
     return plain(rows, "Table 1. Accuracy of the target networks", made_by, formats)
 
 
-def table2(results: pd.DataFrame, made_by: str, rests_on: Mapping[str, str]) -> Table:
+def table2(results: pd.DataFrame, made_by: str, rests_on: Mapping[str, str], concepts: int) -> Table:
     """Table 2 as the paper lays it out: ICL, TAB and DB, the latter two by their best functions, beside the paper's.
-    results: `section_4_1.at_best`. rests_on: `Run.rests_on`, whose names stand in the header."""
+    results: `section_4_1.at_best`. rests_on: `Run.rests_on`, whose names stand in the header. concepts: how many."""
     heads = {method: f"{method} ({rests_on[method]})" for method in ("ICL", "TAB", "DB")}
     rows = []
     for model, ours in results.groupby("model", sort=False):
@@ -84,24 +87,24 @@ def table2(results: pd.DataFrame, made_by: str, rests_on: Mapping[str, str]) -> 
             start = {"model": model, "clips": f"ours, {condition}"}
             for row in zip_longest(*cells, fillvalue="–"):  # ICL has two: with one and with two examples
                 rows.append(start | dict(zip(heads.values(), row, strict=True)))
-    chance = f"{100 * paper.CHANCE['top1']:.0f} / {100 * paper.CHANCE['top5']:.0f}"
-    rows.append({"model": "chance", "clips": "50 concepts", **dict.fromkeys(heads.values(), chance)})
+    by_chance = " / ".join(f"{100 * chance(concepts, first):.0f}" for first in (1, 5))
+    rows.append({"model": "chance", "clips": f"{concepts} concepts", **dict.fromkeys(heads.values(), by_chance)})
     measured = f"top-1 % / top-5 % / cosine by {rests_on['cosine']}"
     return plain(rows, f"Table 2. Naming the classes of classifier units: {measured} (the paper: on ESC-50)", made_by)
 
 
-def intervals(frame: pd.DataFrame, made_by: str, cosine: str) -> Table:
-    """How sure Table 2 is: values and differences in points, with 95 % intervals. frame: `section_4_1.intervals`."""
+def intervals(frame: pd.DataFrame, made_by: str, cosine: str, what: str) -> Table:
+    """How sure Tables 2 and 7 are, with 95 % intervals. frame: rows of `section_4_1.intervals`. what: they say."""
     rows = []
     for row in frame.to_dict("records"):
         heads = {"top1": "top-1 %", "top5": "top-5 %", "cos": f"cosine by {cosine}"}
-        sign, cells = "+" if "−" in row["compared"] else "", {}
+        sign, cells = "+" if "−" in row["model"] + row["compared"] else "", {}
         for name, head in heads.items():
             scale, spec = (1, f"{sign}.2f") if name == "cos" else (100, f"{sign}.0f")
             value, low, high = (scale * row[f"{name}{end}"] for end in ("", "_low", "_high"))
             cells[head] = "–" if pd.isna(value) else f"{value:{spec}} ({_interval(low, high, spec)})"
         rows.append({"model": row["model"], "method or pair": row["compared"], **cells})
-    return plain(rows, "Table 2 and differences between methods, with 95 % intervals over units", made_by)
+    return plain(rows, f"{what}, with 95 % intervals over units", made_by)
 
 
 def controls(results: pd.DataFrame, made_by: str) -> Table:
@@ -236,8 +239,8 @@ def paired(differences: pd.DataFrame, made_by: str) -> Table:
 
 def _measures(frame: pd.DataFrame, columns: list[str], caption: str, made_by: str) -> Table:
     half = (frame["high"] - frame["low"]) / 2
-    cells = [f"{mean:.2f} ± {width:.2f}" for mean, width in zip(frame["mean"], half, strict=True)]
-    heads = [" − ".join(name.removeprefix("beats_") for name in row) for row in frame[columns].itertuples(index=False)]
+    cells = frame["mean"].map("{:.2f}".format) + half.map(" ± {:.2f}".format).where(half.notna(), "")  # one seed: none
+    heads = frame[columns].replace(CALLED).replace("^beats_", "", regex=True).agg(" − ".join, axis=1).to_list()
     wide = frame.assign(cell=cells, head=heads).pivot(index="measure", columns="head", values="cell")
     wide = wide.loc[list(MEASURES), list(dict.fromkeys(heads))].rename(index=MEASURES)
     return plain(wide.rename_axis("measure").reset_index(), caption, made_by)
