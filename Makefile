@@ -60,7 +60,7 @@ answers: install ## ask the small language model what PROFILE's pages read and t
 	  $(RUN) -m making.answers --profile "$(PROFILE)" --data-dir "$(DATA_DIR)"; \
 	else echo "The small language model is not installed (make llm): the committed answers stay."; fi
 
-controls: install ## compute Table 4's controls, 199 random sets a strategy, unless those kept still fit (an hour)
+controls: install ## compute Table 4's controls, 99 random sets a strategy, unless those kept still fit (an hour and a half)
 	@$(RUN) -m making.unlearning controls --profile "$(PROFILE)" --data-dir "$(DATA_DIR)"
 
 unlearning: install ## compare ways to choose and to silence units (half an hour)

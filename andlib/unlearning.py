@@ -182,27 +182,28 @@ def unlearning(run: Run, model: str, sets: Mapping[str, Sequence[UnitSet]]) -> d
     return {strategy: measured.effects(chosen) for strategy, chosen in sets.items()}
 
 
-def unlearnt(effects: Effects) -> dict[str, float]:
-    """One row of `section_4_3.table4`, less its model, strategy and what compares rows."""
-    rng = np.random.default_rng(SEED)
-    own, margin = effects.by_class(effects.own), effects.by_class(effects.margin)
-    a, r = ablation.ablated_and_remaining(own)
+def unlearnt(*tries: Effects) -> dict[str, float]:
+    """One row of `section_4_3.table4`, less its model, strategy and what compares rows.
+
+    tries: what silencing a class's units did; of sets that are drawn at random, of every draw. Values are means over
+    them, and the intervals hold draws and source recordings."""
+    rng, effects = np.random.default_rng(SEED), tries[0]
+    correct = np.array([effect.correct for effect in tries])
+    own, margin = (effects.by_class(np.mean([getattr(e, name) for e in tries], 0)) for name in ("own", "margin"))
+    (a, r, _), filled = changes(own), effects.sizes > 0
     margin_a, margin_r = ablation.ablated_and_remaining(margin)
-    filled = effects.sizes > 0
     filled_a, filled_r = ablation.ablated_and_remaining(own, filled)
-    drawn = drawn_changes(effects, DRAWS, rng)
-    ends = {"dA": interval(drawn[:, 0]), "gap": interval(drawn[:, 1] - drawn[:, 0])}
-    forgotten, remaining = ablation.ablated_and_remaining(effects.by_class(effects.correct))
+    forgotten, remaining = ablation.ablated_and_remaining(effects.by_class(correct.mean(0)))
+    before = effects.by_class(effects.correct_before[None]).mean()
+    drawn = drawn_changes(effects, [effect.own for effect in tries], DRAWS, rng)
+    lost = drawn_changes(effects, effects.correct_before - correct, DRAWS, np.random.default_rng(SEED))[:, 0]
     return {
         "units": float(effects.sizes.mean()),
         "empty": int((~filled).sum()),
-        "dA": float(a),
         "dR": float(r),
-        "gap": float(r - a),
-        **{f"{name}_{end}": value for name in ends for end, value in zip(("low", "high"), ends[name], strict=True)},
+        **with_interval("dA", a, drawn[:, 0]),
+        **with_interval("gap", r - a, drawn[:, 1] - drawn[:, 0]),
         "p": permutation_p(own, PERMUTATIONS, rng),
-        "next": float(np.roll(own, -1, 1).diagonal().mean()),
-        "dA_filled": float(filled_a),
         "gap_filled": float(filled_r - filled_a),
         "margin_dA": float(margin_a),
         "margin_dR": float(margin_r),
@@ -211,10 +212,39 @@ def unlearnt(effects: Effects) -> dict[str, float]:
         "accuracy_before": float(effects.correct_before.mean()),
         "accuracy_forgotten": float(forgotten),
         "accuracy_remaining": float(remaining),
+        **with_interval("accuracy_drop", before - forgotten, lost),
     }
 
 
-def drawn_changes(effects: Effects, draws: int, rng: np.random.Generator) -> np.ndarray:
-    """dA and dR when source recordings are drawn anew within each class; float [draws, 2]."""
+def with_interval(name: str, value: float, drawn: np.ndarray) -> dict[str, float]:
+    """A value and the ends of its 95 % interval, called name, name_low and name_high."""
+    low, high = interval(drawn)
+    return {name: float(value), f"{name}_low": low, f"{name}_high": high}
+
+
+def changes(matrix: np.ndarray) -> np.ndarray:
+    """dA, dR, and dR of one class alone for each that is silenced, the next; float [3, ...]. matrix: as `by_class`."""
+    beside = np.diagonal(np.roll(matrix, -1, -1), axis1=-2, axis2=-1).mean(-1)
+    return np.array([*ablation.ablated_and_remaining(matrix), beside])
+
+
+def drawn_changes(effects: Effects, values: Sequence[np.ndarray], draws: int, rng: np.random.Generator) -> np.ndarray:
+    """`changes` of values, [tries, ablated, clips], when source recordings are drawn anew within each class and one of
+    the tries with them; float [draws, 3]. Equal seeds draw the same recordings, and the same of equally many tries.
+    NaN where a class has one source recording alone: how much another would differ, nobody knows."""
     weights = bootstrap_weights(effects.labels, effects.sources, draws, rng)
-    return np.array([ablation.ablated_and_remaining(effects.by_class(effects.own, w)) for w in weights])
+    alone = [len(set(effects.sources[effects.labels == label])) < 2 for label in effects.labels]
+    weights[:, alone] = np.nan
+    tries = rng.integers(len(values), size=draws)
+    return np.array([changes(effects.by_class(values[i], w)) for i, w in zip(tries, weights, strict=True)])
+
+
+def beyond_random(effects: Effects, random: np.ndarray, other: int = 2) -> tuple[np.ndarray, np.ndarray]:
+    """By how much the gap between the class to be forgotten and others is wider than that of each draw of random sets,
+    float [tries], and than that of any of them by other source recordings, float [DRAWS].
+
+    random: changes of own logits, [tries, ablated, clips]. other: which of `changes` the others are, 1 dR or 2 next."""
+    contrast = np.eye(3)[other] - np.eye(3)[0]
+    each = changes(effects.by_class(effects.own)) - [changes(effects.by_class(values)) for values in random]
+    ours, theirs = (drawn_changes(effects, v, DRAWS, np.random.default_rng(SEED)) for v in ([effects.own], random))
+    return each @ contrast, (ours - theirs) @ contrast

@@ -206,7 +206,7 @@ al.tables.plain(audit.units_a_class(), caption, "M = 50; N from the paper.", for
 # | clips of Table 4 | units from folds 2–5, effects on fold 1 | `andlib.pages.section_4_3` | all clips for both, shown beside it |
 # | averages of Table 4 | over a class's clips, then over classes | `andlib.ablation` | over clips |
 # | a class without a unit | counts 0, and is marked | `andlib.pages.section_4_3` | left out, shown beside it |
-# | random arm | 5.4 % of the units, drawn anew for each class | `andlib.ablation` | one draw; as many units in every layer, drawn 199 times and shown beside it |
+# | random arm | 5.4 % of the units, drawn anew for each class | `andlib.ablation` | one draw; as many units in every layer, drawn many times and shown beside it |
 # | order of units with equally many words (Fig. 4) | drawn by the seed, nested in r | `andlib.pages.section_4_4` | by number of the unit |
 # | adjectives of a unit (Fig. 5, training strategies) | different ones | `andlib.pages.section_4_4` | with repetitions |
 # | Algorithm 1 or the text | the text's count, over units that react at all; the printed reading beside it | `andlib.pages.section_4_5` | the intersection of all K |

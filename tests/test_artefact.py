@@ -11,9 +11,9 @@ import pytest
 from conftest import tiny_run, tiny_set
 from safetensors.numpy import load_file, save_file
 
-from andlib import activations, stages
+from andlib import activations, stages, unlearning
 from andlib.errors import InputError
-from andlib.pages import section_4_1, section_4_3, section_4_5
+from andlib.pages import section_4_1, section_4_5
 from andlib.report import artefact
 from andlib.store import digest, file_digest
 
@@ -122,7 +122,8 @@ def test_numpy_alone_recomputes_a_panel_of_figure_6(run, exported):
 
 def test_numpy_alone_recomputes_table_4(run, exported):
     _, _, table = recomputed(exported, "ast")
-    ours = section_4_3.table4(section_4_3.silenced(run, section_4_3.labelled_units(run))).set_index("strategy")
+    effects = unlearning.unlearning(run, "ast", unlearning.table4_sets(run, "ast"))
+    ours = pd.DataFrame({name: unlearning.unlearnt(effect) for name, effect in effects.items()}).T
     assert set(table) == set(ours.index) == {"random", "TAB", "DB", "OCP"}
     for strategy, numbers in table.items():
         np.testing.assert_allclose(numbers, ours.loc[strategy, ["dA", "dR", "gap", "units"]].astype(float), atol=1e-6)
@@ -142,7 +143,7 @@ def test_numpy_alone_recomputes_the_sets_of_units_that_were_silenced(run, export
             assert [list(row) for row in ours["units"]] == ([list(units)] if len(units) else [])
             found += len(units)
     assert found > 0
-    for strategy, chosen in section_4_3.labelled_units(run)["ast"].items():  # OCP's and the random sets, too
+    for strategy, chosen in unlearning.table4_sets(run, "ast").items():  # OCP's and the random sets, too
         ours = sets[sets["strategy"] == strategy]
         sizes = [ours.loc[ours["sound_class"] == name, "units"].map(len).sum() for name in meta["classes"]]
         assert sizes == [sum(map(len, units.values())) for units in chosen]

@@ -8,16 +8,19 @@ import pytest
 from conftest import tiny_run
 
 from andlib import paths, unlearning
+from andlib.ablation import Effects
 from andlib.errors import InputError
-from andlib.pages import section_4_3
+from andlib.pages import rules, section_4_3
+from andlib.profiles import MODELS
+from andlib.report import tables
+from andlib.statistics import INCONCLUSIVE, SUPPORTED
 
 STRATEGIES = ("TAB", "DB", "OCP")
 
 
 def test_table_4_holds_its_controls_and_adjusts_p_over_its_rows(run):
     units = section_4_3.labelled_units(run)
-    effects = section_4_3.silenced(run, units)
-    table = section_4_3.table4(effects, section_4_3.controls(run, units))
+    table = section_4_3.table4(section_4_3.silenced(run, units), section_4_3.controls(run, units))
     shuffled = {"DB, shuffled captions", "OCP, shuffled captions"}
     assert set(table["strategy"]) == {"random", *STRATEGIES, *shuffled, *(f"{s} (all clips)" for s in STRATEGIES)}
     assert (table["gap"] >= table["gap_low"]).all() and (table["gap"] <= table["gap_high"]).all()
@@ -25,9 +28,12 @@ def test_table_4_holds_its_controls_and_adjusts_p_over_its_rows(run):
     main = table[table["strategy"].isin(["random", *STRATEGIES])]
     assert (main["p_holm"] >= main["p"]).all() and main["p_holm"].max() <= 1
     assert table.loc[~table.index.isin(main.index), "p_holm"].isna().all()
-    assert set(table.loc[table["draws"].notna(), "strategy"]) == set(STRATEGIES)
-    plain = section_4_3.table4(effects)
-    pd.testing.assert_frame_equal(plain, main[plain.columns].reset_index(drop=True))
+    drawn = table.set_index("strategy")["draws"].dropna().to_dict()
+    assert drawn == {"random": 3, **dict.fromkeys(STRATEGIES, 20)}
+    assert set(table.loc[table["ocp_beyond"].notna(), "strategy"]) == {"TAB", "DB"}
+    shown = tables.table4(table, "made").frame["strategy"]
+    assert "random, mean of 3 draws" in set(shown) and "random" not in set(shown)
+    assert set(tables.beyond_random(table, "made").frame["draws on all"]) == {3}
 
 
 def test_a_class_that_does_not_exist_is_refused(run):
@@ -41,9 +47,31 @@ def test_frames_are_what_the_page_shows_and_words_name_every_network(run):
     assert kept["water_drops"].empty and list(kept["water_drops"])[:2] == ["class", "before"]
     rows = kept["unlearning"].set_index("strategy")
     said = section_4_3.words(run, kept["unlearning"])
-    assert said["empty"] == f"ast {rows.loc['OCP', 'empty']:.0f}" and said["least"] == "ast"
-    assert said["largest"] == f"{rows.loc[['random', *STRATEGIES], 'gap'].idxmax()} for ast"
-    assert said["ocp"].startswith(f"ast {rows.loc['OCP', 'excess']:+.2f} (") and said["draws"] == "20"
+    assert said["empty"] == f"ast {rows.loc['OCP', 'empty']:.0f}" and said["drops"].startswith("ast ")
+    assert said["largest"] == f"{rows.loc[list(STRATEGIES), 'excess'].idxmax()} for ast"
+    assert said["ocp"].startswith(f"ast {rows.loc['OCP', 'excess']:+.2f} (")
+    assert (said["draws"], said["draws_all"]) == ("20", "3")
+    for word, claim in (("claim", "t4_ocp_gap"), ("robust", "t4_frozen_robust")):
+        assert said[word] == rules.judge(claim, {"4_3_unlearning": kept})[0]
+
+
+def test_the_page_judges_by_the_excess_where_the_gap_says_otherwise(run):
+    """OCP's raw gap is the smallest; beyond as many random units it is the largest, and then not."""
+    names = ["random", *STRATEGIES, "OCP, shuffled captions", "DB, shuffled captions"]
+    table = pd.DataFrame({"strategy": names, "gap": [0.0, 9.0, 9.0, 1.0, 0.0, 0.0]})
+    table = table.assign(excess=table["strategy"].map({"TAB": 0.1, "DB": 0.2, "OCP": 0.9}))
+    for low, decided in ((0.1, SUPPORTED), (-0.1, INCONCLUSIVE)):
+        others = table["strategy"].isin(["TAB", "DB"])
+        ends = {"excess_low": table["excess"] - 0.05, "excess_high": table["excess"] + 0.05, "ocp_beyond": 0.7}
+        ends |= {"ocp_beyond_low": low, "ocp_beyond_high": 1.0, "draws": 20, "draws_all": 3}
+        rest = dict.fromkeys(
+            ("empty", "margin_gap", "accuracy_before", "accuracy_forgotten", "accuracy_remaining", "accuracy_drop"), 0.0
+        )
+        full = table.assign(**ends, **rest)
+        full.loc[~others, ["ocp_beyond", "ocp_beyond_low", "ocp_beyond_high"]] = np.nan
+        results = pd.concat([full.assign(model=model) for model in MODELS])
+        said = section_4_3.words(run.using(models=MODELS), results)
+        assert said["claim"] == decided and said["largest"] == ", ".join(f"OCP for {model}" for model in MODELS)
 
 
 def test_layers_are_accounted_for(run):
@@ -53,34 +81,87 @@ def test_layers_are_accounted_for(run):
 
 
 def test_a_draw_is_judged_by_two_entries_of_each_row_of_the_matrix(run):
-    """What a draw gives equals the diagonal and the entry beside it of the full matrix of changes."""
+    """What a draw gives for a class and the next equals the full matrix of changes; the rest is 0."""
     chosen = {"DB": unlearning.unit_sets(run, "ast", (2, 3, 4, 5), "DB")}
-    drawn = section_4_3._drawn(run, "ast", chosen, range(2))["DB"]
+    drawn = section_4_3._drawn(unlearning.bench(run, "ast"), chosen, range(2))["DB"]
     for seed in range(2):
         sets = unlearning.random_sets(run, "ast", chosen, seed)
         effects = unlearning.unlearning(run, "ast", sets)["random as DB"]
-        full = unlearning.unlearnt(effects)
-        np.testing.assert_allclose(drawn[seed], [full["dA"], full["next"]], atol=1e-5)
-    assert np.ptp(drawn[:, 0]) > 0
+        for label, row in enumerate(drawn[seed]):
+            tried = np.isin(effects.labels, [label, (label + 1) % 3])
+            np.testing.assert_allclose(row, np.where(tried, effects.own[label], 0), atol=1e-5)
+    assert np.ptp(drawn.sum((1, 2))) > 0
 
 
-@pytest.mark.parametrize(("gap", "p"), [(2.5, 1 / 4), (1.0, 3 / 4), (-1.0, 1.0)])
-def test_the_excess_counts_the_draws_that_reach_it(gap, p):
+def toy(own, sources=(0, 1, 2, 3, 4, 5), after=None):
+    """Effects on six clips of three classes with these changes of own logit, [ablated, clips]."""
+    labels = np.repeat(np.arange(3), 2)
+    before = np.zeros((6, 3))
+    after = np.zeros((3, 6, 3)) if after is None else after
+    after[:, np.arange(6), labels] += own
+    return Effects(before, after, labels, np.array(sources), np.ones(3, int))
+
+
+def test_the_excess_counts_the_draws_that_reach_it():
     """Random gaps 0, 1 and 2; a draw that ties counts, and so does the strategy itself."""
-    row = {"model": "ast", "strategy": "DB", "dA": -gap, "next": 0.0}
-    kept = {"drawn": {"DB": [[0.0, 0.0], [-1.0, 0.0], [-1.0, 1.0]]}, "rows": [{"strategy": "DB (all clips)"}]}
-    ours, beside = section_4_3.beside([row], kept)
-    assert ours["excess"] == pytest.approx(gap - 1) and ours["p_excess"] == pytest.approx(p) and ours["draws"] == 3
-    assert ours["excess_low"] < ours["excess"] < ours["excess_high"]
-    assert beside == {"model": "ast", "strategy": "DB (all clips)"}
+    for gap, p in ((2.5, 1 / 4), (1.0, 3 / 4), (-1.0, 1.0)):
+        own = np.repeat(np.eye(3), 2, 1)
+        random = np.array([own * -drawn for drawn in (0.0, 1.0, 2.0)])
+        row = section_4_3.beyond({"OCP": toy(-gap * own)}, {"OCP": random}, 2)["OCP"]
+        assert row["excess"] == pytest.approx(gap - 1) and row["p_excess"] == pytest.approx(p) and row["draws"] == 3
+        assert row["excess_low"] < row["excess"] < row["excess_high"]
+        assert row["excess_all"] == pytest.approx(gap - 0.5) and row["draws_all"] == 2
+
+
+def test_the_excess_is_drawn_by_pairs_of_sources_and_random_sets_as_an_obvious_twin_does():
+    rng = np.random.default_rng(3)
+    own = {name: toy(rng.standard_normal((3, 6))) for name in ("OCP", "DB")}
+    random = {name: rng.standard_normal((4, 3, 6)) for name in own}
+    rows = section_4_3.beyond(own, random, 2)
+
+    def gap(values, taken, columns):
+        means = [[np.mean([values[a][i] for i in taken[c]]) for c in range(3)] for a in range(3)]
+        others = [np.mean([means[a][c] for c in columns(a)]) for a in range(3)]
+        return np.mean([others[a] - means[a][a] for a in range(3)])
+
+    def twin(columns, tries):
+        """Excess of OCP, and OCP's less DB's, by recordings (one clip each) and a set drawn in plain loops."""
+        drawn = []
+        for _ in range(4000):
+            taken = [2 * c + rng.integers(2, size=2) for c in range(3)]
+            t = rng.integers(tries)
+            each = [gap(own[n].own, taken, columns) - gap(random[n][t], taken, columns) for n in ("OCP", "DB")]
+            drawn.append((each[0], each[0] - each[1]))
+        return np.quantile(drawn, [0.025, 0.975], axis=0).T
+
+    beside, less = twin(lambda a: [(a + 1) % 3], 4)
+    ends = [
+        [row[f"{name}_low"], row[f"{name}_high"]] for row, name in ((rows["OCP"], "excess"), (rows["DB"], "ocp_beyond"))
+    ]
+    width = np.ptp([beside, less], axis=1)[:, None]
+    assert (np.abs(np.array(ends) - [beside, less]) < 0.1 * width).all()
+    (entire, _) = twin(lambda a: [c for c in range(3) if c != a], 2)
+    found = np.array([rows["OCP"]["excess_all_low"], rows["OCP"]["excess_all_high"]])
+    assert (np.abs(found - entire) < 0.1 * np.ptp(entire)).all()
+    assert rows["DB"]["ocp_beyond"] == pytest.approx(rows["OCP"]["excess"] - rows["DB"]["excess"])
+
+
+def test_an_undefined_excess_has_no_p_and_a_single_recording_no_interval():
+    own = np.repeat(-np.eye(3), 2, 1)
+    alone = section_4_3.beyond({"OCP": toy(own, sources=(0, 1, 2, 3, 4, 4))}, {"OCP": np.zeros((3, 3, 6))}, 2)["OCP"]
+    assert alone["excess"] == 1 and alone["p_excess"] == 1 / 4
+    assert np.isnan([alone[f"excess{e}"] for e in ("_low", "_high", "_all_low", "_all_high")]).all()
+    own[1, 2] = np.nan
+    none = section_4_3.beyond({"OCP": toy(own)}, {"OCP": np.zeros((3, 3, 6))}, 2)["OCP"]
+    assert np.isnan([none["excess"], none["p_excess"], none["excess_low"]]).all()
 
 
 def test_committed_controls_are_read_for_the_parameters_and_sets_that_they_belong_to(run, cache, monkeypatch, tmp_path):
     monkeypatch.setattr(paths, "results", lambda: tmp_path)
-    monkeypatch.setattr(section_4_3, "PAGE_DRAWS", 2)
+    monkeypatch.setattr(section_4_3, "PAGE_DRAWS", (2, 2))
     units = section_4_3.labelled_units(run)
     computed = section_4_3.controls(run, units)["ast"]
-    assert {name: np.shape(drawn) for name, drawn in computed["drawn"].items()} == dict.fromkeys(STRATEGIES, (2, 2))
+    assert {name: row["draws"] for name, row in computed["beyond"].items()} == dict.fromkeys(STRATEGIES, 2)
     path = tmp_path / run.profile.name / "controls.json"
     path.parent.mkdir()
     path.write_text(json.dumps({"models": {"ast": computed | {"rows": ["as committed"]}}}))

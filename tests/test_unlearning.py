@@ -79,3 +79,59 @@ def test_a_bench_needs_fold_1_and_an_output_for_every_class(run):
         unlearning.bench(run.using(probing_set=run.probing_set.in_folds((2, 3))), "ast")
     with pytest.raises(InputError, match="ast has no output for siren: nothing to unlearn"):
         unlearning.bench(run, replace(tiny_target(), classes=("dog", "rain", "wind")))
+
+
+# What one row of Table 4 says
+
+
+def toy(diagonal, after=None, sources=(0, 1, 2, 3, 4, 5)):
+    """Effects on six clips of three classes, one recording each: silencing a class changes its own clips' logits by
+    `diagonal` [clips], and nobody else's."""
+    labels = np.repeat(np.arange(3), 2)
+    after = np.zeros((3, 6, 3)) if after is None else after
+    after[labels, np.arange(6), labels] = diagonal
+    before = np.zeros((6, 3))
+    before[np.arange(6), labels] = 1
+    return ablation.Effects(before, after + before, labels, np.array(sources), np.full(3, 2))
+
+
+def test_the_interval_of_sets_drawn_at_random_holds_the_draws():
+    """Every draw has one value for all clips: a draw alone has no width, the draws together have all of theirs."""
+    draws = [toy(np.full(6, -x)) for x in (0.0, 1.0, 2.0, 3.0)]
+    one, many = unlearning.unlearnt(draws[3]), unlearning.unlearnt(*draws)
+    assert one["gap_low"] == pytest.approx(3) and one["gap_high"] == pytest.approx(3)
+    assert (many["gap_low"], many["gap"], many["gap_high"]) == pytest.approx((0, 1.5, 3))
+    assert (many["accuracy_drop_low"], many["accuracy_drop_high"]) == pytest.approx((0, 1))
+    noisy = [toy(rows) for rows in np.random.default_rng(1).standard_normal((4, 6))]
+    width = [
+        np.subtract(*(unlearning.unlearnt(*tries)[f"gap_{e}"] for e in ("high", "low"))) for tries in (noisy[:1], noisy)
+    ]
+    assert width[1] > width[0] > 0
+
+
+def test_p_of_draws_is_that_of_their_mean_matrix():
+    draws = [toy(np.full(6, -x)) for x in (1.0, 3.0)]
+    mean = unlearning.unlearnt(toy(np.full(6, -2.0)))["p"]  # drawn by other random numbers
+    assert unlearning.unlearnt(*draws)["p"] == pytest.approx(mean, abs=0.02)
+
+
+def test_the_drop_of_accuracy_is_of_the_forgotten_classs_own_clips():
+    """Of the clips of classes 0, 1, 2 both, one and none are lost: 3 of 6, each class the same weight."""
+    row = unlearning.unlearnt(toy(np.array([-2, -2, -2, 0, 0, 0.0])))
+    assert row["accuracy_drop"] == pytest.approx(0.5)
+    assert row["accuracy_drop_low"] == pytest.approx(1 / 3) and row["accuracy_drop_high"] == pytest.approx(2 / 3)
+    assert row["accuracy_before"] - row["accuracy_forgotten"] == pytest.approx(row["accuracy_drop"])
+
+
+def test_what_is_undefined_has_no_p_and_a_single_recording_no_interval():
+    after = np.zeros((3, 6, 3))
+    row = unlearning.unlearnt(toy(np.full(6, -1.0), sources=(0, 1, 2, 2, 4, 5)))
+    assert row["gap"] == 1 and row["p"] < 1
+    assert np.isnan([row[f"{name}_{end}"] for name in ("dA", "gap", "accuracy_drop") for end in ("low", "high")]).all()
+    after[0, 5, 2] = np.nan  # an effect that is no number
+    row = unlearning.unlearnt(toy(np.full(6, -1.0), after))
+    assert np.isnan([row["gap"], row["p"], row["gap_low"]]).all()
+    whole = toy(np.full(6, -1.0))
+    without = replace(whole, before=whole.before[:4], after=whole.after[:, :4], labels=whole.labels[:4])
+    row = unlearning.unlearnt(replace(without, sources=whole.sources[:4]))  # class 2 has no clip
+    assert np.isnan([row["gap"], row["p"], row["margin_p"], row["accuracy_drop"], row["gap_high"]]).all()

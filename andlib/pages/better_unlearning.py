@@ -164,7 +164,7 @@ def _gap(effect: Effects, values: np.ndarray) -> float:
 
 def _gaps(effect: Effects) -> np.ndarray:
     """Table 4's gap in each draw of source recordings; float [draws]."""
-    both = drawn_changes(effect, DRAWS, np.random.default_rng(SEED))
+    both = drawn_changes(effect, [effect.own], DRAWS, np.random.default_rng(SEED))
     return both[:, 1] - both[:, 0]
 
 

@@ -133,7 +133,7 @@ def _water(page: Page) -> str:
         return "no class water drops"
     changes = page["water_drops"].set_index("class")["change"].drop("water drops")
     water = changes.index.isin(WATER)
-    return f"{changes[water].median():+.2f}; {changes[~water].median():+.2f}"
+    return f"{changes[water].mean():+.2f}; {changes[~water].mean():+.2f}"
 
 
 def _numbers(text: str) -> Callable[[Page], str]:
@@ -175,7 +175,7 @@ EXHIBITS: tuple[tuple[str, str, str, Callable[[Page], str]], ...] = (
     ("Figure 7", "3_pipeline", "points of one summary that calibration removes", _calibrated),
     ("Figure 8", "appendix_c_acoustics", "AST's neurons with “loud”", _loud),
     ("Figure 9", "3_5_adjectives", "the commonest adjective", _commonest(1, *MODELS)),
-    ("Figure 10", "4_3_unlearning", "silencing water drops: median change of classes with water; of others", _water),
+    ("Figure 10", "4_3_unlearning", "silencing water drops: mean change of classes with water; of others", _water),
     ("Figure 11", *_depth(5, 4)),
     ("Figure 12", *_depth(10, 8)),
     ("Figure 13", *_depth(20, 16)),

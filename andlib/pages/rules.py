@@ -11,14 +11,23 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy.stats import mannwhitneyu
 
 from andlib import paths, statistics
 from andlib.concepts import FUNCTION
 from andlib.pages.section_4_4 import narrowing
 from andlib.profiles import MODELS
 from andlib.similarity import FUNCTIONS
-from andlib.statistics import CONTRADICTED, INCONCLUSIVE, SUPPORTED, UNTESTABLE, as_trend, together, trend, verdict
+from andlib.statistics import (
+    CONTRADICTED,
+    INCONCLUSIVE,
+    SUPPORTED,
+    UNTESTABLE,
+    as_trend,
+    interval,
+    together,
+    trend,
+    verdict,
+)
 
 Frames = Mapping[str, Mapping[str, pd.DataFrame]]  # page -> name -> frame
 Parts = Iterator[tuple[str, str]]
@@ -126,27 +135,25 @@ def t3_order(frames: Frames) -> Parts:
 
 
 def t4_ocp_gap(frames: Frames) -> Parts:
-    gaps = _frame(frames, "4_3_unlearning", "unlearning")
+    gaps = _frame(frames, "4_3_unlearning", "unlearning").set_index(["model", "strategy"])
+    parts = {"random units": ("OCP", "excess"), "TAB": ("TAB", "ocp_beyond"), "DB": ("DB", "ocp_beyond")}
     for model in MODELS:
-        ours = rows(gaps, model=model).set_index("strategy").reindex(["OCP", "random", "TAB", "DB"])
-        words = [f"{name} {_spelt(*row[['gap', 'gap_low', 'gap_high']])}" for name, row in ours.iterrows()]
-        decided = together(_apart(ours.loc["OCP"], ours.loc[name], "gap") for name in ours.index[1:])
-        yield f"{model} {', '.join(words)}", decided
+        beyond = {other: _ends(gaps, (model, strategy), name) for other, (strategy, name) in parts.items()}
+        words = ", ".join(f"{other} {_spelt(*ends)}" for other, ends in beyond.items())
+        yield f"{model} OCP beyond {words}", together(verdict(*ends[1:]) for ends in beyond.values())
 
 
 def t4_frozen_robust(frames: Frames) -> Parts:
-    ocp = rows(_frame(frames, "4_3_unlearning", "unlearning"), strategy="OCP").set_index("model")
-    changes = ocp.reindex(index=MODELS, columns=["dA", "dA_low", "dA_high"]).astype(float)
-    frozen = _magnitude(changes.loc["beats_frozen"])
-    for model in MODELS[:2]:
-        words = " and ".join(f"{name} {_spelt(*changes.loc[name])}" for name in (model, "beats_frozen"))
-        yield f"dA {words}", _apart(_magnitude(changes.loc[model]), frozen, "dA")
+    effects = _frame(frames, "4_3_unlearning", "unlearning").set_index(["model", "strategy"])
+    *others, frozen = (_ends(effects, (model, "OCP"), "accuracy_drop") for model in MODELS)
+    for model, ours in zip(MODELS, others, strict=False):
+        words = f"{model} {_spelt(*ours, '+.1%')} and beats_frozen {_spelt(*frozen, '+.1%')}"
+        yield f"accuracy lost by {words}", verdict(ours[1] - frozen[2], ours[2] - frozen[1])
 
 
-def _magnitude(row: pd.Series) -> dict[str, float]:
-    """The ends of |dA| where dA lies between its own."""
-    low, high = row["dA_low"], row["dA_high"]
-    return {"dA_low": max(low, -high, 0 * low), "dA_high": max(-low, high)}
+def _ends(frame: pd.DataFrame, row: tuple[str, str], name: str) -> np.ndarray:
+    """A value and the ends of its interval; NaN where the frame lacks them."""
+    return frame.reindex(index=[row], columns=[name, f"{name}_low", f"{name}_high"]).to_numpy(float)[0]
 
 
 def f10_water(frames: Frames) -> Parts:
@@ -158,9 +165,11 @@ def f10_water(frames: Frames) -> Parts:
     other = changes.loc[~changes["class"].isin(("water drops", *WATER)), "change"]
     if water.empty or other.empty or not changes["units"].iloc[0]:
         raise Untestable("No unit is labelled water drops, or no other class is related to water")
-    lower = mannwhitneyu(water, other, alternative="less").pvalue < 0.05
-    words = f"median change {water.median():+.2f} of {len(water)} classes with water, {other.median():+.2f} of others"
-    yield words, SUPPORTED if lower else INCONCLUSIVE if water.median() < other.median() else CONTRADICTED
+    rng = np.random.default_rng(0)
+    one, two = (rng.choice(group, (10_000, len(group))).mean(1) for group in (water, other))
+    low, high = interval(one - two) if min(len(water), len(other)) > 1 else (np.nan, np.nan)
+    words = f"mean change of {len(water)} classes with water less that of {len(other)} others"
+    yield f"{words} {_spelt(water.mean() - other.mean(), low, high)}", verdict(-high, -low)
 
 
 def figure_4(frames: Frames, claim: str) -> Parts:

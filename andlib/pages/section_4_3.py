@@ -1,8 +1,9 @@
 """Section 4.3, Table 4, Figure 10: unlearning a class by silencing the units that are labelled with it.
 
-labelled_units ─► silenced ─► table4 (with controls beside it), class_changes"""
+labelled_units ─► silenced ─► table4 (with controls), class_changes"""
 
 from collections.abc import Mapping, Sequence
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -12,20 +13,23 @@ from andlib import ablation, kept, paper, stages, unlearning
 from andlib.ablation import Effects, UnitSet
 from andlib.descriptions import clip_descriptions
 from andlib.errors import check_choice
+from andlib.pages import rules
 from andlib.pages.wording import by_model
 from andlib.run import Run
-from andlib.statistics import holm, interval
+from andlib.statistics import holm
 from andlib.store import Stage, digest
+from andlib.unlearning import Bench
 
-DRAWS, PAGE_DRAWS = 199, 20  # of random sets: what is committed, and where a page's parameters have none committed
-BLOCK = 10  # draws that are stored together
-MATCHED = Stage("matched", "arrays", 2)
+DRAWS, PAGE_DRAWS = (99, 19), (20, 3)  # of random sets, and of them on all clips: kept; where none kept fit a page
+BLOCK = 10  # draws that are stored together, unless they are on all clips
+MATCHED = Stage("matched", "arrays", 3)
+PAGE = "4_3_unlearning"
 Units = dict[str, dict[str, Sequence[UnitSet]]]  # model -> strategy -> a set of units a class
 
 
 def labelled_units(run: Run) -> Units:
-    """The block units that each strategy (random, TAB, DB, OCP) gives to each class, by clips of folds 2-5."""
-    return {model: unlearning.table4_sets(run, model) for model in run.models}
+    """The block units that each strategy (TAB, DB, OCP) gives to each class, by clips of folds 2-5."""
+    return {model: unlearning.strategy_sets(run, model) for model in run.models}
 
 
 def silenced(run: Run, units: Units) -> dict[str, dict[str, Effects]]:
@@ -35,41 +39,37 @@ def silenced(run: Run, units: Units) -> dict[str, dict[str, Effects]]:
 
 def controls(run: Run, units: Units) -> dict[str, dict[str, Any]]:
     """What stands beside each model's strategies, see `compute`: what `make controls` kept if it belongs to these sets,
-    else with PAGE_DRAWS draws."""
+    else with as many draws as PAGE_DRAWS says."""
     controls = {}
-    for model, sets in units.items():
-        chosen = {name: sets[name] for name in sets if name != "random"}
+    for model, chosen in units.items():
         fits = digest(chosen) == digest(unlearning.strategy_sets(run, model))
-        controls[model] = (fits and committed(run, model)) or compute(run, model, chosen, PAGE_DRAWS)
+        controls[model] = (fits and committed(run, model)) or compute(run, model, chosen, *PAGE_DRAWS)
     return controls
 
 
-def table4(
-    effects: Mapping[str, Mapping[str, Effects]], controls: Mapping[str, dict[str, Any]] | None = None
-) -> pd.DataFrame:
+def table4(effects: Mapping[str, Mapping[str, Effects]], controls: Mapping[str, dict[str, Any]]) -> pd.DataFrame:
     """Table 4, one row a model and strategy, with what the paper's logits hide.
 
-    effects: `silenced`. Columns: units (mean a class), empty (classes without a unit, which count 0 in the averages as
-    in the paper);
-    dA, dR, gap = dR - dA of the class's own logit, each with _low and _high (95 % bootstrap over source recordings),
-    p (10,000 permutations of sets among classes); the same over classes with a unit (dA_filled, gap_filled);
+    effects: `silenced`. controls: the function's. Columns: units (mean a class), empty (classes without a unit, which
+    count 0 in the averages as in the paper);
+    dA, dR, gap = dR - dA of the class's own logit, with _low and _high (95 % bootstrap over source recordings; for
+    random, the mean over its draws, over these too), p (10,000 permutations of sets among classes); the same over
+    classes with a unit (gap_filled);
     margin_dA, margin_dR, margin_gap, margin_p on own logit less the largest other; accuracy of forgotten and of
-    remaining classes, before and after.
-    next is dR of one class alone for each that is silenced, the one after it by name.
-    controls: adds their rows, and for each strategy what it does beyond random sets with as many units
-    in every layer: excess, excess_low and excess_high (95 % over draws) of next - dA, p_excess and draws.
-    p_holm and p_excess_holm are adjusted over all strategies and models (Holm)."""
+    remaining classes, before and after, and by how much it drops for the forgotten, accuracy_drop (_low, _high).
+    What each strategy does beyond random sets with as many units in every layer: excess (_low, _high: 95 % over draws
+    and source recordings together), p_excess and draws, of a gap whose dR is that of one class alone, the next by name;
+    of the whole gap, excess_all and draws_all; ocp_beyond (_low, _high), by how much OCP's excess is larger.
+    p_holm is adjusted over all strategies and models (Holm), NaN where there is no p."""
     rows = []
     for model, strategies in effects.items():
-        ours = [
-            {"model": model, "strategy": name, **unlearning.unlearnt(effect)} for name, effect in strategies.items()
-        ]
-        rows += beside(ours, controls[model]) if controls else ours
+        beyond = controls[model]["beyond"]
+        ours = [{"strategy": s, **unlearning.unlearnt(effect), **beyond[s]} for s, effect in strategies.items()]
+        first, *others = controls[model]["rows"]
+        rows += [{"model": model, **row} for row in (first, *ours, *others)]
     table = pd.DataFrame(rows)
     main = table["strategy"].isin(["random", *unlearning.STRATEGIES])
-    return table.assign(
-        **{f"{name}_holm": holm(table[name].where(main)) for name in ("p", "p_excess") if name in table}
-    )
+    return table.assign(p_holm=holm(table["p"].where(main)))
 
 
 def class_changes(run: Run, effects: Effects, target_class: str) -> pd.DataFrame:
@@ -108,22 +108,25 @@ def words(run: Run, results: pd.DataFrame) -> dict[str, object]:
     """The numbers of the page's sentences. results: `table4` with controls."""
     printed = paper.table4("ast").set_index("strategy")["gap"]
     rows = {name: ours.set_index("model") for name, ours in results.groupby("strategy", sort=False)}
-    gaps = pd.DataFrame({name: rows[name]["gap"] for name in ("random", "TAB", "DB", "OCP")})
-    largest, ocp, draws = gaps.idxmax(axis=1).loc[list(run.models)], rows["OCP"], results["draws"].min()
+    beyond = pd.DataFrame({name: rows[name]["excess"] for name in unlearning.STRATEGIES})
+    largest, ocp = beyond.dropna().idxmax(axis=1).reindex(run.models).fillna("none"), rows["OCP"]
+    draws, entire = ocp[["draws", "draws_all"]].min()
+    claim, robust = (rules.judge(name, {PAGE: {"unlearning": results}}) for name in ("t4_ocp_gap", "t4_frozen_robust"))
     shuffled = {name: rows[f"{name}, shuffled captions"]["gap"] for name in ("OCP", "DB")}
     spoken = {"title": run.profile.title, "paper_ocp": printed["OCP"], "paper_random": printed["random"]}
     spoken |= {"largest": ", ".join(f"{strategy} for {model}" for model, strategy in largest.items())}
-    spoken |= {"claim": "holds" if set(largest) == {"OCP"} else "does not hold for every network"}
+    spoken |= {"claim": claim[0], "claim_numbers": claim[1], "robust": robust[0]}
+    spoken |= {"drops": by_model(ocp["accuracy_drop"], "+.1%")}
     spoken |= {name.lower(): _beyond(rows[name]) for name in unlearning.STRATEGIES}
     spoken |= {f"{name.lower()}_shuffled": by_model(gap, "+.2f") for name, gap in shuffled.items()}
     spoken |= {name: by_model(ocp[f"accuracy_{name}"], ".1%") for name in ("before", "forgotten", "remaining")}
     spoken |= {"empty": by_model(ocp["empty"], ".0f"), "margins": by_model(ocp["margin_gap"], "+.2f")}
-    return spoken | {"draws": f"{draws:.0f}", "smallest": f"{1 / (draws + 1):.3f}", "least": ocp["dA"].abs().idxmin()}
+    return spoken | {"draws": f"{draws:.0f}", "draws_all": f"{entire:.0f}", "smallest": f"{1 / (draws + 1):.3f}"}
 
 
 def _beyond(rows: pd.DataFrame) -> str:
     """What a strategy does beyond as many random units in the same layers, by model."""
-    clear = rows["p_excess_holm"].lt(0.05).map({True: "beyond them", False: "not clearly beyond them"})
+    clear = rows["excess_low"].gt(0).map({True: "beyond them", False: "not clearly beyond them"})
     return "; ".join(f"{model} {rows['excess'][model]:+.2f} ({clear[model]})" for model in rows.index)
 
 
@@ -147,72 +150,70 @@ def committed(run: Run, model: str) -> dict[str, Any] | None:
     return controls if controls.get("key") == key(run, model) else None
 
 
-def compute(run: Run, model: str, chosen: Mapping[str, Sequence[UnitSet]], draws: int) -> dict[str, Any]:
+def compute(run: Run, model: str, chosen: Mapping[str, Sequence[UnitSet]], draws: int, entire: int) -> dict[str, Any]:
     """Controls beside the strategies of Table 4.
 
-    chosen: strategy -> a set of units a class.
-    Gives key (what they belong to); rows, as `unlearnt`, for `control_sets`;
-    drawn, strategy -> dA and next (see `table4`) of each draw of random sets with as many units in every
-    layer, [draws, 2]."""
+    chosen: strategy -> a set of units a class. draws: of random sets; entire: those of them that are on all clips.
+    Gives key (what they belong to); rows, as `unlearnt`, for random (all clips) and for `control_sets`; beyond,
+    strategy -> what it does beyond random sets, see `table4`."""
+    measured = unlearning.bench(run, model)
+    sets = [unlearning.random_sets(run, model, chosen, seed) for seed in range(entire)]
+    anywhere = (measured.effects(drawn["random"]) for drawn in sets)
+    rows = [{"strategy": "random", **unlearning.unlearnt(*anywhere), "draws": entire}]
     effects = unlearning.unlearning(run, model, unlearning.control_sets(run, model))
-    rows = [{"strategy": strategy, **unlearning.unlearnt(effect)} for strategy, effect in effects.items()]
-    blocks = [_drawn(run, model, chosen, range(i, min(i + BLOCK, draws))) for i in range(0, draws, BLOCK)]
-    drawn = {strategy: np.concatenate([block[strategy] for block in blocks]).tolist() for strategy in chosen}
-    return {"key": key(run, model), "rows": rows, "drawn": drawn}
+    rows += [{"strategy": strategy, **unlearning.unlearnt(effect)} for strategy, effect in effects.items()]
+    pairs = [_drawn(measured, chosen, range(i, min(i + BLOCK, draws))) for i in range(entire, draws, BLOCK)]
+    random = {}
+    for name in chosen:
+        whole = [measured.effects(drawn[f"random as {name}"]).own for drawn in sets]
+        random[name] = np.concatenate([whole, *(block[name] for block in pairs)])
+    surplus = beyond(unlearning.unlearning(run, model, chosen), random, entire)
+    return {"key": key(run, model), "rows": rows, "beyond": surplus}
 
 
-def beside(rows: Sequence[dict[str, Any]], controls: dict[str, Any]) -> list[dict[str, Any]]:
-    """The rows of one model's Table 4 with their excess over random sets, and the rows of its controls.
+def beyond(effects: Mapping[str, Effects], random: Mapping[str, np.ndarray], entire: int) -> dict[str, Any]:
+    """What each strategy does beyond random sets, see `table4`.
 
-    rows: as `unlearnt` gives them, with model and strategy. controls: `compute`."""
-    rows = [row | _excess(row, controls["drawn"].get(row["strategy"])) for row in rows]
-    return rows + [{"model": rows[0]["model"], **row} for row in controls["rows"]]
+    effects: strategy -> what its own sets did. random: strategy -> what as many random units in every layer did to own
+    logits, [draws, classes, clips]; only the first `entire` draws hold more than a class's own clips and the next's."""
+    rows, drawn = {}, {}
+    for name, values in random.items():
+        each, drawn[name] = unlearning.beyond_random(effects[name], values)
+        every, drawn_all = unlearning.beyond_random(effects[name], values[:entire], 1)
+        p = (1 + (each <= 1e-12).sum()) / (len(each) + 1)  # the strategy's own sets are one more draw
+        rows[name] = {"p_excess": np.nan if np.isnan(each).any() else float(p), "draws": len(each), "draws_all": entire}
+        rows[name] |= unlearning.with_interval("excess", each.mean(), drawn[name])
+        rows[name] |= unlearning.with_interval("excess_all", every.mean(), drawn_all)
+    for name in rows.keys() - {"OCP"}:
+        less = rows["OCP"]["excess"] - rows[name]["excess"]
+        rows[name] |= unlearning.with_interval("ocp_beyond", less, drawn["OCP"] - drawn[name])
+    return rows
 
 
-def _excess(row: dict[str, Any], drawn: Sequence[Sequence[float]] | None) -> dict[str, float]:
-    if drawn is None:
-        return {}
-    ours, random = row["next"] - row["dA"], np.subtract(*np.transpose(drawn)[::-1])
-    low, high = interval(ours - random)
-    p = (1 + (random >= ours - 1e-12).sum()) / (len(random) + 1)  # the strategy's own sets are one more draw
-    ends = {"excess": ours - random.mean(), "excess_low": low, "excess_high": high}
-    return {**ends, "p_excess": p, "draws": len(random)}
+def _drawn(measured: Bench, chosen: Mapping[str, Sequence[UnitSet]], seeds: Sequence[int]) -> dict[str, np.ndarray]:
+    """Change of own logit by the random sets of each seed: strategy -> float32 [seeds, classes, clips].
 
-
-def _drawn(
-    run: Run, model: str, chosen: Mapping[str, Sequence[UnitSet]], seeds: Sequence[int]
-) -> dict[str, np.ndarray]:
-    """dA and next of the random sets of each seed: strategy -> float [seeds, 2].
-
-    A set is tried on the clips of its class and of the next one alone: 199 draws on all clips would take hours."""
+    A set is tried on the clips of its class and of the next alone, the others are 0: on all, it would take hours."""
     from tqdm import tqdm
 
-    measured = unlearning.bench(run, model)
-    sets = [unlearning.random_sets(run, model, chosen, seed) for seed in seeds]
-    labels, place = measured.tested.labels, list(measured.position)
-    clips_of = [np.flatnonzero(labels == label) for label in range(len(measured.tested.classes))]
-
-    def changes(units: Sequence[UnitSet], before: np.ndarray) -> list[float]:
-        """Mean change of own logit of each class, and of the next, when the class's units are silenced."""
-        changed = np.zeros((len(units), 2))
-        for label, silenced in enumerate(units):
-            if ablation.size(silenced):
-                pair = [clips_of[label], clips_of[(label + 1) % len(units)]]
-                clips = np.concatenate(pair)
-                after = ablation.logits_of(measured.network, measured.features[clips], silenced)[:, place]
-                own = after[np.arange(len(clips)), labels[clips]] - before[clips, labels[clips]]
-                changed[label] = own[: len(pair[0])].mean(), own[len(pair[0]) :].mean()
-        return changed.mean(0).tolist()
+    network, labels, classes = measured.network, measured.tested.labels, len(measured.position)
+    sets = [unlearning.random_sets(measured.run, network, chosen, seed) for seed in seeds]
 
     def make():
         before = measured.logits([{}])[0]
-        bar = tqdm(sets, desc=f"random sets as {model}'s", unit="draw", leave=False)
-        drawn = [{name: changes(draw[f"random as {name}"], before) for name in chosen} for draw in bar]
-        return {name: np.array([draw[name] for draw in drawn]) for name in chosen}
+        kept = {name: np.zeros((len(sets), classes, len(labels)), np.float32) for name in chosen}
+        for number, draw in enumerate(tqdm(sets, f"random sets as {network.name}'s", unit="draw", leave=False)):
+            for name, label in product(chosen, range(classes)):
+                units, clips = draw[f"random as {name}"][label], np.isin(labels, (label, (label + 1) % classes))
+                if ablation.size(units) and clips.any():
+                    after = ablation.logits_of(network, measured.features[clips], units)[:, list(measured.position)]
+                    kept[name][number, label, clips] = (after - before[clips])[np.arange(clips.sum()), labels[clips]]
+        return kept
 
-    return run.store.get(MATCHED, [measured.network, measured.tested, sets], make)
+    return measured.run.store.get(MATCHED, [network, measured.tested, sets], make)
 
 
 def key(run: Run, model: str) -> str:
     """What decides the sets; not the sets themselves, in which another processor may swap two units."""
-    return digest([MATCHED, run.probed(model), run.probing_set, clip_descriptions(run), run.method, stages.NEURONS])
+    described = clip_descriptions(run)
+    return digest([MATCHED, DRAWS, run.probed(model), run.probing_set, described, run.method, stages.NEURONS])

@@ -177,6 +177,8 @@ def table4(results: pd.DataFrame, made_by: str) -> Table:
         rows += ours.to_dict("records")
     frame = pd.DataFrame(rows)
     frame["95 %"] = _intervals(frame, "gap")
+    drawn = frame["strategy"] == "random"
+    frame.loc[drawn, "strategy"] += frame.loc[drawn, "draws"].map(", mean of {:.0f} draws".format)
     heads = {"dA": "ΔA", "dR": "ΔR", "gap": "ΔR − ΔA", "p_holm": "p, Holm"}
     formats = dict.fromkeys(["ΔA", "ΔR", "ΔR − ΔA"], "+.2f") | {"units": ".0f", "empty": ".0f"}
     formats |= dict.fromkeys(["p", "p, Holm"], ".4f")
@@ -187,23 +189,27 @@ def table4(results: pd.DataFrame, made_by: str) -> Table:
 
 def beyond_random(results: pd.DataFrame, made_by: str) -> Table:
     """What each strategy of Table 4 does beyond random sets with as many units in every layer. results:
-    `section_4_3.table4` with controls."""
-    frame = results[results["draws"].notna()]
-    frame = frame.assign(**{"95 %": _intervals(frame, "excess")})
-    frame = frame[["model", "strategy", "units", "excess", "95 %", "p_excess", "p_excess_holm", "draws"]]
-    formats = {"units": ".0f", "draws": ".0f", "excess": "+.2f", "p": ".3f", "p, Holm": ".3f"}
-    heads = {"p_excess": "p", "p_excess_holm": "p, Holm"}
-    return plain(frame, "Beyond as many random units in every layer", made_by, formats, heads)
+    `section_4_3.table4`."""
+    frame = results[results["excess"].notna()]
+    names = {"95 %": "excess", "all, 95 %": "excess_all", "OCP − it, 95 %": "ocp_beyond"}
+    frame = frame.assign(**{head: _intervals(frame, name) for head, name in names.items()})
+    heads = {"model": "model", "strategy": "strategy", "units": "units", "excess": "by the next", "95 %": "95 %"}
+    heads |= {"p_excess": "p", "draws": "draws", "excess_all": "by all", "all, 95 %": "all, 95 %"}
+    heads |= {"draws_all": "draws on all", "ocp_beyond": "OCP − it", "OCP − it, 95 %": "OCP − it, 95 %"}
+    formats = dict.fromkeys(["by the next", "by all", "OCP − it"], "+.2f") | {"p": ".3f"}
+    formats |= dict.fromkeys(["units", "draws", "draws on all"], ".0f")
+    return plain(frame[list(heads)], "Beyond as many random units in every layer", made_by, formats, heads)
 
 
 def beyond_logits(results: pd.DataFrame, made_by: str) -> Table:
     """What Table 4's logits hide: margins, accuracies, and averages over the classes that have a unit at all."""
     heads = {"gap_filled": "logit gap", "margin_dA": "ΔA", "margin_dR": "ΔR", "margin_gap": "ΔR − ΔA", "margin_p": "p"}
-    heads |= {"accuracy_forgotten": "forgotten", "accuracy_remaining": "others"}
-    formats = dict.fromkeys(["logit gap", "ΔA", "ΔR", "ΔR − ΔA"], "+.2f") | {"p": ".4f"}
+    heads |= {"accuracy_forgotten": "forgotten", "accuracy_remaining": "others", "accuracy_drop": "drop"}
+    formats = dict.fromkeys(["logit gap", "ΔA", "ΔR", "ΔR − ΔA"], "+.2f") | {"p": ".4f", "drop": "+.1%"}
     formats |= dict.fromkeys(["forgotten", "others"], ".1%")
+    frame = results.assign(**{"95 %": _intervals(results, "accuracy_drop", "+.1%")})
     caption = "Beyond logits: change of the margin (own logit less the largest other), and accuracy"
-    return plain(results[["model", "strategy", *heads]], caption, made_by, formats, heads)
+    return plain(frame[["model", "strategy", *heads, "95 %"]], caption, made_by, formats, heads)
 
 
 def wider_gaps(rows: pd.DataFrame, made_by: str) -> Table:
