@@ -116,9 +116,14 @@ def trend(low: float, high: float) -> str:
 
 
 def as_trend(wanted: str, low: float, high: float) -> str:
-    """The verdict on the claim that a trend with this interval is the wanted one: "falls", "rises" or "flat"."""
+    """The verdict on the claim that a trend with this interval is the wanted one: "falls", "rises" or "flat". A trend
+    that may be either near 0 or further away is not known to be flat, nor not to be."""
     seen = trend(low, high)
-    return {"": UNTESTABLE, wanted: SUPPORTED, "unclear": INCONCLUSIVE}.get(seen, CONTRADICTED)
+    if seen in ("", wanted):
+        return SUPPORTED if seen else UNTESTABLE
+    flat = low <= FLAT and high >= -FLAT
+    possible = {"flat": flat, "falls": low < 0 and seen != "flat", "rises": high > 0 and seen != "flat"}
+    return INCONCLUSIVE if possible[wanted] else CONTRADICTED
 
 
 def spearmanr(one: np.ndarray, other: np.ndarray) -> np.ndarray:

@@ -12,13 +12,10 @@ from andlib.statistics import CONTRADICTED, SUPPORTED, UNTESTABLE, VERDICTS
 
 
 def made_up(gap):
-    """Frames of a profile where OCP's gap is that of every network, and each other strategy's is 0."""
-    gaps = {"OCP": gap, "random": 0.0, "TAB": 0.0, "DB": 0.0}
-    rows = [
-        {"model": model, "strategy": name, "gap": value, "gap_low": value - 0.1, "gap_high": value + 0.1}
-        for model in MODELS
-        for name, value in gaps.items()
-    ]
+    """Frames of a profile where OCP's gap, and all that it is beyond random sets, TAB and DB, is that of every network."""
+    ends = {"_low": gap - 0.1, "": gap, "_high": gap + 0.1}
+    beyond = {f"{name}{end}": value for name in ("excess", "ocp_beyond") for end, value in ends.items()}
+    rows = [{"model": model, "strategy": s, "gap": gap, **beyond} for model in MODELS for s in ("OCP", "TAB", "DB")]
     return {"4_3_unlearning": {"unlearning": pd.DataFrame(rows)}}
 
 

@@ -9,6 +9,7 @@ from andlib import stages, statistics
 from andlib.ablation import size
 from andlib.errors import InputError
 from andlib.pages import section_4_4
+from andlib.statistics import CEILING, CONTRADICTED, INCONCLUSIVE, SUPPORTED, UNTESTABLE
 
 
 def by_hand(layers="aabb", adjectives=((), (), (), ()), **columns) -> pd.DataFrame:
@@ -102,13 +103,13 @@ def test_comparisons_take_the_difference_that_the_claim_speaks_of(run):
     )
     found = section_4_4.compared(run, results)
     basic = found[found["claim"] == "f4b_basic"]
-    assert len(basic) == 6 and (basic["difference"] == 1).all() and (basic["verdict"] == "holds").all()
-    assert list(found.loc[found["claim"] == "f4a_adjectives", "verdict"]) == ["holds"]  # no difference is not worse
-    assert set(found.loc[found["claim"] == "f4a_nouns", "verdict"]) == {"fails"}  # no difference is no larger loss
+    assert len(basic) == 6 and (basic["difference"] == 1).all() and (basic["verdict"] == SUPPORTED).all()
+    assert list(found.loc[found["claim"] == "f4a_adjectives", "verdict"]) == [SUPPORTED]  # no difference is not worse
+    assert set(found.loc[found["claim"] == "f4a_nouns", "verdict"]) == {CONTRADICTED}  # no difference is no larger loss
     beyond = found[found["claim"] == "beyond layers"].set_index("more")["difference"]
     assert beyond["basic adjectives"] == 1 and beyond["nouns"] == 0
     single = found[found["claim"] == "f4c_single"].set_index("less")["verdict"]
-    assert single["clear"] == "cannot be tested" and single["loud"] == "holds"
+    assert single["clear"] == UNTESTABLE and single["loud"] == SUPPORTED
 
 
 def test_intervals_know_that_any_two_sets_differ(run):
@@ -133,21 +134,42 @@ def test_intervals_know_that_any_two_sets_differ(run):
     )
     assert 0.3 < section_4_4.spread_of_sets(results) < 0.7
     assert set(section_4_4.compared(run, results).loc[lambda rows: rows["claim"] == "f4a_nouns", "verdict"]) == {
-        "undecided"
+        INCONCLUSIVE
     }
     calm = results[results["set"] == "chosen"]
     assert section_4_4.spread_of_sets(calm) == 0
 
 
 def test_verdicts_at_their_edges():
-    cases = {(0.0, 1.0): "undecided", (0.01, 1.0): "holds", (-1.0, 0.0): "fails", (-1.0, 0.01): "undecided"}
+    cases = {(0.0, 1.0): INCONCLUSIVE, (0.01, 1.0): SUPPORTED, (-1.0, 0.0): CONTRADICTED, (-1.0, 0.01): INCONCLUSIVE}
     assert {ends: statistics.verdict(*ends) for ends in cases} == cases
-    assert statistics.verdict(-0.01, 0.5, -0.02) == "holds"
-    assert statistics.verdict(np.nan, np.nan) == "cannot be tested"
-    assert statistics.together(["holds", "cannot be tested"]) == "holds"
-    assert statistics.together(["holds", "undecided"]) == "undecided"
-    assert statistics.together(["undecided", "fails"]) == "fails"
-    assert statistics.together(["cannot be tested"]) == "cannot be tested"
+    assert statistics.verdict(-0.01, 0.5, -0.02) == SUPPORTED
+    assert statistics.verdict(np.nan, np.nan) == UNTESTABLE
+
+
+def test_of_parts_the_worst_decides():
+    assert statistics.together([SUPPORTED, UNTESTABLE]) == statistics.together([CEILING, UNTESTABLE]) == UNTESTABLE
+    assert statistics.together([SUPPORTED, CEILING]) == CEILING
+    assert statistics.together([UNTESTABLE, INCONCLUSIVE]) == INCONCLUSIVE
+    assert statistics.together([INCONCLUSIVE, CONTRADICTED]) == CONTRADICTED
+    assert statistics.together([]) == UNTESTABLE
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "seen", "falls", "flat", "rises"),
+    [
+        (-0.1, 0.1, "flat", CONTRADICTED, SUPPORTED, CONTRADICTED),
+        (-0.09, -0.01, "flat", CONTRADICTED, SUPPORTED, CONTRADICTED),  # too little to count
+        (-0.3, -0.2, "falls", SUPPORTED, CONTRADICTED, CONTRADICTED),
+        (-0.3, -0.05, "falls", SUPPORTED, INCONCLUSIVE, CONTRADICTED),
+        (0.05, 0.3, "rises", CONTRADICTED, INCONCLUSIVE, SUPPORTED),
+        (-0.05, 0.3, "unclear", INCONCLUSIVE, INCONCLUSIVE, INCONCLUSIVE),
+        (np.nan, np.nan, "", UNTESTABLE, UNTESTABLE, UNTESTABLE),
+    ],
+)
+def test_a_trend_has_one_meaning(low, high, seen, falls, flat, rises):
+    assert statistics.trend(low, high) == seen
+    assert [statistics.as_trend(word, low, high) for word in ("falls", "flat", "rises")] == [falls, flat, rises]
 
 
 def test_spearman_is_scipys_and_trends_find_a_fall():
@@ -161,13 +183,13 @@ def test_spearman_is_scipys_and_trends_find_a_fall():
     trends = section_4_4.depth_trends(table)
     assert trends["rho"].between(trends["low"], trends["high"]).all() and trends["rho"].iloc[0] < -0.5
     verdicts = section_4_4.narrowing(trends).set_index("part")["verdict"]
-    assert verdicts.iloc[0] == verdicts.iloc[1] == verdicts.iloc[3] == "holds"
+    assert verdicts.iloc[0] == verdicts.iloc[1] == verdicts.iloc[3] == SUPPORTED
     alone = section_4_4.narrowing(trends.iloc[:1])["verdict"]
-    assert list(alone) == ["holds", *["cannot be tested"] * 3]
+    assert list(alone) == [SUPPORTED, *[UNTESTABLE] * 3]
 
 
 @pytest.mark.parametrize(
-    ("low", "high", "says"), [(-0.05, 0.09, "holds"), (0.2, 0.3, "fails"), (-0.3, -0.05, "undecided")]
+    ("low", "high", "says"), [(-0.05, 0.09, SUPPORTED), (0.2, 0.3, CONTRADICTED), (-0.3, -0.05, INCONCLUSIVE)]
 )
 def test_flat_is_within_a_tenth_of_no_trend(low, high, says):
     row = {"mean": 1.0, "mean_low": 0.9, "mean_high": 1.1, "rho": 0.0, "low": low, "high": high}
