@@ -12,7 +12,7 @@ from andlib.statistics import CONTRADICTED, SUPPORTED, UNTESTABLE, VERDICTS
 
 
 def made_up(gap):
-    """Frames of a profile where OCP's gap, and all that it is beyond random sets, TAB and DB, is that of every network."""
+    """Frames of a profile where OCP's gap, and what it is beyond random sets, TAB and DB, is this in every network."""
     ends = {"_low": gap - 0.1, "": gap, "_high": gap + 0.1}
     beyond = {f"{name}{end}": value for name in ("excess", "ocp_beyond") for end, value in ends.items()}
     rows = [{"model": model, "strategy": s, "gap": gap, **beyond} for model in MODELS for s in ("OCP", "TAB", "DB")]

@@ -20,8 +20,8 @@ PAIRS += [("beats_finetuned", "beats_frozen")]
 
 
 def clean_comparison(run: Run) -> pd.DataFrame:
-    """What was measured of each strategy and seed, one row each; columns strategy, seed and those of MEASURES. Read
-    from the committed results, for training takes hours; raises InputError where a profile has none."""
+    """What was measured of each strategy and seed, one row each; columns strategy, seed and those of MEASURES that
+    were taken. Read from what is committed, for training takes hours; raises InputError where a profile has none."""
     return pd.DataFrame(_kept(run)["rows"])
 
 
@@ -35,7 +35,7 @@ def over_seeds(rows: pd.DataFrame) -> pd.DataFrame:
     groups = rows.groupby("strategy", sort=False)
     return pd.DataFrame(
         {"measure": measure, "strategy": strategy, **_interval(values)}
-        for measure in MEASURES
+        for measure in filter(rows.columns.__contains__, MEASURES)
         for strategy, values in groups[measure]
     )
 
@@ -46,7 +46,7 @@ def paired_over_seeds(rows: pd.DataFrame) -> pd.DataFrame:
     wide = rows.set_index(["strategy", "seed"])
     return pd.DataFrame(
         {"measure": measure, "one": one, "other": other, **_interval(wide.loc[one, measure] - wide.loc[other, measure])}
-        for measure in MEASURES
+        for measure in filter(rows.columns.__contains__, MEASURES)
         for one, other in PAIRS
     )
 

@@ -105,16 +105,17 @@ def strategies(rows: pd.DataFrame, summary: pd.DataFrame):
     summary: `training_strategies.clean_comparison` and `.over_seeds`."""
     names = list(rows["strategy"].unique())
     place = np.arange(len(names))[::-1]
-    axes = _panels(-(-len(MEASURES) // 2), 2, 7, 9, sharey=True)
-    look.hide(axes.flat[len(MEASURES) :])
-    for ax, (measure, title) in zip(axes.flat, MEASURES.items(), strict=False):
+    measures = summary["measure"].unique()
+    axes = _panels(-(-len(measures) // 2), 2, 7, 9, sharey=True)
+    look.hide(axes.flat[len(measures) :])
+    for ax, measure in zip(axes.flat, measures, strict=False):
         ours = summary[summary["measure"] == measure].set_index("strategy").loc[names]
         error = look.error(ours, "low", "mean", "high")
         ax.errorbar(ours["mean"], place, xerr=error, fmt="|", color="black", markersize=14, capsize=3)
         for name, height in zip(names, place, strict=True):
             values = rows.loc[rows["strategy"] == name, measure]
             ax.scatter(values, np.full(len(values), height), color=OURS, alpha=0.7, zorder=3)
-        ax.set(yticks=place, xlabel=title, ylim=(-0.6, len(names) - 0.4))
+        ax.set(yticks=place, xlabel=MEASURES[measure], ylim=(-0.6, len(names) - 0.4))
         ax.set_yticklabels([CALLED.get(name, name.removeprefix("beats_")).replace(", ", ",\n") for name in names])
     return axes
 

@@ -248,7 +248,7 @@ def _measures(frame: pd.DataFrame, columns: list[str], caption: str, made_by: st
     cells = frame["mean"].map("{:.2f}".format) + half.map(" ± {:.2f}".format).where(half.notna(), "")  # one seed: none
     heads = frame[columns].replace(CALLED).replace("^beats_", "", regex=True).agg(" − ".join, axis=1).to_list()
     wide = frame.assign(cell=cells, head=heads).pivot(index="measure", columns="head", values="cell")
-    wide = wide.loc[list(MEASURES), list(dict.fromkeys(heads))].rename(index=MEASURES)
+    wide = wide.loc[frame["measure"].unique(), list(dict.fromkeys(heads))].rename(index=MEASURES)
     return plain(wide.rename_axis("measure").reset_index(), caption, made_by)
 
 
