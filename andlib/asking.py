@@ -110,13 +110,6 @@ def choices(run: Run, summaries: Sequence[Sequence[str]], shots: int) -> list[tu
     return named
 
 
-def questions_saved(table: pd.DataFrame) -> dict[str, int]:
-    """How many summaries all of a model's neurons need, and how many questions are left when equal ones are asked
-    once: units, summaries, questions."""
-    sets = [clips for clips in _sets(table) if clips]
-    return {"units": len(table), "summaries": len(sets), "questions": len(set(sets))}
-
-
 def labelled_adjectives() -> dict[str, bool]:
     """Adjectives judged by hand before any filter was compared: whether each can describe a sound."""
     frame = pd.read_csv(paths.PACKAGE / "adjectives.csv")

@@ -26,7 +26,7 @@ from andlib.errors import InputError, check_choice, explained, optional
 from andlib.llms import captioners
 from andlib.llms.clients import open_llm
 from andlib.llms.llm import LLM, Answer, Chat, Completions, Sampling
-from andlib.pages import section_3_2, section_4_1
+from andlib.pages import section_4_1
 from andlib.run import Run, open_run
 from andlib.stages import EVERY
 from andlib.store import Stage
@@ -181,7 +181,6 @@ def ask_everything(run: Run) -> None:
             section_4_1.icl(run, model, shots)
             section_4_1.icl(uncalibrated, model, shots)
     asking.verdicts(run, asking.labelled_adjectives())
-    section_3_2.real_captions(run)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

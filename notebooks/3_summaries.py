@@ -18,7 +18,6 @@ weights: str = ""  # folder or hub id of the network; empty takes the profile's
 mode: str = "corrected"  # corrected | released | names of released faults
 k: int = 5  # highest / lowest activated clips per neuron
 llm: str = ""  # language model to ask: smollm2 | transformers:MODEL | openai:MODEL | vllm:MODEL; empty reads kept answers
-compare_encoder: str = ""  # another sentence encoder for calibration, like all-MiniLM-L12-v2
 
 # %%
 import andlib as al
@@ -37,15 +36,12 @@ made = run.made_by(*run.caption_parts)
 # %% tags=["hide-input"]
 al.tables.plain(section_3_2.asked(run), f"Neurons that {run.answerer} was asked about", made)
 
-# %% tags=["hide-input"]
-al.tables.plain(section_3_2.questions(run), "Questions that all neurons would need: one a distinct set of clips", made)
-
 # %% [markdown]
 # ## What the captions support
 #
 # A point is read for its claims: what sounds, what happens, how it sounds, by the words and synonyms that the rules know.
 # A claim is *shared* if at least half of the neuron's five captions make it, and *held by one* if any does.
-# By this measure the rules are right by construction, for it is how they write; the next table has no such bias.
+# By this measure the rules are right by construction, for it is how they write.
 
 # %% tags=["hide-input"]
 counted = section_3_2.supported(run)
@@ -53,21 +49,6 @@ heads = {"points": "points a neuron", "claims": "claims a neuron", "shared": "cl
 formats = {heads[name]: ".1f" for name in ("points", "claims")} | {heads[name]: ".0%" for name in ("shared", "some")}
 caption = "Support of claims by the captions they were made from"
 al.tables.plain(counted.drop(columns="silent"), caption, made, formats, heads)
-
-# %% [markdown]
-# ## By hand
-#
-# {glue:text}`sets` sets of five captions of real recordings, as an audio language model wrote them, were summarised by both.
-# Each point was then read against its five captions: true of at least half of them (*shared*), of fewer (*some*), of none (*none*), or saying nothing of the sounds (*empty*).
-# The interval is that of *shared*, over sets.
-# *Agreement* is the share of points to which the count of claims above gives the same label.
-# {glue:text}`read`
-
-# %% tags=["hide-input"]
-read = section_3_2.by_hand(run)
-labels = section_3_2.label_table(read)
-formats = dict.fromkeys(labels.columns[2:], ".0%")
-al.tables.plain(labels, "What reading says of each summariser's points", run.made_by("file"), formats)
 
 # %% [markdown]
 # ## Three neurons
@@ -105,18 +86,8 @@ heads = {"different": "by another property"}
 formats = dict.fromkeys(["removed", *heads.values()], ".1%")
 al.tables.plain(section_3_2.removals(run), "Points that calibration removes, and why", made, formats, heads)
 
-# %% [markdown]
-# ## The encoder of calibration
-#
-# The paper removes points whose cosine exceeds 0.7 by all-MiniLM-L12-v2; the embedded encoder is its smaller sister, with six layers.
-# `-p compare_encoder all-MiniLM-L12-v2` puts that one's row below, where it can be fetched or is named as a folder.
-
-# %% tags=["hide-input"]
-removed, formats = section_3_2.calibration_by_encoder(run, compare_encoder), {"removed": ".1%", "changed": ".1%"}
-al.tables.plain(removed, "What calibration removes at t = 0.7, all neurons", made, formats)
-
 # %% tags=["remove-cell"]
-al.tables.keep(**section_3_2.words(run, counted, read, filters))
+al.tables.keep(**section_3_2.words(run, counted, filters))
 
 # %% [markdown]
 # ## What this says

@@ -59,15 +59,13 @@ al.tables.keep(**section_4_1.words(run, best, sure, accuracy))
 # %% [markdown]
 # On {glue:text}`title`, DB's best function puts the right class first for these shares of the {glue:text}`units` classifier units: {glue:text}`top1`.
 # On the clips of fold 1 alone, which no network learnt from: {glue:text}`fold1`.
-# By accuracy the networks' order is {glue:text}`by_accuracy`; by top-1 it is {glue:text}`by_top1`.
-# [The clean comparison](training_strategies.ipynb) says how much of such an order is luck.
+# That DB is the best of the three methods is **{glue:text}`t2_db_best`**; that the more accurate network is the better named, **{glue:text}`t2_follows_accuracy`**: [the ledger](claims.ipynb) has the numbers behind each verdict.
+# [The clean comparison](training_strategies.ipynb) says how much of an order of networks is luck.
 #
-# - **TAB** puts it first for {glue:text}`tab_top1`; on fold 1 alone for {glue:text}`tab_fold1`; for an untrained network's units for {glue:text}`tab_untrained`. That DB names more than TAB {glue:text}`order`.
+# - **TAB** puts it first for {glue:text}`tab_top1`; on fold 1 alone for {glue:text}`tab_fold1`; for an untrained network's units for {glue:text}`tab_untrained`.
 # - **ICL**, with one worked example: {glue:text}`icl_one`. With two: {glue:text}`icl_two`. The language model here is a hundredth of the size of the paper's, often repeats its example or the description, and is no measure of what ICL can do; [the page on summaries](3_summaries.ipynb) shows what it writes.
 #
-# In points of top-1, with 95 % intervals, DB less TAB is {glue:text}`db_tab`; DB less ICL {glue:text}`db_icl`; TAB less ICL {glue:text}`tab_icl`.
-# These intervals draw the units anew, the same for both methods: they say how far a difference rests on which classes were asked.
-# Between networks, paired over classes, DB's top-1 differs by {glue:text}`networks`.
+# The intervals draw the units anew, the same for both of a pair: they say how far a difference rests on which classes were asked.
 # They are silent on other clips, captions and trainings, and where all units agree they have no width, which with few units is no certainty.
 #
 # The controls say what DB rests on:
@@ -75,7 +73,7 @@ al.tables.keep(**section_4_1.words(run, best, sure, accuracy))
 # - With **captions shuffled** among clips remain: {glue:text}`shuffled`. Chance is {glue:text}`chance_1:.0%`, and with so few units one lucky hit is several points.
 # - An **untrained network** (random weights throughout, its classifier included) gives {glue:text}`untrained`.
 # - With every **word that names a class struck** from the descriptions remain: {glue:text}`struck`. What is lost was carried by class names in the captions, not by how sounds are described.
-# - A plain **string match** (which concept's words occur most often in the descriptions of the unit's five highest clips, no encoder at all) gives {glue:text}`string`. DB names more than that for: {glue:text}`beats_string`.
+# - A plain **string match** (which concept's words occur most often in the descriptions of the unit's five highest clips, no encoder at all) gives {glue:text}`string`.
 #
 # ## Table 7
 
@@ -94,6 +92,7 @@ al.tables.intervals(functions, made, run.rests_on["cosine"], "DB by similarity f
 # The released code calls the function for one unit at a time; its mean over units is then the unit itself, every score is 0 and the first concept wins for every unit.
 # One of 50 classes is then right, and five of 50 are among the first five.
 # `-p mode db_one_unit_at_a_time` proves it.
+# That cos_cubed is the best function for AST with DB is **{glue:text}`t7_cubed_best_db`** here.
 #
 # ## Unit by unit
 #

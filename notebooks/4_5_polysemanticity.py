@@ -73,9 +73,9 @@ al.tables.plain(tested.drop(columns=["k", "tau"]), f"Trend over depth, K = {run.
 # On {glue:text}`title`:
 #
 # - **Chance** leaves {glue:text}`chance:.1%` of units uninterpretable, and from {glue:text}`chance_low:.1%` to {glue:text}`chance_high:.1%` by the partition. Blocks clearly below it: {glue:text}`below`; above it: {glue:text}`above`.
-# - **Mean over blocks** (lowest and highest of any partition): {glue:text}`means`.
-# - **Trends**: {glue:text}`verdicts`. In the deeper half of the blocks: {glue:text}`deep`. In how many of the {glue:text}`partitions` partitions it falls / rises by itself: {glue:text}`alone`.
-# - **The claim is {glue:text}`claim`.** Its rule: {glue:text}`claim_rule` Here: {glue:text}`claim_numbers`
+# - **Mean over blocks**: {glue:text}`means`.
+# - **Trends**: {glue:text}`verdicts`. In the deeper half of the blocks: {glue:text}`deep`.
+# - **The claim is {glue:text}`claim`.** {glue:text}`claim_numbers`
 #
 # `beats_untrained` (random features, trained classifier) and `beats_supervised`, which the paper does not have, say what a share or a trend is worth: what random features show cannot come from training.
 # An interval over units and partitions speaks of this one network, not of [another training](training_strategies.ipynb) of it.
@@ -91,7 +91,7 @@ al.figures.uninterpretable(rows);
 al.tables.plain(section_4_5.settings(every), "Trend over depth for every K and τ", made)
 
 # %% [markdown]
-# The paper finds the same trends for every $K$ and $\tau$. **That is {glue:text}`same`.** Its rule: {glue:text}`same_rule` Here: {glue:text}`same_numbers`
+# The paper finds the same trends for every $K$ and $\tau$. **That is {glue:text}`same`.** {glue:text}`same_numbers`
 #
 # Over these settings chance runs from {glue:text}`chance_least:.1%` to {glue:text}`chance_most:.1%`, while no network's share changes by more than {glue:text}`widest:.0f` points from first to last block: how low a share is says little without its chance.
 #
@@ -128,7 +128,7 @@ al.figures.word_clouds(section_4_5.cluster_words(groups));
 # Profile `gtzan` does so with the recordings, captions and networks that you give it ([how to run](../../how_to_run.md)).
 # **Any other profile shows a ten-class subset of its own sounds, and no music**, so the claim is not tested there.
 #
-# The subset is the first ten classes in the set's own numbering, so that no result decides them: {glue:text}`few_clips` of the {glue:text}`all_clips` clips, with sentences clustered anew.
+# The subset is the first ten classes in the set's own numbering, so that no result decides them: {glue:text}`few_clips` clips, with sentences clustered anew.
 # {glue:text}`subset`
 # Activations are those of above.
 
@@ -140,7 +140,7 @@ al.figures.uninterpretable(ten[ten["k"] == 5]);
 al.tables.keep(**section_4_5_words.words(run, groups, bends, rows, every, ten))
 
 # %% [markdown]
-# At $\tau = 4$ chance is {glue:text}`chance_few:.1%` with these classes and {glue:text}`chance_all:.1%` with all; the networks' highest share is {glue:text}`most_few:.1%` and {glue:text}`most_all:.1%`.
+# At $\tau = 4$ chance is {glue:text}`chance_few:.1%` with these classes; the networks' highest share is {glue:text}`most_few:.1%`.
 # At $\tau = 5$ the trends are: {glue:text}`strict`.
 #
 # What a share below 20 % is worth depends on chance, which the paper's figure does not show.

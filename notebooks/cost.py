@@ -46,23 +46,44 @@ al.tables.plain(cost.projected(stages), caption, made, formats)
 al.tables.keep(**cost.words(costs, stages))
 
 # %% [markdown]
-# - **Describing every unit** without a language model: {glue:text}`describing` CPU hours, of which recording is {glue:text}`recording`.
+# - **Describing every unit** without a language model: {glue:text}`describing` CPU hours.
 # - **Table 4**, silencing: {glue:text}`silencing` CPU hours for the paper's four strategies. Every further strategy or control costs a quarter of that again; [our page](4_3_unlearning.ipynb) has several.
-# - **A language model.** The paper's hours make {glue:text}`a_summary_paper:.2f` s a summary and {glue:text}`a_caption_paper:.0f` s a caption on its GPU; SmolLM2-135M takes {glue:text}`a_summary_small:.1f` s a summary on our core. It is a hundredth of Llama-2-13B's size, so the two columns are no comparison of speed. Equal questions are asked once, so {glue:text}`questions:,` is the most that AST can take; verdicts on adjectives and ICL ask far fewer and are left out.
-# - **Disk**: activations of every unit on every clip, in float32: {glue:text}`disk` GB.
+# - **A language model.** Equal questions are asked once, so {glue:text}`questions:,` summaries are the most that AST can take; verdicts on adjectives and ICL ask far fewer and are left out. SmolLM2 on our core is a hundredth of Llama-2-13B's size on the paper's GPU: the two columns are no comparison of speed.
 #
-# ## What is not measured
+# ## To AudioSet, and how it runs
 #
-# - **A GPU of ours.** Nothing here was timed on one; the paper's column is the paper's.
+# AudioSet, which the paper's networks were pre-trained on, has {glue:text}`clips:,` clips of {glue:text}`clip_seconds` s.
+# AST pads every clip to its full input; for BEATs and TAB's encoder the time is taken in proportion to the length. Attention grows faster than that, so BEATs' hours are a lower bound.
+# Cores work independently of each other, a shard of {glue:text}`shard` clips at a time ({glue:text}`shards:,` of them), and none waits for a disk or a network.
+
+# %% tags=["hide-input"]
+hours = cost.to_audioset(costs)
+formats = {"clip, s": ".2g"} | dict.fromkeys(hours.columns[3:], ",.2f")
+al.tables.plain(hours, "AudioSet: seconds for one clip, and hours for all", made, formats)
+
+# %% [markdown]
+# Recording is nearly all of it: {glue:text}`recording` core-years.
+# The paper's captioner took {glue:text}`caption_seconds:.0f` s a clip on its GPU; at that rate AudioSet is {glue:text}`caption_years:.1f` GPU-years, so captioning decides, and a faster captioner, in batches, is the first thing to look for.
+# All activations ({glue:text}`full_gb` GB) exceed the memory budget by far, so only the five highest and lowest clips of every unit are kept, with moments of its activations.
+# Those of two shards merge into those of both: in the end {glue:text}`merged_mb` MB, however many clips there are.
+#
+# `python -m andlib.scale` gives fixed shards of clips, or of questions to a language model, to workers that [Ray](https://docs.ray.io) starts on this machine or on a cluster; each holds the model.
+# One process writes the results, each shard into a file that exists whole or not at all, under the name that the serial code looks for.
+# So the bytes are those of a run on one core, whatever the number of workers and the order in which they are done; a lost machine costs the shards that it was working on, and so does a killed driver.
+#
+# ## What is not measured, or missing
+#
+# - **A GPU of ours** (`--gpus 1` where a worker has one). Nothing here was timed on one; the paper's column is the paper's.
 # - **Captions by an audio language model**, which wants one: the paper's hours stand alone.
-# - **Statistics, controls and figures** of the pages. [How to run](../../how_to_run.md) says how long pages take by the clock.
+# - **DB and TAB** compare every activation with every caption, and need the full matrices; beyond the memory budget closed concepts are left out.
+# - **Captions and labels**: AudioSet's clips carry several labels each, while this package's probing sets have one class a clip; and many of its videos are no longer to be had.
 #
 # ## Try it yourself
 #
 # ```bash
-# make llm
-# python -m benchmarks.cost         # writes results/mini/stage_costs.json
-# python -m benchmarks describing   # an AST of the paper's size, 2000 clips to described units
+# python -m benchmarks.cost         # writes results/mini/stage_costs.json (make llm first)
+# pip install -c constraints.txt -e ".[scale]"
+# python -m andlib.scale --profile mini --model ast --workers 2
 # ```
 #
 # Next: [the paper's claims](claims.ipynb).

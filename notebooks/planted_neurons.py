@@ -101,7 +101,6 @@ al.tables.keep(**planted.words(run, table, rows, in_captions))
 # - **In no caption**: {glue:text}`unstated`. No method that reads captions can find what none says; what it names instead looks no less sure. TAB hears the clip, but knows only what its training captions said.
 # - **Conjunctions**, both truths: {glue:text}`conjunctions`.
 # - **Polysemantic pairs**, both truths: {glue:text}`pairs`. A summary tells what at least half of K clips share, so two classes that share the clips cannot both be told. DB and TAB see all clips; which function they use decides, as the table by function says.
-# - **Noise** up to which a method finds at least half of what it finds without: {glue:text}`half`. Methods that read all clips bear more of it than those that read K.
 # - **Noise alone**: open concepts still name something for {glue:text}`false:.0%` of such neurons, and a closed method always names a concept. An explanation by itself is no evidence that there is anything to explain.
 # - **Dead** neurons explained: {glue:text}`dead_named` of {glue:text}`dead`. No clip lies above their commonest activation, so none describes them.
 #

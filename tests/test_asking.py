@@ -85,11 +85,6 @@ def test_equal_sets_of_clips_share_one_question(scripted):
     assert first == "\n".join([prompts.SUMMARY, *(f"{i}. {texts[i - 1]}" for i in (1, 2, 3))])
 
 
-def test_questions_saved_are_counted():
-    table = units([0, 1, 2], [2, 0, 1], [27, 29, 28])
-    assert asking.questions_saved(table) == {"units": 3, "summaries": 6, "questions": 2}
-
-
 def test_kinds_say_what_a_point_speaks_of(scripted):
     run = scripted(
         Scripted("1. Loud.\n2. Something barks.\n3. A helicopter.\n4. A loud dog barks.\n5. They are alike.")
@@ -293,7 +288,7 @@ def everything(run) -> list:
     """All that pages read of a language model."""
     table = stages.neurons_by_language_model(run, "ast")
     lists = [section_4_1.icl(r, "ast", shots) for r, shots in ((run, 1), (run, 2), (released(run), 1))]
-    frames = [section_3_2.supported(run), section_3_2.adjective_filters(run), section_3_2.real_captions(run)]
+    frames = [section_3_2.supported(run), section_3_2.adjective_filters(run)]
     return [table.drop(columns=["highest", "lowest", "cosine"]).to_json(), lists, *(f.to_json() for f in frames)]
 
 
@@ -321,13 +316,3 @@ def test_committed_answers_suffice_for_a_fresh_clone(clone, tmp_path, monkeypatc
     commit_answers(clone, monkeypatch, other)
     rows = [json.loads(line) for line in paths.completions("mini").read_text().split("\n") if line]
     assert len(rows) == len(other.asked) and "Yes." not in {row["text"] for row in rows}
-
-
-def test_summaries_of_real_captions_are_committed_too(clone, monkeypatch, tmp_path):
-    file = tmp_path / "captions.csv"
-    rows = [(clip.name, f"A {clip.label} is heard in clip {i}.") for i, clip in enumerate(tiny_set().clips)]
-    pd.DataFrame(rows, columns=["filename", "description"]).to_csv(file, index=False)
-    commit_answers(clone, monkeypatch, Scripted(model=SMOLLM2), captions=str(file))
-    found = section_3_2.real_captions(clone("fresh", captions=str(file)))
-    assert set(found["summariser"]) == {"rules", "llm"}
-    assert found.groupby("set")["summariser"].nunique().eq(2).all()

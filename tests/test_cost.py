@@ -3,11 +3,12 @@
 import re
 from math import prod
 
+import numpy as np
 import pytest
 
-from andlib import kept
+from andlib import activations, kept
 from andlib.errors import InputError
-from andlib.pages import cost, scale
+from andlib.pages import cost
 
 SETTINGS = ("mini", "ast", "beats")
 
@@ -61,18 +62,19 @@ def test_projected_hours_are_counts_times_seconds_beside_the_papers(costs):
     assert table["the paper, GPU hours"].notna().sum() == 4 and len(table) + len(cost.on_mini(stages)) == len(stages)
     row = stages.set_index(["setting", "stage"]).loc[("ast", "recording activations")]
     assert table.loc[("ast", "recording activations"), "CPU hours"] == row["seconds"] * row["count"] / 3600
-    words = cost.words(costs, stages)
-    assert words["a_caption_paper"] == 3600 * 40 / 2000 and words["questions"] == 2 * 55_346
+    assert cost.words(costs, stages)["caption_seconds"] == 3600 * 40 / 2000
 
 
 def test_audioset_takes_hours_by_its_clips_and_keeps_bytes_by_the_units_once_merged(costs):
-    hours, five, ten = scale.hours(costs), scale.disk(costs, 5), scale.disk(costs, 10)
+    hours, words = cost.to_audioset(costs), cost.words(costs, cost.by_stage(costs))
     assert (hours["hours, 1 core"] / hours["hours, 64 cores"]).tolist() == pytest.approx([64] * len(hours))
     recorded = hours.set_index(["network", "stage"])["clip, s"]
     each = cost.by_stage(costs).set_index(["setting", "stage"])["seconds"]
     assert recorded["ast", "recording activations"] == each["ast", "recording activations"]  # padded to one length
     assert recorded["beats", "recording activations"] == 2 * each["beats", "recording activations"]
-    merged = five["what"] == "extremes and moments, merged"
-    assert five.loc[merged, "GB"].tolist() == [96 * units / 1e9 for units in (55_346, 46_130)]
-    assert (ten["GB"] > five["GB"]).sum() == 4
-    assert scale.words(costs, hours, five)["full_gb"] == "ast 461, beats 385"
+    kept = activations.extremes(5, {"a": np.zeros((9, 1), np.float32)})
+    a_unit = sum(array.nbytes for name, array in kept.items() if not name.endswith("count"))
+    assert words["merged_mb"] == ", ".join(
+        f"{n} {a_unit * u / 1e6:.1f}" for n, u in (("ast", 55_346), ("beats", 46_130))
+    )
+    assert words["full_gb"] == "ast 461, beats 385" and words["questions"] == 2 * 55_346

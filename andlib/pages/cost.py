@@ -1,14 +1,18 @@
-"""What a dissection costs: processor time of every stage on mini, and that times the counts of the paper's networks."""
+"""What a dissection costs: processor time of every stage on mini, and that times the counts of the paper's networks and
+of AudioSet, where nothing is run."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
 
-from andlib import kept, paper
+from andlib import kept, paper, responses
 from andlib.pages.wording import by_model
 
 FULL = ("ast", "beats")  # networks of the paper's size
+
+AUDIOSET, SECONDS, CORES = 2_084_320, 10, (1, 64, 1024)  # clips, of all three parts, and how long they are
 
 Costs = Mapping[str, Any]
 
@@ -55,32 +59,43 @@ def projected(stages: pd.DataFrame) -> pd.DataFrame:
     return full[["network", "stage", "seconds for one", "counted", "CPU hours", "the paper, GPU hours"]]
 
 
+def to_audioset(costs: Costs) -> pd.DataFrame:
+    """Stages that grow with the number of clips; one row a network and stage: seconds for one clip, hours for all."""
+    longer = SECONDS / sizes(costs)["beats"]["seconds"]
+    factors = {  # AST pads every clip to its full input; the rest goes by the length of a sound
+        "recording activations": {"ast": 1, "beats": longer},
+        "TAB: encoding sounds": {"ast": longer, "beats": longer},
+        "DB: encoding descriptions": {"ast": 1, "beats": 1},
+    }
+    seconds = by_stage(costs).set_index(["setting", "stage"])["seconds"]
+    rows = [(name, stage, seconds[name, stage] * f[name]) for name in FULL for stage, f in factors.items()]
+    table = pd.DataFrame(rows, columns=["network", "stage", "clip, s"])
+    for cores in CORES:
+        table[f"hours, {cores} core{'s' * (cores > 1)}"] = table["clip, s"] * AUDIOSET / 3600 / cores
+    return table
+
+
 def words(costs: Costs, stages: pd.DataFrame) -> dict[str, object]:
     """The numbers of the prose. stages: `by_stage`."""
     size, reported = sizes(costs), paper.numbers()["cost_reported"]
     ours = stages[~stages["stage"].str.contains("language model")].groupby("setting")["hours"].sum()
     each = stages.set_index(["setting", "stage"])
-    recording, silencing = (
-        {name: each.loc[(name, stage), "hours"] for name in FULL}
-        for stage in ("recording activations", "Table 4: silencing units")
-    )
-    answered = each.loc[("ast", "summaries by a language model")]
-    disk = {name: 4 * size[name]["clips"] * size[name]["units"] / 1e9 for name in FULL}
-    return {
-        "paper_captions": reported["captioning_esc50_hours_A6000"],
-        **{f"paper_{name}": reported[f"summaries_{name}_hours_A6000"] for name in FULL},
-        "processor": costs["machine"]["processor"],
-        **{f"mini_{name}": size["mini"][name] for name in ("clips", "seconds", "units")},
-        "mini_total": 60 * ours["mini"],
-        "full_seconds": size["ast"]["seconds"],
-        **{f"{name}_units": size[name]["units"] for name in FULL},
-        **{f"{name}_hours": ours[name] for name in FULL},
-        "recording": by_model(recording, ".1f"),
-        "silencing": by_model(silencing, ".0f"),
-        "describing": by_model({name: ours[name] - silencing[name] for name in FULL}, ".1f"),
-        "disk": by_model(disk, ".2f"),
-        "questions": answered["count"],
-        "a_summary_small": answered["seconds"],
-        "a_summary_paper": 3600 * reported["summaries_ast_hours_A6000"] / answered["count"],
-        "a_caption_paper": 3600 * reported["captioning_esc50_hours_A6000"] / size["ast"]["clips"],
-    }
+    silencing = {name: each.loc[(name, "Table 4: silencing units"), "hours"] for name in FULL}
+    describing = {name: ours[name] - silencing[name] for name in FULL}
+    units = {name: size[name]["units"] for name in FULL}
+    recorded = to_audioset(costs).set_index(["stage", "network"]).loc["recording activations"]
+    a_caption = 3600 * reported["captioning_esc50_hours_A6000"] / size["ast"]["clips"]
+    spoken = {f"mini_{name}": size["mini"][name] for name in ("clips", "seconds", "units")}
+    spoken |= {"processor": costs["machine"]["processor"], "mini_total": 60 * ours["mini"]}
+    spoken |= {"full_seconds": size["ast"]["seconds"], **{f"{name}_units": units[name] for name in FULL}}
+    spoken |= {"silencing": by_model(silencing, ".0f"), "describing": by_model(describing, ".1f")}
+    spoken |= {"questions": each.loc[("ast", "summaries by a language model"), "count"]}
+    kept_bytes = 2 * 5 * (4 + 4) + 2 * 8 + 2 * 8  # of a unit: clips of both ends, their values and ties; two moments
+    spoken |= {"paper_captions": reported["captioning_esc50_hours_A6000"]}
+    spoken |= {f"paper_{name}": reported[f"summaries_{name}_hours_A6000"] for name in FULL}
+    spoken |= {"clips": AUDIOSET, "clip_seconds": SECONDS, "shard": responses.SHARD}
+    spoken |= {"shards": math.ceil(AUDIOSET / responses.SHARD), "caption_seconds": a_caption}
+    spoken |= {"caption_years": a_caption * AUDIOSET / 3600 / 24 / 365.25}
+    spoken |= {"recording": by_model(recorded["hours, 1 core"] / 24 / 365.25, ".2g")}
+    spoken |= {"full_gb": by_model({name: 4 * units[name] * AUDIOSET / 1e9 for name in FULL}, ",.0f")}
+    return spoken | {"merged_mb": by_model({name: kept_bytes * units[name] / 1e6 for name in FULL}, ".1f")}

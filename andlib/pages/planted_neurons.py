@@ -253,7 +253,6 @@ def words(run: Run, table: pd.DataFrame, rows: pd.DataFrame, in_captions: pd.Dat
         "pairs": _shares(pairs),
         "conjunctions": _shares(both),
         "lost": ", ".join(t for t in in_captions["truth"] if t in known and finders(rows)[t] == "none") or "none",
-        "half": ", ".join(f"{name} {_half(single[single['by'] == name]):g}" for name in shares.index),
         "false": 1 - silent.mean(),
         "dead": len(dead),
         "dead_named": int(sum(any(map(len, unit[5:])) for unit in dead.itertuples(index=False))),
@@ -263,9 +262,3 @@ def words(run: Run, table: pd.DataFrame, rows: pd.DataFrame, in_captions: pd.Dat
 def _shares(rows: pd.DataFrame) -> str:
     """Shares found by method: `TAB (own) 90%, summary 71%`."""
     return by_model(rows.groupby("by", sort=False)["found"].mean(), ".0%")
-
-
-def _half(rows: pd.DataFrame) -> float:
-    """The largest finite noise at which at least half of that is found which is found without."""
-    shares = rows[~np.isinf(rows["noise"])].groupby("noise")["found"].mean()
-    return max(shares.index[shares >= shares.iloc[0] / 2])

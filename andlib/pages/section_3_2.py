@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -12,13 +11,8 @@ from andlib.errors import InputError
 from andlib.llms import prompts
 from andlib.pages.wording import by_model
 from andlib.run import Run
-from andlib.statistics import interval
 
-DRAWS = 1000
-SETS, SEED = 30, 0
 SUMMARISERS = ("rules", "llm")
-# of a point, by reading: at least half of the captions say so, fewer, none; or it says nothing of the sounds
-LABELS = ("shared", "some", "none", "empty")
 
 
 def asked(run: Run) -> pd.DataFrame:
@@ -29,11 +23,6 @@ def asked(run: Run) -> pd.DataFrame:
         answered = len(stages.neurons_by_language_model(run, model))
         rows.append((model, counts["asked"], counts["questions"], answered, counts["cut"]))
     return pd.DataFrame(rows, columns=["model", "asked about", "questions", "answered", "cut by length"])
-
-
-def questions(run: Run) -> pd.DataFrame:
-    """How many questions all neurons of each network would need, as `asking.questions_saved` counts them."""
-    return pd.DataFrame({"model": m, **asking.questions_saved(stages.neurons(run, m))} for m in run.models)
 
 
 def summaries(run: Run) -> pd.DataFrame:
@@ -88,71 +77,6 @@ def supported(run: Run) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def real_captions(run: Run) -> pd.DataFrame:
-    """Sets of K captions of a file (an audio LLM's, nothing measured), and what either summariser makes of them.
-
-    The clips are the highest of SETS units drawn from AST's blocks. One row a set, summariser and point; columns set,
-    clips (names), summariser, point, judged (which of LABELS our count of claims gives it). Empty for a profile whose
-    descriptions hold no captions of a file."""
-    from andlib.mini.consensus import summarise
-
-    columns = ["set", "clips", "summariser", "point", "judged"]
-    if "file" not in run.caption_parts:
-        return pd.DataFrame(columns=columns)
-    names = [clip.name for clip in run.probing_set.clips]
-    captions, _ = descriptions.caption_file(run)
-    table = asking.sampled(stages.neurons(run, "ast"))
-    distinct = sorted({tuple(sorted(clips)) for clips in table.loc[table["layer"] != "classifier", "highest"]})
-    order = np.random.default_rng(SEED).permutation(len(distinct))[:SETS]
-    sets = [[names[i] for i in distinct[at]] for at in sorted(order)]
-    read = [[captions[name] for name in clips] for clips in sets]
-    given = asking.ask(run, [prompts.summary(texts) for texts in read], prompts.SUMMARY_SAMPLING, "summaries")
-    rows = []
-    for number, (clips, texts, answer) in enumerate(zip(sets, read, given, strict=True), 1):
-        by_rules = [point.partition(" ")[2] for point in summarise(texts)]
-        by_llm = prompts.points(answer.text) if answer else ()
-        for summariser, written in zip(SUMMARISERS, (by_rules, by_llm), strict=True):
-            rows += [[number, ";".join(clips), summariser, point, _judged(point, texts)] for point in written]
-    return pd.DataFrame(rows, columns=columns)
-
-
-def _judged(point: str, captions: Sequence[str]) -> str:
-    counts = support(point, captions)
-    if not counts["claims"]:
-        return "empty"
-    return "shared" if counts["shared"] == counts["claims"] else "some" if counts["some"] else "none"
-
-
-def by_hand(run: Run) -> pd.DataFrame:
-    """`real_captions` with the label that reading gave each point, NaN for one that nobody has read yet."""
-    path = paths.results() / run.profile.name / "summaries_by_hand.csv"
-    captions = real_captions(run)
-    if not path.is_file():
-        return captions.assign(label=np.nan)
-    keys = ["clips", "summariser", "point"]
-    return captions.merge(pd.read_csv(path)[[*keys, "label"]].drop_duplicates(keys), on=keys, how="left")
-
-
-def labelled(points_by_hand: pd.DataFrame) -> pd.DataFrame:
-    """`by_hand`, counted: one row a summariser; columns points, the share of each of LABELS with its 95 % interval
-    over sets (one: NaN) for the first (low, high), and agreement: share of points that our count labels the same."""
-    rng, rows = np.random.default_rng(SEED), []
-    for summariser, group in points_by_hand.dropna(subset="label").groupby("summariser", sort=False):
-        by_set = group.assign(right=group["label"] == "shared").groupby("set")["right"].agg(["sum", "size"]).to_numpy()
-        drawn = by_set[rng.integers(0, len(by_set), (DRAWS, len(by_set)))].sum(1)
-        low, high = interval(drawn[:, 0] / drawn[:, 1] if len(by_set) > 1 else drawn[:0, 0])
-        shares = {label: float((group["label"] == label).mean()) for label in LABELS}
-        counts = {"summariser": summariser, "points": len(group), **shares, "low": low, "high": high}
-        rows.append({**counts, "agreement": float((group["label"] == group["judged"]).mean())})
-    return pd.DataFrame(rows)
-
-
-def label_table(read: pd.DataFrame) -> pd.DataFrame:
-    """`labelled`, or a row that says that there is nothing. read: `by_hand`."""
-    nothing = {"summariser": "none: no point on captions of real recordings was read here", "points": 0}
-    return labelled(read) if read["label"].notna().any() else pd.DataFrame([nothing])
-
-
 def three_neurons(run: Run) -> pd.DataFrame:
     """S_h of one classifier neuron of each network, by either summariser: columns neuron, by, S_h."""
     table, rows = summaries(run), []
@@ -192,26 +116,6 @@ def _agreement(one: str, first: Mapping, other: str, second: Mapping, words: Ite
     agreement, yes_one, yes_other = pd.DataFrame([(a == b, a, b) for a, b in pairs], columns=range(3)).mean()
     shares = {"agreement": agreement, "yes_one": yes_one, "yes_other": yes_other}
     return {"one": one, "other": other, "words": len(words), "undecided": len(words) - len(pairs), **shares}
-
-
-def calibration_by_encoder(run: Run, *others: str) -> pd.DataFrame:
-    """How much of S_h calibration removes at t = 0.7 when another encoder measures the cosines (Section 3.4).
-
-    One row a model and encoder; columns removed (share of points), changed (share of neurons whose S_h^c differs from
-    that of the profile's encoder). others: encoders beside it; "" is none."""
-    rows = []
-    for model in run.models:
-        table = stages.neurons(run, model)
-        usual = list(map(list, table["calibrated"]))
-        for encoder in filter(None, (run.profile.encoder, *others)):
-            kept = usual
-            if encoder != run.profile.encoder:
-                other = run.using(profile=replace(run.profile, encoder=encoder))
-                kept = list(map(list, stages.concluded(other, table)["calibrated"]))
-            removed = 1 - sum(map(len, kept)) / table["high"].map(len).sum()
-            changed = np.mean([a != b for a, b in zip(kept, usual, strict=True)])
-            rows.append({"model": model, "encoder": encoder, "removed": removed, "changed": float(changed)})
-    return pd.DataFrame(rows)
 
 
 def removals(run: Run) -> pd.DataFrame:
@@ -254,9 +158,9 @@ def removals_by_hand() -> pd.Series:
     return (np.array(said) == (read["label"] == "different")).groupby(read["writer"], sort=False).mean()
 
 
-def words(run: Run, counted: pd.DataFrame, read: pd.DataFrame, filters: pd.DataFrame) -> dict[str, object]:
-    """The numbers of the page's sentences. counted: `supported`. read: `by_hand`. filters: `adjective_filters`."""
-    unread, (by_list, by_llm) = "This profile has no such captions.", filters["agreement"][:2]
+def words(run: Run, counted: pd.DataFrame, filters: pd.DataFrame) -> dict[str, object]:
+    """The numbers of the page's sentences. counted: `supported`. filters: `adjective_filters`."""
+    by_list, by_llm = filters["agreement"][:2]
     shown = {"llm_shared": ".0%", "llm_some": ".0%", "llm_points": ".1f", "rules_points": ".1f"}
     means = counted.set_index(["summariser", "model"])
     spoken = {"answerer": run.answerer, "prompt": prompts.SUMMARY, "sampled": asking.SAMPLED}
@@ -264,8 +168,7 @@ def words(run: Run, counted: pd.DataFrame, read: pd.DataFrame, filters: pd.DataF
         writer, column = name.split("_")
         values = means.loc[writer][column] if writer in means.index else {}
         spoken[name] = by_model(values, spec) or "no answer is kept"
-    spoken |= {"adjectives": len(asking.labelled_adjectives()), "sets": read["set"].nunique()}
-    spoken |= {"read": f"{read['label'].notna().sum()} of {len(read)} points were read." if len(read) else unread}
+    spoken |= {"adjectives": len(asking.labelled_adjectives())}
     spoken |= {"list_agrees": f"{by_list:.0%}", "llm_agrees": f"{by_llm:.0%}"}
     spoken |= {"different_agrees": by_model(removals_by_hand(), ".0%")}
     return spoken | {"llm_by_list": f"{filters['yes_one'].iloc[1]:.0%}"}
@@ -273,7 +176,4 @@ def words(run: Run, counted: pd.DataFrame, read: pd.DataFrame, filters: pd.DataF
 
 def frames(run: Run) -> dict[str, pd.DataFrame]:
     """What `make results` keeps of the page."""
-    calibration = calibration_by_encoder(run, run.extra.get("compare_encoder", ""))
-    read, filters = label_table(by_hand(run)), adjective_filters(run)
-    counted = {"supported": supported(run), "questions": questions(run)}
-    return {**counted, "by_hand": read, "filters": filters, "calibration": calibration, "removals": removals(run)}
+    return {"supported": supported(run), "filters": adjective_filters(run), "removals": removals(run)}

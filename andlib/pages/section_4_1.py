@@ -1,7 +1,7 @@
 """Section 4.1, Tables 2 and 7: naming the classes of the last layer, and any other unit, by closed concepts."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import combinations, pairwise, product
+from itertools import combinations, product
 
 import numpy as np
 import pandas as pd
@@ -10,6 +10,7 @@ from andlib import asking, concepts, language, paper, stages
 from andlib.activations import choose
 from andlib.descriptions import CONTROLS, clip_descriptions
 from andlib.errors import InputError
+from andlib.pages import rules
 from andlib.pages.wording import by_model
 from andlib.profiles import TEST
 from andlib.records import Unit
@@ -228,24 +229,19 @@ def frames(run: Run) -> dict[str, pd.DataFrame]:
 def words(run: Run, best: pd.DataFrame, sure: pd.DataFrame, accuracy: pd.DataFrame) -> dict[str, object]:
     """The numbers of the page's sentences. best: `at_best`. sure: `intervals`. accuracy: of `section_4_0`."""
     top1 = {key: rows.set_index("model")["top1"] for key, rows in best.groupby(["method", "condition"], sort=False)}
-    db, tab, string = (top1[method, "all clips"] for method in ("DB", "TAB", "string match"))
-    tested = accuracy[accuracy["clips"] == "fold 1"].set_index("model")["accuracy"]
     printed, soft = paper.table2("ast").set_index("method")["top1"], paper.table7("ast").set_index("function")
     chosen = best[(best["method"] == "DB") & (best["condition"] == "all clips")].set_index("model")
-    no_more, more = [name for name in run.models if db[name] <= tab[name]], db.index[db > string]
+    frames = {"4_0_target_networks": {"accuracy": accuracy}, "4_1_last_layer": {"intervals": sure}}
     spoken = {f"paper_{method.lower()}": printed[method] for method in ("DB", "TAB", "ICL")}
     spoken |= {f"soft_{column}": soft.loc["soft_wpmi", column] for column in MEASURED}
     spoken |= {name: _under(top1, "DB", condition) for name, condition in CONDITIONS.items()}
     spoken |= {f"tab_{name}": _under(top1, "TAB", CONDITIONS[name]) for name in ("top1", "fold1", "untrained")}
     spoken |= {f"icl_{name}": _by_icl(best, shots) for name, shots in (("one", 1), ("two", 2))}
-    pairs = (group for group in sure.groupby("compared") if group[0].startswith(("DB −", "TAB −")))
-    spoken |= {pair.lower().replace(" − ", "_"): _gained(rows) for pair, rows in pairs}
-    spoken |= {"networks": _gained(sure[sure["model"].str.contains("−")]), "concepts": len(run.concepts)}
+    claims = ("t2_db_best", "t2_follows_accuracy", "t7_cubed_best_db")
+    spoken |= {claim: rules.judge(claim, frames)[0] for claim in claims} | {"concepts": len(run.concepts)}
     spoken |= {f"chance_{first}": concepts.chance(len(run.concepts), first) for first in (1, 5)}
     spoken |= {"icl": run.rests_on["ICL"], "tab": run.rests_on["TAB"], "title": run.profile.title}
-    spoken |= {"order": f"does not hold for {', '.join(no_more)}" if no_more else "holds for every network"}
-    spoken |= {"by_accuracy": _ranking(tested[list(run.models)]), "by_top1": _ranking(db)}
-    spoken |= {"string": by_model(string), "beats_string": ", ".join(more) or "none"}
+    spoken |= {"string": by_model(top1["string match", "all clips"])}
     return spoken | {"best": by_model(chosen["function"], ""), "units": int(chosen["units"].iloc[0])}
 
 
@@ -253,23 +249,8 @@ def _under(top1: Shares, method: str, condition: str) -> str:
     return by_model(top1[method, condition]) if (method, condition) in top1 else "not to be had here"
 
 
-def _ranking(values: pd.Series) -> str:
-    """Models by falling share, `ast = beats_finetuned > beats_frozen`."""
-    falling = values.sort_values(ascending=False, kind="stable")
-    signs = ["", *(" = " if lower == higher else " > " for higher, lower in pairwise(falling))]
-    return "".join(sign + name for sign, name in zip(signs, falling.index, strict=True))
-
-
 def _by_icl(best: pd.DataFrame, shots: int) -> str:
     """ICL's top-1 by model, and how many units got no name or no answer."""
     answered = "{0.model} {0.top1:.0%} (none named for {0.none:.0f} of {0.units})"
     rows = best[best["function"] == f"{shots}-shot"].itertuples()
     return ", ".join((answered if row.units else "{0.model}: no kept answer").format(row) for row in rows)
-
-
-def _gained(rows: pd.DataFrame) -> str:
-    """A difference in top-1 by model, in points with its 95 % interval."""
-    columns = ["top1", "top1_low", "top1_high"]
-    points = (rows.set_index("model")[columns].dropna() * 100).iterrows()
-    told = ("{} {:+.0f} ({:+.0f} … {:+.0f})".format(name, *row) for name, row in points)
-    return ", ".join(told) or "no value"

@@ -1,6 +1,5 @@
 """The numbers in the sentences of the page on Section 4.5."""
 
-import numpy as np
 import pandas as pd
 
 from andlib.pages import rules
@@ -24,11 +23,11 @@ def words(
     spoken |= {"printed_chance": shown["chance_printed"].iloc[0]}
     spoken |= shown[["chance", "chance_low", "chance_high"]].iloc[0].to_dict()
     spoken |= {"below": _blocks(shown, shown["beyond_high"] < 0), "above": _blocks(shown, shown["beyond_low"] > 0)}
-    spoken |= {"means": by_model({name: _mean(ours) for name, ours in shown.groupby("model", sort=False)}, "")}
+    spoken |= {"means": by_model(shown.groupby("model", sort=False)["share"].mean(), ".1%")}
     spoken |= {"chance_least": rows["chance"].min(), "chance_most": rows["chance"].max()}
     whole = rules.rows(every, part="all")
     spoken |= {"widest": 100 * (whole["first"] - whole["last"]).abs().max()}
-    return spoken | _verdicts(run, every) | _table8() | _ten_classes(run, ten, rows)
+    return spoken | _verdicts(run, every) | _table8() | _ten_classes(run, ten)
 
 
 def _blocks(shown: pd.DataFrame, those: pd.Series) -> str:
@@ -37,22 +36,13 @@ def _blocks(shown: pd.DataFrame, those: pd.Series) -> str:
     return by_model({name: f"{part.sum()} of {len(part)}" for name, part in blocks}, "")
 
 
-def _mean(ours: pd.DataFrame) -> str:
-    """A network's share, mean over blocks: that over partitions, and the lowest and highest of any."""
-    shares = (np.stack(ours["uninterpretable"]) / ours[["units"]].to_numpy()).mean(0)
-    return f"{shares.mean():.1%} ({shares.min():.1%} … {shares.max():.1%})"
-
-
 def _verdicts(run: Run, every: pd.DataFrame) -> dict[str, str]:
     """Trends in words, and what the rules of the paper's claims say of them."""
     tested = every[(every["k"] == run.k) & (every["tau"] == run.extra["tau"])].set_index("model")
     whole, deep = (rules.rows(tested, part=part) for part in ("all", "deeper half"))
-    alone = {name: f"{row['falling']} / {row['rising']}" for name, row in whole.iterrows()}
-    verdicts = {"verdicts": whole["verdict"], "deep": deep["verdict"], "alone": alone}
-    spoken = {name: by_model(of, "") for name, of in verdicts.items()}
+    spoken = {"verdicts": by_model(whole["verdict"], ""), "deep": by_model(deep["verdict"], "")}
     for name, claim in (("claim", "f6_ast_concentrates"), ("same", "f11_13_same")):
         spoken[name], spoken[f"{name}_numbers"] = rules.judge(claim, {"4_5_polysemanticity": {"trends": every}})
-        spoken[f"{name}_rule"] = rules.RULES[claim].text
     return spoken
 
 
@@ -62,14 +52,13 @@ def _table8() -> dict[str, object]:
     return {"largest": max(TABLE_8), "largest_4": chance_by_sizes([max(TABLE_8)], 2000, 5, 4), **shares}
 
 
-def _ten_classes(run: Run, ten: pd.DataFrame, rows: pd.DataFrame) -> dict[str, object]:
+def _ten_classes(run: Run, ten: pd.DataFrame) -> dict[str, object]:
     classes = len(run.probing_set.classes)
     whole = f"This set has {classes} classes: as a whole it is that subset, and what follows repeats Figure 11."
     others = "The networks are those above, not trained on these ten alone as the paper's were."
     strict = trends(rules.rows(ten, k=5, tau=5))
-    at_four = {name: rules.rows(part, k=5, tau=4) for name, part in (("few", ten), ("all", rows))}
+    at_four = rules.rows(ten, k=5, tau=4)
     spoken = {"subset": f"Of {classes} classes, that is. {others}" if classes > 10 else whole, "few": min(10, classes)}
-    spoken |= {"few_clips": len(clips_of(run, 10)), "all_clips": len(run.probing_set)}
-    spoken |= {f"chance_{name}": part["chance"].iloc[0] for name, part in at_four.items()}
-    spoken |= {f"most_{name}": part["share"].max() for name, part in at_four.items()}
+    spoken |= {"few_clips": len(clips_of(run, 10)), "most_few": at_four["share"].max()}
+    spoken |= {"chance_few": at_four["chance"].iloc[0]}
     return spoken | {"strict": by_model(rules.rows(strict, part="all").set_index("model")["verdict"], "")}
