@@ -82,10 +82,6 @@ al.tables.keep(**section_4_3.words(run, results))
 al.tables.beyond_random(results, made)
 
 # %% [markdown]
-# - **OCP**: {glue:text}`ocp`.
-# - **DB**: {glue:text}`db`.
-# - **TAB**: {glue:text}`tab`.
-#
 # These draws, and the rows for shuffled captions and all clips, take longer than a page may: `make controls` computes them for the default parameters, and the page reads them. With other parameters it draws fewer itself, as the table says.
 #
 # ## Beyond logits

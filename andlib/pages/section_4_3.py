@@ -117,17 +117,10 @@ def words(run: Run, results: pd.DataFrame) -> dict[str, object]:
     spoken |= {"largest": ", ".join(f"{strategy} for {model}" for model, strategy in largest.items())}
     spoken |= {"claim": claim[0], "claim_numbers": claim[1], "robust": robust[0]}
     spoken |= {"drops": by_model(ocp["accuracy_drop"], "+.1%")}
-    spoken |= {name.lower(): _beyond(rows[name]) for name in unlearning.STRATEGIES}
     spoken |= {f"{name.lower()}_shuffled": by_model(gap, "+.2f") for name, gap in shuffled.items()}
     spoken |= {name: by_model(ocp[f"accuracy_{name}"], ".1%") for name in ("before", "forgotten", "remaining")}
     spoken |= {"empty": by_model(ocp["empty"], ".0f"), "margins": by_model(ocp["margin_gap"], "+.2f")}
     return spoken | {"draws": f"{draws:.0f}", "draws_all": f"{entire:.0f}", "smallest": f"{1 / (draws + 1):.3f}"}
-
-
-def _beyond(rows: pd.DataFrame) -> str:
-    """What a strategy does beyond as many random units in the same layers, by model."""
-    clear = rows["excess_low"].gt(0).map({True: "beyond them", False: "not clearly beyond them"})
-    return "; ".join(f"{model} {rows['excess'][model]:+.2f} ({clear[model]})" for model in rows.index)
 
 
 def frames(run: Run) -> dict[str, pd.DataFrame]:
