@@ -25,7 +25,7 @@ ESC50 = tuple(
     hand saw""".replace("\n    ", " ").split(", ")
 )
 FUNCTION = "cos_cubed"  # labels block units; the paper does not say which it used, and finds this best for AST
-ENOUGH = 8  # units of a layer, of which more than half with one name are no accident
+ENOUGH = 8  # living units of a layer, and concepts: with fewer of either, units of one name are no wonder
 CONCEPT_SETS = ("classes", "esc50", "acoustic")
 LONGEST_CONCEPT = 200  # characters: a longer line belongs to a text of another kind
 

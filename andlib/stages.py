@@ -64,7 +64,8 @@ def neurons(
         return concluded(run, pd.concat([units, written, closed], axis=1))
 
     table = run.store.get(NEURONS, [described, run.probing_set, where, texts, method, ACTIVATIONS], make)
-    concepts.warn_where_alike(table, function)
+    if len(run.concepts) >= concepts.ENOUGH:
+        concepts.warn_where_alike(table, function)
     return table
 
 
