@@ -133,7 +133,6 @@ def test_networks_are_paired_by_class_not_by_place(run, monkeypatch):
     assert ends(found.loc["ast − other"], "top1") == (0, 0, 0)
 
 
-@pytest.mark.filterwarnings("ignore:DB by cos_cubed names")  # with so few concepts many units share one
 @pytest.mark.parametrize("concepts", [None, "more"])
 def test_chance_follows_the_number_of_concepts_also_below_five(cache, concepts):
     run = tiny_run(cache, concept_set="classes")

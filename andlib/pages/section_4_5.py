@@ -254,9 +254,9 @@ def trends(rows: pd.DataFrame) -> pd.DataFrame:
     """Whether the share of uninterpretable units falls with depth; a row a model, K and tau of `interpretability`, and
     part ("all" blocks, or the "deeper half").
 
-    Columns: first, last (shares of those blocks); rho (`rank_correlation`, mean over partitions), low, high (95 %, over
-    partitions, each block's share drawn from its Jeffreys posterior); rho_least, rho_most (of any partition);
-    falling, rising (in how many partitions it does so by their own intervals); verdict (`statistics.trend`)."""
+    Columns: verdict (`statistics.trend`); first, last (shares of those blocks); rho (`rank_correlation`, mean over
+    partitions), low, high (95 %, over partitions, each block's share drawn from its Jeffreys posterior); rho_least,
+    rho_most (of any partition); falling, rising (in how many partitions it does so by their own intervals)."""
     tested = []
     for (model, k, tau), every in rows.groupby(["model", "k", "tau"], sort=False):
         for part, above in PARTS.items():
@@ -267,10 +267,10 @@ def trends(rows: pd.DataFrame) -> pd.DataFrame:
             likely = rank_correlation(units * _likely(counts, units, rng).swapaxes(1, 2), units)
             low, high = interval(likely)
             rho, alone = rank_correlation(counts, units), [trend(*interval(drawn)) for drawn in likely]
-            row = {"model": model, "k": k, "tau": tau, "part": part, "first": share[0], "last": share[-1]}
+            row = {"model": model, "k": k, "tau": tau, "part": part, "verdict": trend(low, high)}
+            row |= {"first": share[0], "last": share[-1]}
             row |= {"rho": rho.mean(), "low": low, "high": high, "rho_least": rho.min(), "rho_most": rho.max()}
-            row |= {"falling": alone.count("falls"), "rising": alone.count("rises"), "verdict": trend(low, high)}
-            tested.append(row)
+            tested.append(row | {"falling": alone.count("falls"), "rising": alone.count("rises")})
     return pd.DataFrame(tested)
 
 
