@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from andlib import language
-from andlib.inputs.captions import CaptionReport, compose, descriptions, find_captions, read_captions
+from andlib.inputs.captions import CaptionReport, compose, descriptions, read_captions
 from andlib.paths import WEIGHTS
 from andlib.run import Run
 from andlib.store import Stage, file_digest
@@ -28,15 +28,15 @@ def clip_captions(run: Run) -> pd.DataFrame:
 
 
 def caption_file(run: Run) -> tuple[dict[str, str], CaptionReport]:
-    """Captions read from the page's file, or the one in `data_dir`, and what had to be ignored or repaired."""
-    return read_captions(run.captions or find_captions(run.data_dir), [clip.name for clip in run.probing_set.clips])
+    """Captions read from the run's file, and what had to be ignored or repaired."""
+    return read_captions(run.caption_file, [clip.name for clip in run.probing_set.clips])
 
 
 def caption_notes(run: Run) -> str:
     """One sentence on where the descriptions come from and what had to be repaired in them."""
     if "file" in run.caption_parts:
         return f"Read from {caption_file(run)[1]}."
-    return "No caption file was read: the ear heard every clip."
+    return "No caption file was read: the clips were heard and measured."
 
 
 def _heard(run: Run, names: list[str], parts: tuple[str, ...]) -> dict[str, dict[str, str]]:

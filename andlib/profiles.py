@@ -7,13 +7,15 @@ from andlib.encoders import EMBEDDED
 from andlib.errors import InputError, check_choice
 
 MODELS = ("ast", "beats_finetuned", "beats_frozen")  # the paper's, in its order
+WHISPER = ("whisper_finetuned", "whisper_frozen")  # a real network beside them, where a profile has it
 STRATEGIES = {  # of one architecture, BEATs; model -> how its weights came about
     "beats_untrained": "random weights, a linear classifier trained on top",
     "beats_supervised": "trained from scratch on labels",
     "beats_frozen": "pre-trained without labels, a linear classifier on top",
     "beats_finetuned": "pre-trained without labels, then all of it trained on labels",
 }
-CALLED = {"beats_untrained": "random features, trained classifier"}  # an untrained network's classifier is random, too
+# an untrained network's classifier is random, too
+CALLED = dict.fromkeys(["beats_untrained", "whisper_untrained"], "random features, trained classifier")
 MEASURES = {  # of the clean comparison; name -> its heading
     "accuracy": "accuracy, fold 1",
     "top1": "DB top-1, all clips",
@@ -35,8 +37,8 @@ class Profile:
     title: what is probed, for captions of tables. probing: `synthesc`, or `folder` for recordings in `data_dir`.
     subset: rows of an ESC table that are used. seconds: length of the clips given to the networks.
     caption_parts: origins joined into each description, in this order.
-    networks: model -> folder or hub id of its weights; for any other, the page must name them. archive: whether
-    `data_dir` may be fetched when online."""
+    networks: model -> folder or hub id of its weights; for any other, the page must name them. models: those that `all`
+    means. archive: whether `data_dir` may be fetched when online."""
 
     name: str
     title: str
@@ -44,14 +46,11 @@ class Profile:
     seconds: float
     caption_parts: tuple[str, ...]
     networks: dict[str, str] = field(hash=False)
+    models: tuple[str, ...] = MODELS
     subset: str = ""
     archive: bool = False
     encoder: str = EMBEDDED
     tagger: str = "HanTa 1.2.1"
-
-
-def _embedded(profile: str) -> dict[str, str]:
-    return {model: str(paths.WEIGHTS / f"{model}_{profile}") for model in ("ast", *STRATEGIES)}
 
 
 MINI = Profile(
@@ -60,33 +59,30 @@ MINI = Profile(
     probing="synthesc",
     seconds=2.0,
     caption_parts=("source", "measured"),
-    networks=_embedded("mini"),
-)
-ESC10 = replace(
-    MINI,
-    name="esc10",
-    title="ESC-10 (real recordings)",
-    probing="folder",
-    subset="esc10",
-    seconds=5.0,
-    caption_parts=("file", "measured"),
-    networks=_embedded("esc10"),
+    networks={model: str(paths.WEIGHTS / f"{model}_mini") for model in ("ast", *STRATEGIES)},
 )
 ESC50 = replace(
-    ESC10,
+    MINI,
     name="esc50",
     title="ESC-50 (real recordings)",
-    subset="",
+    probing="folder",
+    seconds=5.0,
+    caption_parts=("file", "measured"),
     archive=True,
-    networks={"ast": "Evan-Lin/ast-esc50"},
+    networks={
+        model: str(paths.WEIGHTS / "esc50" / model) for model in ("ast", *STRATEGIES, *WHISPER, "whisper_untrained")
+    },
+    models=(*MODELS, *WHISPER),
 )
+ESC10 = replace(ESC50, name="esc10", title="ESC-10 (real recordings; networks of ESC-50)", subset="esc10")
 GTZAN = replace(
-    ESC10,
+    ESC50,
     name="gtzan",
     title="GTZAN (real recordings of music)",
-    subset="",
     seconds=10.0,  # of the 30: AST's usual input ends soon after
     networks={},  # the paper's are trained on GTZAN: another's results would pass for its Figure 14
+    models=MODELS,
+    archive=False,
 )
 PROFILES = {profile.name: profile for profile in (MINI, ESC10, ESC50, GTZAN)}
 

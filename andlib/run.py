@@ -2,6 +2,7 @@
 
 import inspect
 import types
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -200,11 +201,32 @@ class Run:
         log, committed = self.store.folder / "completions.jsonl", paths.completions(self.profile.name)
         return self.given.get("completions") or Completions(log, [committed])
 
+    @cached_property
+    def caption_file(self) -> Path | None:
+        """The file of captions: the one that the page names, the one beside the recordings, or those of ESC-50 that an
+        audio LLM's user published; None where there is none. Raises InputError where there are several."""
+        if self.captions or "file" not in self.profile.caption_parts:
+            return paths.named(self.captions) if self.captions else None
+        from andlib.inputs.captions import find_captions
+        from andlib.inputs.downloads import fetch_captions
+
+        found = find_captions(self._recordings())
+        if found or not self.profile.archive:
+            return found
+        try:
+            return fetch_captions(paths.cache() / "recordings")
+        except InputError as error:
+            warnings.warn(
+                f"Without a caption file, clips are described by what is measured alone. {error}", stacklevel=2
+            )
+            return None
+
     @property
     def caption_parts(self) -> tuple[str, ...]:
-        """Origins that make up each description: the profile's, or the file's own where the page names a caption
-        file."""
-        return ("file", "measured") if self.captions else self.profile.caption_parts
+        """Origins that make up each description: the profile's, or the file's own where the page names a caption file;
+        what is measured alone where there is no such file."""
+        parts = ("file", "measured") if self.captions else self.profile.caption_parts
+        return tuple(part for part in parts if part != "file" or self.caption_file)
 
     @property
     def method(self) -> Method:
@@ -256,15 +278,17 @@ def open_run(parameters: Mapping[str, Any]) -> Run:
     values = {name: _of_type(name, given.get(name, DEFAULTS[name]), kind) for name, kind in types_of.items()}
     if values["k"] < 1:
         raise InputError(f"Parameter k is {values['k']}; expected at least 1 highest and lowest clip a neuron.")
-    model = check_choice("Model", values.pop("model"), dict.fromkeys([*MODELS, *STRATEGIES, "all"]))
+    profile = PROFILES[check_choice("Profile", values.pop("profile"), PROFILES)]
+    known = [*MODELS, *STRATEGIES, *profile.networks, "all"]
+    model = check_choice(f"On profile {profile.name}, model", values.pop("model"), dict.fromkeys(known))
     if values["weights"] and model == "all":
         raise InputError("Parameter weights names one network, but model is 'all'; say which one it is: -p model ast.")
     switches(values["mode"])
     values["mode"] = ",".join(name.strip() for name in values["mode"].split(","))
     check_choice("Summariser", values["summariser"], SUMMARISERS)
     return Run(
-        profile=PROFILES[check_choice("Profile", values.pop("profile"), PROFILES)],
-        models=MODELS if model == "all" else (model,),
+        profile=profile,
+        models=profile.models if model == "all" else (model,),
         concept_set=values.pop("concepts"),
         **values,
         extra={n: _of_type(n, given[n], kind) for n, kind in declared.items() if n in given and n not in DEFAULTS},

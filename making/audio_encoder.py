@@ -160,9 +160,9 @@ def train(recipe: Contrast, out: Path, judged: dict[str, tuple[ProbingSet, float
     weights = {name: x.half().contiguous() for name, x in encoder.state_dict().items() if x.is_floating_point()}
     write_atomically(file, lambda path: save_file(weights, path))
     kept = load(file)
-    about = {"text_encoder": EMBEDDED, "recipe": asdict(recipe)}
+    about = {"text_encoder": EMBEDDED, "recipe": asdict(recipe), "losses": losses}
     about["zero_shot"] = {name: accuracies(kept, *judge) for name, judge in judged.items()}
-    finish(out / "encoder.json", kept, losses, begun, **about)
+    finish(out / "encoder.json", kept, begun, **about)
 
 
 def main() -> None:

@@ -23,7 +23,8 @@ class Progress:
     def __init__(self, path: Path, network: nn.Module, recipe: Any, steps: int, **adam: Any):
         self.path, self.network, self.recipe, self.done, self.each = path, network, recipe, 0, []
         self.rng = np.random.default_rng(recipe.seed)
-        self.optimiser = torch.optim.AdamW(network.parameters(), recipe.rate, weight_decay=recipe.decay, **adam)
+        learnt = [values for values in network.parameters() if values.requires_grad]
+        self.optimiser = torch.optim.AdamW(learnt, recipe.rate, weight_decay=recipe.decay, **adam)
         one_cycle = torch.optim.lr_scheduler.OneCycleLR
         self.schedule = one_cycle(self.optimiser, recipe.rate, total_steps=steps, pct_start=0.1)
         if path.is_file():
@@ -59,7 +60,7 @@ class Progress:
 
     def losses(self, count: int) -> list[float]:
         """Mean loss of every `count` steps in turn."""
-        return [float(np.mean(self.each[i : i + count])) for i in range(0, len(self.each), count)]
+        return [round(float(np.mean(self.each[i : i + count])), 4) for i in range(0, len(self.each), count)]
 
     def save(self, done: int) -> None:
         """Writes the state after `done` units of work."""
@@ -73,12 +74,11 @@ def state_of(folder: Path, settings: dict) -> Path:
     return folder / f"{digest(settings)[:16]}.ckpt"
 
 
-def finish(file: Path, network: nn.Module, losses: list[float], begun: float, **about: Any) -> None:
+def finish(file: Path, network: nn.Module, begun: float, **about: Any) -> None:
     """Writes a training's record and removes the states beside it, also those under recipes since changed. begun:
-    `time.perf_counter()` at its start. about: what the record says beside losses, parameters, time and versions."""
+    `time.perf_counter()` at its start. about: what the record says beside parameters, time and versions."""
     record = {
         **about,
-        "losses": [round(loss, 4) for loss in losses],
         "parameters": sum(p.numel() for p in network.parameters()),
         "seconds": round(time.perf_counter() - begun),
         "versions": {"python": platform.python_version(), "torch": torch.__version__},

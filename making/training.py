@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -42,6 +43,7 @@ class Recipe:
     mask_bands: int = 24
     mask_frames: int = 30
     seed: int = 0
+    precision: ClassVar[str] = "float32"  # of the network's products; a recipe of its own kind may state another
 
 
 AST = {"mini": Recipe(2.0, 198, 120, dropout=0.0, mixup=0.2), "esc10": Recipe(5.0, 498, 70)}
@@ -93,12 +95,13 @@ def scores(network: torch.nn.Module, x: torch.Tensor) -> torch.Tensor:
 @dataclass(frozen=True)
 class Lesson:
     """What one network learns from: inputs [clips, frames, mels] and labels of all clips, and which of them it sees.
-    held_out: the fold that teaches nothing."""
+    held_out: the fold that teaches nothing. device: that the network learns on."""
 
     profile: str
     probing_set: ProbingSet
     features: torch.Tensor
     held_out: int = 1
+    device: str = "cuda" if torch.cuda.is_available() else "cpu"
 
     @property
     def labels(self) -> torch.Tensor:
@@ -120,33 +123,36 @@ class Lesson:
     @torch.no_grad()
     def accuracy(self, network: torch.nn.Module, clips: torch.Tensor) -> float:
         """Share of some clips, bool [clips], whose largest logit is their class's."""
-        likeliest = torch.cat([scores(network, x).argmax(1) for x in self.features[clips].split(64)])
+        likeliest = torch.cat([scores(network, x.float()).argmax(1) for x in self.features[clips].split(64)])
         return (likeliest == self.labels[clips]).float().mean().item()
 
     def teach(self, network: torch.nn.Module, recipe: Recipe, state: Path) -> list[float]:
         """Trains `network` in place on the clips that are seen, resuming from the file `state`; mean loss by epoch."""
         features, targets = self.features[self.seen], one_hot(self.labels[self.seen]).float()
         steps = len(features) // recipe.batch
-        progress = Progress(state, network, recipe, recipe.epochs * steps)
+        progress = Progress(state, network.to(self.device), recipe, recipe.epochs * steps)
         for batch in progress.batches(len(features)):
-            x, y = augmented(features[batch], targets[batch], recipe, progress.rng)
-            progress.step(cross_entropy(scores(network, x), y, label_smoothing=recipe.smoothing))
+            x, y = augmented(features[batch].float(), targets[batch], recipe, progress.rng)
+            with torch.autocast(self.device, torch.bfloat16, enabled=recipe.precision == "bfloat16"):
+                predicted = scores(network, x.to(self.device)).float()
+            progress.step(cross_entropy(predicted, y.to(self.device), label_smoothing=recipe.smoothing))
+        network.cpu()
         return progress.losses(steps)
 
 
 def make(lesson: Lesson, name: str, settings: dict, out: Path, learn: Callable, keep: Callable) -> None:
     """Trains a network and saves it and its record in a folder of `out`, unless it is there already. learn: takes the
-    file of the training's state; gives the network and its losses. keep: takes both's folder; saves the network in half
-    precision and gives what was saved, which the record is about."""
+    file of the training's state; gives the network and what its record says of the training. keep: takes the network
+    and the folder; saves it in half precision and gives what was saved, whose accuracies the record states."""
     begun, folder = time.perf_counter(), out / f"{name}_{lesson.profile}"
     if lesson.has(folder, settings):
         return
-    network, losses = learn(state_of(folder, settings))
+    network, told = learn(state_of(folder, settings))
     network = keep(network, folder)
     about = {"profile": lesson.profile, "recipe": settings, "probing_set": lesson.probing_set.fingerprint}
     about |= {"held_out": lesson.held_out, "accuracy_held_out": lesson.accuracy(network, ~lesson.seen)}
     about["accuracy_learnt"] = lesson.accuracy(network, lesson.seen)
-    finish(folder / "record.json", network, losses, begun, **about)
+    finish(folder / "record.json", network, begun, **about, **told)
 
 
 def train_ast(lesson: Lesson, recipe: Recipe, out: Path) -> None:
@@ -155,7 +161,7 @@ def train_ast(lesson: Lesson, recipe: Recipe, out: Path) -> None:
     def learn(state: Path):
         torch.manual_seed(recipe.seed)
         network = make_ast(recipe, lesson.probing_set.classes)
-        return network, lesson.teach(network, recipe, state)
+        return network, {"losses": lesson.teach(network, recipe, state)}
 
     def keep(network, folder: Path):
         network.half().save_pretrained(folder)
@@ -186,7 +192,7 @@ def train_frozen(lesson: Lesson, recipe: Pretraining, out: Path) -> None:
             network.load_state_dict({n.removeprefix("beats."): w for n, w in weights.items() if n.startswith("beats.")})
             corpora.append(lesson.features[lesson.seen])
         losses = pretrain(network, corpora, recipe, state)
-        return with_linear(network, lesson), losses
+        return with_linear(network, lesson), {"losses": losses}
 
     make_beats(lesson, "frozen", asdict(recipe), out, learn)
 
@@ -195,7 +201,7 @@ def train_untrained(lesson: Lesson, seed: int, out: Path) -> None:
     """beats_untrained, the floor of pre-training: random features under a trained linear classifier."""
 
     network = beats.make(BEATS, 0, seed)
-    make_beats(lesson, "untrained", {"seed": seed}, out, lambda _: (with_linear(network, lesson), []))
+    make_beats(lesson, "untrained", {"seed": seed}, out, lambda _: (with_linear(network, lesson), {"losses": []}))
 
 
 def train_labelled(lesson: Lesson, recipe: Recipe, out: Path, *, pretrained: bool) -> None:
@@ -205,7 +211,7 @@ def train_labelled(lesson: Lesson, recipe: Recipe, out: Path, *, pretrained: boo
         network = beats.make(BEATS, len(lesson.probing_set.classes), recipe.seed)
         if pretrained:
             network.load_state_dict(read_checkpoint(out / f"beats_frozen_{lesson.profile}")[1])
-        return network, lesson.teach(network, recipe, state)
+        return network, {"losses": lesson.teach(network, recipe, state)}
 
     make_beats(lesson, "finetuned" if pretrained else "supervised", asdict(recipe), out, learn)
 

@@ -156,7 +156,7 @@ def test_dropped_connection_goes_on_where_it_stopped(server, tmp_path, ranges):
 
 def test_killed_after_the_last_byte(server, tmp_path):
     archive = served(server)
-    (tmp_path / f"ESC-50-{archive.sha256[:12]}.zip.part").write_bytes(server.content)
+    (tmp_path / f"{archive.sha256[:12]}.part").write_bytes(server.content)
     downloads.fetch_esc50(tmp_path, archive)
     assert server.asked == []
 
@@ -164,7 +164,7 @@ def test_killed_after_the_last_byte(server, tmp_path):
 @pytest.mark.parametrize("have", [b"PK wrong beginning", b"x" * 100_000], ids=["wrong bytes", "too many bytes"])
 def test_damaged_part_is_not_believed(server, tmp_path, have):
     archive = served(server)
-    part = tmp_path / f"ESC-50-{archive.sha256[:12]}.zip.part"
+    part = tmp_path / f"{archive.sha256[:12]}.part"
     part.write_bytes(have)
     refused(tmp_path, archive, "SHA-256", archive.sha256, "Nothing was kept")
     assert downloads.fetch_esc50(tmp_path, archive).is_dir()
@@ -180,7 +180,7 @@ def test_wrong_checksum_leaves_nothing(server, tmp_path):
 def test_web_page_instead_of_an_archive(server, tmp_path):
     archive = served(server)
     server.content, server.kind = b"<!DOCTYPE html><p>log in first</p>", "text/html"
-    refused(tmp_path, archive, "no zip archive", "<!DOCTYPE html>", "by hand")
+    refused(tmp_path, archive, "another kind of file", "<!DOCTYPE html>", "by hand")
     assert left_in(tmp_path) == []
 
 

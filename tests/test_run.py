@@ -27,7 +27,7 @@ def test_defaults_are_the_page_s():
     "parameters,message",
     [
         ({"modle": "ast"}, r"'modle' is unknown.*Did you mean .*'model'"),
-        ({"model": "asst"}, r"Model 'asst' is unknown.*Did you mean 'ast'"),
+        ({"model": "asst"}, r"profile mini, model 'asst' is unknown.*Did you mean 'ast'"),
         ({"profile": "minni"}, r"Profile 'minni' is unknown.*Did you mean 'mini'"),
         ({"k": 0}, r"k is 0; expected at least 1"),
         ({"k": "5"}, r"k is '5'; expected a whole number"),

@@ -37,15 +37,16 @@ class CaptionReport:
         return f"{self.path.name}: {self.read} captions; {len(self.extra)} naming no clip (ignored), {repaired}"
 
 
-def find_captions(data_dir: str | Path) -> Path:
-    """The one file `captions*.csv` or `captions*.json` in a folder; raises InputError if there is none or several."""
+def find_captions(data_dir: str | Path) -> Path | None:
+    """The file `captions*.csv` or `captions*.json` in a folder, if there is one; raises InputError if there are
+    several."""
     folder = paths.named(data_dir)
     files = sorted(path for path in folder.glob("captions*") if path.suffix.lower() in (".csv", ".json"))
-    if len(files) != 1:
-        names = ", ".join(path.name for path in files) or "none"
+    if len(files) > 1:
+        names = ", ".join(path.name for path in files)
         several = f"{str(folder)!r} holds {len(files)} caption files captions*.csv or captions*.json ({names})"
         raise InputError(f"{several}. Name the one to use with the parameter `captions`.")
-    return files[0]
+    return files[0] if files else None
 
 
 def read_captions(path: str | Path, names: Sequence[str]) -> tuple[dict[str, str], CaptionReport]:

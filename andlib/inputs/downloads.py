@@ -1,4 +1,4 @@
-"""ESC-50 from its authors' repository: fetched, checked to be the very archive that is meant, unpacked."""
+"""ESC-50 from its authors' repository, and captions of it: fetched, and checked to be the very files that are meant."""
 
 import hashlib
 import re
@@ -6,6 +6,8 @@ import tempfile
 import urllib.error
 import urllib.request
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
@@ -19,12 +21,15 @@ from andlib.errors import InputError
 
 @dataclass(frozen=True)
 class Archive:
-    """A zip archive on the web, of which every byte is known. size: its bytes."""
+    """A file on the web, of which every byte is known. size: its bytes. begins: the first of them. by_hand: what a user
+    can do instead."""
 
     url: str
     sha256: str
     size: int
     licence: str
+    begins: bytes = b"PK"  # a zip archive
+    by_hand: str = "Or fetch it by hand, unpack it, and give the folder that holds meta/ and audio/ as data_dir"
 
 
 # The newest commit of ESC-50's repository, by its full name: archives of `master` circulate with four checksums. The
@@ -39,7 +44,16 @@ ESC50 = Archive(
         "(https://creativecommons.org/licenses/by-nc/3.0/); each recording's author is named in its LICENSE file."
     ),
 )
-BY_HAND = "Or fetch it by hand, unpack it, and give the folder that holds meta/ and audio/ as data_dir"
+# What Qwen2-Audio-7B-Instruct said of each clip ("Please describe this sound"). No licence is stated: it is fetched by
+# each user and passed on by nobody.
+CAPTIONS = Archive(
+    url="https://raw.githubusercontent.com/ArnoldQ666/Qwen_with_ESC-50/83ff0c257a53a0fb912526e21f6f855443219c62/audio_results.csv",
+    sha256="6f9f10377b3870564b26aefa3a7e1254c867e9a5256e763444a3263847a361a6",
+    size=130_780,
+    licence="Captions of ESC-50 by Qwen2-Audio-7B-Instruct, published by ArnoldQ666 without a licence.",
+    begins=b"Filename,Description",
+    by_hand="Or fetch it by hand and name it: -p captions path/to/audio_results.csv",
+)
 _BLOCK = 2**20
 _WANTED = re.compile(r"[^/]+/(audio/[\w-]+\.wav|meta/[\w-]+\.csv|LICENSE)", re.ASCII)
 
@@ -51,21 +65,39 @@ def fetch_esc50(folder: str | Path, archive: Archive = ESC50) -> Path:
     licence. Raises InputError if the machine is offline, the disk is full, or the archive is not the known one."""
     target = paths.named(folder) / "ESC-50"
     print(archive.licence)
-    if target.is_dir():
-        return target
-    part = target.parent / f"ESC-50-{archive.sha256[:12]}.zip.part"
+    if not target.is_dir():
+        with _fetched(archive, target.parent) as part:
+            _unpack(part, target)
+    return target
+
+
+def fetch_captions(folder: str | Path, archive: Archive = CAPTIONS) -> Path:
+    """The file `captions_qwen2_audio.csv` inside `folder`, ready for `read_captions`; fetched where it is not there.
+
+    Raises InputError if the machine is offline, the disk is full, or the file is not the known one."""
+    target = paths.named(folder) / "captions_qwen2_audio.csv"
+    if not target.is_file():
+        with _fetched(archive, target.parent) as part:
+            part.replace(target)
+    return target
+
+
+@contextmanager
+def _fetched(archive: Archive, folder: Path) -> Iterator[Path]:
+    """The file, whole and verified, under a temporary name in a folder; what goes wrong until it is put to use becomes
+    a sentence."""
+    part = folder / f"{archive.sha256[:12]}.part"
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
         _download(archive, part)
-        _unpack(part, target)
+        yield part
     except urllib.error.HTTPError as error:
         with error:
-            raise InputError(f"{archive.url} answers {error}. Try again later. {BY_HAND}.") from None
+            raise InputError(f"{archive.url} answers {error}. Try again later. {archive.by_hand}.") from None
     except (OSError, HTTPException, zipfile.BadZipFile) as error:
-        failed = f"{archive.url} could not be fetched into {str(target.parent)!r} ({error or type(error).__name__})"
-        remedy = f"Put that right and run again: what was fetched is kept. {BY_HAND}."
+        failed = f"{archive.url} could not be fetched into {str(folder)!r} ({error or type(error).__name__})"
+        remedy = f"Put that right and run again: what was fetched is kept. {archive.by_hand}."
         raise InputError(f"{failed}. {remedy}") from None
-    return target
 
 
 def _download(archive: Archive, part: Path) -> None:
@@ -83,16 +115,16 @@ def _download(archive: Archive, part: Path) -> None:
     if digest != archive.sha256:
         part.unlink()
         wrong = f"{archive.url} is not the known archive: its SHA-256 is {digest}, expected {archive.sha256}"
-        raise InputError(f"{wrong}. Nothing was kept. Try again later. {BY_HAND}.")
+        raise InputError(f"{wrong}. Nothing was kept. Try again later. {archive.by_hand}.")
 
 
 def _receive(archive: Archive, answer: BinaryIO, part: Path, position: int) -> None:
     """Write what is answered from `position` on; bytes already there are the same, so two runs at once do no harm."""
     block = answer.read(_BLOCK)
-    if position == 0 and not block.startswith(b"PK"):
-        raise InputError(f"{archive.url} answers with something that is no zip archive: {block[:40]!r}. {BY_HAND}.")
+    if position == 0 and not block.startswith(archive.begins):
+        raise InputError(f"{archive.url} answers with another kind of file: {block[:40]!r}. {archive.by_hand}.")
     part.touch()
-    bar = tqdm(desc="ESC-50", total=archive.size, initial=position, unit="B", unit_scale=True)
+    bar = tqdm(desc="fetching", total=archive.size, initial=position, unit="B", unit_scale=True)
     with part.open("r+b") as file, bar as progress:
         file.seek(position)
         while block:

@@ -140,7 +140,7 @@ def table_rows(text: str, columns: Sequence[str], kind: str = ".csv") -> Iterato
 
 def _csv_lines(text: str) -> Iterator[tuple[int, dict[str, str]]]:
     reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
-    names = reader.fieldnames = [name.strip() for name in reader.fieldnames or ()]
+    names = reader.fieldnames = [name.strip().lower() for name in reader.fieldnames or ()]
     for cells in reader:
         # a cell too many has no name, one too few no value, and of two columns of one name the first is lost
         if len(cells) != len(names) or None in cells.values():

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 SECONDS = 10.0  # length of clips where neither the caller nor the network says one
 CHECKPOINT_FILES = (".pt", ".pth", ".safetensors")  # endings of BEATs' single-file checkpoints
 WEIGHTS, CONFIG = "model.safetensors", "config.json"
+CHANGES = "changes.safetensors"  # of a network that is kept as what it changes in Whisper
 SETTINGS = ("preprocessor_config.json", "processor_config.json")  # where a model states how its input is made
 
 
@@ -190,6 +191,10 @@ def _folder(location: str | Path) -> Path:
         absent = f"{str(location)!r} is neither a local folder nor a model that the hub could give"
         with explained(lambda e: f"{absent} ({type(e).__name__}). {remedy}"):
             folder = Path(snapshot_download(str(location), allow_patterns=[CONFIG, WEIGHTS, *SETTINGS]))
+    if (folder / CHANGES).is_file():
+        from andlib.networks.whisper import whole
+
+        folder = whole(folder)
     for name in (CONFIG, WEIGHTS):
         if not (folder / name).is_file():
             lacks = f"{folder} lacks {name}; expected a folder made by save_pretrained. Pickles (pytorch_model.bin)"

