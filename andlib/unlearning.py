@@ -1,7 +1,7 @@
 """Section 4.3: which units are labelled with a class, and what silencing them does to every class on fold 1."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -117,12 +117,14 @@ def random_sets(
 class Bench:
     """What ablation is measured on: a network and the clips of fold 1, which no unit was chosen by.
 
-    position: which of the network's outputs is each of the clips' classes."""
+    position: which of the network's outputs is each of the clips' classes. beside: on how many clips of each other
+    class the set of units of a class is tried, for a network that takes long; 0: on all."""
 
     run: Run
     network: Target
     tested: ProbingSet
     position: tuple[int, ...]
+    beside: int = 0
 
     @cached_property
     def features(self) -> "Tensor":
@@ -151,8 +153,27 @@ class Bench:
         return stored[[place[key] for key in keys]][:, :, list(self.position)]
 
     def effects(self, sets: Sequence[UnitSet]) -> Effects:
-        """What silencing each class's set of units did to every class."""
-        return self.effects_of(self.logits(sets), sets)
+        """What silencing each class's set of units did to every class: on all clips, or on the class's own and as many
+        of every other as `beside` says, always the same ones."""
+        if not self.beside:
+            return self.effects_of(self.logits(sets), sets)
+        labels, made_from = self.tested.labels, [self.network, self.tested, sets, self.beside]
+        shared = np.array([np.sum(labels[:i] == label) < self.beside for i, label in enumerate(labels)])
+        own = labels == np.arange(len(sets))[:, None]
+
+        def make():
+            from tqdm import tqdm
+
+            logits = np.zeros((len(sets), len(labels), len(self.network.classes)), np.float32)
+            swept = sweep(self.network, self.features[shared], sets)
+            for row, scores in enumerate(tqdm(swept, "silencing", len(sets), unit="set", leave=False)):
+                logits[row, shared] = scores
+                if (rest := own[row] & ~shared).any():
+                    logits[row, rest] = ablation.logits_of(self.network, self.features[rest], sets[row])
+            return {"logits": logits}
+
+        stored = self.run.store.get(LOGITS, made_from, make)["logits"]
+        return replace(self.effects_of(stored[:, :, list(self.position)], sets), tried=own | shared)
 
     def effects_of(self, after: np.ndarray, sets: Sequence[UnitSet]) -> Effects:
         """The same, of logits that replacing the sets' outputs gave, [ablated, clips, classes]."""
@@ -171,7 +192,8 @@ def bench(run: Run, model: str | Target) -> Bench:
         raise InputError(
             f"{network.name} has no output for {', '.join(strangers[:3])}: nothing to unlearn. Use another network."
         )
-    return Bench(run, network, tested, tuple(network.classes.index(name) for name in tested.classes))
+    position = tuple(network.classes.index(name) for name in tested.classes)
+    return Bench(run, network, tested, position, run.profile.beside.get(network.name, 0))
 
 
 def unlearning(run: Run, model: str, sets: Mapping[str, Sequence[UnitSet]]) -> dict[str, Effects]:

@@ -4,21 +4,31 @@
 from that, `whisper_finetuned`, of which only what they change in Whisper is kept."""
 
 import json
+import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
+from andlib.concepts import ESC50
+from andlib.descriptions import caption_file
+from andlib.encoders import EMBEDDED, encode
+from andlib.mini.encoder import encode_audio
 from andlib.networks import whisper
 from andlib.networks.checkpoints import load_target
 from andlib.records import ProbingSet
 from andlib.store import write_atomically
+from making.audio_encoder import zero_shot
 from making.command import THREADS, asked, trained
+from making.progress import finish
 from making.training import Lesson, Recipe, make
+
+PENALTIES = (0.03, 0.1, 0.3, 1.0)  # of the ridge regression, times the number of clips
 
 
 @dataclass(frozen=True)
@@ -69,15 +79,6 @@ class Changed(nn.Module):
         return self.linear(x) + self.up(self.down(x))
 
 
-@torch.no_grad()
-def states(network: nn.Module, features: Tensor) -> Tensor:
-    """The mean over time of every state of the encoder, before its first block and after each; [clips, states, width].
-    features: [clips, frames, mels]."""
-    network = network.eval()
-    each = [network.encoder(x.transpose(1, 2).float(), output_hidden_states=True) for x in features.split(32)]
-    return torch.cat([torch.stack([state.mean(1) for state in one.hidden_states], 1) for one in each])
-
-
 def head(x: Tensor, labels: Tensor, recipe: Head, decay: float) -> dict[str, Tensor]:
     """Weights over states and a linear layer on their standardised sum, as a classifier of transformers names them.
 
@@ -116,7 +117,7 @@ def frozen(lesson: Lesson, recipe: Head, out: Path, random_encoder: int | None =
 
     def learn(_: Path):
         network, seen, labels = whisper.classifier(about), lesson.seen, lesson.labels
-        x, folds, right = states(network, lesson.features), torch.from_numpy(lesson.probing_set.folds), {}
+        x, folds, right = states(network, lesson), torch.from_numpy(lesson.probing_set.folds), {}
         for decay in recipe.decays:
             each = [(seen & (folds != fold), seen & (folds == fold)) for fold in folds[seen].unique()]
             guesses = [scored(x[test], head(x[use], labels[use], recipe, decay)).argmax(1) for use, test in each]
@@ -150,12 +151,15 @@ def finetuned(lesson: Lesson, recipe: LowRank, out: Path) -> None:
     make(lesson, "whisper_finetuned", asdict(recipe), out, learn, keeper(lesson, about))
 
 
+def states(network: nn.Module, lesson: Lesson) -> Tensor:
+    """The encoder's mean states of all clips; [clips, states, width]."""
+    return torch.cat([whisper.mean_states(network, x.float().transpose(1, 2)) for x in lesson.features.split(32)])
+
+
 def configuration(lesson: Lesson) -> dict:
-    """Of a classifier of 5-s clips on Whisper's encoder, whose linear layer reads a weighted sum of its states."""
-    names = {"id2label": {str(number): name for number, name in enumerate(lesson.probing_set.classes)}}
-    reads = {"use_weighted_layer_sum": True, "classifier_proj_size": len(lesson.probing_set.classes)}
-    kind = {"architectures": ["WhisperForAudioClassification"], "model_type": "whisper"}
-    return {**kind, **whisper.SIZES, "max_source_positions": 250, **reads, **names}
+    """Of a classifier of the lesson's classes on Whisper's encoder."""
+    classes = lesson.probing_set.classes
+    return {**whisper.SHORT, "classifier_proj_size": len(classes), "id2label": dict(enumerate(classes))}
 
 
 def keeper(lesson: Lesson, about: dict):
@@ -179,13 +183,40 @@ def keeper(lesson: Lesson, about: dict):
 
 def inputs(probing_set: ProbingSet) -> Tensor:
     """Whisper's input of all clips; float16 [clips, frames, mels]."""
-    from transformers import WhisperFeatureExtractor
+    return torch.cat([whisper.inputs(batch).half().transpose(1, 2) for batch in probing_set.batches(16_000, 5.0)])
 
-    extractor = WhisperFeatureExtractor(chunk_length=5)
-    made = (
-        extractor(list(batch), sampling_rate=16_000, return_tensors="pt") for batch in probing_set.batches(16_000, 5.0)
-    )
-    return torch.cat([each.input_features.half().transpose(1, 2) for each in made])
+
+def project(lesson: Lesson, captions: list[str], out: Path) -> None:
+    """TAB's map from Whisper's states into the sentence encoder's space: ridge regression of the vectors of captions,
+    less their mean, which holds what every caption says. The penalty is the one under which, of folds 2 to 5 each in
+    turn left out, clips come nearest to their own captions. No label is read."""
+    from sklearn.linear_model import Ridge
+    from sklearn.model_selection import PredefinedSplit, cross_val_predict
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    begun, seen, clips = time.perf_counter(), lesson.seen.numpy(), lesson.probing_set.clips
+    network = whisper.classifier(whisper.SHORT)
+    x = states(network, lesson)[:, whisper.HEARD].flatten(1).numpy()
+    y, folds, near = encode(captions), PredefinedSplit(lesson.probing_set.folds[seen]), {}
+    for penalty in PENALTIES:
+        model = make_pipeline(StandardScaler(), Ridge(penalty * seen.sum()))
+        guess = cross_val_predict(model, x[seen], y[seen], cv=folds)
+        near[penalty] = round(float(np.mean((guess * y[seen]).sum(1) / np.linalg.norm(guess, axis=1))), 4)
+    scaler, ridge = make_pipeline(StandardScaler(), Ridge(max(near, key=near.get) * seen.sum())).fit(x[seen], y[seen])
+    weight = ridge.coef_.T / scaler.scale_[:, None]
+    kept = {"weight": weight, "bias": -scaler.mean_ @ weight}
+    kept = {name: torch.from_numpy(values).half().contiguous() for name, values in kept.items()}
+    write_atomically(out / whisper.PROJECTION.name, lambda path: save_file(kept, path))
+    labels = np.array([clip.label for clip in clips])[~seen]
+    vectors = {"whisper": x[~seen] @ kept["weight"].float().numpy() + kept["bias"].float().numpy()}
+    vectors["embedded"] = encode_audio(lesson.probing_set.in_folds((lesson.held_out,)).batches(16_000, 5.0), 16_000)
+    about = {"text_encoder": EMBEDDED, "probing_set": lesson.probing_set.fingerprint, "held_out": lesson.held_out}
+    about |= {
+        "nearness": near,
+        "zero_shot": {name: round(zero_shot(v, labels, ESC50), 4) for name, v in vectors.items()},
+    }
+    finish(out / "projection.json", network, begun, **about)
 
 
 def main() -> None:
@@ -194,9 +225,10 @@ def main() -> None:
     run, given = asked("Trains what stands on Whisper's encoder.", model="ast", **own)
     torch.set_num_threads(given.threads)
     lesson, out = Lesson(given.profile, run.probing_set, inputs(run.probing_set)), given.out or trained(given.seed)
+    project(lesson, list(caption_file(run)[0].values()), out)
     frozen(lesson, Head(), out)
-    frozen(lesson, Head(), out, random_encoder=given.seed)
     finetuned(lesson, replace(FINETUNED, seed=given.seed), out)
+    frozen(lesson, Head(), out, random_encoder=given.seed)
 
 
 if __name__ == "__main__":

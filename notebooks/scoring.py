@@ -14,7 +14,7 @@ weights: str = ""  # folder or hub id of the network; empty takes the profile's
 mode: str = "corrected"  # corrected | released | names of released faults
 k: int = 5  # highest / lowest activated clips per neuron
 encoder: str = "all-MiniLM-L6-v2"  # DB's text encoder: all-MiniLM-L6-v2 | all-MiniLM-L12-v2 | clip-vit-b-32 | folder or hub id
-audio_encoder: str = "embedded"  # TAB's encoders: embedded | laion_clap | folder or hub id of transformers' CLAP
+audio_encoder: str = ""  # TAB's encoders: embedded | whisper | laion_clap | folder or hub id of transformers' CLAP; empty takes the profile's
 summariser: str = "rules"  # who writes the summaries: rules | llm
 llm: str = ""  # the summariser's language model: transformers:MODEL | openai:MODEL | vllm:MODEL
 

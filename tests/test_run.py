@@ -78,7 +78,7 @@ def test_the_cell_can_be_run_again_amid_its_results():
 
 def test_a_profile_with_recordings_asks_for_their_folder():
     with pytest.raises(InputError, match="needs recordings.*-p data_dir"):
-        _ = open_run({"profile": "esc10"}).probing_set
+        _ = open_run({"profile": "gtzan"}).probing_set
 
 
 def test_a_folder_that_does_not_exist_is_named():

@@ -74,6 +74,29 @@ def test_scores_are_of_the_clips_classes_in_their_order(cache):
     np.testing.assert_array_equal(bench.logits([{}])[0], everything[:, [1, 2]])
 
 
+@pytest.mark.parametrize("beside", [1, 2])
+def test_a_slow_network_is_tried_on_its_class_and_few_clips_of_the_others(run, beside):
+    """Two clips a class: with one of every other class, four of six are tried; with two, all."""
+    whole = unlearning.bench(run, "ast")
+    few = replace(whole, beside=beside)
+    sets = [SETS[0], {}, SETS[1]]
+    every, some = whole.effects(sets), few.effects(sets)
+    labels = whole.tested.labels
+    rank = np.array([list(labels[:i]).count(label) for i, label in enumerate(labels)])
+    tried = (rank < beside) | (labels == np.arange(3)[:, None])
+    assert tried.sum() == {1: 12, 2: 18}[beside]
+    assert (some.tried == tried).all()
+    np.testing.assert_allclose(some.after[tried], every.after[tried], atol=1e-5)
+    for name in ("own", "margin", "correct"):
+        values = np.where(tried, getattr(every, name), np.nan)
+        means = [[np.nanmean(row[labels == label]) for label in range(3)] for row in values]
+        np.testing.assert_allclose(some.by_class(getattr(some, name)), means, atol=1e-5)
+        once = some.by_class(getattr(some, name), np.ones(6))
+        np.testing.assert_allclose(once, means, atol=1e-5)
+    row = unlearning.unlearnt(some)
+    assert row["dA"] == pytest.approx(unlearning.unlearnt(every)["dA"], abs=1e-5)  # a class is tried on all its own
+
+
 def test_a_bench_needs_fold_1_and_an_output_for_every_class(run):
     with pytest.raises(InputError, match="no fold 1 to measure on"):
         unlearning.bench(run.using(probing_set=run.probing_set.in_folds((2, 3))), "ast")

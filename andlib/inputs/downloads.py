@@ -5,6 +5,7 @@ import re
 import tempfile
 import urllib.error
 import urllib.request
+import warnings
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ from tqdm import tqdm
 
 from andlib import paths
 from andlib.errors import InputError
+from andlib.inputs.captions import find_captions
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,22 @@ def fetch_captions(folder: str | Path, archive: Archive = CAPTIONS) -> Path:
         with _fetched(archive, target.parent) as part:
             part.replace(target)
     return target
+
+
+def captions_beside(recordings: Path, published: Path | None) -> Path | None:
+    """The caption file in a folder of recordings, else the published one of ESC-50; None where neither can be had.
+
+    published: the folder that keeps what is fetched; None where the recordings are not ESC-50's."""
+    found = find_captions(recordings)
+    if found or not published:
+        return found
+    try:
+        return fetch_captions(published)
+    except InputError as error:
+        warnings.warn(
+            f"Clips are described by what is measured alone, for there are no captions: {error}", stacklevel=2
+        )
+        return None
 
 
 @contextmanager
