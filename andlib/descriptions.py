@@ -1,5 +1,7 @@
 """Descriptions D_d of a run's clips: captions of every origin, joined, and the same under a control."""
 
+from pathlib import PurePath
+
 import numpy as np
 import pandas as pd
 
@@ -44,11 +46,20 @@ def _heard(run: Run, names: list[str], parts: tuple[str, ...]) -> dict[str, dict
 
     def make():
         batches = run.probing_set.batches(HEARING_RATE, run.profile.seconds)
-        return [hear((clip for batch in batches for clip in batch), HEARING_RATE, names, parts)]
+        spoken_of = [str(PurePath(name).with_suffix(".wav")) for name in names]  # in the same words, WAV or FLAC
+        return [hear((clip for batch in batches for clip in batch), HEARING_RATE, spoken_of, parts)]
 
     ear = (EAR_VERSION, file_digest(WEIGHTS / "ear.safetensors"))
     [texts] = run.store.get(CAPTIONS, [run.probing_set, run.profile.seconds, parts, ear], make)
     return {part: dict(zip(names, texts[part], strict=True)) for part in parts}
+
+
+def decided_by(run: Run) -> list:
+    """What decides a run's descriptions, for keys of results that are kept: the clips but for their samples, and their
+    texts; of recordings the texts that were read, so that another copy of them, at another rate, has the same key."""
+    frame = clip_captions(run)
+    recorded = run.profile.probing == "folder"
+    return [run.probing_set.layout, run.caption_parts, list(frame["text"][~recorded | (frame["origin"] == "file")])]
 
 
 def clip_descriptions(run: Run, control: str = "") -> list[str]:

@@ -62,6 +62,11 @@ class ProbingSet:
         """Source recording of each clip; str [clips]."""
         return np.array([clip.source for clip in self.clips])
 
+    @property
+    def layout(self) -> list:
+        """All but the samples: the classes and, for each clip, its name less its ending, label, fold and source."""
+        return [self.classes, [[c.name.rpartition(".")[0] or c.name, c.label, c.fold, c.source] for c in self.clips]]
+
     def frame(self) -> pd.DataFrame:
         """One row a clip: name, label, fold, source, and its attributes."""
         rows = [

@@ -1,7 +1,7 @@
-"""Trains the small networks of profiles `mini` and `esc10`, seeded and resumable, with labels of folds 2-5 alone.
+"""Trains the small networks of profiles `mini` and `esc50`, seeded and resumable, with labels of folds 2-5 alone.
 
-`python -m making.training ast --profile mini` makes `ast_mini`, `beats` the three BEATs of that profile;
-`--profile esc10 --data-dir FOLDER` those for ESC-10. They appear in `cache/training/seed0/`; those of seed 0 are
+`python -m making.training ast --profile mini` makes `ast_mini`, `beats` the BEATs of that profile under each strategy;
+`--profile esc50 --data-dir FOLDER` those for ESC-50. They appear in `cache/training/seed0/`; those of seed 0 are
 copied to `weights/`. A killed training goes on where it was; a finished stage is not done again."""
 
 import json
@@ -13,6 +13,7 @@ from typing import ClassVar
 
 import numpy as np
 import torch
+from safetensors.torch import load_file
 from torch.nn.functional import cross_entropy, one_hot
 
 from andlib.networks import beats
@@ -43,13 +44,22 @@ class Recipe:
     mask_bands: int = 24
     mask_frames: int = 30
     seed: int = 0
+    teacher: ClassVar[float] = 0.0
     precision: ClassVar[str] = "float32"  # of the network's products; a recipe of its own kind may state another
 
 
-AST = {"mini": Recipe(2.0, 198, 120, dropout=0.0, mixup=0.2), "esc10": Recipe(5.0, 498, 70)}
+@dataclass(frozen=True)
+class Taught(Recipe):
+    """As Recipe. teacher: the share of a teacher's word in what is learnt; the rest are the labels."""
+
+    teacher: float = 0.5
+
+
+TEACHER = "teacher.safetensors"  # what `making.whisper` says of clips that it did not learn from
+AST = {"mini": Recipe(2.0, 198, 120, dropout=0.0, mixup=0.2), "esc50": Taught(5.0, 498, 70)}
 # BEATs from labels, whether pre-trained or from scratch: one recipe for both, so that only the start differs
-LABELLED = {"mini": Recipe(2.0, 198, 40, rate=2e-3, mixup=0.2), "esc10": Recipe(5.0, 498, 40, rate=2e-3)}
-PRETRAINED = {"mini": Pretraining(), "esc10": Pretraining(steps=800)}
+LABELLED = {"mini": Recipe(2.0, 198, 40, rate=2e-3, mixup=0.2), "esc50": Recipe(5.0, 498, 40, rate=2e-3)}
+PRETRAINED = {"mini": Pretraining(), "esc50": Pretraining(steps=3200)}
 WIDTHS = {"embed_dim": 96, "encoder_embed_dim": 96, "encoder_ffn_embed_dim": 384}
 BEATS = Config(encoder_layers=4, encoder_attention_heads=4, conv_pos=32, **WIDTHS)
 
@@ -95,12 +105,14 @@ def scores(network: torch.nn.Module, x: torch.Tensor) -> torch.Tensor:
 @dataclass(frozen=True)
 class Lesson:
     """What one network learns from: inputs [clips, frames, mels] and labels of all clips, and which of them it sees.
-    held_out: the fold that teaches nothing. device: that the network learns on."""
+    held_out: the fold that teaches nothing. taught: a teacher's class probabilities [clips, classes], where a recipe
+    asks for one. device: that the network learns on."""
 
     profile: str
     probing_set: ProbingSet
     features: torch.Tensor
     held_out: int = 1
+    taught: torch.Tensor | None = None
     device: str = "cuda" if torch.cuda.is_available() else "cpu"
 
     @property
@@ -118,7 +130,7 @@ class Lesson:
         path = folder / "record.json"
         record = json.loads(path.read_text()) if path.is_file() else {}
         made = record.get("recipe"), record.get("probing_set"), record.get("held_out", 1)  # older ones are of fold 1
-        return made == (recipe, self.probing_set.fingerprint, self.held_out)
+        return made == (json.loads(json.dumps(recipe)), self.probing_set.fingerprint, self.held_out)
 
     @torch.no_grad()
     def accuracy(self, network: torch.nn.Module, clips: torch.Tensor) -> float:
@@ -129,6 +141,8 @@ class Lesson:
     def teach(self, network: torch.nn.Module, recipe: Recipe, state: Path) -> list[float]:
         """Trains `network` in place on the clips that are seen, resuming from the file `state`; mean loss by epoch."""
         features, targets = self.features[self.seen], one_hot(self.labels[self.seen]).float()
+        if recipe.teacher:
+            targets = torch.lerp(targets, self.taught[self.seen], recipe.teacher)
         steps = len(features) // recipe.batch
         progress = Progress(state, network.to(self.device), recipe, recipe.epochs * steps)
         for batch in progress.batches(len(features)):
@@ -155,7 +169,7 @@ def make(lesson: Lesson, name: str, settings: dict, out: Path, learn: Callable, 
     finish(folder / "record.json", network, begun, **about, **told)
 
 
-def train_ast(lesson: Lesson, recipe: Recipe, out: Path) -> None:
+def train_ast(lesson: Lesson, recipe: Recipe, out: Path, name: str = "ast") -> None:
     """Trains an AST and saves weights, configuration and record into `out`."""
 
     def learn(state: Path):
@@ -167,7 +181,7 @@ def train_ast(lesson: Lesson, recipe: Recipe, out: Path) -> None:
         network.half().save_pretrained(folder)
         return load_target(folder, seconds=recipe.seconds).module
 
-    make(lesson, "ast", asdict(recipe), out, learn, keep)
+    make(lesson, name, asdict(recipe), out, learn, keep)
 
 
 def make_beats(lesson: Lesson, strategy: str, settings: dict, out: Path, learn: Callable) -> None:
@@ -263,7 +277,11 @@ def main() -> None:
     if given.which == "beats":
         return train_strategies(given.profile, run.probing_set, given.seed, out)
     recipe = replace(AST[given.profile], seed=given.seed)
-    train_ast(Lesson(given.profile, run.probing_set, ast_inputs(run.probing_set, recipe)), recipe, out)
+    lesson = Lesson(given.profile, run.probing_set, ast_inputs(run.probing_set, recipe))
+    if recipe.teacher:
+        train_ast(lesson, replace(recipe, teacher=0.0), out, "ast_alone")
+        lesson = replace(lesson, taught=load_file(out / TEACHER)["probabilities"])
+    train_ast(lesson, recipe, out)
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ from andlib.store import write_atomically
 from making.audio_encoder import zero_shot
 from making.command import THREADS, asked, trained
 from making.progress import finish
-from making.training import Lesson, Recipe, make
+from making.training import TEACHER, Lesson, Recipe, make
 
 PENALTIES = (0.03, 0.1, 0.3, 1.0)  # of the ridge regression, times the number of clips
 
@@ -112,19 +112,24 @@ def scored(x: Tensor, of: Mapping[str, Tensor]) -> Tensor:
 
 def frozen(lesson: Lesson, recipe: Head, out: Path, random_encoder: int | None = None) -> None:
     """whisper_frozen, or with a seed whisper_untrained: states of an encoder that stays as it is, and a linear layer.
-    The decay is the one that does best on folds 2 to 5, each in turn left out."""
+    The decay is the one that does best on folds 2 to 5, each in turn left out; what is said there of the clips left
+    out is kept for those that it teaches."""
     about = configuration(lesson) | ({} if random_encoder is None else {"random_encoder": random_encoder})
 
     def learn(_: Path):
         network, seen, labels = whisper.classifier(about), lesson.seen, lesson.labels
-        x, folds, right = states(network, lesson), torch.from_numpy(lesson.probing_set.folds), {}
+        x, folds, held, right = states(network, lesson), torch.from_numpy(lesson.probing_set.folds), {}, {}
         for decay in recipe.decays:
-            each = [(seen & (folds != fold), seen & (folds == fold)) for fold in folds[seen].unique()]
-            guesses = [scored(x[test], head(x[use], labels[use], recipe, decay)).argmax(1) for use, test in each]
-            hits = torch.cat([guess == labels[test] for guess, (_, test) in zip(guesses, each, strict=True)])
-            right[decay] = round(hits.float().mean().item(), 4)
+            held[decay] = torch.zeros(len(x), len(lesson.probing_set.classes))
+            for fold in folds[seen].unique():
+                use, test = seen & (folds != fold), seen & (folds == fold)
+                held[decay][test] = scored(x[test], head(x[use], labels[use], recipe, decay))
+            right[decay] = round((held[decay].argmax(1) == labels)[seen].float().mean().item(), 4)
         learnt = head(x[seen], labels[seen], recipe, decay := max(right, key=right.get))
         network.load_state_dict({**network.state_dict(), **learnt})
+        if random_encoder is None:
+            likely = {"probabilities": held[decay].softmax(1) * seen[:, None]}
+            write_atomically(out / TEACHER, lambda path: save_file(likely, path))
         shares = learnt["layer_weights"].softmax(0).tolist()
         return network, {"decay": decay, "cross_validated": right, "shares": [round(share, 4) for share in shares]}
 

@@ -11,7 +11,7 @@ import pandas as pd
 
 from andlib import ablation, kept, paper, stages, unlearning
 from andlib.ablation import Effects, UnitSet
-from andlib.descriptions import clip_descriptions
+from andlib.descriptions import decided_by
 from andlib.errors import check_choice
 from andlib.pages import rules
 from andlib.pages.wording import by_model
@@ -207,6 +207,6 @@ def _drawn(measured: Bench, chosen: Mapping[str, Sequence[UnitSet]], seeds: Sequ
 
 
 def key(run: Run, model: str) -> str:
-    """What decides the sets; not the sets themselves, in which another processor may swap two units."""
-    described = clip_descriptions(run)
-    return digest([MATCHED, DRAWS, run.probed(model), run.probing_set, described, run.method, stages.NEURONS])
+    """What decides the sets; not the sets themselves, in which another processor may swap two units, nor the samples of
+    recordings, which differ a little at another sampling rate."""
+    return digest([MATCHED, DRAWS, run.probed(model), decided_by(run), run.method, stages.NEURONS])
