@@ -7,7 +7,6 @@ from andlib.encoders import EMBEDDED
 from andlib.errors import InputError, check_choice
 
 MODELS = ("ast", "beats_finetuned", "beats_frozen")  # the paper's, in its order
-WHISPER = ("whisper_finetuned", "whisper_frozen")  # a real network beside them, where a profile has it
 STRATEGIES = {  # of one architecture, BEATs; model -> how its weights came about
     "beats_untrained": "random weights, a linear classifier trained on top",
     "beats_supervised": "trained from scratch on labels",
@@ -71,14 +70,19 @@ ESC50 = replace(
     seconds=5.0,
     caption_parts=("file", "measured"),
     archive=True,
-    networks={
-        model: str(paths.WEIGHTS / "esc50" / model) for model in ("ast", *STRATEGIES, *WHISPER, "whisper_untrained")
-    },
-    models=(*MODELS, *WHISPER),
-    beside=dict.fromkeys((*WHISPER, "whisper_untrained"), 2),
+    networks={"whisper_frozen": str(paths.WEIGHTS / "esc50" / "whisper_frozen"), "ast": "Evan-Lin/ast-esc50"},
+    models=("whisper_frozen",),
+    beside={"whisper_frozen": 2},
     audio_encoder="whisper",
 )
-ESC10 = replace(ESC50, name="esc10", title="ESC-10 (real recordings; networks of ESC-50)", subset="esc10")
+ESC10 = replace(
+    ESC50,
+    name="esc10",
+    title="ESC-10 (real recordings)",
+    subset="esc10",
+    networks={model: str(paths.WEIGHTS / f"{model}_esc10") for model in ("ast", *STRATEGIES)},
+    models=MODELS,
+)
 GTZAN = replace(
     ESC50,
     name="gtzan",
@@ -86,6 +90,7 @@ GTZAN = replace(
     seconds=10.0,  # of the 30: AST's usual input ends soon after
     networks={},  # the paper's are trained on GTZAN: another's results would pass for its Figure 14
     models=MODELS,
+    beside={},
     archive=False,
     audio_encoder="embedded",
 )

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from andlib import paths
-from andlib.profiles import MODELS, PROFILES
+from andlib.profiles import PROFILES
 from andlib.run import Run, open_run
 
 # of each option that several commands have: arguments of `add_argument`
@@ -18,7 +18,7 @@ def asked(
 ) -> tuple[Run, argparse.Namespace]:
     """The run that a command's arguments ask for, and all of them. which: choices of the command's first word, `which`,
     if it has one. own: its own options, name -> arguments of `add_argument`."""
-    able = [name for name, profile in PROFILES.items() if set(MODELS) <= set(profile.networks)]
+    able = [name for name, profile in PROFILES.items() if profile.networks]
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--profile", choices=able, default="mini")
     parser.add_argument("--data-dir", default="", help="folder with the recordings, for profiles that need one")

@@ -58,7 +58,7 @@ class Taught(Recipe):
 TEACHER = "teacher.safetensors"  # what `making.whisper` says of clips that it did not learn from
 AST = {"mini": Recipe(2.0, 198, 120, dropout=0.0, mixup=0.2), "esc50": Taught(5.0, 498, 70)}
 # BEATs from labels, whether pre-trained or from scratch: one recipe for both, so that only the start differs
-LABELLED = {"mini": Recipe(2.0, 198, 40, rate=2e-3, mixup=0.2), "esc50": Recipe(5.0, 498, 40, rate=2e-3)}
+LABELLED = {"mini": Recipe(2.0, 198, 40, rate=2e-3, mixup=0.2), "esc50": Recipe(5.0, 498, 60, rate=2e-3)}
 PRETRAINED = {"mini": Pretraining(), "esc50": Pretraining(steps=3200)}
 WIDTHS = {"embed_dim": 96, "encoder_embed_dim": 96, "encoder_ffn_embed_dim": 384}
 BEATS = Config(encoder_layers=4, encoder_attention_heads=4, conv_pos=32, **WIDTHS)
@@ -196,7 +196,7 @@ def make_beats(lesson: Lesson, strategy: str, settings: dict, out: Path, learn: 
 
 
 def train_frozen(lesson: Lesson, recipe: Pretraining, out: Path) -> None:
-    """beats_frozen: pre-trained without labels, and a linear classifier on its frozen tokens. On ESC-10, whose 320
+    """beats_frozen: pre-trained without labels, and a linear classifier on its frozen tokens. On ESC-50, whose 1600
     clips are few, pre-training goes on from the network of profile mini, on clips of both."""
 
     def learn(state: Path):
