@@ -1,5 +1,5 @@
 # %% [markdown]
-# # What a dissection costs
+# # What a dissection costs, and how fast it is
 #
 # The paper states three costs, all of language models on one NVIDIA RTX A6000 (Appendix A) {cite}`wu2024and`: {glue:text}`paper_captions` hours to caption ESC-50 with SALMONN, and {glue:text}`paper_ast` and {glue:text}`paper_beats` hours to summarise the neurons of AST and of BEATs with Llama-2-chat-13B.
 # Of recording, labelling and silencing units it states none.
@@ -14,26 +14,21 @@ stages = cost.by_stage(costs)
 made = cost.made_by(costs)
 
 # %% [markdown]
-# ## What is measured
+# ## Ours: the profile mini
 #
 # Seconds are **processor time on one thread** of an {glue:text}`processor` core: the time that other programs took is not in it, but the machine was busy with some, which slows memory and so adds to it.
 # Each is the mean over a few clips, units or questions, after a first call that loads what is needed and is not counted.
 # Loading of networks, reading of files and statistics are left out.
 #
-# ## Ours: the profile mini
-#
-# {glue:text}`mini_clips` clips of {glue:text}`mini_seconds` s, {glue:text}`mini_units` units of the small AST.
+# {glue:text}`mini_clips` clips of {glue:text}`mini_seconds` s, {glue:text}`mini_units` units of the small AST; without a language model {glue:text}`mini_total:.1f` minutes:
 
 # %% tags=["hide-input"]
 formats = {"one, ms": ".3g", "minutes": ".2g"}
 al.tables.plain(cost.on_mini(stages), "Processor time of every stage on mini, one network", made, formats)
 
 # %% [markdown]
-# Without a language model: {glue:text}`mini_total:.1f` minutes.
-#
 # ## Projected: ESC-50 and networks of the paper's size
 #
-# A count times the seconds for one, both shown.
 # Recording, silencing, the ear, TAB's encoder and the choice of clips were measured at this size: clips of {glue:text}`full_seconds` s, networks of {glue:text}`ast_units` (AST) and {glue:text}`beats_units` (BEATs) units, both untrained (random weights throughout), which cost what trained ones do.
 # The rest costs the same for a unit or a text as on mini, and its rate is taken from there.
 
@@ -41,9 +36,6 @@ al.tables.plain(cost.on_mini(stages), "Processor time of every stage on mini, on
 formats = {"seconds for one": ".2g", "CPU hours": ".2g", "the paper, GPU hours": ".0f"}
 caption = "Projected to ESC-50: seconds for one times the count"
 al.tables.plain(cost.projected(stages), caption, made, formats)
-
-# %% tags=["remove-cell"]
-al.tables.keep(**cost.words(costs, stages))
 
 # %% [markdown]
 # - **Describing every unit** without a language model: {glue:text}`describing` CPU hours.
@@ -67,21 +59,49 @@ al.tables.plain(hours, "AudioSet: seconds for one clip, and hours for all", made
 # All activations ({glue:text}`full_gb` GB) exceed the memory budget by far, so only the five highest and lowest clips of every unit are kept, with moments of its activations.
 # Those of two shards merge into those of both: in the end {glue:text}`merged_mb` MB, however many clips there are.
 #
-# `python -m andlib.scale` gives fixed shards of clips, or of questions to a language model, to workers that [Ray](https://docs.ray.io) starts on this machine or on a cluster; each holds the model.
-# One process writes the results, each shard into a file that exists whole or not at all, under the name that the serial code looks for.
-# So the bytes are those of a run on one core, whatever the number of workers and the order in which they are done; a lost machine costs the shards that it was working on, and so does a killed driver.
+# `python -m andlib.scale` gives the shards to workers that [Ray](https://docs.ray.io) starts on this machine or on a cluster ([how to run](../../how_to_run.md)); the bytes are those of a run on one core.
 #
-# ## What is not measured, or missing
+# What is not measured, or missing:
 #
-# - **A GPU of ours** (`--gpus 1` where a worker has one). Nothing here was timed on one; the paper's column is the paper's.
-# - **Captions by an audio language model**, which wants one: the paper's hours stand alone.
+# - **A GPU of ours** (`--gpus 1` where a worker has one), and **captions by an audio language model**, which wants one: the paper's hours stand alone.
 # - **DB and TAB** compare every activation with every caption, and need the full matrices; beyond the memory budget closed concepts are left out.
 # - **Captions and labels**: AudioSet's clips carry several labels each, while this package's probing sets have one class a clip; and many of its videos are no longer to be had.
+#
+# ## How fast it is
+#
+# What `make bench` measured: each thing beside a plain way to the same result, in the same run, since seconds differ from machine to machine and their ratio much less.
+# Seconds are by the clock, medians of calls that alternate between ours and the reference; processor time where a note says so. Everything runs on one thread but what says "all cores".
+# *At least* is what the machine takes at any rate: the multiplications and additions that the work needs at the rate of the fastest matrix product on one thread in the same run, or one reading of its inputs from memory, whichever is longer; logarithms and sorting are not counted.
+
+# %% tags=["hide-input"]
+speeds = cost.speeds()
+beside = speeds.loc[speeds["reference"].notna(), ["what", "ratio", "asked", "seconds", "reference", "least", "against", "note"]]
+heads = {"ratio": "times as fast", "seconds": "ours, s", "reference": "reference, s", "least": "at least, s", "against": "the reference"}
+formats = dict.fromkeys(["ours, s", "reference, s", "at least, s"], ".3g") | {"times as fast": ".2f", "asked": "g"}
+al.tables.plain(beside, "Ours against a plain reference", speeds["made_by"].iloc[0], formats, heads)
+
+# %% tags=["hide-input"]
+alone = speeds.loc[speeds["reference"].isna(), ["what", "seconds", "at_most", "peak_gib", "note"]]
+heads = {"at_most": "asked", "peak_gib": "GiB"}
+formats = {"seconds": ".3g", "asked": "g", "GiB": ".2f"}
+caption = "Seconds, at most how many were asked for, and peak memory"
+al.tables.plain(alone, caption, speeds["made_by"].iloc[0], formats, heads)
+
+# %% tags=["remove-cell"]
+al.tables.keep(**cost.words(costs, stages), **cost.met(speeds))
+
+# %% [markdown]
+# Of {glue:text}`ratios` ratios that were asked for, {glue:text}`ratios_met` are met; not met: {glue:text}`ratios_missed`.
+# Of {glue:text}`times` times, {glue:text}`times_met` are met; not met: {glue:text}`times_missed`.
+#
+# The full-size AST is an untrained network (random weights throughout, its classifier included), and what its units are told to respond to means nothing; the work is that of a trained one.
+# Here it reads two-second clips at their length, not padded to the ten seconds of the paper's.
 #
 # ## Try it yourself
 #
 # ```bash
-# python -m benchmarks.cost         # writes results/mini/stage_costs.json (make llm first)
+# python -m benchmarks.cost                # writes results/mini/stage_costs.json (make llm first)
+# make bench args="similarity sweep"       # some of what is fast; without args everything, half an hour
 # pip install -c constraints.txt -e ".[scale]"
 # python -m andlib.scale --profile mini --model ast --workers 2
 # ```

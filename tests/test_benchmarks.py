@@ -6,9 +6,6 @@ import math
 import numpy as np
 import pytest
 
-from andlib import paths
-from andlib.errors import InputError
-from andlib.pages import benchmarks as page
 from benchmarks import __main__ as command
 from benchmarks import measuring
 
@@ -69,32 +66,3 @@ def test_a_process_of_its_own_gives_its_value_and_its_memory():
 
 def test_the_machine_s_rates_are_those_of_a_machine():
     assert 1e8 < measuring.arithmetic() < 1e13 and 1e8 < measuring.memory() < 1e12
-
-
-# The page
-
-
-def test_the_page_shows_what_was_measured_last_and_names_what_was_asked_in_vain():
-    machine = {"processor": "one", "cores": 2, "torch": "2", "numpy": "3", "scipy": "4"}
-    slow = {"what": "sorting", "seconds": 2.0, "reference": 3.0, "against": "a loop", "asked": 4, "note": "quick"}
-    pages = {"what": "pages", "seconds": 70.0, "at_most": 60}
-    runs = [
-        {"group": "a", "date": f"2026-0{i}-03T10:11:12", "commit": "abc", "machine": machine, "rows": [row, pages]}
-        for i, row in enumerate((slow, slow | {"seconds": 0.5}, slow | {"seconds": 1.0}), 1)
-    ]
-    rows = page.measurements(runs)
-    compared, alone = page.latest(rows)
-    assert compared["ratio"].tolist() == [3.0] and alone["what"].tolist() == ["pages"]
-    assert compared["note"].tolist() == ["quick"] and alone["note"].tolist() == [""]
-    assert page.over_time(rows)["date"].tolist() == [f"2026-0{i}-03 10:11" for i in (1, 2, 3)]
-    assert page.made_by(runs) == "By benchmarks, last on 2026-03-03: one, 2 cores, torch 2, numpy 3, scipy 4."
-    words = page.words(compared, alone)
-    assert (words["ratios_met"], words["ratios_missed"]) == (0, "sorting (3)")
-    assert (words["times_met"], words["times_missed"]) == (0, "pages (70)")
-    assert page.words(compared.assign(asked=3.0), alone.assign(at_most=70.0))["times_missed"] == "none"
-
-
-def test_without_a_history_the_page_says_what_writes_one(monkeypatch, tmp_path):
-    monkeypatch.setattr(paths, "root", lambda: tmp_path)
-    with pytest.raises(InputError, match="make bench measures and writes it"):
-        page.history()

@@ -1,12 +1,14 @@
-"""The committed costs of every stage, that what is projected counts the paper's neurons, and what AudioSet takes."""
+"""The committed costs of every stage, that what is projected counts the paper's neurons, what AudioSet takes, and which
+speeds are shown."""
 
+import json
 import re
 from math import prod
 
 import numpy as np
 import pytest
 
-from andlib import activations, kept
+from andlib import activations, kept, paths
 from andlib.errors import InputError
 from andlib.pages import cost
 
@@ -78,3 +80,30 @@ def test_audioset_takes_hours_by_its_clips_and_keeps_bytes_by_the_units_once_mer
         f"{n} {a_unit * u / 1e6:.1f}" for n, u in (("ast", 55_346), ("beats", 46_130))
     )
     assert words["full_gb"] == "ast 461, beats 385" and words["questions"] == 2 * 55_346
+
+
+def test_the_page_shows_what_was_measured_last_and_names_what_was_asked_in_vain(monkeypatch, tmp_path):
+    machine = {"processor": "one", "cores": 2, "torch": "2", "numpy": "3", "scipy": "4"}
+    slow = {"what": "sorting", "seconds": 2.0, "reference": 3.0, "against": "a loop", "asked": 4, "note": "quick"}
+    pages = {"what": "pages", "seconds": 70.0, "at_most": 60}
+    runs = [
+        {"group": "a", "date": f"2026-0{i}-03T10:11:12", "commit": "abc", "machine": machine, "rows": [row, pages]}
+        for i, row in enumerate((slow, slow | {"seconds": 0.5}, slow | {"seconds": 1.0}), 1)
+    ]
+    (tmp_path / "benchmarks").mkdir()
+    (tmp_path / "benchmarks/history.jsonl").write_text("\n".join(map(json.dumps, runs)), encoding="utf-8")
+    monkeypatch.setattr(paths, "root", lambda: tmp_path)
+    speeds = cost.speeds()
+    assert speeds["what"].tolist() == ["sorting", "pages"] and speeds["ratio"].iloc[0] == 3.0
+    assert speeds["note"].tolist() == ["quick", ""] and speeds["reference"].notna().tolist() == [True, False]
+    assert set(speeds["made_by"]) == {"By benchmarks, last on 2026-03-03: one, 2 cores, torch 2, numpy 3, scipy 4."}
+    met = cost.met(speeds)
+    assert (met["ratios_met"], met["ratios_missed"]) == (0, "sorting (3)")
+    assert (met["times_met"], met["times_missed"]) == (0, "pages (70)")
+    assert cost.met(speeds.assign(asked=3.0, at_most=70.0))["times_missed"] == "none"
+
+
+def test_without_a_history_the_page_says_what_writes_one(monkeypatch, tmp_path):
+    monkeypatch.setattr(paths, "root", lambda: tmp_path)
+    with pytest.raises(InputError, match="make bench measures and writes it"):
+        cost.speeds()

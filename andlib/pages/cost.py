@@ -1,18 +1,21 @@
 """What a dissection costs: processor time of every stage on mini, and that times the counts of the paper's networks and
-of AudioSet, where nothing is run."""
+of AudioSet, where nothing is run. And how fast it is: what `make bench` measured, beside a plain way to do the same."""
 
+import json
 import math
 from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
 
-from andlib import kept, paper, responses
+from andlib import kept, paper, paths, responses
+from andlib.errors import InputError
 from andlib.pages.wording import by_model
 
 FULL = ("ast", "beats")  # networks of the paper's size
 
 AUDIOSET, SECONDS, CORES = 2_084_320, 10, (1, 64, 1024)  # clips, of all three parts, and how long they are
+SPEED = ["what", "seconds", "reference", "against", "asked", "least", "peak_gib", "at_most", "note"]
 
 Costs = Mapping[str, Any]
 
@@ -99,3 +102,37 @@ def words(costs: Costs, stages: pd.DataFrame) -> dict[str, object]:
     spoken |= {"recording": by_model(recorded["hours, 1 core"] / 24 / 365.25, ".2g")}
     spoken |= {"full_gb": by_model({name: 4 * units[name] * AUDIOSET / 1e9 for name in FULL}, ",.0f")}
     return spoken | {"merged_mb": by_model({name: kept_bytes * units[name] / 1e6 for name in FULL}, ".1f")}
+
+
+# How fast it is
+
+
+def speeds() -> pd.DataFrame:
+    """What `make bench` measured last of each thing; one row a thing, columns SPEED, ratio (how many times as fast as
+    the reference, NaN where there is none) and made_by (when and where the last of all was measured).
+
+    Raises InputError where nothing was measured."""
+    file = paths.root() / "benchmarks/history.jsonl"
+    if not file.is_file():
+        raise InputError("benchmarks/history.jsonl is missing: make bench measures and writes it.")
+    runs = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+    rows = pd.DataFrame([row for run in runs for row in run["rows"]], columns=SPEED)
+    last = rows.drop_duplicates("what", keep="last").set_index("what").loc[rows["what"].unique()].reset_index()
+    day, machine = runs[-1]["date"][:10], runs[-1]["machine"]
+    packages = ", ".join(f"{name} {machine[name]}" for name in ("torch", "numpy", "scipy"))
+    made = f"By benchmarks, last on {day}: {machine['processor']}, {machine['cores']} cores, {packages}."
+    last = last.fillna({"note": "", "against": ""})
+    return last.assign(ratio=last["reference"] / last["seconds"], made_by=made)
+
+
+def met(speeds: pd.DataFrame) -> dict[str, object]:
+    """How many of the ratios and times that were asked for are met, and which are not."""
+    ratios, times = speeds[speeds["asked"].notna()], speeds[speeds["at_most"].notna()]
+    slow, late = ratios[ratios["ratio"] < ratios["asked"]], times[times["seconds"] > times["at_most"]]
+    spoken = {"ratios": len(ratios), "ratios_met": len(ratios) - len(slow), "ratios_missed": _listed(slow, "ratio")}
+    spoken |= {"times": len(times), "times_met": len(times) - len(late), "times_missed": _listed(late, "seconds")}
+    return spoken
+
+
+def _listed(missed: pd.DataFrame, column: str) -> str:
+    return "; ".join(f"{row['what']} ({row[column]:.3g})" for _, row in missed.iterrows()) or "none"
