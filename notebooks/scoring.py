@@ -123,8 +123,4 @@ al.tables.keep(**scoring.words(run, tests, cards, scores))
 # papermill notebooks/scoring.ipynb out.ipynb -p model beats_frozen -p audio_encoder laion_clap
 # ```
 #
-# ```python
-# scoring.score_neurons(run, "ast", "not exemplars", ("summary", "open concepts"))  # summaries on all other recordings
-# ```
-#
 # Next: [the paper's own evaluation](4_2_human_evaluation.ipynb), or [a single neuron](probe_one_neuron.ipynb).

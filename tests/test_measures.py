@@ -12,19 +12,17 @@ UNITS, CLIPS = 20, 90
 
 @pytest.fixture
 def problem():
-    """Activations, a match with ties, which clips count, and which are active."""
+    """Activations, a match with ties, and which clips are active."""
     rng = np.random.default_rng(0)
     u = rng.standard_normal((UNITS, CLIPS))
     match = np.round(0.4 * u + rng.standard_normal(u.shape), 1)
-    among = rng.random(u.shape) < 0.8
-    return u, match, among, measures.most(u, among, np.full(UNITS, 8))
+    return u, match, measures.most(u, np.full(UNITS, 8))
 
 
 def test_measures_are_those_of_scikit_learn(problem):
-    u, match, among, active = problem
-    found = measures.agreement(u, match, active, among)
-    for i, counts in enumerate(among):
-        x, y, fired = u[i, counts], match[i, counts], active[i, counts]
+    u, match, active = problem
+    found = measures.agreement(u, match, active)
+    for i, (x, y, fired) in enumerate(zip(u, match, active, strict=True)):
         yes = y >= np.sort(y)[-8]
         expected = {
             "pearson": np.corrcoef(x, y)[0, 1],
@@ -45,46 +43,46 @@ def test_balanced_accuracy_says_yes_to_the_better_half_of_a_balanced_show():
 
 
 @pytest.mark.parametrize("junk", [np.nan, np.inf, -np.inf])
-def test_a_clip_that_does_not_count_is_never_read(problem, junk):
-    u, match, among, active = problem
-    spoilt = np.where(among, u, junk)
-    np.testing.assert_array_equal(measures.most(spoilt, among, np.full(UNITS, 8)), active)
-    assert not (active & ~among).any()
-    expected = measures.agreement(u, match, active, among)
-    for name, values in measures.agreement(spoilt, np.where(among, match, junk), active, among).items():
+def test_a_clip_that_is_not_ranked_is_never_read(problem, junk):
+    _, match, active = problem
+    among = active | (np.random.default_rng(1).random(match.shape) < 0.8)
+    expected = measures.ranking(match, active, among)
+    for name, values in measures.ranking(np.where(among, match, junk), active, among).items():
         np.testing.assert_array_equal(values, expected[name], err_msg=name)
+    for i, counts in enumerate(among):
+        precision = metrics.average_precision_score(active[i, counts], match[i, counts])
+        assert expected["auprc"][i] == pytest.approx(precision, abs=1e-6)
 
 
 def test_what_never_varies_has_no_score(problem):
-    u, match, among, active = problem
+    u, match, active = problem
     u[0], match[1], match[2] = 0.1, 7, np.nan
-    active[0] = among[0]
-    for name, values in measures.agreement(u, match, active, among).items():
+    active[0] = True
+    for name, values in measures.agreement(u, match, active).items():
         assert np.isnan(values[:3]).all() and np.isfinite(values[3:]).all(), name
 
 
 def test_hard_negatives_are_the_inactive_clips_nearest_in_sound():
-    place = np.array([0.0, 10, 1, 9.5, 5, 0.5])
+    place = np.array([0.0, 10, 1, 9.5, 5, 2])
     sound = -np.abs(place[:, None] - place)
-    active, among = np.array([[1, 1, 0, 0, 0, 0]], bool), np.array([[1, 1, 1, 1, 1, 0]], bool)
-    hard = measures.hard_negatives(active, among, sound)
-    np.testing.assert_array_equal(np.flatnonzero(hard[0]), [2, 3])  # 5 is nearer, but does not count
+    hard = measures.hard_negatives(np.array([[1, 1, 0, 0, 0, 0], [1, 1, 1, 1, 1, 1]], bool), sound)
+    np.testing.assert_array_equal(np.flatnonzero(hard[0]), [2, 3])
+    assert not hard[1].any()  # no clip is left
 
 
 def test_bootstrap_draws_are_those_of_clips_repeated(problem):
-    u, match, among, active = problem
+    u, match, active = problem
     groups = np.arange(CLIPS) // 3
     weights = np.random.default_rng(1).multinomial(30, np.full(30, 1 / 30), size=4)
     sums = measures.resampled(weights, groups)
-    drawn = measures.resampled_pearson(sums, u, match, among)
-    threshold = measures.agreement(u, match, active, among)["threshold"]
-    accuracy = measures.resampled_accuracy(sums, match >= threshold[:, None], active, among)
+    drawn = measures.resampled_pearson(sums, u, match)
+    threshold = measures.agreement(u, match, active)["threshold"]
+    accuracy = measures.resampled_accuracy(sums, match >= threshold[:, None], active)
     for draw, weight in enumerate(weights):
         clips = np.repeat(np.arange(CLIPS), weight[groups])
         for i in range(3):
-            kept = clips[among[i, clips]]
-            assert drawn[draw, i] == pytest.approx(np.corrcoef(u[i, kept], match[i, kept])[0, 1], abs=1e-4)
-            said = metrics.balanced_accuracy_score(active[i, kept], match[i, kept] >= threshold[i])
+            assert drawn[draw, i] == pytest.approx(np.corrcoef(u[i, clips], match[i, clips])[0, 1], abs=1e-4)
+            said = metrics.balanced_accuracy_score(active[i, clips], match[i, clips] >= threshold[i])
             assert accuracy[draw, i] == pytest.approx(said, abs=1e-5)
 
 

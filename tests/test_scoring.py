@@ -21,13 +21,13 @@ def scores(run):
     return scoring.score_neurons(run, "ast")
 
 
-def scored_with(run, monkeypatch, change, clips, methods):
+def scored_with(run, monkeypatch, change, methods):
     """Scores after `change` of the activations [clips, units] of every layer, with explanations as they were."""
-    table = explanations.described(run, "ast", clips, methods)
+    table = explanations.described(run, "ast")
     changed = {layer: change(u.copy(), layer, table) for layer, u in responses.unit_activations(run, "ast").items()}
     with monkeypatch.context() as patch:
         patch.setattr(scoring, "unit_activations", lambda *_: changed)
-        return scoring._score(run, "ast", table, clips, methods)
+        return scoring._score(run, "ast", table, methods)
 
 
 def test_one_row_a_unit_method_and_matcher(run, scores):
@@ -50,36 +50,22 @@ def test_a_score_is_there_or_the_reason_is(scores):
 
 
 def test_no_clip_of_a_recording_that_described_a_unit_is_scored(run):
-    table = stages.neurons(run, "ast", LEARNT)
     leaking = run.probing_set.clips[0]
     assert leaking.fold == 1
     heard = next(clip for clip in run.probing_set.clips if clip.fold == 2)
     clips = (replace(leaking, source=heard.source), *run.probing_set.clips[1:])
-    held_out = explanations.scored_clips(replace(run.probing_set, clips=clips), table, "held out")
-    assert not held_out[:, 0].any()
-    np.testing.assert_array_equal(held_out[0, 1:], [clip.fold == 1 for clip in clips[1:]])
+    held_out = explanations.scored_clips(replace(run.probing_set, clips=clips))
+    np.testing.assert_array_equal(held_out, [False, *(clip.fold == 1 for clip in clips[1:])])
 
 
-def test_exemplars_and_their_recordings_are_barred_for_each_unit(run):
-    table = stages.neurons(run, "ast")
-    sources = run.probing_set.sources
-    for unit, row in zip(
-        explanations.scored_clips(run.probing_set, table, "not exemplars"), table.itertuples(), strict=True
-    ):
-        barred = set(sources[row.highest]) | set(sources[row.lowest])
-        np.testing.assert_array_equal(unit, [source not in barred for source in sources])
-
-
-@pytest.mark.parametrize("clips", explanations.CLIPS)
 @pytest.mark.parametrize("junk", [np.inf, np.nan])
-def test_a_barred_clips_activation_decides_nothing(run, monkeypatch, clips, junk):
-    def spoil(u, layer, table):
-        among = explanations.scored_clips(run.probing_set, table, clips)[(table["layer"] == layer).to_numpy()]
-        return np.where(among.T, u, junk).astype(np.float32)
+def test_a_barred_clips_activation_decides_nothing(run, monkeypatch, junk):
+    def spoil(u, *_):
+        return np.where(explanations.scored_clips(run.probing_set)[:, None], u, junk).astype(np.float32)
 
-    methods = explanations.OF_EXEMPLARS
-    clean = scored_with(run, monkeypatch, lambda u, *_: u, clips, methods)
-    spoilt = scored_with(run, monkeypatch, spoil, clips, methods)
+    methods = ("summary", "open concepts")
+    clean = scored_with(run, monkeypatch, lambda u, *_: u, methods)
+    spoilt = scored_with(run, monkeypatch, spoil, methods)
     assert clean.keys() == spoilt.keys()
     for name, values in clean.items():
         np.testing.assert_array_equal(values, spoilt[name], err_msg=name)
@@ -94,7 +80,7 @@ def test_a_unit_that_is_its_explanation_has_full_marks_and_a_constant_one_none(r
         u[:, 0] = 0.25
         return u
 
-    stored = scored_with(run, monkeypatch, planted, "held out", ("DB",))["DB/captions/"]
+    stored = scored_with(run, monkeypatch, planted, ("DB",))["DB/captions/"]
     dead = (table["index"] == 0).to_numpy()
     values = dict(zip([*scoring.MEASURES, *scoring.BOUNDS, "reason"], stored, strict=True))
     for name in CORE:
@@ -153,15 +139,6 @@ def test_a_summary_that_says_nothing_is_no_explanation():
     ]
 
 
-def test_scores_on_all_but_exemplars_are_for_explanations_of_exemplars_alone(run):
-    kept = scoring.score_neurons(run, "ast", "not exemplars", explanations.OF_EXEMPLARS)
-    assert (kept["clips"] < len(run.probing_set)).all()
-    with pytest.raises(InputError, match="DB chooses a concept by every clip's activation"):
-        scoring.score_neurons(run, "ast", "not exemplars")
-    with pytest.raises(InputError, match="held out"):
-        scoring.score_neurons(run, "ast", "heldout")
-
-
 def test_reliability_compares_explanations_of_other_recordings(run):
     again = scoring.reliability(run, "ast").set_index(["method", "matcher"])
     first, second = (stages.neurons(run, "ast", folds) for folds in scoring.HALVES)
@@ -172,7 +149,7 @@ def test_reliability_compares_explanations_of_other_recordings(run):
     assert explanations.shared([("a", "b"), ()], [("b", "c"), ()]) == pytest.approx(1 / 3)
 
 
-def test_a_set_without_folds_is_scored_on_all_but_exemplars(run):
+def test_a_set_without_folds_is_not_scored(run):
     clips = tuple(replace(clip, fold=0) for clip in run.probing_set.clips)
     unfolded = run.using(probing_set=replace(run.probing_set, clips=clips))
     with pytest.raises(InputError, match="no fold 1"):

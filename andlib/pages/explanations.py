@@ -9,51 +9,33 @@ import pandas as pd
 from jaxtyping import Bool, Float
 
 from andlib import encoders, stages
-from andlib.activations import filled
 from andlib.descriptions import clip_descriptions
-from andlib.errors import InputError, check_choice
+from andlib.errors import InputError
 from andlib.profiles import LEARNT, TEST
 from andlib.records import ProbingSet
 from andlib.run import Run
 from andlib.targets import Target
 
 METHODS = ("DB", "TAB", "summary", "open concepts")
-OF_EXEMPLARS = ("summary", "open concepts")  # made from a unit's highest and lowest clips alone
 MATCHERS = ("captions", "sound")
 NULLS = ("shuffled", "most common")
-CLIPS = ("held out", "not exemplars")
 SEED = 0
 
 Rows = list[tuple[str, ...]]  # an explanation's phrases for each unit; none where it has no explanation
 
 
-def described(run: Run, model: str | Target, clips: str, methods: Sequence[str]) -> pd.DataFrame:
-    """The neurons whose explanations are scored, described from the clips that `clips` allows (see `score_neurons`)."""
-    check_choice("Clips", clips, CLIPS)
-    others = [method for method in methods if check_choice("Method", method, METHODS) not in OF_EXEMPLARS]
-    if clips == "held out" and set(run.probing_set.folds) >= {*TEST, *LEARNT}:
-        return stages.neurons(run, model, LEARNT)
-    if clips == "held out":
-        raise InputError(f"{run.profile.title} has no fold 1 beside others: score summaries on clips 'not exemplars'.")
-    if others:
-        raise InputError(
-            f"{others[0]} chooses a concept by every clip's activation, so none is left to score it on but those of a "
-            f"held-out fold. Choose clips 'held out', or methods {' and '.join(OF_EXEMPLARS)}."
-        )
-    return stages.neurons(run, model)
+def described(run: Run, model: str | Target) -> pd.DataFrame:
+    """The neurons whose explanations are scored, described from the clips of folds 2-5. Raises InputError where the
+    probing set has no fold 1 beside them to score on."""
+    if not set(run.probing_set.folds) >= {*TEST, *LEARNT}:
+        raise InputError(f"{run.profile.title} has no fold 1 beside others, on which explanations could be scored.")
+    return stages.neurons(run, model, LEARNT)
 
 
-def scored_clips(probing_set: ProbingSet, table: pd.DataFrame, clips: str) -> Bool[np.ndarray, "units clips"]:
-    """Which clips each unit is scored on: never one that took part in its explanation, nor another of its recording."""
-    _, source = np.unique(probing_set.sources, return_inverse=True)
-    barred = np.zeros((len(table), source.max() + 1), bool)
-    if clips == "held out":
-        barred[:, source[np.isin(probing_set.folds, LEARNT)]] = True
-    else:
-        for exemplars, own in (filled(table[side]) for side in ("highest", "lowest")):
-            barred[np.nonzero(own)[0], source[exemplars[own]]] = True
-    allowed = np.isin(probing_set.folds, TEST) if clips == "held out" else np.ones(len(source), bool)
-    return ~barred[:, source] & allowed
+def scored_clips(probing_set: ProbingSet) -> Bool[np.ndarray, "clips"]:
+    """Which clips units are scored on: those of fold 1 whose recording has no clip in folds 2-5, which describe."""
+    heard = probing_set.sources[np.isin(probing_set.folds, LEARNT)]
+    return np.isin(probing_set.folds, TEST) & ~np.isin(probing_set.sources, heard)
 
 
 def phrases(table: pd.DataFrame, method: str) -> Rows:

@@ -1,7 +1,6 @@
 """How well a predicted match agrees with an activation: measures of all units at once, and their intervals.
 
-Arrays are [units, clips]. `among` says which clips count for a unit; what the others hold is never read, be it NaN.
-A measure is NaN where it is undefined: where activation or match is the same on every clip that counts."""
+Arrays are [units, clips]. A measure is NaN where it is undefined: activation or match is the same on every clip."""
 
 from collections.abc import Iterable
 
@@ -19,35 +18,35 @@ Matrix = Float[np.ndarray, "units clips"]
 Clips = Bool[np.ndarray, "units clips"]
 
 
-def most(values: Matrix, among: Clips, count: Int[np.ndarray, "units"]) -> Clips:
+def most(values: Matrix, count: Int[np.ndarray, "units"]) -> Clips:
     """Each unit's `count` clips of highest value; clips that tie with the last of them belong to them, too."""
-    values = np.where(among, values, -np.inf)
-    edge = np.take_along_axis(-np.sort(-values, axis=1), np.maximum(count, 1)[:, None] - 1, 1)
-    return among & (values >= edge)
+    ranked = -np.sort(-values.astype(float), axis=1)
+    edge = np.take_along_axis(ranked, np.maximum(count, 1)[:, None] - 1, 1)
+    return values >= edge
 
 
-def centred(values: Matrix, among: Clips) -> Matrix:
-    """Values less their mean over the clips that count, in units of their deviation; 0 elsewhere, NaN if it is 0."""
-    values = np.where(among, values, 0).astype(float)
-    spread = np.ptp(np.where(among, values, values.max(1, keepdims=True, where=among, initial=-np.inf)), axis=1)
-    values -= values.sum(1, keepdims=True) / among.sum(1, keepdims=True)
-    values *= among
-    scale = np.sqrt((values**2).sum(1) / among.sum(1))
+def centred(values: Matrix) -> Matrix:
+    """Values less their mean over clips, in units of their deviation; NaN where it is 0."""
+    values = np.array(values, float)
+    spread = np.ptp(values, axis=1)
+    values -= values.mean(1, keepdims=True)
+    scale = np.sqrt((values**2).mean(1))
     return values / np.where(spread > 0, scale, np.nan)[:, None]
 
 
-def agreement(activation: Matrix, match: Matrix, active: Clips, among: Clips) -> dict[str, np.ndarray]:
+def agreement(activation: Matrix, match: Matrix, active: Clips) -> dict[str, np.ndarray]:
     """Every measure of `ranking` and `overlap`, and Pearson's r, the score of simulation (Bills et al. 2023).
 
     active: where the unit counts as active. The match says yes to as many clips as are active."""
-    r = pearson(activation, match, among)
-    every = {"pearson": r, **ranking(match, active, among), **overlap(most(match, among, active.sum(1)), active)}
+    r = pearson(activation, match)
+    every = ranking(match, active, np.ones(match.shape, bool)) | overlap(most(match, active.sum(1)), active)
+    every = {"pearson": r, **every}
     return {name: np.where(np.isnan(r), np.nan, values) for name, values in every.items()}
 
 
-def pearson(activation: Matrix, match: Matrix, among: Clips) -> np.ndarray:
+def pearson(activation: Matrix, match: Matrix) -> np.ndarray:
     """Pearson's r of each unit's activation and match."""
-    return (centred(activation, among) * centred(match, among)).sum(1) / among.sum(1)
+    return (centred(activation) * centred(match)).mean(1)
 
 
 def overlap(yes: Clips, active: Clips) -> dict[str, np.ndarray]:
@@ -59,7 +58,8 @@ def overlap(yes: Clips, active: Clips) -> dict[str, np.ndarray]:
 
 
 def ranking(match: Matrix, active: Clips, among: Clips) -> dict[str, np.ndarray]:
-    """What a threshold on the match can do: AUPRC (average precision), AUROC and balanced accuracy.
+    """What a threshold on the match can do: AUPRC (average precision), AUROC and balanced accuracy. among: which clips
+    are ranked; what the match of the others is plays no part.
 
     AUROC is CoSy's AUC (Kopf et al. 2024) with recordings in the place of generated ones. Balanced accuracy is that of
     detection (Paulo et al. 2024): active clips and as many others are shown, and the match says yes to the better
@@ -81,11 +81,11 @@ def ranking(match: Matrix, active: Clips, among: Clips) -> dict[str, np.ndarray]
     return {"auprc": auprc, "auroc": auroc, "balanced_accuracy": accuracy, "threshold": threshold}
 
 
-def hard_negatives(active: Clips, among: Clips, sound: Float[np.ndarray, "clips clips"]) -> Clips:
+def hard_negatives(active: Clips, sound: Float[np.ndarray, "clips clips"]) -> Clips:
     """As many inactive clips as are active, each unit's nearest in sound: by similarity to its closest active clip."""
     nearest = np.stack([sound[fired].max(0, initial=-np.inf) for fired in active])
-    others = among & ~active
-    return most(nearest, others, np.minimum(active.sum(1), others.sum(1)))
+    count = np.minimum(active.sum(1), (~active).sum(1))
+    return ~active & most(np.where(active, -np.inf, nearest), count)
 
 
 def resampled(weights: Float[np.ndarray, "draws sources"], groups: Int[np.ndarray, "clips"]):
@@ -97,19 +97,18 @@ def resampled(weights: Float[np.ndarray, "draws sources"], groups: Int[np.ndarra
     return lambda values: weights @ (values.astype(np.float32) @ one_hot).T
 
 
-def resampled_pearson(sums, activation: Matrix, match: Matrix, among: Clips) -> Float[np.ndarray, "draws units"]:
+def resampled_pearson(sums, activation: Matrix, match: Matrix) -> Float[np.ndarray, "draws units"]:
     """Pearson's r in every draw. sums: `resampled`."""
-    x, y = centred(activation, among), centred(match, among)
-    n, x1, y1 = sums(among), sums(x), sums(y)
+    x, y = centred(activation), centred(match)
+    n, x1, y1 = sums(np.ones(x.shape)), sums(x), sums(y)
     with np.errstate(invalid="ignore", divide="ignore"):  # a draw in which nothing varies
         return (n * sums(x * y) - x1 * y1) / np.sqrt((n * sums(x**2) - x1**2) * (n * sums(y**2) - y1**2))
 
 
-def resampled_accuracy(sums, yes: Clips, active: Clips, among: Clips) -> Float[np.ndarray, "draws units"]:
+def resampled_accuracy(sums, yes: Clips, active: Clips) -> Float[np.ndarray, "draws units"]:
     """Balanced accuracy in every draw, its threshold held. sums: `resampled`."""
-    others = among & ~active
     with np.errstate(invalid="ignore"):
-        return (sums(yes & active) / sums(active) + sums(others & ~yes) / sums(others)) / 2
+        return (sums(yes & active) / sums(active) + sums(~active & ~yes) / sums(~active)) / 2
 
 
 def bounds(drawn: Float[np.ndarray, "draws units"]) -> np.ndarray:
@@ -168,8 +167,7 @@ def label_tests(frequencies: Iterable[float], clips: int, draws: int, rng: np.ra
         coin = rng.random(labels.shape)
         added = labels.sum(1, keepdims=True) / (~labels).sum(1, keepdims=True)
         cases = labels, labels & (coin < 0.5), labels | (coin < added)
-        everywhere = np.ones(labels.shape, bool)
-        ideal, *wrong = (agreement(labels, match, labels, everywhere) | overlap(match, labels) for match in cases)
+        ideal, *wrong = (agreement(labels, match, labels) | overlap(match, labels) for match in cases)
         for measure in [name for name in ideal if name != "threshold"]:
             falls = [ideal[measure] - values[measure] > LEAST_FALL * SPAN.get(measure, 1) for values in wrong]
             missing, extra = (float(fall.mean()) for fall in falls)

@@ -35,9 +35,7 @@ SHAPE = ["clarity", "polysemanticity", "redundancy"]
 ENDS = ["unit", "method", "explanation", "pearson", "pearson_low", "pearson_high", "auprc", "balanced_accuracy"]
 
 
-def score_neurons(
-    run: Run, model: str | Target, clips: str = "held out", methods: Sequence[str] = METHODS
-) -> pd.DataFrame:
+def score_neurons(run: Run, model: str | Target) -> pd.DataFrame:
     """How good the explanations of a model's units are: one row a unit, method and matcher.
 
     Columns: unit, layer, index; method (METHODS), matcher (MATCHERS), explanation; clips (scored on), active (of them,
@@ -46,15 +44,13 @@ def score_neurons(
     sound); clarity, polysemanticity, redundancy (of the exemplars' sounds, the same for every method); reason (why
     measures are NaN; else empty). Bounds: 95 %, source recordings drawn anew within classes. See `measures`.
 
-    clips: "held out" describes units from folds 2-5 and scores them on fold 1. "not exemplars" describes them from all
-    clips and scores each on those that share no source recording with its exemplars; only for `methods` that read
-    exemplars alone (OF_EXEMPLARS). Raises InputError for others, or where there is no fold 1."""
-    table, stored = described(run, model, clips, methods), _stored(run, model, clips, methods)
+    Units are described from folds 2-5 and scored on fold 1. Raises InputError where there is no fold 1."""
+    table, stored = described(run, model), _stored(run, model)
     common = table[["unit", "layer", "index"]].reset_index(drop=True)
     shape = pd.DataFrame(stored["shape"].T, columns=SHAPE)
     counted = pd.DataFrame(stored["counted"].T, columns=["clips", "active"])
     frames = []
-    for method, matcher in product(methods, MATCHERS):
+    for method, matcher in product(METHODS, MATCHERS):
         scores = pd.DataFrame(stored[f"{method}/{matcher}/"].T, columns=[*MEASURES, *BOUNDS, "reason"])
         scores["reason"] = [REASONS[int(code)] for code in scores["reason"]]
         scores["base_rate"] = counted["active"] / counted["clips"]
@@ -64,15 +60,15 @@ def score_neurons(
     return pd.concat(frames, ignore_index=True)
 
 
-def scorecard(run: Run, model: str | Target, clips: str = "held out", methods: Sequence[str] = METHODS) -> pd.DataFrame:
+def scorecard(run: Run, model: str | Target) -> pd.DataFrame:
     """Means over units beside their nulls: one row a layer ("all" first), method, matcher and null.
 
     null: "" for the unit's own explanation; "shuffled" for another unit's; "most common" for the one that most units
     have. Columns: units, explained (share that has an explanation and can be scored), each of MEASURES with _low and
     _high (95 %: of pearson over source recordings, of the others over units), lift; p, of a mean r beyond that of
     shuffled explanations (two-sided, the same draws of source recordings), and p_holm over the rows of a layer."""
-    table, stored = described(run, model, clips, methods), _stored(run, model, clips, methods)
-    cases = list(product(methods, MATCHERS, ("", *NULLS)))
+    table, stored = described(run, model), _stored(run, model)
+    cases = list(product(METHODS, MATCHERS, ("", *NULLS)))
     values = np.stack([stored["/".join(case)][: len(MEASURES)] for case in cases])
     lift = values[:, [MEASURES.index("auprc")]] * stored["counted"][0] / stored["counted"][1]
     values, names = np.concatenate([values, lift], axis=1), [*MEASURES, "lift"]
@@ -109,20 +105,20 @@ def reliability(run: Run, model: str | Target) -> pd.DataFrame:
     recordings. retest: the same where the explanations, too, come from two halves, folds 2-3 and folds 4-5: nothing is
     shared. same: how much these two explanations agree, the mean share of their phrases that both have (for DB and
     TAB, how often the concept is the same); chance: the same for two units at random."""
-    tables = [described(run, model, "held out", METHODS), *(stages.neurons(run, model, h) for h in HALVES)]
-    made_from = _made_from(run, model, tables, "held out", METHODS)
-    return run.store.get(RELIABILITY, made_from, lambda: _reliability(run, model, tables))
+    tables = [described(run, model), *(stages.neurons(run, model, h) for h in HALVES)]
+    return run.store.get(RELIABILITY, _made_from(run, model, tables), lambda: _reliability(run, model, tables))
 
 
 def _reliability(run: Run, model: str | Target, tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    among = explanations.scored_clips(run.probing_set, tables[0], "held out")
-    _, source = np.unique(np.where(among[0], run.probing_set.sources, ""), return_inverse=True)
+    among = explanations.scored_clips(run.probing_set)
+    _, source = np.unique(np.where(among, run.probing_set.sources, ""), return_inverse=True)
+    halves = [among & (source % 2 == half) for half in (0, 1)]
     u = np.concatenate(list(unit_activations(run, model).values()), axis=1).T
     match = dict(explanations.matches(run, tables, METHODS, ("",)))
 
     def rho(*described_from: int) -> float:
-        halves = [(match[case][which], among & (source % 2 == half)) for half, which in enumerate(described_from)]
-        first, second = (pd.Series(measures.pearson(u, *half)) for half in halves)
+        pairs = zip(halves, (match[case][which] for which in described_from), strict=True)
+        first, second = (pd.Series(measures.pearson(u[:, half], own[:, half])) for half, own in pairs)
         return first.corr(second, method="spearman")
 
     rows = []
@@ -187,52 +183,50 @@ def words(run: Run, tests: pd.DataFrame, cards: pd.DataFrame, scores: pd.DataFra
 
 @dataclass(frozen=True)
 class _Layer:
-    """A layer's units on the clips of the score: activation, which clips count, which are active and which hard to
-    tell from those; [units, clips]. units: where they stand among all of the model's."""
+    """A layer's units on the clips of the score: activation, which clips are active and which hard to tell from those;
+    [units, clips]. units: where they stand among all of the model's."""
 
     units: slice
     activation: np.ndarray
-    among: np.ndarray
     active: np.ndarray
     hard: np.ndarray
 
 
-def _layers(run: Run, model: str | Target, among: np.ndarray, kept: np.ndarray) -> Iterator[_Layer]:
+def _layers(run: Run, model: str | Target, kept: np.ndarray) -> Iterator[_Layer]:
     sounds, first = stages.sound_vectors(run)[kept], 0
     alike = sounds @ sounds.T
     for values in unit_activations(run, model).values():
         units = slice(first, first := first + values.shape[1])
-        u, counts = values[kept].T, among[units][:, kept]
-        active = measures.most(u, counts, np.round(SHARE * counts.sum(1)).astype(int))
-        yield _Layer(units, u, counts, active, measures.hard_negatives(active, counts, alike))
+        u = values[kept].T
+        active = measures.most(u, np.full(len(u), round(SHARE * len(kept))))
+        yield _Layer(units, u, active, measures.hard_negatives(active, alike))
 
 
-def _stored(run: Run, model: str | Target, clips: str, methods: Sequence[str]) -> dict[str, np.ndarray]:
+def _stored(run: Run, model: str | Target) -> dict[str, np.ndarray]:
     """What `score_neurons` and `scorecard` read: `shape`, `counted`, and for each "method/matcher/null" the measures
     (MEASURES, BOUNDS, index into REASONS) of every unit, [measures, units]; under ".../draws", mean r in every
     bootstrap draw, over all units and by layer, [1 + layers, draws]."""
-    table = described(run, model, clips, methods)
-    made_from = _made_from(run, model, [table], clips, methods)
-    return run.store.get(SCORES, made_from, lambda: _score(run, model, table, clips, methods))
+    table = described(run, model)
+    return run.store.get(SCORES, _made_from(run, model, [table]), lambda: _score(run, model, table))
 
 
-def _made_from(run: Run, model: str | Target, tables: Sequence, clips: str, methods: Sequence[str]) -> list:
-    spoken = [{method: phrases(table, method) for method in methods} for table in tables]
+def _made_from(run: Run, model: str | Target, tables: Sequence[pd.DataFrame]) -> list:
+    spoken = [{method: phrases(table, method) for method in METHODS} for table in tables]
     exemplars = [filled(table[side])[0] for table in tables for side in ("highest", "lowest")]
-    records = [run.probed(model), run.probing_set, run.profile.seconds, clips, clip_descriptions(run), run.method]
+    records = [run.probed(model), run.probing_set, run.profile.seconds, clip_descriptions(run), run.method]
     return [*records, spoken, exemplars, SHARE, DRAWS, SEED]
 
 
-def _score(run: Run, model: str | Target, table: pd.DataFrame, clips: str, methods: Sequence[str]) -> dict:
-    among = explanations.scored_clips(run.probing_set, table, clips)
-    kept = np.flatnonzero(among.any(0))
-    layers = list(_layers(run, model, among, kept))
+def _score(run: Run, model: str | Target, table: pd.DataFrame, methods: Sequence[str] = METHODS) -> dict:
+    kept = np.flatnonzero(explanations.scored_clips(run.probing_set))
+    layers = list(_layers(run, model, kept))
     labels, sources = run.probing_set.labels[kept], run.probing_set.sources[kept]
     weights = bootstrap_weights(labels, sources, DRAWS, np.random.default_rng(SEED))
     _, one, groups = np.unique(np.char.add(labels.astype(str), sources), return_index=True, return_inverse=True)
     sums = measures.resampled(weights[:, one], groups)
     stored = {"shape": np.concatenate([_shape(run, table.iloc[layer.units]) for layer in layers], axis=1)}
-    stored["counted"] = np.concatenate([[layer.among.sum(1), layer.active.sum(1)] for layer in layers], axis=1)
+    active = np.concatenate([layer.active.sum(1) for layer in layers])
+    stored["counted"] = np.stack([np.full(len(active), len(kept)), active])
     for case, [match] in explanations.matches(run, [table], methods):
         scored = [_of_layer(layer, match[layer.units][:, kept], sums, case.endswith("/")) for layer in layers]
         stored[case] = np.concatenate([values for values, _ in scored], axis=1)
@@ -244,17 +238,17 @@ def _score(run: Run, model: str | Target, table: pd.DataFrame, clips: str, metho
 
 def _of_layer(layer: _Layer, match: np.ndarray, sums, bounded: bool) -> tuple[np.ndarray, np.ndarray]:
     """A layer's part of `_stored` under one explanation a unit, and Pearson's r in every draw [draws, units]."""
-    u, among, active = layer.activation, layer.among, layer.active
-    values = measures.agreement(u, match, active, among)
+    u, active = layer.activation, layer.active
+    values = measures.agreement(u, match, active)
     undefined = np.isnan(values["pearson"])
     hard = measures.ranking(match, active, active | layer.hard)["balanced_accuracy"]
     values["hard_balanced_accuracy"] = np.where(undefined, np.nan, hard)
-    drawn = measures.resampled_pearson(sums, u, match, among)
+    drawn = measures.resampled_pearson(sums, u, match)
     bounds = np.full((4, len(u)), np.nan)
     if bounded:
-        accuracy = measures.resampled_accuracy(sums, match >= values["threshold"][:, None], active, among)
+        accuracy = measures.resampled_accuracy(sums, match >= values["threshold"][:, None], active)
         bounds = np.where(undefined, np.nan, [*measures.bounds(drawn), *measures.bounds(accuracy)])
-    varies = np.isfinite(measures.centred(u, among)).any(1)
+    varies = np.isfinite(measures.centred(u)).any(1)
     reason = np.select([~undefined, np.isnan(match).any(1), ~varies], [0, 1, 2], 3)
     return np.vstack([*(values[name] for name in MEASURES), bounds, reason]), drawn
 
