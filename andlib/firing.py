@@ -54,11 +54,6 @@ class Firing:
         _, bands = self._peak
         return float(self.hertz[bands.start]), float(self.hertz[bands.stop])
 
-    def crop(self, samples: Float[np.ndarray, "samples"], sample_rate: int) -> Float[np.ndarray, "cropped"]:
-        """The samples of the clip during the peak."""
-        start, end = self.interval
-        return samples[round(start * sample_rate) : round(end * sample_rate)]
-
 
 def where_it_fired(target: Target, unit: Unit, clips: Sequence[Float[np.ndarray, "_"]]) -> list[Firing]:
     """Where in each clip the unit fires: its values before pooling, laid out in time and mel bands.

@@ -96,9 +96,6 @@ def test_a_detector_of_one_band_fires_where_the_band_sounds(start):
     [found] = al.where_it_fired(target, Unit("detector", "0", 0), [both])
     assert found.interval == pytest.approx((start, start + 0.2), abs=0.025)  # one frame
     assert found.band == (0.0, pytest.approx(8000.0))
-    cropped = found.crop(both, RATE)
-    assert len(cropped) == pytest.approx(0.2 * RATE, abs=0.05 * RATE)
-    assert np.square(cropped).sum() > 0.9 * np.square(burst(start, start + 0.2, 1000)).sum()
 
 
 def test_a_unit_of_a_convolution_over_the_spectrogram_has_its_place_in_time_and_band():

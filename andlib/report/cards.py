@@ -36,22 +36,13 @@ FEW = "This unit hardly fires: {used} of the clips lie above its commonest activ
 TIED = "{tied} more clips activate it as much as the last of its highest; those shown come first in the probing set."
 
 
-def show(
-    run: Run,
-    unit: Unit | str,
-    *,
-    network: Target | None = None,
-    scores: pd.DataFrame | None = None,
-    spectrograms: bool = True,
-) -> Card:
+def show(run: Run, unit: Unit | str, *, network: Target | None = None) -> Card:
     """The neuron card: all that is known of one neuron at one look.
 
     Its highest, lowest and three other clips with sound and the place where it fires; its activation on all clips; its
     summary before and after calibration; its concepts by every method; what silencing it does to each class.
 
     unit: its id; `block0.output/17` is one of the run's first model. network: its target, where not the profile's.
-    scores: rows with `method` and numbers, each beside its `_low` and `_high` where it has an interval; shown as given.
-    spectrograms: False leaves out pictures and players, for many cards on a page.
     Raises InputError if there is no such unit.
 
     >>> al.show(run, "ast/block0.output/17")"""
@@ -74,11 +65,9 @@ def show(
         run.profile.seconds,
         others=others,
         fired=fired,
-        note=FRAMES * (spectrograms and not isinstance(fired, str)) + PLACELESS * placeless,
+        note=FRAMES * (not isinstance(fired, str)) + PLACELESS * placeless,
         icl=_named_by_language_model(run, neuron),
-        scores=scores,
         effect=_or_reason(firing.effect, run, network, unit),
-        spectrograms=spectrograms,
     )
 
 
@@ -111,9 +100,7 @@ def neuron_card(
     fired: Mapping[int, Firing] | str = "",
     note: str = "",
     icl: Sequence[str] = (),
-    scores: pd.DataFrame | None = None,
     effect: pd.DataFrame | str = "",
-    spectrograms: bool = True,
 ) -> Card:
     """One neuron, drawn from what is given; see `show`.
     neuron: a row of `stages.neurons`. activations: u on every clip [clips]. texts: description of every clip, whole or
@@ -125,8 +112,7 @@ def neuron_card(
 
     def drawn(i: int) -> str:
         clip = probing_set.clips[i]
-        samples = heard(probing_set, clip, seconds) if spectrograms else None
-        title = f"<b>{escape(clip.label)}</b>, u = {activations[i]:.2f}"
+        samples, title = heard(probing_set, clip, seconds), f"<b>{escape(clip.label)}</b>, u = {activations[i]:.2f}"
         return sound_figure(samples, clip.name, title, _description(texts[i]), places.get(i), scale)
 
     unit, dead = escape(neuron["unit"]), _note(_weakness(neuron))
@@ -134,7 +120,6 @@ def neuron_card(
         "Summary of the highest clips (S<sub>h</sub>), calibrated": _calibration(neuron),
         "Concepts": _concepts(neuron, icl),
         "Activation on every clip": _histogram(activations, groups),
-        "Scores of its descriptions": "" if scores is None else _scores(scores),
         "What silencing it changes": _effect(effect) if isinstance(effect, pd.DataFrame) else _note(effect),
         "Summary of the lowest clips (S<sub>l</sub>)": _points(map(escape, neuron["low"])),
     }
@@ -233,20 +218,6 @@ def _concepts(neuron: pd.Series, icl: Sequence[str]) -> str:
     return _table([(name, ", ".join(words)) for name, words in rows])
 
 
-def _scores(scores: pd.DataFrame) -> str:
-    """A row a method; each number with its interval where the frame holds one."""
-    names = [c for c in scores.select_dtypes("number") if not c.endswith(("_low", "_high"))]
-    rows = [(score["method"], *(_with_interval(score, name) for name in names)) for _, score in scores.iterrows()]
-    return _table([("method", *names), *rows])
-
-
-def _with_interval(score: pd.Series, name: str) -> str:
-    if pd.isna(score[name]):
-        return "–"
-    known = f"{name}_low" in score and not pd.isna(score[f"{name}_low"])
-    return f"{score[name]:.2f}" + (f" [{score[f'{name}_low']:.2f}, {score[f'{name}_high']:.2f}]" if known else "")
-
-
 def _effect(effect: pd.DataFrame) -> str:
     """Classes whose own logit falls and rises most, and all of them on demand."""
     ranked = effect.sort_values("change", kind="stable")
@@ -256,9 +227,8 @@ def _effect(effect: pd.DataFrame) -> str:
     return f"{_table(shown)}<small>change of a class's mean logit on its own clips of fold 1</small>{every}"
 
 
-def _table(rows: Sequence[Sequence[str]]) -> str:
-    lines = ["".join(f"<td>{escape(str(cell))}</td>" for cell in cells) for _, *cells in rows]
-    body = "".join(f"<tr><th>{escape(str(row[0]))}</th>{line}</tr>" for row, line in zip(rows, lines, strict=True))
+def _table(rows: Iterable[tuple[str, str]]) -> str:
+    body = "".join(f"<tr><th>{escape(name)}</th><td>{escape(cell)}</td></tr>" for name, cell in rows)
     return f'<div class="andlib-table"><table><tbody>{body}</tbody></table></div>'
 
 

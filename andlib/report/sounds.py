@@ -13,6 +13,7 @@ from andlib.frontend import mel
 from andlib.records import Clip, ProbingSet
 from andlib.report.look import OURS
 
+Ends = tuple[float, float]  # lowest and highest value
 PLAYER_RATE = 16_000  # Hz, of all sounds below
 # set when pages with recordings of others are made for publication: a picture stands for the player
 WITHHOLD_AUDIO = "ANDLIB_WITHHOLD_AUDIO"
@@ -59,18 +60,11 @@ def spectrogram_image(samples: np.ndarray) -> bytes:
 
 
 def sound_figure(
-    samples: np.ndarray | None,
-    name: str,
-    title: str,
-    text: str,
-    fired: Firing | None = None,
-    scale: tuple[float, float] = (0.0, 1.0),
+    samples: np.ndarray, name: str, title: str, text: str, fired: Firing | None = None, scale: Ends = (0.0, 1.0)
 ) -> str:
     """One sound: spectrogram with the place where a unit fires, its course below, player, and title and text of HTML.
-    samples: None leaves picture and player out. scale: of the course, lowest and highest value."""
+    scale: of the course, lowest and highest value."""
     caption = f"<figcaption>{title}{_place(fired) if fired else ''}{text}</figcaption>"
-    if samples is None:
-        return f'<figure class="clip">{caption}</figure>'
     length = len(samples) / PLAYER_RATE
     alt, frame, course, button = f"Spectrogram of {escape(name)}, {length:.1f} s, 0 to 8 kHz", "", "", ""
     if fired:
@@ -86,7 +80,7 @@ def sound_figure(
     return f'<figure class="clip"><div class="sound">{image}{frame}</div>{course}{sound}{caption}</figure>'
 
 
-def common_scale(places: Iterable[Firing]) -> tuple[float, float]:
+def common_scale(places: Iterable[Firing]) -> Ends:
     """Lowest and highest value of all courses, so that they can be compared."""
     courses = [fired.map.max(1) for fired in places] or [np.array([0.0, 1.0])]
     return min(map(np.min, courses)), max(map(np.max, courses))
@@ -102,7 +96,7 @@ def _frame(fired: Firing, length: float) -> str:
     return f'<svg viewBox="0 0 100 100" preserveAspectRatio="none" aria-hidden="true">{rectangle}</svg>'
 
 
-def _course(fired: Firing, length: float, scale: tuple[float, float]) -> str:
+def _course(fired: Firing, length: float, scale: Ends) -> str:
     """The highest value over bands, moment by moment, as a filled curve."""
     low, high = scale
     heights = 20 * (fired.map.max(1) - low) / ((high - low) or 1)
