@@ -64,10 +64,8 @@ al.tables.plain(filtered, "What the filters make of every adjective", made)
 
 # %% tags=["hide-input"]
 sides = section_3_5.sides(run, fates)
-al.tables.plain(sides, f"Our list and {run.answerer}", made)
-
-# %% tags=["remove-cell"]
 al.tables.keep(**section_3_5.words(run, counts, filtered, sides))
+al.tables.plain(sides, f"Our list and {run.answerer}", made)
 
 # %% [markdown]
 # ## Compared with the paper

@@ -125,10 +125,8 @@ chats = section_3.questions(run, asked)
 al.tables.table5(prompts.lines(chats[2]), made)
 
 # %% tags=["hide-input"]
-al.tables.plain(section_3.answers(run, chats), f"What {run.answerer} answers for {asked.id}", made)
-
-# %% tags=["remove-cell"]
 al.tables.keep(**section_3.words(run, address, neurons, closed))
+al.tables.plain(section_3.answers(run, chats), f"What {run.answerer} answers for {asked.id}", made)
 
 # %% [markdown]
 # In an example's answer, the concept that stands first is the paper's; the names behind it are ours.

@@ -84,10 +84,8 @@ al.figures.word_clouds(section_3_2.adjectives(run));
 # %% tags=["hide-input"]
 heads = {"different": "by another property"}
 formats = dict.fromkeys(["removed", *heads.values()], ".1%")
-al.tables.plain(section_3_2.removals(run), "Points that calibration removes, and why", made, formats, heads)
-
-# %% tags=["remove-cell"]
 al.tables.keep(**section_3_2.words(run, counted, filters))
+al.tables.plain(section_3_2.removals(run), "Points that calibration removes, and why", made, formats, heads)
 
 # %% [markdown]
 # ## What this says

@@ -34,10 +34,8 @@ made = run.made_by()
 accuracy = section_4_0.target_accuracy(run, run.beside(section_4_0.FLOOR))
 floors = section_2.difficulty(run)
 floors = floors[floors["set"] == run.probing_set.name]
-al.tables.table1(accuracy, floors, made)
-
-# %% tags=["remove-cell"]
 al.tables.keep(**section_4_0.words(run, accuracy, floors))
+al.tables.table1(accuracy, floors, made)
 
 # %% [markdown]
 # On {glue:text}`title`, fold 1: {glue:text}`reading`. The order is {glue:text}`order`.

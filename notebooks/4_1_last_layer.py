@@ -50,11 +50,9 @@ sure = section_4_1.intervals(run, results)
 al.tables.intervals(sure[sure["compared"].str.contains("DB|TAB|ICL")], made, run.rests_on["cosine"], "Table 2 and its differences")
 
 # %% tags=["hide-input"]
-al.tables.controls(best, made)
-
-# %% tags=["remove-cell"]
 accuracy = section_4_0.target_accuracy(run)
 al.tables.keep(**section_4_1.words(run, best, sure, accuracy))
+al.tables.controls(best, made)
 
 # %% [markdown]
 # On {glue:text}`title`, DB's best function puts the right class first for these shares of the {glue:text}`units` classifier units: {glue:text}`top1`.

@@ -75,10 +75,8 @@ al.tables.plain(section_4_2.page_contents(neurons, described, page), "The rating
 
 # %% tags=["hide-input"]
 scores = section_4_2.score_ratings(run, neurons, ratings, bertscore)
-al.tables.table3(scores, made, run.profile.encoder)
-
-# %% tags=["remove-cell"]
 al.tables.keep(**section_4_2.words(run, neurons, described, scores))
+al.tables.table3(scores, made, run.profile.encoder)
 
 # %% [markdown]
 # Ratings read on this page come from {glue:text}`raters` people.

@@ -54,10 +54,8 @@ effects = section_4_3.silenced(run, units)  # model -> strategy -> what silencin
 # %% tags=["hide-input"]
 controls = section_4_3.controls(run, units)  # random sets, shuffled captions, all clips
 results = section_4_3.table4(effects, controls)
-al.tables.table4(results, made)
-
-# %% tags=["remove-cell"]
 al.tables.keep(**section_4_3.words(run, results))
+al.tables.table4(results, made)
 
 # %% [markdown]
 # On {glue:text}`title`, the gap that exceeds that of random sets as large, in the same layers, by most is that of {glue:text}`largest`.

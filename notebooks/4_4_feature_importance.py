@@ -94,10 +94,8 @@ heads = {"mean": "different adjectives a unit", "mean_low": "95 % from", "mean_h
 al.tables.plain(trends, "Adjectives and depth", made, dict.fromkeys(heads.values(), ".2f"), heads)
 
 # %% tags=["hide-input"]
-al.tables.plain(section_4_4.narrowing(trends), "Figure 5's claim, part by part", made)
-
-# %% tags=["remove-cell"]
 al.tables.keep(**section_4_4.words(run, results, curves, compared, trends))
+al.tables.plain(section_4_4.narrowing(trends), "Figure 5's claim, part by part", made)
 
 # %% [markdown]
 # On {glue:text}`title`, {glue:text}`network` classifies {glue:text}`before` of fold 1 right, {glue:text}`random` without 12 % random units; of all attributes at 12 %, the most is lost with {glue:text}`worst`.

@@ -134,10 +134,8 @@ al.figures.word_clouds(section_4_5.cluster_words(groups));
 
 # %% mystnb={"figure": {"name": "uninterpretable-ten", "caption": "Share of uninterpretable units by block, K = 5, probed with the clips of the first ten classes alone, clustered anew. GTZAN where the profile is gtzan, and no music elsewhere."}, "image": {"alt": "Three line charts for tau 3, 4 and 5: share of uninterpretable units by block on a ten-class subset, and chance as a dotted line"}} tags=["hide-input"]
 ten = section_4_5.interpretability(run, clusters, tau, classes=10)
-al.figures.uninterpretable(ten[ten["k"] == 5]);
-
-# %% tags=["remove-cell"]
 al.tables.keep(**section_4_5_words.words(run, groups, bends, rows, every, ten))
+al.figures.uninterpretable(ten[ten["k"] == 5]);
 
 # %% [markdown]
 # At $\tau = 4$ chance is {glue:text}`chance_few:.1%` with these classes; the networks' highest share is {glue:text}`most_few:.1%`.

@@ -39,10 +39,8 @@ made = run.made_by(*run.caption_parts)
 neurons = section_4_2.sampled_neurons(run, per_block, seed, units)
 described = section_4_2.neuron_descriptions(run, neurons)
 heads = {"labels": "classes of the highest clips", "TAB": "module A: TAB", "DB": "module A: DB", "SUM": "module B: SUM"}
-al.tables.plain(described, "Table 6. What the modules say of the same neurons", made, heads=heads)
-
-# %% tags=["remove-cell"]
 al.tables.keep(**appendix_b.words(run, neurons, described))
+al.tables.plain(described, "Table 6. What the modules say of the same neurons", made, heads=heads)
 
 # %% [markdown]
 # On {glue:text}`title`, the {glue:text}`k` highest clips of a neuron come from {glue:text}`classes:.1f` classes on average; {glue:text}`one_class` of the {glue:text}`drawn` neurons have clips of one class alone.

@@ -49,10 +49,8 @@ al.figures.acoustics(points, {"loud": "mean amplitude", "high-pitched": "median 
 bare = appendix_c.without_measured(run)
 judged = appendix_c.judged(appendix_c.contrasts(run), appendix_c.contrasts(bare))
 shown, title = judged.drop(columns=["share_low", "share_high"]), "Figure 8: highest clips of neurons with and without the word"
-al.tables.plain(shown, title, run.made_by(), appendix_c.FORMATS, appendix_c.HEADS)
-
-# %% tags=["remove-cell"]
 al.tables.keep(**appendix_c.words(run, judged))
+al.tables.plain(shown, title, run.made_by(), appendix_c.FORMATS, appendix_c.HEADS)
 
 # %% [markdown]
 # ## Compared with the paper

@@ -129,10 +129,8 @@ al.tables.plain(*audit.under(rows, "different adjectives a unit, and Spearman's 
 # ### Figures 6 and 11 to 13: polysemanticity
 
 # %% tags=["hide-input"]
-al.tables.plain(*audit.under(rows, "uninterpretable block units, %"), made)
-
-# %% tags=["remove-cell"]
 al.tables.keep(**audit.words(run, matrices, rows))
+al.tables.plain(*audit.under(rows, "uninterpretable block units, %"), made)
 
 # %% [markdown]
 # ## Printed numbers that one fault explains

@@ -39,10 +39,8 @@ al.tables.plain(rules, "Who chooses", made)
 al.tables.wider_gaps(rows, made)
 
 # %% mystnb={"figure": {"name": "better-unlearning", "caption": "By how much each rule's gap is wider than OCP's with as many units in every layer, for three ways to silence; 95 % intervals. To the right of the line a rule forgets more selectively than the paper's."}, "image": {"alt": "Dot plot with intervals: for every network and rule, the gap less OCP's, for zero, mean and resample"}} tags=["hide-input"]
-al.figures.wider_gaps(rows);
-
-# %% tags=["remove-cell"]
 al.tables.keep(**better_unlearning.words(run, rows))
+al.figures.wider_gaps(rows);
 
 # %% [markdown]
 # On {glue:text}`title`, compared with OCP's gap over networks and ways to silence:

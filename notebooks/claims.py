@@ -60,10 +60,8 @@ al.tables.plain(ledger.drop_duplicates("id")[["id", "rule"]], "The rule of each 
 
 # %% tags=["hide-input"]
 glance = exhibits.at_a_glance(results)
-al.tables.plain(glance.drop(columns="page"), "Each table and figure of the paper, by what stands for it", made("exhibits"))
-
-# %% tags=["remove-cell"]
 al.tables.keep(**claims.words(run, ledger, glance))
+al.tables.plain(glance.drop(columns="page"), "Each table and figure of the paper, by what stands for it", made("exhibits"))
 
 # %% [markdown]
 # ## What differs from the paper, and why

@@ -85,10 +85,8 @@ alone = speeds.loc[speeds["reference"].isna(), ["what", "seconds", "at_most", "p
 heads = {"at_most": "asked", "peak_gib": "GiB"}
 formats = {"seconds": ".3g", "asked": "g", "GiB": ".2f"}
 caption = "Seconds, at most how many were asked for, and peak memory"
-al.tables.plain(alone, caption, speeds["made_by"].iloc[0], formats, heads)
-
-# %% tags=["remove-cell"]
 al.tables.keep(**cost.words(costs, stages), **cost.met(speeds))
+al.tables.plain(alone, caption, speeds["made_by"].iloc[0], formats, heads)
 
 # %% [markdown]
 # Of {glue:text}`ratios` ratios that were asked for, {glue:text}`ratios_met` are met; not met: {glue:text}`ratios_missed`.

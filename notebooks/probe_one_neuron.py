@@ -112,10 +112,8 @@ al.tables.plain(wording.described(nearest, "similarity"), title, made, {"similar
 
 # %% tags=["hide-input"]
 layers = probe_one_neuron.layers(target)
-al.tables.plain(layers, f"Layers of {address.model}: {layers['units'].sum()} units", run.made_by())
-
-# %% tags=["remove-cell"]
 al.tables.keep(**probe_one_neuron.words(run, target, address, otherwise))
+al.tables.plain(layers, f"Layers of {address.model}: {layers['units'].sum()} units", run.made_by())
 
 # %% [markdown]
 # ## Compared with the paper

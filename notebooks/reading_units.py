@@ -44,10 +44,8 @@ layers = {name: reading_units.readings_of(run, run.target(name)) for name in run
 readings = pd.concat([reading_units.compared(run, name, layers[name]) for name in run.models])
 heads = {"top1": "top-1", "top5": "top-5"}
 formats = dict.fromkeys(["top-1", "top-5", "moved"], ".1%")
-al.tables.plain(readings, "Table 2 under other readings (DB, all clips)", made, formats, heads)
-
-# %% tags=["remove-cell"]
 al.tables.keep(**reading_units.words(run, readings))
+al.tables.plain(readings, "Table 2 under other readings (DB, all clips)", made, formats, heads)
 
 # %% [markdown]
 # On {glue:text}`title`, changing one choice alone changes top-1 by

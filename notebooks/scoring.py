@@ -102,10 +102,8 @@ al.tables.plain(again, "Reliability over other recordings", made, formats, heads
 
 # %% tags=["hide-input"]
 shape = scoring.shape_by_layer(scores)
-al.tables.plain(shape, "What exemplars say of units, by layer", run.made_by(), dict.fromkeys(scoring.SHAPE, ".2f"))
-
-# %% tags=["remove-cell"]
 al.tables.keep(**scoring.words(run, tests, cards, scores))
+al.tables.plain(shape, "What exemplars say of units, by layer", run.made_by(), dict.fromkeys(scoring.SHAPE, ".2f"))
 
 # %% [markdown]
 # ## What differs from the sources, and why

@@ -53,10 +53,8 @@ al.figures.strategies(rows, summary);
 
 # %% tags=["hide-input"]
 paired = strategies.paired_over_seeds(rows)
-al.tables.paired(paired, about["made_by"])
-
-# %% tags=["remove-cell"]
 al.tables.keep(**strategies.words(run, summary, paired))
+al.tables.paired(paired, about["made_by"])
 
 # %% [markdown]
 # ## What differs from the paper, and why

@@ -66,10 +66,8 @@ units = your_own_network.borne_out(run, neurons, shuffled, untrained)
 # %% tags=["hide-input"]
 layers = your_own_network.by_layer(units)
 title = f"Units of the sound-effects network, described from {len(run.probing_set)} clips"
-al.tables.plain(layers, title, made, dict.fromkeys(your_own_network.SHARES, ".0%") | {"points": ".1f"})
-
-# %% tags=["remove-cell"]
 al.tables.keep(**your_own_network.words(run, units, shuffled, layers))
+al.tables.plain(layers, title, made, dict.fromkeys(your_own_network.SHARES, ".0%") | {"points": ".1f"})
 
 # %% [markdown]
 # On {glue:text}`clips` clips of {glue:text}`title`, {glue:text}`dead` of {glue:text}`units` units are dead, which is to say that every clip activates them alike.
