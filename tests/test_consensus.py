@@ -18,12 +18,16 @@ from andlib.mini.consensus import (
     claims,
     different,
     opposed,
-    summarise,
     tell,
 )
 from andlib.tagging import ACOUSTIC, EVENTS
 
 NUMBERS = {word: n for n, word in enumerate(("zero", "one", "two", "three", "four", "five", "six", "seven"))}
+
+
+def summarise(descriptions: list[str]) -> tuple[str, ...]:
+    """What all the clips share."""
+    return Consensus(descriptions).summaries([range(len(descriptions))])[0]
 
 
 def keys(text: str, kind: str) -> set[str]:

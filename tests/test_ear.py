@@ -12,9 +12,8 @@ from andlib.errors import InputError
 from andlib.mini import ear
 from andlib.mini.measurements import Measurements, measure
 from andlib.mini.naming import BROADER_SHARE, GROUPS, NAMES, naming_sentence, share
-from andlib.mini.phrases import SYNONYMS, measured_sentences
+from andlib.mini.phrases import SYNONYMS, measured_sentences, salient_words
 from andlib.mini.synthesis import synthesc
-from andlib.mini.words import salient_words
 from andlib.paths import WEIGHTS
 
 RATE = 16_000

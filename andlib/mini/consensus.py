@@ -235,13 +235,3 @@ def _balanced(ranked: list[Claim]) -> list[Claim]:
     sources = [claim for claim in ranked if claim.kind == "source"][: max(1, min(others // 2, MOST_POINTS // 3))]
     kept = [claim for claim in ranked if claim.kind != "source"][: MOST_POINTS - len(sources)]
     return [claim for claim in ranked if claim in sources or claim in kept]
-
-
-def summarise(descriptions: Sequence[str]) -> tuple[str, ...]:
-    """The points that at least half of the K captions share, each with the number of captions that hold it.
-
-    Section 3.2, with a rule in place of the LLM. One point that carries no concept where nothing is shared.
-
-    >>> summarise(["A dog barks.", "A dog barks loudly.", "Rain."])
-    ('1. What barks: two of the three clips have barking.', '2. Dog heard: a dog in two of the three clips.')"""
-    return Consensus(descriptions).summaries([range(len(descriptions))])[0]

@@ -13,13 +13,13 @@ from scipy import fft, signal
 
 from andlib.concepts import ESC50
 from andlib.errors import check_choice
-from andlib.mini import nature, things
+from andlib.mini import recipes
 from andlib.mini.physics import LENGTH, RATE, SECONDS, Sound, noise, shape, times, unit_power, wander
 from andlib.records import Clip, ProbingSet
 
 RECIPE_VERSION = 1  # part of every fingerprint: raise it when any sample changes
-RECIPES = {name.replace("_", " "): value for room in (nature, things) for name, value in vars(room).items()}
-CLASSES = tuple(name for name in ESC50 if name in RECIPES)  # what the two modules import bears no class's name
+RECIPES = {name.replace("_", " "): value for name, value in vars(recipes).items()}
+CLASSES = tuple(name for name in ESC50 if name in RECIPES)  # what the module imports bears no class's name
 LICENCE = "The sounds are synthesised by andlib from physical recipes and are in the public domain (CC0 1.0)."
 
 # Pairs that share their band statistics or their physics; only timing, contour or detail tells them apart.

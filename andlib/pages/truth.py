@@ -12,8 +12,8 @@ from scipy.stats import rankdata
 from andlib import paths
 from andlib.descriptions import HEARING_RATE
 from andlib.mini.measurements import measure
+from andlib.mini.phrases import FAST, HIGH_PITCH, LOW_PITCH, SLOW
 from andlib.mini.synthesis import CONFUSABLE
-from andlib.mini.words import FAST, HIGH_PITCH, LOW_PITCH, SLOW
 from andlib.run import Run
 from andlib.store import Stage
 
