@@ -122,7 +122,7 @@ al.tables.plain(closed, f"Closed concepts of {address.id}", made)
 # %% tags=["hide-input"]
 asked = section_3.class_unit(run)
 chats = section_3.questions(run, asked)
-al.tables.table5(prompts.lines(chats[2]), made)
+al.tables.plain(prompts.lines(chats[2]), "Table 5. What ICL asks the language model", made)
 
 # %% tags=["hide-input"]
 al.tables.keep(**section_3.words(run, address, neurons, closed))

@@ -10,7 +10,7 @@ profile: str = "mini"  # whose verdicts are counted: mini, or any other with res
 
 # %%
 import andlib as al
-from andlib.pages import claims, exhibits
+from andlib.pages import claims
 
 run = al.open_run(globals())
 results = claims.everywhere()
@@ -34,8 +34,8 @@ ledger = claims.ledger(results)
 # ## The verdicts, on small stand-ins
 
 # %% tags=["hide-input"]
-made = "By andlib.pages.{}, from results/<profile>/<page>/.".format
-al.tables.plain(claims.side_by_side(ledger), "Each claim of the paper, and what these numbers say of it", made("claims"))
+made = "By andlib.pages.claims, from results/<profile>/<page>/."
+al.tables.plain(claims.side_by_side(ledger), "Each claim of the paper, and what these numbers say of it", made)
 
 # %% [markdown]
 # On {glue:text}`title`, of {glue:text}`claims` claims: {glue:text}`ours`.
@@ -44,7 +44,7 @@ al.tables.plain(claims.side_by_side(ledger), "Each claim of the paper, and what 
 # ## The numbers
 
 # %% tags=["hide-input"]
-al.tables.plain(ledger[["id", "profile", "numbers"]], "What decided each verdict", made("claims"))
+al.tables.plain(ledger[["id", "profile", "numbers"]], "What decided each verdict", made)
 
 # %% [markdown]
 # ## The rules
@@ -59,9 +59,9 @@ al.tables.plain(ledger.drop_duplicates("id")[["id", "rule"]], "The rule of each 
 # Three values side by side are those of AST, BEATs-finetuned and BEATs-frozen.
 
 # %% tags=["hide-input"]
-glance = exhibits.at_a_glance(results)
+glance = claims.at_a_glance(results)
 al.tables.keep(**claims.words(run, ledger, glance))
-al.tables.plain(glance.drop(columns="page"), "Each table and figure of the paper, by what stands for it", made("exhibits"))
+al.tables.plain(glance.drop(columns="page"), "Each table and figure of the paper, by what stands for it", made)
 
 # %% [markdown]
 # ## What differs from the paper, and why

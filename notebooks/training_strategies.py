@@ -37,7 +37,8 @@ about = strategies.provenance(run)
 
 # %% tags=["hide-input"]
 summary = strategies.over_seeds(rows)
-al.tables.strategies(summary, about["made_by"])
+caption = "One architecture, four training strategies: mean over seeds, and 95 %"
+al.tables.strategies(summary, caption, about["made_by"])
 
 # %% mystnb={"figure": {"name": "strategies", "caption": "Each strategy's three networks (dots), their mean and its 95 % interval by Student's t. With three seeds intervals are wide: two strategies differ for sure only where they are far apart."}, "image": {"alt": "Small panels, one a measure: four strategies on the vertical axis, three dots each with mean and interval"}} tags=["hide-input"]
 al.figures.strategies(rows, summary);
@@ -54,7 +55,8 @@ al.figures.strategies(rows, summary);
 # %% tags=["hide-input"]
 paired = strategies.paired_over_seeds(rows)
 al.tables.keep(**strategies.words(run, summary, paired))
-al.tables.paired(paired, about["made_by"])
+caption = "Differences between strategies of the same seed: mean, and 95 %"
+al.tables.strategies(paired, caption, about["made_by"])
 
 # %% [markdown]
 # ## What differs from the paper, and why

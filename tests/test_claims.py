@@ -6,7 +6,7 @@ from conftest import tiny_run
 
 from andlib import kept, paper
 from andlib.errors import InputError
-from andlib.pages import claims, exhibits
+from andlib.pages import claims
 from andlib.profiles import MODELS
 from andlib.statistics import CONTRADICTED, SUPPORTED, UNTESTABLE, VERDICTS
 
@@ -36,7 +36,7 @@ def test_the_committed_ledger_is_what_the_committed_numbers_say():
 @pytest.mark.parametrize("gaps", [{"mini": 1.0}, {"esc50": -1.0, "mini": 1.0}])
 def test_verdicts_and_exhibits_of_one_profile_or_two_stand_side_by_side_and_are_counted(gaps, cache):
     results = {profile: made_up(gap) for profile, gap in gaps.items()}
-    ledger, glance = claims.ledger(results), exhibits.at_a_glance(results)
+    ledger, glance = claims.ledger(results), claims.at_a_glance(results)
     wide = claims.side_by_side(ledger).set_index("id")
     assert list(wide.index) == list(ledger["id"].unique()) and list(wide) == [*gaps, "claim"]
     said = {"mini": (SUPPORTED, "+1.00 / +1.00 / +1.00"), "esc50": (CONTRADICTED, "-1.00 / -1.00 / -1.00")}
@@ -53,4 +53,4 @@ def test_verdicts_and_exhibits_of_one_profile_or_two_stand_side_by_side_and_are_
 
 def test_a_profile_without_results_has_no_words(cache):
     with pytest.raises(InputError, match="Profile mini has no results: `make results PROFILE=mini` writes them"):
-        claims.words(tiny_run(cache), claims.ledger({"esc50": {}}), exhibits.at_a_glance({"esc50": {}}))
+        claims.words(tiny_run(cache), claims.ledger({"esc50": {}}), claims.at_a_glance({"esc50": {}}))

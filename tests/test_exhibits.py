@@ -6,7 +6,7 @@ import pandas as pd
 
 from andlib import kept, paper, paths
 from andlib.pages import claims
-from andlib.pages.exhibits import ABSENT, EXHIBITS, at_a_glance, texts
+from andlib.pages.claims import ABSENT, EXHIBITS, at_a_glance, texts
 from andlib.profiles import MODELS
 
 NUMBERED = [f"Table {i}" for i in range(1, 9)] + [f"Figure {i}" for i in range(1, 15)]

@@ -1,17 +1,22 @@
-"""The paper's claims: the verdict of each rule on every profile, from the frames that `make results` keeps."""
+"""The paper's claims: the verdict of each rule on every profile, from the frames that `make results` keeps. And its
+tables and figures, each with what stands for it: a number of the paper, and ours on every profile."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from itertools import product
+from typing import Any
 
 import pandas as pd
 
 from andlib import kept, paper, paths
 from andlib.errors import InputError
-from andlib.pages import exhibits
-from andlib.pages.rules import RULES, Frames, judge
-from andlib.profiles import PROFILES
+from andlib.pages.rules import RULES, WATER, Frames, judge, rows
+from andlib.pages.section_4_1 import best_function
+from andlib.profiles import MODELS, PROFILES
 from andlib.run import Run
 from andlib.statistics import FLAT, SUPPORTED, VERDICTS
+
+Page = Mapping[str, pd.DataFrame]  # name -> a frame that the page keeps
+ABSENT = "–"
 
 
 def committed(profile: str) -> Frames:
@@ -30,11 +35,11 @@ def ledger(results: Mapping[str, Frames]) -> pd.DataFrame:
     """Every claim of the paper on every profile; columns id, where, claim, profile, verdict, numbers, rule.
 
     results: profile -> its frames."""
-    rows = [
+    judged = [
         (claim["id"], claim["where"], claim["text"], profile, *judge(claim["id"], frames), RULES[claim["id"]].text)
         for claim, (profile, frames) in product(paper.numbers()["claims"], results.items())
     ]
-    return pd.DataFrame(rows, columns=["id", "where", "claim", "profile", "verdict", "numbers", "rule"])
+    return pd.DataFrame(judged, columns=["id", "where", "claim", "profile", "verdict", "numbers", "rule"])
 
 
 def side_by_side(ledger: pd.DataFrame) -> pd.DataFrame:
@@ -60,8 +65,8 @@ def words(run: Run, ledger: pd.DataFrame, glance: pd.DataFrame) -> dict[str, obj
         "ours": _counted(counts.loc[name]),
         "counts": "; ".join(f"{name}: {_counted(row)}" for name, row in counts.iterrows()),
         "everywhere": ", ".join(supported.index[supported]) or "none",
-        **exhibits.texts(side_by_side(ledger), "id"),
-        **exhibits.texts(glance, "exhibit"),
+        **texts(side_by_side(ledger), "id"),
+        **texts(glance, "exhibit"),
     }
 
 
@@ -72,4 +77,180 @@ def _counted(row: pd.Series) -> str:
 def frames(run: Run) -> dict[str, pd.DataFrame]:
     """What `make results` keeps of this page."""
     results = everywhere()
-    return {"ledger": ledger(results), "exhibits": exhibits.at_a_glance(results)}
+    return {"ledger": ledger(results), "exhibits": at_a_glance(results)}
+
+
+# Tables and figures at a glance
+
+
+def at_a_glance(results: Mapping[str, Frames]) -> pd.DataFrame:
+    """Every table and figure of the paper; columns exhibit, page, what, paper, and one a profile, all of them text.
+
+    Three values side by side are those of the paper's three networks, in the order of MODELS. A dash: there is no
+    such number. results: profile -> its frames."""
+    printed = _printed()
+    return pd.DataFrame(
+        {"exhibit": exhibit, "page": page, "what": what, "paper": printed.get(exhibit, ABSENT)}
+        | {profile: _if_any(ours, frames.get(page, {})) for profile, frames in results.items()}
+        for exhibit, page, what, ours in EXHIBITS
+    )
+
+
+def texts(frame: pd.DataFrame, name: str) -> dict[str, str]:
+    """Every cell of a frame by its row, called after the column `name`, and its column: `table_1_paper`."""
+    cells = frame.set_index(name).stack().items()
+    return {f"{row}_{column}".lower().replace(" ", "_"): text for (row, column), text in cells}
+
+
+def _if_any(ours: Callable[[Page], str], page: Page) -> str:
+    try:
+        return ours(page)
+    except KeyError:
+        return ABSENT
+
+
+def _printed() -> dict[str, str]:
+    """What the paper prints; nothing for what it draws without a number."""
+    given = paper.numbers()
+    settings, figures = given["settings"], given["figures"]
+    shares = [paper.table2(model).set_index("method").loc["DB", "top1"] for model in MODELS]
+    gaps = [paper.table4(model).set_index("strategy").loc["OCP", "gap"] for model in MODELS]
+    functions = [paper.table7(model).assign(method="DB", condition="all clips") for model in MODELS]
+    return {
+        "Table 1": _listed(paper.table1().set_index("model")["accuracy"].loc[list(MODELS)], ".1%"),
+        "Table 2": _listed(shares, ".0%"),
+        "Table 3": f"{given['table3_human_evaluation']['SUM'][0]:.2f} of 5",
+        "Table 4": _listed(gaps, "+.2f"),
+        "Table 7": _listed(map(best_function, functions)),
+        "Table 8": str(settings["clusters"]),
+        "Figure 1": f"{settings['clips']:,}",
+        "Figure 3": ", ".join(figures["4_feature_importance"]["basic_adjectives"]),
+        "Figure 4": f"over {figures['4_feature_importance']['basic_beyond_high_level_at_10_percent']} points",
+        "Figure 8": f"{figures['8_acoustic_properties']['loud_neurons'] / settings['neurons']['ast']:.1%}",
+        "Figure 14": f"at most {figures['14_gtzan']['highest_share_at_tau_4']}%",
+    }
+
+
+def _listed(values: Any, spec: str = "") -> str:
+    return " / ".join(ABSENT if pd.isna(value) else format(value, spec) for value in values)
+
+
+def _by_model(name: str, column: str, spec: str, **wanted: Any) -> Callable[[Page], str]:
+    """A column of a frame that has one row a network."""
+
+    def listed(page: Page) -> str:
+        return _listed(rows(page[name], **wanted).set_index("model")[column].reindex(MODELS), spec)
+
+    return listed
+
+
+def _last_layer(page: Page) -> list[pd.DataFrame]:
+    """DB on all clips with every function, a frame a network."""
+    return [rows(page["last_layer"], model=model, method="DB", condition="all clips") for model in MODELS]
+
+
+def _top1(page: Page) -> str:
+    return _listed([ours["top1"].max() for ours in _last_layer(page)], ".0%")
+
+
+def _best_functions(page: Page) -> str:
+    return _listed(map(best_function, _last_layer(page)))
+
+
+def _rating(page: Page) -> str:
+    row = rows(page["human_evaluation"], method="SUM").iloc[0]
+    return f"{row['rating']:.2f} of 5" if row["ratings"] else "nobody has rated"
+
+
+def _commonest(most: int, *models: str) -> Callable[[Page], str]:
+    """The commonest adjectives of each of these networks."""
+
+    def listed(page: Page) -> str:
+        ranked = (page["common"].sort_values(model, ascending=False, kind="stable") for model in models)
+        return " / ".join(", ".join(ours["adjective"].head(most)) for ours in ranked)
+
+    return listed
+
+
+def _basic(page: Page) -> str:
+    ours = rows(page["comparisons"], claim="f4b_basic", model="ast", percents="10")
+    gained, low, high = 100 * ours[["difference", "low", "high"]].iloc[0]
+    return f"{gained:+.1f} ({low:+.1f} … {high:+.1f}) points"
+
+
+def _uninterpretable(page: Page) -> str:
+    ours = rows(page["shares"], k=5, tau=4)
+    chance, low, high = ours[["chance", "chance_low", "chance_high"]].iloc[0]
+    shares = _listed(ours.groupby("model")["share"].mean().reindex(MODELS), ".0%")
+    return f"{shares}; chance {chance:.0%} ({low:.0%} … {high:.0%})"
+
+
+def _calibrated(page: Page) -> str:
+    points = rows(page["calibration"], **{"written by": "rules"})["module B"]
+    return f"{(points == 'removed').sum()} of {len(points)}"
+
+
+def _loud(page: Page) -> str:
+    ours = rows(page["acoustics"], model="ast", word="loud")
+    shares = ours["with"] / (ours["with"] + ours["without"])
+    measured = ours["descriptions"].str.contains("measured")
+    return f"{shares[measured].iloc[0]:.1%}; {shares[~measured].iloc[0]:.1%} if nothing is measured"
+
+
+def _water(page: Page) -> str:
+    if page["water_drops"].empty:
+        return "no class water drops"
+    changes = page["water_drops"].set_index("class")["change"].drop("water drops")
+    water = changes.index.isin(WATER)
+    return f"{changes[water].mean():+.2f}; {changes[~water].mean():+.2f}"
+
+
+def _numbers(text: str) -> Callable[[Page], str]:
+    """Single numbers, by their columns in the one row of the page's frame `numbers`."""
+    return lambda page: text.format(**page["numbers"].to_dict("records")[0])
+
+
+def _rows_of(name: str) -> Callable[[Page], str]:
+    return lambda page: str(len(page[name]))
+
+
+def _depth(k: int, tau: int) -> tuple[str, str, Callable[[Page], str]]:
+    what = f"uninterpretability by depth, ρ, K={k}, τ={tau}"
+    return "4_5_polysemanticity", what, _by_model("trends", "rho", "+.2f", k=k, tau=tau, part="all")
+
+
+# exhibit, the page that has it, what stands for it, and that from the page's frames
+EXHIBITS: tuple[tuple[str, str, str, Callable[[Page], str]], ...] = (
+    ("Table 1", "4_0_target_networks", "accuracy on fold 1", _by_model("accuracy", "accuracy", ".1%", clips="fold 1")),
+    ("Table 2", "4_1_last_layer", "classes named rightly by DB with its best function", _top1),
+    ("Table 3", "4_2_human_evaluation", "people's mean rating of summaries", _rating),
+    ("Table 4", "4_3_unlearning", "OCP's gap ΔR − ΔA", _by_model("unlearning", "gap", "+.2f", strategy="OCP")),
+    ("Table 5", "3_pipeline", "ICL's prompt", _numbers("{concepts} concepts, turn by turn")),
+    ("Table 6", "appendix_b_qualitative", "neurons in every module's words", _rows_of("qualitative")),
+    ("Table 7", "4_1_last_layer", "DB's best function", _best_functions),
+    ("Table 8", "4_5_polysemanticity", "clusters of sentences, by the elbow", _numbers("{bend}")),
+    ("Figure 1", "3_pipeline", "the framework; clips that it probes with", _numbers("{clips:,}")),
+    ("Figure 2", "3_pipeline", "the modules; AST's neuron that they are shown on", _numbers("{place}")),
+    ("Figure 3", "3_5_adjectives", "common adjectives of AST's neurons", _commonest(3, "ast")),
+    (
+        "Figure 4",
+        "4_4_feature_importance",
+        "accuracy AST loses without basic beyond high-level adjectives, 10% of units",
+        _basic,
+    ),
+    ("Figure 5", "4_4_feature_importance", "adjectives by depth, ρ", _by_model("trends", "rho", "+.2f")),
+    ("Figure 6", "4_5_polysemanticity", "uninterpretable units, K=5, τ=4", _uninterpretable),
+    ("Figure 7", "3_pipeline", "points of one summary that calibration removes", _calibrated),
+    ("Figure 8", "appendix_c_acoustics", "AST's neurons with “loud”", _loud),
+    ("Figure 9", "3_5_adjectives", "the commonest adjective", _commonest(1, *MODELS)),
+    ("Figure 10", "4_3_unlearning", "silencing water drops: mean change of classes with water; of others", _water),
+    ("Figure 11", *_depth(5, 4)),
+    ("Figure 12", *_depth(10, 8)),
+    ("Figure 13", *_depth(20, 16)),
+    (
+        "Figure 14",
+        "4_5_polysemanticity",
+        "uninterpretable units, most in a block, K=5, τ=4",
+        _numbers("{most_few:.0%}, of {few} classes, not music"),
+    ),
+)

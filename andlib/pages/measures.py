@@ -2,8 +2,6 @@
 
 Arrays are [units, clips]. A measure is NaN where it is undefined: activation or match is the same on every clip."""
 
-from collections.abc import Iterable
-
 import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float, Int
@@ -155,15 +153,16 @@ def _cosine(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return (a * b).sum(-1) / np.maximum(lengths, 1e-12)  # 0 with the centre of an empty cluster
 
 
-def label_tests(frequencies: Iterable[float], clips: int, draws: int, rng: np.random.Generator):
+def trusted() -> pd.DataFrame:
     """The two sanity checks of Oikarinen et al. 2025 on ideal neurons: does a measure fall when the labels of its
     explanation are halved (each is dropped with probability 1/2) or doubled (as many other clips gain one)?
 
-    Yields a row a measure and frequency of activation: shares of draws in which it falls by more than a thousandth of
-    its range, `missing` and `extra`."""
-    for frequency in frequencies:
-        labels = np.zeros((draws, clips), bool)
-        labels[:, : max(1, round(frequency * clips))] = True
+    One row a measure: missing and extra, shares of draws in which it falls by more than LEAST_FALL of its range, at the
+    worst of FREQUENCIES of activation; passes, whether PASSES of the draws fall in both."""
+    rng, tests = np.random.default_rng(SEED), []
+    for frequency in FREQUENCIES:
+        labels = np.zeros((DRAWS, CLIPS), bool)
+        labels[:, : max(1, round(frequency * CLIPS))] = True
         coin = rng.random(labels.shape)
         added = labels.sum(1, keepdims=True) / (~labels).sum(1, keepdims=True)
         cases = labels, labels & (coin < 0.5), labels | (coin < added)
@@ -171,12 +170,6 @@ def label_tests(frequencies: Iterable[float], clips: int, draws: int, rng: np.ra
         for measure in [name for name in ideal if name != "threshold"]:
             falls = [ideal[measure] - values[measure] > LEAST_FALL * SPAN.get(measure, 1) for values in wrong]
             missing, extra = (float(fall.mean()) for fall in falls)
-            yield {"measure": measure, "frequency": frequency, "missing": missing, "extra": extra}
-
-
-def trusted() -> pd.DataFrame:
-    """`label_tests` of every measure at the worst of FREQUENCIES: columns measure, missing, extra, and passes, whether
-    PASSES of the draws fall in both."""
-    tests = pd.DataFrame(label_tests(FREQUENCIES, CLIPS, DRAWS, np.random.default_rng(SEED)))
-    worst = tests.groupby("measure", sort=False)[["missing", "extra"]].min()
+            tests.append({"measure": measure, "missing": missing, "extra": extra})
+    worst = pd.DataFrame(tests).groupby("measure", sort=False)[["missing", "extra"]].min()
     return worst.assign(passes=np.where(worst.min(axis=1) >= PASSES, "yes", "no")).reset_index()

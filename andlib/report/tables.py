@@ -230,20 +230,10 @@ def side_effects(rows: pd.DataFrame, made_by: str) -> Table:
     return plain(frame, "Accuracy after silencing, margins and spill-over", made_by, formats, heads)
 
 
-def strategies(summary: pd.DataFrame, made_by: str) -> Table:
-    """The clean comparison: mean over seeds and 95 % interval of every measure (rows) under every strategy. summary:
-    `training_strategies.over_seeds`."""
-    caption = "One architecture, four training strategies: mean over seeds, and 95 %"
-    return _measures(summary, ["strategy"], caption, made_by)
-
-
-def paired(differences: pd.DataFrame, made_by: str) -> Table:
-    """The clean comparison pair by pair. differences: `training_strategies.paired_over_seeds`."""
-    caption = "Differences between strategies of the same seed: mean, and 95 %"
-    return _measures(differences, ["one", "other"], caption, made_by)
-
-
-def _measures(frame: pd.DataFrame, columns: list[str], caption: str, made_by: str) -> Table:
+def strategies(frame: pd.DataFrame, caption: str, made_by: str) -> Table:
+    """The clean comparison: mean over seeds and 95 % interval of every measure (rows) under every strategy, or of the
+    difference of two. frame: `training_strategies.over_seeds` or `paired_over_seeds`."""
+    columns = [name for name in ("strategy", "one", "other") if name in frame]
     half = (frame["high"] - frame["low"]) / 2
     cells = frame["mean"].map("{:.2f}".format) + half.map(" ± {:.2f}".format).where(half.notna(), "")  # one seed: none
     heads = frame[columns].replace(CALLED).replace("^beats_", "", regex=True).agg(" − ".join, axis=1).to_list()
@@ -264,11 +254,6 @@ def feature_importance(curves: pd.DataFrame, made_by: str) -> Table:
         rows.append(row)
     formats = {name: ".0f" if name.startswith("units") else ".1%" for row in rows for name in row}
     return plain(rows, "Figure 4. Accuracy on fold 1 after silencing r % of the block units", made_by, formats)
-
-
-def table5(lines: Sequence[Mapping[str, str]], made_by: str) -> Table:
-    """Table 5: ICL's question turn by turn, a row a line. lines: `prompts.lines`."""
-    return plain(lines, "Table 5. What ICL asks the language model", made_by)
 
 
 def scorecard(card: pd.DataFrame, made_by: str) -> Table:
