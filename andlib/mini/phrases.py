@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from andlib.mini.measurements import Measurements
-from andlib.mini.naming import pick
+from andlib.mini.naming import SENTENCES, pick
 
 LOUD, QUIET = -16.0, -30.0  # dBFS while active: of ESC-10's recordings 29 % lie above and 13 % below
 HIGH_PITCH, LOW_PITCH = 450.0, 180.0  # Hz: a crying baby lies above, a man's speaking voice below
@@ -21,48 +21,7 @@ ONE_EVENT = 1.5  # s; a longer sound without a dip is a state, not an event
 BRIEF = 0.7  # s from first to last sound: one bark or sneeze with its decay
 CONTINUOUS, PARTIAL = 0.95, 0.6  # share of the clip that is active
 
-SYNONYMS = {  # the first is the word of the measurement; it stands twice where the others are rarer in speech
-    "loud": ("loud", "loud", "strong"),
-    "quiet": ("quiet", "soft", "faint"),
-    "high-pitched": ("high-pitched", "high-pitched", "high"),
-    "low-pitched": ("low-pitched", "low-pitched", "deep"),
-    "bright": ("bright", "bright", "crisp"),
-    "muffled": ("muffled", "dull", "dark"),
-    "noisy": ("noisy", "noisy", "rough"),
-    "hissing": ("hissing", "noisy"),
-    "tonal": ("tonal", "clear", "clear"),
-    "slow": ("slow", "slow", "unhurried"),
-    "fast": ("fast", "rapid", "quick"),
-    "regular": ("regular", "rhythmic"),
-    "irregular": ("irregular", "irregular", "uneven"),
-    "single": ("single",),
-    "steady": ("steady", "steady", "constant"),
-    "fluctuating": ("fluctuating", "variable"),
-    "sudden": ("sudden", "sharp", "abrupt"),
-    "gradual": ("gradual", "gradual", "smooth"),
-    "brief": ("brief", "short"),
-    "continuous": ("continuous", "continuous", "uninterrupted"),
-}
-ATTRIBUTIVE = ("This is {a} {comma} sound.", "One hears {a} {comma} sound.", "It is {a} {comma} sound.")
-PREDICATIVE = ("The sound is {listed}.", "The recording is {listed}.")
-PACE = (
-    "It repeats at {a} {word}, regular rate.",
-    "The repetition is {word} and regular.",
-    "It has {a} {word} and rhythmic pulse.",
-)
-REPETITION = {
-    "slow": PACE,
-    "fast": PACE,
-    "regular": ("It repeats at {a} {word} rate.", "The repetition is {word}.", "It has {a} {word} pulse."),
-    "irregular": ("The events are {word}.", "Several {word} events are heard.", "It comes in {word} bursts."),
-    "single": ("It is a {word} event.", "A {word} event is heard."),
-}
-COURSE = ("it is {listed}", "it stays {listed}", "the sound remains {listed}")
-BRIEFLY = ("it is {listed}", "it lasts {a} {listed} moment", "the sound is {listed}")
-PARTLY = ("it fills a part of the clip", "it is heard for a part of the clip")
-ONSET = ("the onset is {listed}", "it begins with {a} {listed} onset", "its attack is {listed}")
-SILENT = ("The clip is silent.", "The recording is silent.", "Nothing is heard in the silent clip.")
-MODERATE = ("The level is moderate.", "The sound has a moderate level.")
+SYNONYMS, REPETITION, TURNS = (SENTENCES[part] for part in ("synonyms", "repetition", "turns"))
 
 
 def salient_words(m: Measurements) -> dict[str, str]:
@@ -129,14 +88,14 @@ def measured_sentences(m: Measurements, rng_key: str) -> str:
     """Two or three short sentences on what stands out in the measurements; one if the clip is silent. Caption origin
     `measured`. rng_key: the clip's name; decides between synonyms and turns of phrase."""
     if m.silent:
-        return pick(SILENT, rng_key, "silent")
+        return pick(TURNS["silent"], rng_key, "silent")
     words = salient_words(m)
     spoken = {aspect: pick(SYNONYMS.get(word, (word,)), rng_key, word) for aspect, word in words.items()}
     sentences = quality_sentence(spoken, rng_key) + time_sentences(spoken, words, rng_key)
     if len(sentences) < 2 and "level" not in words:
-        sentences.append(pick(MODERATE, rng_key, "moderate"))
+        sentences.append(pick(TURNS["moderate"], rng_key, "moderate"))
     if len(sentences) < 2:  # nothing was said of time, so the clip is not continuous
-        sentences.append(as_sentence(pick(PARTLY, rng_key, "partial")))
+        sentences.append(as_sentence(pick(TURNS["partly"], rng_key, "partial")))
     return " ".join(sentences)
 
 
@@ -144,7 +103,7 @@ def quality_sentence(spoken: dict[str, str], rng_key: str) -> list[str]:
     """The sentence on level, pitch, brightness and texture, where one of them stands out."""
     words = [spoken[aspect] for aspect in ("level", "pitch", "brightness", "texture") if aspect in spoken]
     # "the sound is muffled" alone is a passive verb to taggers
-    templates = ATTRIBUTIVE + PREDICATIVE if len(words) > 1 else ATTRIBUTIVE
+    templates = TURNS["attributive"] + TURNS["predicative"] if len(words) > 1 else TURNS["attributive"]
     return [fill(pick(templates, rng_key, "quality"), words)] if words else []
 
 
@@ -158,9 +117,9 @@ def time_sentences(spoken: dict[str, str], words: dict[str, str], rng_key: str) 
     fills = words.get("duration")
     partly = fills in ("brief", "partial")
     first = clause(REPETITION.get(words.get("repetition"), ()), "repetition", "repetition")
-    rest = clause(COURSE, "course", *(["steadiness"] if partly else ["duration", "steadiness"]))
-    rest += clause(BRIEFLY if fills == "brief" else PARTLY, "duration", "duration") if partly else []
-    rest += clause(ONSET, "onset", "onset")
+    rest = clause(TURNS["course"], "course", *(["steadiness"] if partly else ["duration", "steadiness"]))
+    rest += clause(TURNS["briefly"] if fills == "brief" else TURNS["partly"], "duration", "duration") if partly else []
+    rest += clause(TURNS["onset"], "onset", "onset")
     return first + [as_sentence(" and ".join(clauses)) for clauses in [rest] if clauses]
 
 
