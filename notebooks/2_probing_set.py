@@ -43,7 +43,6 @@ al.cards.gallery(probing_set, [probing_set.clips[i] for i in first], [texts[i] f
 # %% [markdown]
 # ## How much the descriptions carry
 #
-# Description-based methods cannot know more than the descriptions say.
 # The table counts, for each class and each origin of sentences, how often the clip's own class is named, by lemma or synonym.
 # Sentences of origin `measured` speak of level, pitch, brightness, repetition, onset, steadiness, noisiness and duration, and name no source by design.
 
@@ -73,7 +72,6 @@ al.tables.plain(section_2.difficulty(run), "Accuracy on fold 1", made, {"accurac
 #
 # - **Size.** The paper probes with 2000 clips. Counts of clips inside similarity functions (28, 100, the top 5 %) are meant for that number and scale down below 1000 clips.
 # - **Descriptions.** The paper's come from a 13-billion-parameter audio LLM, at 40 GPU hours. Here each description joins sentences of the origins {glue:text}`origins`. On every page, results name the origins they rest on.
-# - **Training and probing overlap.** The paper probes with all clips, of which the networks were trained on four fifths. Ours does too where the paper does, and then shows fold 1 alone beside it.
 #
 # ## Try it yourself
 #

@@ -55,17 +55,8 @@ al.tables.plain(section_3_5.common(run, counts), "Neurons that have each common 
 # %% tags=["hide-input"]
 fates = {name: section_3_5.adjective_fates(read) for name, read in section_3_5.texts(run).items()}
 filtered = section_3_5.filtered(fates)
+al.tables.keep(**section_3_5.words(run, counts, filtered))
 al.tables.plain(filtered, "What the filters make of every adjective", made)
-
-# %% [markdown]
-# ## The language model's verdicts
-#
-# Of the neurons that the language model described, the adjectives that either filter keeps and the other drops.
-
-# %% tags=["hide-input"]
-sides = section_3_5.sides(run, fates)
-al.tables.keep(**section_3_5.words(run, counts, filtered, sides))
-al.tables.plain(sides, f"Our list and {run.answerer}", made)
 
 # %% [markdown]
 # ## Compared with the paper
@@ -77,14 +68,13 @@ al.tables.plain(sides, f"Our list and {run.answerer}", made)
 #
 # - **Whose adjectives.** A neuron can only be given words that captions use. Here most come from what is measured in the clip: level, pitch, brightness, repetition, onset, steadiness.
 # - **Filters.** Our rules write acoustic qualities alone, so there is little for the filters to remove: {glue:text}`rules_removed` of the adjectives. Of those that {glue:text}`answerer` wrote for {glue:text}`described` neurons they remove {glue:text}`llm_removed`, of those in the descriptions {glue:text}`captions_removed`.
-# - **Verdicts.** Our list and {glue:text}`answerer` part on {glue:text}`alone` adjectives. How well each agrees with judgement by hand is on the [page on summaries](3_summaries.ipynb).
+# - **Verdicts.** How often our list and {glue:text}`answerer` agree, with each other and with judgement by hand, is on the [page on summaries](3_summaries.ipynb).
 # - **The released code** turns every word with "high" in it into "high-quality", misses negations in the first four words and drops words that merely contain a stop word: `-p mode word_lists_by_substring`. If the paper's words were made so, its "high-quality" is any "high" word, "high-pitched" too.
 #
 # ## Try it yourself
 #
 # ```bash
 # papermill notebooks/3_5_adjectives.ipynb out.ipynb -p mode word_lists_by_substring
-# papermill notebooks/3_5_adjectives.ipynb out.ipynb -p k 10 -p model ast
 # ```
 #
 # What these words are worth to the network: [feature importance](4_4_feature_importance.ipynb). Whether they are true of the sounds: [Appendix C](appendix_c_acoustics.ipynb).

@@ -48,17 +48,10 @@ al.figures.activation_histogram(u, highest, lowest, address.id);
 # Here every description joins sentences of the origins in brackets: `file` (an audio language model's), `source` (a small captioner names the sound, and errs) and `measured` (level, pitch, onset and the like, from the waveform).
 # The class in bold is for the reader; no description was made from it.
 #
-# The highest clips:
+# The highest clips, and after them the lowest:
 
 # %% tags=["hide-input"]
-clips, texts = section_3.captioned(run, u, highest)
-al.cards.gallery(run.probing_set, clips, texts, run.profile.seconds)
-
-# %% [markdown]
-# The lowest clips:
-
-# %% tags=["hide-input"]
-clips, texts = section_3.captioned(run, u, lowest)
+clips, texts = section_3.captioned(run, u, [*highest, *lowest])
 al.cards.gallery(run.probing_set, clips, texts, run.profile.seconds)
 
 # %% [markdown]
@@ -138,12 +131,10 @@ al.tables.plain(section_3.answers(run, chats), f"What {run.answerer} answers for
 #
 # - **The neuron.** The paper does not say which unit its Figure 7 shows, so ours is another one, of another network: drawn, not picked.
 # - **The language model.** {glue:text}`answerer` is a hundredth of Llama-2-chat-13B in size. It often repeats a single description in place of what five share, and in ICL the names of a worked example; [Table 2](4_1_last_layer.ipynb) says how often it is right.
-# - **No point is promised to go.** The paper's figure shows a neuron where calibration helps; a drawn one may keep all, or lose what is true.
 #
 # ## Try it yourself
 #
 # ```bash
-# papermill notebooks/3_pipeline.ipynb out.ipynb -p unit block3.intermediate/5
 # papermill notebooks/3_pipeline.ipynb out.ipynb -p model beats_finetuned -p class_unit 3
 # papermill notebooks/3_pipeline.ipynb out.ipynb -p unit block3.intermediate/5 -p llm smollm2    # asks it: after make llm
 # ```

@@ -51,9 +51,7 @@ caption = "Support of claims by the captions they were made from"
 al.tables.plain(counted.drop(columns="silent"), caption, made, formats, heads)
 
 # %% [markdown]
-# ## Three neurons
-#
-# The points of either summariser for one classifier neuron of each network.
+# ## Three classifier neurons
 
 # %% tags=["hide-input"]
 al.tables.plain(section_3_2.three_neurons(run), "S_h by rules and by the language model", made)

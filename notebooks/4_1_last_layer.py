@@ -21,7 +21,7 @@ llm: str = ""  # ICL's language model: smollm2 | transformers:MODEL | openai:MOD
 
 # %%
 import andlib as al
-from andlib.pages import section_2, section_4_0, section_4_1
+from andlib.pages import section_4_0, section_4_1
 
 run = al.open_run(globals())
 made = run.made_by(*run.caption_parts)
@@ -100,19 +100,8 @@ al.tables.intervals(functions, made, run.rests_on["cosine"], "DB by similarity f
 al.tables.named(section_4_1.named_units(run, results), made)
 
 # %% [markdown]
-# ## The networks and the captioner
+# A method cannot name what [the network has not learnt](4_0_target_networks.ipynb), nor what [the captions do not say](2_probing_set.ipynb).
 #
-# A method cannot name what the network has not learnt, nor what the captions do not say.
-
-# %% tags=["hide-input"]
-caption = "Accuracy of the target networks, with 95 % intervals over source recordings (a dash is one source: no interval)"
-al.tables.plain(accuracy, caption, run.made_by(), dict.fromkeys(["accuracy", "low", "high"], ".1%"))
-
-# %% tags=["hide-input"]
-names = section_2.captioner_accuracy(run).groupby("origin").agg(clips=("clips", "sum"), named=("named", "mean"))
-al.tables.plain(names.reset_index(), "How often descriptions name the clip's own class, by origin", made, {"named": ".0%"})
-
-# %% [markdown]
 # ## What differs from the paper, and why
 #
 # - **Encoders.** The paper encodes with CLIP's text tower (ViT-B/32) for DB and with LAION-CLAP for TAB. Each row names what is used here; the cosine is measured with the sentence encoder in its header, so Table 2's cosines of the paper and of this page share a name, not a scale. `-p encoder clip-vit-b-32 -p audio_encoder laion_clap` takes the paper's.
@@ -126,7 +115,6 @@ al.tables.plain(names.reset_index(), "How often descriptions name the clip's own
 #
 # ```bash
 # papermill notebooks/4_1_last_layer.ipynb out.ipynb -p model beats_frozen -p mode released
-# papermill notebooks/4_1_last_layer.ipynb out.ipynb -p encoder clip-vit-b-32 -p audio_encoder laion/clap-htsat-unfused
 # papermill notebooks/4_1_last_layer.ipynb out.ipynb -p llm openai:Qwen/Qwen3-8B     # a server at OPENAI_BASE_URL
 # ```
 #

@@ -93,7 +93,6 @@ al.tables.beyond_logits(results, made)
 
 # %% [markdown]
 # Right on fold 1 before ablation: {glue:text}`before`.
-# After OCP, on the forgotten class's clips: {glue:text}`forgotten`; on the others': {glue:text}`remaining`. On margins the gaps are {glue:text}`margins`.
 #
 # ## Figure 10
 #
@@ -122,11 +121,8 @@ al.tables.plain(described, "Descriptions by layer, from all clips", made, format
 # %% [markdown]
 # ## What differs from the paper, and why
 #
-# - **Which units.** The paper chooses units on all clips, test clips included. Here the test clips have no part in it; the rows "(all clips)" show how much that matters.
-# - **How many.** The paper's random baseline silences 3000 units in every model whatever the strategy took. A strategy that takes more units, or deeper ones, moves logits more; the matched random sets remove that.
 # - **Which words.** The released code lets any noun that is a substring of a class name name it: rain names train, saw names chainsaw. Ours compares lemmas and synonyms. `-p mode ocp_substring` shows the difference.
 # - **Which rows.** The released code silences each layer's leading rows, as many as the strategy chose there, not the chosen ones (`-p mode ablate_leading_rows`).
-# - **Silencing** sets pre-activation outputs to zero at every token, as the paper does.
 #
 # ## Try it yourself
 #

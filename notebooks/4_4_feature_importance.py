@@ -61,7 +61,6 @@ al.figures.feature_importance(curves[curves["model"] == run.models[0]], section_
 # The interval is a bootstrap over seeds and source recordings (with one source a class: no interval), widened by how much any two sets of units differ: random sets of 10 % leave accuracies that scatter by {glue:text}`spread` points (one standard deviation).
 # On SynthESC and without that, the leading units of each layer, which no attribute chose, would pass for important ones (`-p mode ablate_leading_rows`).
 # *Supported* means that all of it lies above the margin, *contradicted* that none of it does, *inconclusive* the rest.
-# A claim of several rows is supported if all of them are, and contradicted if one is.
 # That adjectives are no worse than random is read as: random units hurt more, or less by two points at most.
 
 # %% tags=["hide-input"]
@@ -112,7 +111,6 @@ al.tables.plain(section_4_4.narrowing(trends), "Figure 5's claim, part by part",
 # - **Words.** Our summaries are rules' and state only qualities that captions share, each in a sentence of one mould: prepositions and length measure how many points a summary has. A language model writes more freely (`-p summariser llm`).
 # - **Which rows.** The released code sorts the units by attribute, then adds one row to a layer's mask for each of its units *in that order*, and applies row $i$ to unit $i$. The rows of chosen units come first. So a layer with $n$ chosen units loses its units $0 … n-1$, whichever were chosen: the attribute enters through its number of units in each layer and in no other way, and two attributes with equal numbers give one curve. `-p mode ablate_leading_rows` draws it. The differences of the paper's Fig. 4, if it was made so, are differences of layers.
 # - **Twelve percent** of 55,346 is 6642; the released list has 6442 (`-p mode word_lists_by_substring`).
-# - **Test clips.** The paper chooses units with the descriptions of all clips, test clips among them.
 # - **Figure 5's intervals** take units for independent, though many respond to the same clips: they are too narrow.
 #
 # ## Try it yourself

@@ -54,7 +54,6 @@ al.tables.plain(shares, caption, made, dict.fromkeys(shares.columns[1:], ".1%"))
 
 # %% [markdown]
 # *Lowest* and *highest* are of any block by any partition.
-# The text's reading counts clips in a cluster.
 # **Algorithm 1 as printed** instead intersects the multisets of clusters of all $K$ descriptions and asks for $\tau$ common elements: every one of the $K$ clips would have to share $\tau$ sentences' clusters.
 # By it, {glue:text}`printed:.1%` of the units are uninterpretable, and {glue:text}`printed_chance:.1%` by chance: the paper's figures can hardly rest on it.
 #
@@ -130,7 +129,6 @@ al.figures.word_clouds(section_4_5.cluster_words(groups));
 #
 # The subset is the first ten classes in the set's own numbering, so that no result decides them: {glue:text}`few_clips` clips, with sentences clustered anew.
 # {glue:text}`subset`
-# Activations are those of above.
 
 # %% mystnb={"figure": {"name": "uninterpretable-ten", "caption": "Share of uninterpretable units by block, K = 5, probed with the clips of the first ten classes alone, clustered anew. GTZAN where the profile is gtzan, and no music elsewhere."}, "image": {"alt": "Three line charts for tau 3, 4 and 5: share of uninterpretable units by block on a ten-class subset, and chance as a dotted line"}} tags=["hide-input"]
 ten = section_4_5.interpretability(run, clusters, tau, classes=10)
@@ -141,22 +139,15 @@ al.figures.uninterpretable(ten[ten["k"] == 5]);
 # At $\tau = 4$ chance is {glue:text}`chance_few:.1%` with these classes; the networks' highest share is {glue:text}`most_few:.1%`.
 # At $\tau = 5$ the trends are: {glue:text}`strict`.
 #
-# What a share below 20 % is worth depends on chance, which the paper's figure does not show.
-#
 # ## What differs from the paper, and why
 #
 # - **Descriptions.** The paper's come from SALMONN, several sentences each, about what is heard. Here part of every description is measured (level, onset, repetition), in a limited set of phrases, so that clusters are of *kinds of statement*, and even of wording ("it begins with", "its attack is"), as much as of sounds.
-# - **Chance** and the further networks are ours.
-# - **K-means** is not seeded in the released code, so its clusters differ from run to run, and the paper shows one. Here are {glue:text}`partitions`, of one start each, and all of them count.
 # - **Dead units**, which give every clip the same activation, and those that hardly fire, which fewer than the largest $K$ clips lift above their commonest activation, are left out: {glue:text}`dead` here.
-# - **All clips** probe the networks, those they were trained on included, as in the paper.
 #
 # ## Try it yourself
 #
 # ```bash
 # papermill notebooks/4_5_polysemanticity.ipynb out.ipynb -p tau 5 -p clusters 20
-# papermill notebooks/4_5_polysemanticity.ipynb out.ipynb -p model ast -p k 10 -p tau 8
-# papermill notebooks/4_5_polysemanticity.ipynb out.ipynb -p mode first_token
 # papermill notebooks/4_5_polysemanticity.ipynb out.ipynb -p profile gtzan -p data_dir genres_original -p model ast -p weights path/to/ast
 # ```
 #

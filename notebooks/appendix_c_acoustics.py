@@ -56,7 +56,6 @@ al.tables.plain(shown, title, run.made_by(), appendix_c.FORMATS, appendix_c.HEAD
 # ## Compared with the paper
 #
 # On {glue:text}`title`, {glue:text}`loud` of {glue:text}`all` neurons of {glue:text}`network` have "loud", {glue:text}`high` have "high-pitched".
-# With what captions measure, a neuron with "loud" exceeds one without in {glue:text}`loud_share` of pairs, one with "high-pitched" in {glue:text}`high_share`: by construction.
 # The verdicts are those of [the ledger](claims.ipynb), by captions that measure nothing, for AST as in the paper.
 #
 # - Larger amplitudes with "loud" (Fig. 8a): **{glue:text}`f8a_loud`**. {glue:text}`f8a_loud_numbers`
@@ -64,7 +63,6 @@ al.tables.plain(shown, title, run.made_by(), appendix_c.FORMATS, appendix_c.HEAD
 #
 # ## What differs, and why
 #
-# - **Circularity.** The paper's captions were written by an audio language model that heard the clips; nothing tells how far it heard level and pitch. Ours state them from the samples, which makes the first rows easy.
 # - **Level.** A recording's level says how its file was made as much as how loud its source was. Networks see it: neither front end removes it clip by clip.
 # - **MDF is no pitch.** A voice called high-pitched has most of its power far below that of rain or wind, whose noise reaches over the whole spectrum: words heard by an audio language model need not go with a high median frequency. The paper, too, calls it an indirect measure.
 # - **Independence.** The paper compares distributions over neurons by eye. Thousands of neurons share a few hundred clips, so that a rank test over neurons finds nearly any difference significant.
@@ -73,7 +71,6 @@ al.tables.plain(shown, title, run.made_by(), appendix_c.FORMATS, appendix_c.HEAD
 #
 # ```bash
 # papermill notebooks/appendix_c_acoustics.ipynb out.ipynb -p model beats_frozen
-# papermill notebooks/appendix_c_acoustics.ipynb out.ipynb -p k 20
 # ```
 #
 # Next: [probe one neuron](probe_one_neuron.ipynb).

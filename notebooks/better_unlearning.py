@@ -50,12 +50,10 @@ al.figures.wider_gaps(rows);
 # - **random** units: {glue:text}`random_rule`.
 #
 # The widest beyond OCP without labels: {glue:text}`best`.
-# OCP's own gap by way to silence: {glue:text}`ocp_ways`.
 #
 # ## What is forgotten, and what else is
 #
-# Logits are not accuracy: after silencing by zeros, the forgotten class's clips are still classified right in these shares: {glue:text}`forgotten`.
-# *Spill* is the change of the own logits of the {glue:text}`nearest` classes whose names are nearest to the silenced one (by the text encoder), less that of the other classes: negative means that relatives are hurt more. {glue:text}`spill`.
+# *Spill* is the change of the own logits of the {glue:text}`nearest` classes whose names are nearest to the silenced one (by the text encoder), less that of the other classes: negative means that relatives are hurt more. *Forgotten* and *others* are accuracies, which logits are not.
 
 # %% tags=["hide-input"]
 al.tables.side_effects(rows, made)

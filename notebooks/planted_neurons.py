@@ -96,15 +96,13 @@ al.tables.plain(sounds, caption, made, dict.fromkeys(["said", "elsewhere"], ".0%
 # - **Stated single truths**, no noise: the best method is {glue:text}`best_method` with {glue:text}`best_share:.0%` of the neurons ({glue:text}`best_truths` truths in most layers: layers repeat truths, so the number of truths is what counts). All: {glue:text}`every`.
 # - **Classes** among them: {glue:text}`classes`. **Attributes**: {glue:text}`sounds`. With class names beside them in the concept set: {glue:text}`joint`.
 # - Stated, but found by no method in most layers: {glue:text}`lost`. Captions vary their words ("loud", "strong"), and the summariser counts those apart that do not mean the same of any sound: a truth that most captions state may be told by no word of the summary.
-# - **In no caption**: {glue:text}`unstated`. No method that reads captions can find what none says; what it names instead looks no less sure. TAB hears the clip, but knows only what its training captions said.
-# - **Conjunctions**, both truths: {glue:text}`conjunctions`.
-# - **Polysemantic pairs**, both truths: {glue:text}`pairs`. A summary tells what at least half of K clips share, so two classes that share the clips cannot both be told. DB and TAB see all clips; which function they use decides, as the table by function says.
+# - **In no caption**: no method that reads captions can find what none says; what it names instead looks no less sure. TAB hears the clip, but knows only what its training captions said.
+# - **Polysemantic pairs**, both truths: a summary tells what at least half of K clips share, so two classes that share the clips cannot both be told. DB and TAB see all clips; which function they use decides, as the table by function says.
 # - **Noise alone**: open concepts still name something for {glue:text}`false:.0%` of such neurons, and a closed method always names a concept. An explanation by itself is no evidence that there is anything to explain.
 # - **Dead** neurons explained: {glue:text}`dead_named` of {glue:text}`dead`. No clip lies above their commonest activation, so none describes them.
 #
 # ## What differs from the paper, and why
 #
-# - The paper has no such bench. Its Table 3 rates what its methods say; here what they should say is known.
 # - **A planted neuron is not a trained one.** Real units are graded, correlated and mix more than two things: what fails here will fail there, what works here need not.
 # - **Circularity.** Measured captions state level, pitch and pace by rule, and recordings are measured by the same rule to plant them; a synthesised sound's attributes come from its recipe instead. The embedded encoder of TAB was trained on synthesised sounds of the same classes, and hears no level: it sees each clip relative to its loudest moment.
 # - **The best function** is chosen on the neurons it is judged on, among five.
@@ -113,7 +111,6 @@ al.tables.plain(sounds, caption, made, dict.fromkeys(["said", "elsewhere"], ".0%
 #
 # ```bash
 # papermill notebooks/planted_neurons.ipynb out.ipynb -p k 10
-# papermill notebooks/planted_neurons.ipynb out.ipynb -p mode calibration_loop
 # papermill notebooks/planted_neurons.ipynb out.ipynb -p llm openai:Qwen/Qwen3-8B    # ICL, a question a neuron
 # ```
 #

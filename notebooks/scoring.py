@@ -112,12 +112,10 @@ al.tables.plain(shape, "What exemplars say of units, by layer", run.made_by(), d
 # - **Who hears.** The embedded audio encoder learnt from synthesised sounds of other seeds with their true names. It hears those of `mini` well and real recordings less well, and it favours TAB, which chose by it, as captions favour DB: the other matcher is the stricter test of either.
 # - **Small sets.** Average precision of few clips is above its base rate even for shuffled explanations: take lift beside the shuffled one's.
 # - **Intervals.** Those of r and of detection draw recordings anew; of the other means, in the results, units, which hear the same clips and are not independent.
-# - **Activations** are pre-activation outputs, pooled over a clip, as in the rest of the book.
 #
 # ## Try it yourself
 #
 # ```bash
-# papermill notebooks/scoring.ipynb out.ipynb -p model all
 # papermill notebooks/scoring.ipynb out.ipynb -p model beats_frozen -p audio_encoder laion_clap
 # ```
 #

@@ -71,11 +71,9 @@ al.tables.plain(layers, title, made, dict.fromkeys(your_own_network.SHARES, ".0%
 
 # %% [markdown]
 # On {glue:text}`clips` clips of {glue:text}`title`, {glue:text}`dead` of {glue:text}`units` units are dead, which is to say that every clip activates them alike.
-# Of the embedding's units, {glue:text}`with_noun:.0%` hold a noun and {glue:text}`with_adjective:.0%` an adjective in their open concepts.
 #
 # The concept that DB gives a unit of the embedding is the class of {glue:text}`borne_out:.0%` of its highest clips on average; with captions shuffled, of {glue:text}`shuffled_captions:.0%`; for the untrained network, of {glue:text}`untrained_network:.0%`.
 # No names could have reached more than {glue:text}`any_name:.0%`.
-# In the first convolution the trained network reaches {glue:text}`earliest:.0%` and the untrained one {glue:text}`earliest_untrained:.0%`.
 #
 # So descriptions say something about the clips; how much of it is about learning, only the untrained network tells.
 # A random convolution, too, is fond of loud, high or steady sounds, and sounds of one class are alike in that.

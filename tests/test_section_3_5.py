@@ -1,8 +1,5 @@
 """Section 3.5: adjectives of a tiny network's neurons, and what the filters do with adjectives."""
 
-import pandas as pd
-
-from andlib import asking, tagging
 from andlib.pages import section_3_5, section_4_4
 
 
@@ -27,23 +24,11 @@ def test_adjectives_are_counted_once_a_neuron(run):
     assert by_block["adjectives"].sum() <= counts.sum()
 
 
-def test_what_one_filter_keeps_and_the_other_drops_is_told_apart(run, monkeypatch):
-    answers = {"loud": True, "wet": False, "red": True, "green": False, "blue": None}
-    monkeypatch.setattr(asking, "verdicts", lambda run, words: {word: answers[word] for word in words})
-    rows = [("kept", "loud", 3), ("kept", "wet", 1), ("not acoustic", "red", 2)]
-    rows += [("not acoustic", "green", 1), ("not acoustic", "blue", 1), ("negated", "loud", 9)]
-    table = pd.DataFrame(rows, columns=["filter", "adjective", "times"])
-    sides = section_3_5.sides(run, {section_3_5._sampled(run): table}).set_index("kept by")
-    assert {"loud", "wet"} <= set(tagging.ACOUSTIC) and sides["adjectives"].tolist() == [1] * 5
-    assert sides["commonest"].tolist() == ["loud", "wet", "red", "green", "blue"]
-
-
 def test_words_and_frames_agree_on_what_is_counted(run):
     frames = section_3_5.frames(run)
     counts = {"ast": section_3_5.common_adjectives(run, "ast")}
     assert frames["common"]["ast"].tolist() == counts["ast"].head(section_3_5.MOST).tolist()
-    fates = {name: section_3_5.adjective_fates(texts) for name, texts in section_3_5.texts(run).items()}
-    words = section_3_5.words(run, counts, frames["filtered"], section_3_5.sides(run, fates))
+    words = section_3_5.words(run, counts, frames["filtered"])
     assert words["first"] == ", ".join(counts["ast"].index[:3]) and words["shared"] == len(frames["common"])
     assert words["llm_removed"] == "none: there is no such text"  # nobody asked a language model of these neurons
-    assert words["described"] == words["alone"] == 0
+    assert words["described"] == 0

@@ -133,7 +133,6 @@ def words(run: Run, table: pd.DataFrame) -> dict[str, object]:
     spoken = {"k": run.k, "title": run.profile.title, "network": run.models[0], "paper_all": neurons}
     spoken |= {"paper_loud": printed["loud_neurons"], "loud": loud["with"], "high": high["with"]}
     spoken |= {"all": loud["with"] + loud["without"]}
-    spoken |= {"loud_share": f"{loud['share']:.0%}", "high_share": f"{high['share']:.0%}"}
     for claim in ("f8a_loud", "f8b_high_pitched"):
         spoken[claim], spoken[f"{claim}_numbers"] = judge(claim, {"appendix_c_acoustics": {"acoustics": table}})
     return spoken

@@ -9,7 +9,6 @@ import pandas as pd
 
 from andlib import ablation, concepts, descriptions, kept, stages
 from andlib.ablation import Effects, UnitSet
-from andlib.pages.wording import by_model
 from andlib.profiles import LEARNT
 from andlib.responses import unit_activations
 from andlib.run import Run
@@ -195,16 +194,8 @@ def words(run: Run, rows: pd.DataFrame) -> dict[str, object]:
     """The numbers of the page's sentences. rows: `compared`."""
     dissecting = rows[~rows["rule"].isin(["OCP", "labels"])]
     best = dissecting.loc[dissecting.groupby("model", sort=False)["wider"].idxmax()]
-
-    def listed(column: str, rule: str, way: str, spec: str) -> str:
-        ours = rows[(rows["rule"] == rule) & (rows["way"] == way)]
-        return by_model(ours.set_index("model")[column].loc[list(run.models)], spec)
-
     spoken = {f"{rule}_rule": _clear(rows[rows["rule"] == rule]) for rule in RULES if rule != "OCP"}
     spoken["best"] = "; ".join(f"{row.model}: {row.rule}, {row.way} ({row.wider:+.2f})" for row in best.itertuples())
-    spoken["ocp_ways"] = "; ".join(f"{way}: {listed('gap', 'OCP', way, '+.2f')}" for way in WAYS)
-    for column, spec in (("forgotten", ".0%"), ("spill", "+.2f")):
-        spoken[column] = "; ".join(f"{rule}: {listed(column, rule, 'zero', spec)}" for rule in RULES)
     return spoken | {"title": run.profile.title, "nearest": NEAREST}
 
 

@@ -218,45 +218,28 @@ def frames(run: Run) -> dict[str, pd.DataFrame]:
 
 def words(run: Run, table: pd.DataFrame, rows: pd.DataFrame, in_captions: pd.DataFrame) -> dict[str, object]:
     """The numbers of the prose. table: `planted_neurons`; rows: `by_best_function`."""
-    printed = paper.numbers()["table3_human_evaluation"]
-    known = stated(in_captions)
+    printed, known = paper.numbers()["table3_human_evaluation"], stated(in_captions)
     single = rows[rows["truth"].isin(known) & ~rows["kind"].isin(["conjunction", "polysemantic pair"])]
-    at, target = (frame[frame["noise"] == 0] for frame in (rows, single))
-    unstated, pairs, both = (at[at["kind"] == k] for k in ("in no caption", "polysemantic pair", "conjunction"))
+    target = single[single["noise"] == 0]
     classes, sounds = target[target["kind"] == "class"], target[target["kind"] != "class"]
     shares = target.groupby("by", sort=False)["found"].mean()
     best, dead = target[target["by"] == shares.idxmax()], table[table["dead"]]
-    functions = rows[["method", "function"]].drop_duplicates()
+    functions, finds = rows[["method", "function"]].drop_duplicates(), finders(rows)
     noise = table[np.isinf(table["noise"]) & ~table["dead"]]
     silent = (noise["adjectives"].map(len) == 0) & (noise["nouns"].map(len) == 0)
     left_out = "is left out: no language model was asked about planted neurons (`-p llm` asks one)"
-    return {
-        **{f"paper_{name.lower()}": printed[name][0] for name in ("SUM", "DB", "TAB")},
-        "title": run.profile.title,
-        "layer": len(table) // (len(NOISES) * SEEDS),
-        "seeds": SEEDS,
-        "units": len(table),
-        "names": len(concepts.ESC50),
-        "attributes": len(ATTRIBUTES),
-        "functions": ", ".join(f"{method} {function}" for method, function in functions.to_numpy() if function),
-        "icl": "was asked" if "ICL" in set(rows["method"]) else left_out,
-        "stated": len(known),
-        "truths": int((in_captions["kind"] != "in no caption").sum()),
-        "best_method": shares.idxmax(),
-        "best_share": shares.max(),
-        "best_truths": int((best.groupby("truth")["found"].mean() > 0.5).sum()),
-        "every": _shares(target),
-        "classes": _shares(classes),
-        "sounds": _shares(sounds),
-        "joint": _shares(sounds[sounds["by"].str.contains("joint")]),
-        "unstated": _shares(unstated),
-        "pairs": _shares(pairs),
-        "conjunctions": _shares(both),
-        "lost": ", ".join(t for t in in_captions["truth"] if t in known and finders(rows)[t] == "none") or "none",
-        "false": 1 - silent.mean(),
-        "dead": len(dead),
-        "dead_named": int(sum(any(map(len, unit[5:])) for unit in dead.itertuples(index=False))),
-    }
+    spoken = {f"paper_{name.lower()}": printed[name][0] for name in ("SUM", "DB", "TAB")}
+    spoken |= {"title": run.profile.title, "layer": len(table) // (len(NOISES) * SEEDS), "seeds": SEEDS}
+    spoken |= {"units": len(table), "names": len(concepts.ESC50), "attributes": len(ATTRIBUTES)}
+    spoken["functions"] = ", ".join(f"{method} {function}" for method, function in functions.to_numpy() if function)
+    spoken |= {"icl": "was asked" if "ICL" in set(rows["method"]) else left_out, "stated": len(known)}
+    spoken |= {"truths": int((in_captions["kind"] != "in no caption").sum()), "best_method": shares.idxmax()}
+    spoken |= {"best_share": shares.max(), "best_truths": int((best.groupby("truth")["found"].mean() > 0.5).sum())}
+    spoken |= {"every": _shares(target), "classes": _shares(classes), "sounds": _shares(sounds)}
+    spoken |= {"joint": _shares(sounds[sounds["by"].str.contains("joint")]), "false": 1 - silent.mean()}
+    spoken["lost"] = ", ".join(t for t in in_captions["truth"] if t in known and finds[t] == "none") or "none"
+    named = sum(any(map(len, unit[5:])) for unit in dead.itertuples(index=False))
+    return spoken | {"dead": len(dead), "dead_named": int(named)}
 
 
 def _shares(rows: pd.DataFrame) -> str:

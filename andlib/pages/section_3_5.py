@@ -13,9 +13,6 @@ from andlib.run import Run
 FILTERS = ("stop word", "negated", "not acoustic", "kept")
 MOST = 20  # commonest adjectives of a network that Figure 9 draws
 ANSWERS = {True: "yes", False: "no", None: "no answer is kept"}
-# whether our list keeps an adjective, and whether the language model does
-SIDES = {(True, True): "both keep", (True, False): "our list alone"}
-SIDES |= {(False, True): "language model alone", (False, False): "neither"}
 
 
 def common_adjectives(run: Run, model: str) -> pd.Series:
@@ -41,14 +38,11 @@ def texts(run: Run) -> dict[str, list[str]]:
     """What the filters read, by name: the summaries of all neurons, those that the language model wrote of some, and
     the descriptions of clips."""
     writer = "rules" if run.summariser == "rules" else run.answerer
-    described = {f"summaries by {writer}": stages.neurons, _sampled(run): stages.neurons_by_language_model}
+    described = {f"summaries by {writer}": stages.neurons}
+    described |= {f"summaries by {run.answerer}, sampled neurons": stages.neurons_by_language_model}
     tables = {name: [table(run, model) for model in run.models] for name, table in described.items()}
     points = {name: [p for t in some for points in t["calibrated"] for p in points] for name, some in tables.items()}
     return {**points, "descriptions of clips": clip_descriptions(run)}
-
-
-def _sampled(run: Run) -> str:
-    return f"summaries by {run.answerer}, sampled neurons"
 
 
 def adjective_fates(texts: Iterable[str]) -> pd.DataFrame:
@@ -82,35 +76,19 @@ def filtered(fates: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["text", "filter", "adjectives", "times", "commonest"])
 
 
-def sides(run: Run, fates: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-    """Adjectives of the language model's summaries by which filter keeps them, our list or the language model.
-
-    fates: as for `filtered`. Columns kept by, adjectives, commonest."""
-    table = fates[_sampled(run)]
-    judged = table[table["filter"].isin(["kept", "not acoustic"])].groupby("adjective")["times"].sum()
-    words = judged.sort_values(ascending=False, kind="stable").index
-    answers, by_side = asking.verdicts(run, words), {side: [] for side in [*SIDES.values(), "no verdict"]}
-    for word in words:
-        by_side[SIDES.get((word in tagging.ACOUSTIC, answers[word]), "no verdict")].append(word)
-    rows = [(side, len(kept), ", ".join(kept[:12]) or "none") for side, kept in by_side.items()]
-    return pd.DataFrame(rows, columns=["kept by", "adjectives", "commonest"])
-
-
-def words(run: Run, counts: Mapping[str, pd.Series], removal: pd.DataFrame, parted: pd.DataFrame) -> dict[str, object]:
-    """The numbers of the page's sentences. counts: as for `common`. removal: `filtered`. parted: `sides`."""
+def words(run: Run, counts: Mapping[str, pd.Series], removal: pd.DataFrame) -> dict[str, object]:
+    """The numbers of the page's sentences. counts: as for `common`. removal: `filtered`."""
     heads = {model: list(neurons.index[:MOST]) for model, neurons in counts.items()}
     loud, high = ([name for name in run.models if word in heads[name]] for word in ("loud", "high-pitched"))
     everywhere = len(loud) == len(high) == len(run.models)
     times = {name: rows.set_index("filter")["times"] for name, rows in removal.groupby("text", sort=False)}
     by_rules, by_llm, captions = (_removed(rows) for rows in times.values())
-    size = parted.set_index("kept by")["adjectives"]
     spoken = {"title": run.profile.title, "network": run.models[0], "answerer": run.answerer}
     spoken |= {"first": ", ".join(heads[run.models[0]][:3]), "shared": len(set.intersection(*map(set, heads.values())))}
     spoken |= {"claim": "holds" if everywhere else "does not hold for both words"}
     spoken |= {"loud": ", ".join(loud) or "none", "high": ", ".join(high) or "none"}
     spoken |= {"rules_removed": by_rules, "llm_removed": by_llm, "captions_removed": captions}
-    spoken |= {"described": sum(len(stages.neurons_by_language_model(run, name)) for name in run.models)}
-    return spoken | {"alone": int(size["our list alone"] + size["language model alone"])}
+    return spoken | {"described": sum(len(stages.neurons_by_language_model(run, name)) for name in run.models)}
 
 
 def _removed(times: pd.Series) -> str:
