@@ -13,11 +13,10 @@ SUMMARY, CONCEPTS = ("calibrated",), ("db", "tab", "adjectives", "nouns")  # col
 
 
 def search(neurons: pd.DataFrame, words: str, *, run: Run | None = None, best: int = 20) -> pd.DataFrame:
-    """The neurons whose descriptions are nearest to some words, nearest first, with columns similarity and rank.
+    """The neurons whose descriptions are nearest to some words, nearest first, with a column similarity.
 
     similarity: mean of two cosines of sentence vectors: of the words with the calibrated summary (its points' mean
     vector), and with the concepts (DB's and TAB's first, adjectives, nouns). A half that says nothing counts 0.
-    Neurons are ranked by it, times the column `score` where there is one (a negative or missing score counts 0).
 
     neurons: rows of `al.neurons`, of as many models as wanted. run: keeps vectors in its store. best: how many rows.
     Raises InputError if there are no words or no neurons.
@@ -33,9 +32,7 @@ def search(neurons: pd.DataFrame, words: str, *, run: Run | None = None, best: i
     row_of = {text: row for row, text in enumerate(texts)}
     cosines = [[_cosine(vectors[[row_of[text] for text in said]], query) for said in half] for half in halves]
     found = neurons.assign(similarity=np.mean(cosines, axis=0))
-    weight = found["score"].clip(lower=0).fillna(0) if "score" in found else 1.0
-    ranked = found.assign(rank=found["similarity"] * weight)
-    return ranked.sort_values("rank", ascending=False, kind="stable").head(best).reset_index(drop=True)
+    return found.sort_values("similarity", ascending=False, kind="stable").head(best).reset_index(drop=True)
 
 
 def _said(neuron: dict, columns: Sequence[str]) -> list[str]:

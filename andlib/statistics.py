@@ -80,9 +80,8 @@ def permutation_p(matrix: Float[np.ndarray, "ablated classes"], draws: int, rng:
     if classes < 2 or np.isnan(matrix).any():
         return np.nan
     order = rng.permuted(np.tile(np.arange(classes), (draws, 1)), axis=1)
-    own = matrix[order, np.arange(classes)].mean(
-        1
-    )  # dR + dA / (classes - 1) is the same for all: the gap falls with dA
+    # dR + dA / (classes - 1) is the same for all: the gap falls with dA
+    own = matrix[order, np.arange(classes)].mean(1)
     return float((1 + (own <= matrix.diagonal().mean() + 1e-12).sum()) / (draws + 1))
 
 

@@ -28,7 +28,6 @@ bertscore: str = "minilm"  # whose tokens BERTScore compares: minilm | roberta-l
 import andlib as al
 from andlib import paths
 from andlib.pages import section_4_2
-from andlib.report import rating
 
 run = al.open_run(globals())
 made = run.made_by(*run.caption_parts)
@@ -63,7 +62,7 @@ al.tables.plain(described.iloc[[len(neurons) // 2]], "What is rated of this neur
 
 # %% tags=["hide-input"]
 file = paths.cache() / "rating_pages" / f"{run.profile.name}_{'_'.join(run.models)}.html"
-page = rating.rating_page(run, neurons, file)
+page = al.cards.rating_page(run, neurons, file)
 al.tables.plain(section_4_2.page_contents(neurons, described, page), "The rating page", made, {"MB": ".1f"})
 
 # %% [markdown]

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from andlib.pages import section_4_2
-from andlib.report.rating import rating_page
+from andlib.report.cards import rating_page
 
 HOSTILE = "</script><script>window.hacked = 1</script><img src=x onerror='window.hacked = 2'>{{data}}{{players}}"
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")

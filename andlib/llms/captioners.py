@@ -3,13 +3,13 @@
 Models are named as in `andlib.llms.clients`. All hear the same 16-bit WAV at 16 kHz."""
 
 import base64
-import csv
 import io
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import soundfile
 
 from andlib import weights
@@ -73,10 +73,9 @@ def caption(
 
 def write_captions(path: Path, answers: Mapping[str, Answer]) -> None:
     """Answers as a caption file with the columns `filename,description`, whole or not at all."""
-    rows = [("filename", "description"), *((name, clean(answer.text)) for name, answer in answers.items())]
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(rows)
-    write_atomically(path, lambda temporary: temporary.write_text(text.getvalue(), encoding="utf-8"))
+    texts = [clean(answer.text) for answer in answers.values()]
+    table = pd.DataFrame({"filename": list(answers), "description": texts})
+    write_atomically(path, lambda temporary: table.to_csv(temporary, index=False, lineterminator="\n"))
 
 
 class AudioLLM(TransformersLLM):

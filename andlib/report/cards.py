@@ -1,20 +1,25 @@
-"""Cards: clips with sound and picture, and everything known of one neuron. Text from models is escaped here."""
+"""Cards: clips with sound and picture, and everything known of one neuron; and the page on which people rate what is
+said of neurons (Section 4.2). Text from models is escaped here."""
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from andlib import asking, descriptions, firing, responses, stages
+from andlib import asking, descriptions, firing, paths, responses, stages
 from andlib.errors import InputError
 from andlib.firing import Firing
 from andlib.llms import prompts
+from andlib.pages.section_4_2 import questionnaire
 from andlib.records import Clip, ProbingSet, Unit
 from andlib.report.look import MUTED, OURS, PAPER
 from andlib.report.shown import Card
-from andlib.report.sounds import PLAYER_RATE, common_scale, heard, sound_figure
+from andlib.report.sounds import PLAYER_RATE, common_scale, heard, player, sound_figure
 from andlib.run import Run
+from andlib.store import write_atomically
 from andlib.targets import OVER_TOKENS, Target
 
 OTHERS, CLASSES, PARTS = 3, 3, 6  # clips at random on a card; classes that gain and that lose most; parts of a sound
@@ -234,3 +239,21 @@ def _table(rows: Iterable[tuple[str, str]]) -> str:
 
 def _note(text: str) -> str:
     return f"<p>{escape(text)}</p>" if text else ""
+
+
+def rating_page(run: Run, neurons: pd.DataFrame, path: str | Path) -> Path:
+    """Writes one HTML file on which people hear each neuron's highest clips, write what they share, and then rate its
+    descriptions from 1 to 5, in random order and without their methods' names; returns its path. It needs no other file
+    and no connection, and saves a CSV that `section_4_2.score_ratings` reads. neurons: rows of
+    `section_4_2.sampled_neurons`."""
+    asked, path = questionnaire(run, neurons), Path(path)
+    clips = sorted({i for row in asked["neurons"] for i in row["clips"]})
+    for row in asked["neurons"]:
+        row["clips"] = [clips.index(i) for i in row["clips"]]  # each clip is in the file once
+    sounds = (heard(run.probing_set, run.probing_set.clips[i], run.profile.seconds) for i in clips)
+    html = (paths.PACKAGE / "rating_page.html").read_text(encoding="utf-8")
+    html = html.replace("{{players}}", "".join(player(sound, "clip") for sound in sounds))
+    # last, so that no placeholder is sought in text of models; < could end the script that holds it
+    html = html.replace("{{data}}", json.dumps(asked, ensure_ascii=False).replace("<", "\\u003c"))
+    write_atomically(path, lambda temporary: temporary.write_text(html, encoding="utf-8"))
+    return path

@@ -21,8 +21,8 @@ def _panels(down: int, across: int, width: float, height: float, **shared: bool)
     return plt.subplots(down, across, figsize=(width, height), layout="constrained", squeeze=False, **shared)[1]
 
 
-def _one(ax, width: float, height: float):
-    return _panels(1, 1, width, height)[0, 0] if ax is None else ax
+def _one(width: float, height: float):
+    return _panels(1, 1, width, height)[0, 0]
 
 
 def function_accuracy(results: pd.DataFrame, concepts: int):
@@ -50,10 +50,10 @@ def function_accuracy(results: pd.DataFrame, concepts: int):
     return axes
 
 
-def class_changes(changes: pd.DataFrame, target_class: str, model: str, strategy: str, ax=None):
+def class_changes(changes: pd.DataFrame, target_class: str, model: str, strategy: str):
     """Figure 10: a class's own logit before and after units are silenced. changes: `section_4_3.class_changes`."""
     changes = changes.sort_values("change", kind="stable").reset_index(drop=True)
-    ax = _one(ax, 7, 1.2 + 0.24 * len(changes))
+    ax = _one(7, 1.2 + 0.24 * len(changes))
     place = np.arange(len(changes))[::-1]
     for colour, column in ((MUTED, "before"), (OURS, "after")):
         ax.scatter(changes[column], place, color=colour, label=column, zorder=3)
@@ -86,10 +86,10 @@ def wider_gaps(rows: pd.DataFrame):
     return axes
 
 
-def change_matrix(matrix: np.ndarray, classes: tuple[str, ...], title: str, ax=None):
+def change_matrix(matrix: np.ndarray, classes: tuple[str, ...], title: str):
     """C x C changes of own logits: row a is what silencing a's units did to each class (column)."""
     size = 2.5 + 0.24 * len(classes)
-    ax = _one(ax, size, size)
+    ax = _one(size, size)
     limit = max(np.abs(matrix).max(), 1e-6)
     image = ax.imshow(matrix, cmap="RdBu", vmin=-limit, vmax=limit)
     ax.set_xticks(range(len(classes)), classes, rotation=90)
@@ -168,9 +168,9 @@ def _blocks(ax, rows: pd.DataFrame) -> None:
     ax.set_xticks(sorted(rows["block"].unique()))
 
 
-def elbow(inertia: pd.DataFrame, chosen: int, ax=None):
+def elbow(inertia: pd.DataFrame, chosen: int):
     """Inertia by number of clusters, with its elbow and the number chosen. inertia: `section_4_5.elbow`."""
-    ax = _one(ax, 7, 2.8)
+    ax = _one(7, 2.8)
     ax.plot(inertia["clusters"], inertia["inertia"], color=MUTED, marker="o")
     bend = inertia[inertia["elbow"]]
     ax.plot(bend["clusters"], bend["inertia"], "D", color=OURS, markersize=9, label=f"elbow: {bend.iloc[0, 0]}")
@@ -181,9 +181,9 @@ def elbow(inertia: pd.DataFrame, chosen: int, ax=None):
     return ax
 
 
-def activation_histogram(activations: np.ndarray, highest: np.ndarray, lowest: np.ndarray, title: str, ax=None):
+def activation_histogram(activations: np.ndarray, highest: np.ndarray, lowest: np.ndarray, title: str):
     """A unit's activation over all clips [clips], with the clips that describe it (indices) marked."""
-    ax = _one(ax, 7, 2.4)
+    ax = _one(7, 2.4)
     ax.hist(activations, bins=40, color=MUTED)
     for clips, colour, label in ((highest, OURS, "highest clips"), (lowest, PAPER, "lowest clips")):
         values = activations[np.asarray(clips)]
@@ -214,10 +214,10 @@ def feature_importance(curves: pd.DataFrame, panels: Mapping[str, tuple[str, ...
     return axes
 
 
-def adjectives_by_block(by_block: pd.DataFrame, ax=None):
+def adjectives_by_block(by_block: pd.DataFrame):
     """Figure 5: mean number of different adjectives a block unit, a line a network, with 95 % of the mean over units.
     by_block: `section_4_4.adjectives_by_block`."""
-    ax = _one(ax, 7, 4)
+    ax = _one(7, 4)
     for (model, ours), (colour, marker) in zip(by_block.groupby("model", sort=False), SERIES, strict=False):
         blocks = ours.groupby("block")["adjectives"]
         mean, error = blocks.mean(), 1.96 * blocks.sem()
