@@ -81,14 +81,11 @@ al.tables.plain(*audit.under(rows, "top-1, %"), made)
 #
 # ### Table 4: unlearning
 #
-# $\Delta R - \Delta A$ of the class's own logit, then how many units are silenced a class.
+# $\Delta R - \Delta A$ of the class's own logit, then how many units are silenced a class, on average.
 # Under `ablate_leading_rows` the numbers of units stay, the units do not: TAB's gaps go from {glue:text}`tab_before` to {glue:text}`tab_after`, DB's from {glue:text}`db_before` to {glue:text}`db_after`, OCP's from {glue:text}`ocp_before` to {glue:text}`ocp_after`.
 
 # %% tags=["hide-input"]
-al.tables.plain(*audit.under(rows, "ΔR − ΔA"), made)
-
-# %% tags=["hide-input"]
-al.tables.plain(*audit.under(rows, "units silenced a class, mean"), made)
+al.tables.plain(*audit.under(rows, "ΔR − ΔA, and units silenced a class"), made)
 
 # %% [markdown]
 # ### Table 6: what is said of block units

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 import pytest
 
-from andlib.llms.masking import masking
+from andlib.llms.servers import masking
 
 KEY = "sk-pr0j/Ab+9=Zq_<7&x"
 hide = masking((KEY, "EMPTY", ""))

@@ -4,6 +4,8 @@ A server's address comes from OPENAI_BASE_URL, its key from OPENAI_API_KEY and f
 address alone and stands in no message; where the server repeats it, it is masked. What a server says is data: bounded
 in size and time, and never obeyed."""
 
+import base64
+import html
 import json
 import os
 import re
@@ -11,17 +13,19 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor, as_completed
 from dataclasses import asdict
+from functools import lru_cache
 from urllib.parse import unquote, urlsplit
 
 from andlib.errors import InputError, explained, optional
 from andlib.llms.llm import INSTALL, Answer, Chat, Sampling, checked
-from andlib.llms.masking import masking
 
 RETRIES = 3  # after 408, 409, 429, 5xx, a time-out or a broken connection: 0.5 s, doubling, or Retry-After up to 2 min
 BODY = 4_000_000  # bytes that are read of one answer: enough to say that 200 kB of text are too long
 QUOTED = 200  # characters of a server's own words that an error repeats
 CHUNK = 256  # chats vLLM is given at once, so that a kill loses no more
 ADDED = r"((?:@.+|:latest|-\d{4}(?:-?\d\d-?\d\d)?)?)"  # to a model's name by a server: a revision, a tag, a date
+SHORTEST = 8  # characters; a shorter key, like EMPTY, is a word and keeps nothing secret
+GAP = "[\\s\u00ad\u200b-\u200d\u2060\ufeff]*"  # blanks, and characters that print nothing
 
 
 class OpenAILLM:
@@ -211,3 +215,44 @@ class VLLM:
                 return [Answer("", error=str(error)[:QUOTED])]
             return [answer for chat in chats for answer in self._chunk([chat], sampling)]
         return [checked(reply.outputs[0].text, reply.outputs[0].finish_reason) for reply in replies]
+
+
+# Secrets in what a server says: it may echo the key that it was sent, in an answer as in an error
+
+
+@lru_cache
+def masking(secrets: Iterable[str]) -> Callable[[str], str]:
+    """A function that writes *** for each secret of at least SHORTEST characters in a text.
+
+    Secrets are found in any case, backwards, with blanks in between, as hexadecimal digits, in base64 (also as a part
+    of what was encoded) and with any of their characters escaped as in addresses, JSON or HTML."""
+    forms = [
+        form for secret in sorted(set(secrets), key=len)[::-1] if len(secret) >= SHORTEST for form in _forms(secret)
+    ]
+    pattern = re.compile("|".join(forms) or "(?!)")
+    return lambda text: pattern.sub("***", text)
+
+
+def _forms(secret: str) -> list[str]:
+    """Patterns of the forms that a secret takes."""
+    hexadecimal = r"(?:[\s:,-]|0x|\\x)*".join(f"{byte:02x}" for byte in secret.encode())
+    spelt = (GAP.join(map(_escaped, letters)) for letters in (secret, secret[::-1]))
+    return [f"(?i:{form})" for form in (*spelt, hexadecimal)] + [
+        _base64(secret.encode(), before) for before in range(3)
+    ]
+
+
+def _escaped(letter: str) -> str:
+    """A pattern of a character: itself, or its number in an escape of an address, JSON, a string or HTML."""
+    code, ways = ord(letter), {re.escape(letter), re.escape(html.escape(letter))}  # no two alike: backtracking doubles
+    ways |= {rf"%(?:25)?{code:02x}", rf"\\{{1,4}}(?:u00|x){code:02x}", rf"&(?:amp;)?#(?:0*{code}|x0*{code:x});"}
+    return f"(?:{'|'.join(sorted(ways))})"
+
+
+def _base64(secret: bytes, before: int) -> str:
+    """A pattern of a secret in base64, behind so many other bytes of its group of three: the characters that it alone
+    decides, and up to four around them."""
+    first, last = -(-8 * before // 6), 8 * (before + len(secret)) // 6
+    text = base64.b64encode(bytes(before) + secret).decode()
+    letters = ({"+": "(?:[+-]|%2[Bb])", "/": "(?:[/_]|%2[Ff])"}.get(letter, letter) for letter in text[first:last])
+    return r"[\w+/-]{0,4}" + r"\s*".join(letters) + r"[\w+/-]{0,4}(?:=|%3[Dd]){0,2}"

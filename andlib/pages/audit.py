@@ -43,6 +43,7 @@ NO_EFFECT = (
 )
 
 _STRATEGIES = ("random", "TAB", "DB", "OCP")
+_UNITS = dict.fromkeys([f"{strategy} units" for strategy in _STRATEGIES], ".0f")
 _BY_FUNCTION = {method: [f"{method} {function}" for function in FUNCTIONS] for method in ("TAB", "DB")}
 _RANKED = [name for panel in ("4a", "4b") for name in section_4_4.PANELS[panel]]
 # exhibit -> measures in one unit, that can be compared with each other, and their formats
@@ -58,8 +59,7 @@ HEADLINES = {
 # what a table of the page shows -> its exhibit, measures with their formats
 TABLES = {
     "top-1, %": ("Tables 2, 7", dict.fromkeys(["ICL 1-shot", "TAB best", "DB best", *_BY_FUNCTION["DB"]], ".0%")),
-    "ΔR − ΔA": ("Table 4", HEADLINES["Table 4"]),
-    "units silenced a class, mean": ("Table 4", dict.fromkeys([f"{s} units" for s in _STRATEGIES], ".0f")),
+    "ΔR − ΔA, and units silenced a class": ("Table 4", HEADLINES["Table 4"] | _UNITS),
     "block units described differently, %": ("Table 6", HEADLINES["Table 6"]),
     "different adjectives, and neurons that have them": ("Figs 3, 9", {"adjectives": ".0f", "mentions": ".0f"}),
     "AST's commonest adjectives, and neurons that have them": ("Figs 3, 9", {"commonest": ""}),
