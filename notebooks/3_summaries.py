@@ -60,16 +60,13 @@ al.tables.plain(section_3_2.three_neurons(run), "S_h by rules and by the languag
 # ## Which adjectives are acoustic
 #
 # The paper asks once for each distinct adjective; without a language model, a list of ours decides.
-# Both are compared with {glue:text}`adjectives` adjectives judged by hand before either was looked at, and with each other on those of the language model's summaries.
+# Both are compared with {glue:text}`adjectives` adjectives judged by hand before either was looked at, and with each other on those of the language model's summaries; [which adjectives there are](3_5_adjectives.ipynb) has a page of its own.
 
 # %% tags=["hide-input"]
 filters = section_3_2.adjective_filters(run)
 heads = {"yes_one": "one says yes", "yes_other": "other says yes"}
 formats = dict.fromkeys(["agreement", *heads.values()], ".0%")
 al.tables.plain(filters, "Agreement of filters of adjectives", run.made_by(), formats, heads)
-
-# %% mystnb={"figure": {"name": "adjectives", "caption": "Adjectives of the calibrated summaries, by who wrote and filtered them: the same neurons, all networks."}, "image": {"alt": "Two word clouds: adjectives of summaries by rules, and by the language model"}} tags=["hide-input"]
-al.figures.word_clouds(section_3_2.adjectives(run));
 
 # %% [markdown]
 # ## What calibration removes

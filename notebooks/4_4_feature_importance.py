@@ -62,21 +62,13 @@ al.figures.feature_importance(curves[curves["model"] == run.models[0]], section_
 # On SynthESC and without that, the leading units of each layer, which no attribute chose, would pass for important ones (`-p mode ablate_leading_rows`).
 # *Supported* means that all of it lies above the margin, *contradicted* that none of it does, *inconclusive* the rest.
 # That adjectives are no worse than random is read as: random units hurt more, or less by two points at most.
+# The paper does not ask whether an attribute matters beyond the layers in which it is common; the rows *beyond layers* do, with as many random units in each layer.
 
 # %% tags=["hide-input"]
 compared = section_4_4.compared(run, results)
 points = dict.fromkeys(["difference", "margin", "95 % from", "to"], "+.1%")
 heads = {"more": "hurts more by the claim", "less": "than", "percents": "silenced, %", "low": "95 % from", "high": "to"}
-ours = compared["claim"] == "beyond layers"
-al.tables.plain(compared[~ours], "Figure 4's claims", made, points, heads)
-
-# %% [markdown]
-# The paper does not ask whether an attribute matters beyond the layers in which it is common.
-# The same comparison with as many random units in each layer does:
-
-# %% tags=["hide-input"]
-beyond = compared[ours].drop(columns="claim")
-al.tables.plain(beyond, "Each attribute beside random units in the same layers", made, points, heads)
+al.tables.plain(compared, "Figure 4's claims, and each attribute beside random units in the same layers", made, points, heads)
 
 # %% [markdown]
 # ## Figure 5

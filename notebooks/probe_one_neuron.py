@@ -124,7 +124,6 @@ al.tables.plain(layers, f"Layers of {address.model}: {layers['units'].sum()} uni
 #
 # - **Where it fires.** The paper keeps one number a clip. A description of a whole clip speaks of whatever is in it; the frame shows which part excited the unit, and the card's players play it alone.
 # - **What to make of it.** A description says what the clips at the top of one ranking share. It does not say that the unit is *for* that, nor that other clips lack it: read the lowest clips and those drawn at random, too.
-# - **Words about sound** come from sentences of origin `measured`, which state what is measurably so; names of sources come from a captioner that errs (see [the probing set](2_probing_set.ipynb)).
 #
 # ## Try it yourself
 #

@@ -64,7 +64,6 @@ al.tables.plain(readings, "Table 2 under other readings (DB, all clips)", made, 
 #
 # ## What differs from the paper, and why
 #
-# - The paper names no pooling and no readout; the released code's choice is the row `first`.
 # - Readouts by direction have no counterpart in the paper. They say whether what DB names is the unit or merely the direction that the network reads out later.
 #
 # ## Try it yourself

@@ -102,7 +102,6 @@ al.cards.neuron_card(first, run.probing_set, u, al.clip_descriptions(run), run.p
 #
 # The paper dissects no convolutional network and none of others' making, so there is no number to compare.
 # Its claim of generality holds as far as this goes: the method runs unchanged, and its descriptions rest on what the clips are.
-# The paper sets no untrained network beside its own.
 #
 # ## Any other network
 #

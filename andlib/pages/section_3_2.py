@@ -1,6 +1,5 @@
 """Sections 3.2 and 3.5: our rules and a language model side by side, as summarisers and as filters of adjectives."""
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
@@ -85,13 +84,6 @@ def three_neurons(run: Run) -> pd.DataFrame:
         by, separator = ("rules", " ") if neuron["summariser"] == "rules" else ("language model", " / ")
         rows.append((title, by, separator.join(neuron["high"])))
     return pd.DataFrame(rows, columns=["neuron", "by", "S_h"])
-
-
-def adjectives(run: Run) -> dict[str, Counter]:
-    """Adjectives of the calibrated summaries by who wrote and filtered them, of the same neurons."""
-    table, names = summaries(run), zip(SUMMARISERS, ("rules", "language model"), strict=True)
-    by_writer = {title: table.loc[table["summariser"] == name, "adjectives"] for name, title in names}
-    return {title: Counter(word for words in lists for word in words) for title, lists in by_writer.items()}
 
 
 def adjective_filters(run: Run) -> pd.DataFrame:
