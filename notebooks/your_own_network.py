@@ -66,7 +66,7 @@ units = your_own_network.borne_out(run, neurons, shuffled, untrained)
 # %% tags=["hide-input"]
 layers = your_own_network.by_layer(units)
 title = f"Units of the sound-effects network, described from {len(run.probing_set)} clips"
-al.tables.keep(**your_own_network.words(run, units, shuffled, layers))
+al.tables.keep(**your_own_network.words(run, units, shuffled))
 al.tables.plain(layers, title, made, dict.fromkeys(your_own_network.SHARES, ".0%") | {"points": ".1f"})
 
 # %% [markdown]
@@ -109,20 +109,11 @@ al.cards.neuron_card(first, run.probing_set, u, al.clip_descriptions(run), run.p
 # The networks are small and random: put your own in their place.
 # What does not fit is refused with a sentence: a module that does not exist, axes that its output does not have, a network in training mode.
 #
-# **Convolutional**, on waveforms:
+# **Recurrent**, on log-mel frames; of what a layer returns, the first output counts, here the hidden state at every frame:
 
 # %%
 from torch import nn
 
-parts = nn.Conv1d(1, 16, 400, 160), nn.ReLU(), nn.Conv1d(16, 32, 5), nn.ReLU()
-network = nn.Sequential(nn.Unflatten(1, (1, -1)), *parts).eval()
-axes = ("clips", "channels", "time")
-convolutional = al.wrap(network, layers=["2", "4"], axes=axes, sample_rate=16_000, seconds=run.profile.seconds, name="convolutional")
-
-# %% [markdown]
-# **Recurrent**, on log-mel frames; of what a layer returns, the first output counts, here the hidden state at every frame:
-
-# %%
 heard = dict(sample_rate=44_100, seconds=run.profile.seconds, features=aisfx.log_mel)
 network = nn.Sequential(nn.GRU(input_size=96, hidden_size=24, batch_first=True)).eval()
 recurrent = al.wrap(network, layers="0", axes=("clips", "time", "channels"), pooling="mean", name="recurrent", **heard)
@@ -137,9 +128,6 @@ tokens = ("clips", "tokens", "channels")
 transformer = al.wrap(network, layers="layers.*.linear1", axes=tokens, nonlinearity="relu", name="transformer", **heard)
 
 # %% [markdown]
-# The outputs of a network with several classes at once are best read as probabilities, `target.read(nonlinearity="sigmoid")`: of raw scores, the clips nearest to silence decide, the same for every unit.
-# `al.neurons(run, target, function="soft_wpmi")` names concepts by another similarity function; where one concept names most units of a layer alike, a warning says so.
-#
 # **Directions instead of units**: `readout` takes a sparse autoencoder's encoder, or an array [channels, directions] such as probes; its outputs are then the units:
 
 # %%
@@ -154,7 +142,7 @@ location = al.PROFILES["mini"].networks["ast"]  # or an id, such as "facebook/wa
 published = al.load_target(location, seconds=run.profile.seconds, name="published")
 
 # %% tags=["hide-input"]
-targets = your_own_network.listed([convolutional, recurrent, transformer, sparse, published])
+targets = your_own_network.listed([recurrent, transformer, sparse, published])
 al.tables.plain(targets, "Targets made above", run.made_by())
 
 # %% [markdown]
