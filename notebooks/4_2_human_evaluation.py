@@ -46,11 +46,6 @@ unit = al.Unit.parse(shown["unit"])
 u = al.unit_activations(run, unit.model)[unit.layer][:, unit.index]
 al.cards.neuron_card(shown, run.probing_set, u, al.clip_descriptions(run), run.profile.seconds)
 
-# %% tags=["hide-input"]
-described = section_4_2.neuron_descriptions(run, neurons)
-heads = {"labels": "classes of the highest clips"}
-al.tables.plain(described.iloc[[len(neurons) // 2]], "What is rated of this neuron", made, heads=heads)
-
 # %% [markdown]
 # ## The rating page
 #
@@ -63,6 +58,7 @@ al.tables.plain(described.iloc[[len(neurons) // 2]], "What is rated of this neur
 # %% tags=["hide-input"]
 file = paths.cache() / "rating_pages" / f"{run.profile.name}_{'_'.join(run.models)}.html"
 page = al.cards.rating_page(run, neurons, file)
+described = section_4_2.neuron_descriptions(run, neurons)
 al.tables.plain(section_4_2.page_contents(neurons, described, page), "The rating page", made, {"MB": ".1f"})
 
 # %% [markdown]

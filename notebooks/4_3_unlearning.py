@@ -128,7 +128,6 @@ al.tables.plain(described, "Descriptions by layer, from all clips", made, format
 #
 # ```bash
 # papermill notebooks/4_3_unlearning.ipynb out.ipynb -p model beats_frozen -p target_class rain
-# papermill notebooks/4_3_unlearning.ipynb out.ipynb -p mode ablate_leading_rows
 # ```
 #
 # Next: [look at a single neuron](probe_one_neuron.ipynb).

@@ -60,7 +60,6 @@ al.tables.plain(described, "Table 6. What the modules say of the same neurons", 
 #
 # ```bash
 # papermill notebooks/appendix_b_qualitative.ipynb out.ipynb -p units "block3.output/5, block0.intermediate/17"
-# papermill notebooks/appendix_b_qualitative.ipynb out.ipynb -p model beats_finetuned -p per_block 1 -p seed 7
 # ```
 #
 # Next: [people's ratings of such descriptions](4_2_human_evaluation.ipynb), or [look at a single neuron](probe_one_neuron.ipynb).

@@ -41,16 +41,11 @@ al.tables.plain(claims.side_by_side(ledger), "Each claim of the paper, and what 
 # On {glue:text}`title`, of {glue:text}`claims` claims: {glue:text}`ours`.
 # Supported wherever they were tested: {glue:text}`everywhere`.
 #
-# ## The numbers
+# ## The numbers and the rules
 
 # %% tags=["hide-input"]
-al.tables.plain(ledger[["id", "profile", "numbers"]], "What decided each verdict", made)
-
-# %% [markdown]
-# ## The rules
-
-# %% tags=["hide-input"]
-al.tables.plain(ledger.drop_duplicates("id")[["id", "rule"]], "The rule of each claim", "In code: andlib.pages.rules.")
+decided = ledger[["id", "profile", "numbers", "rule"]]
+al.tables.plain(decided, "What decided each verdict, and by which rule (in code: andlib.pages.rules)", made)
 
 # %% [markdown]
 # ## Tables and figures

@@ -130,7 +130,6 @@ al.tables.plain(layers, f"Layers of {address.model}: {layers['units'].sum()} uni
 # ```bash
 # papermill notebooks/probe_one_neuron.ipynb out.ipynb -p unit block3.intermediate/5 -p factor 10.0
 # papermill notebooks/probe_one_neuron.ipynb out.ipynb -p words "something that clicks" -p wav path/to/sound.wav
-# papermill notebooks/probe_one_neuron.ipynb out.ipynb -p other_k 20 -p t 0.9 -p pooling mean
 # papermill notebooks/probe_one_neuron.ipynb out.ipynb -p summariser llm -p llm smollm2     # after make llm
 # ```
 #
