@@ -109,7 +109,6 @@ al.tables.named(section_4_1.named_units(run, results), made)
 # - **ICL.** The paper asks for one class and, apart from that, for five, and takes the nearest class for an answer that names none. Here one list gives both, and naming none is wrong. `-p mode icl_uncalibrated` lets it read the uncalibrated summary and snaps its answers, as released.
 # - **Classes.** $D_c$ is by default the paper's, the names of ESC-50, but only the classes of this probing set can be right.
 # - **All clips.** The paper's accuracy uses all 2000 clips, of which the network was trained on 1600. Fold 1 alone stands beside it.
-# - **rank_reorder** ranks clips by rank (the released code takes one argsort for it) and its baseline is an expectation in closed form, so it has no randomness.
 #
 # ## Try it yourself
 #

@@ -82,7 +82,6 @@ al.tables.table3(scores, made, run.profile.encoder)
 #
 # - **Raters.** The paper's are its authors, who knew the methods; it does not say how many they were, nor how far they agreed. Here methods are hidden, their order is random, texts come before descriptions, and agreement is printed.
 # - **Concepts.** The set of Kumar et al. (2017) is not published under a licence that we know of; `acoustic` is a smaller set of our own, written in its manner.
-# - **Neurons.** The paper draws from all of AST's twelve blocks; networks here have fewer.
 # - **Measures.** The paper does not name the encoder of its cosine nor the network of its BERTScore. Here the cosine is that of {glue:text}`encoder`; BERTScore matches token vectors of MiniLM, without weights or rescaling, or, with `-p bertscore roberta-large`, is that of the package `bert-score`, rescaled. Numbers of different networks share a name, not a scale, so each has its own column.
 # - **Length.** A summary of many points is compared with a rater's one sentence, a concept of two words with the same sentence: such measures favour text of like length, whatever it says.
 #
