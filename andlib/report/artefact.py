@@ -17,10 +17,9 @@ import pandas as pd
 from andlib import activations, asking, concepts, descriptions, paths, stages, unlearning
 from andlib.errors import InputError
 from andlib.pages import section_4_1, section_4_5
-from andlib.profiles import LEARNT, MINI, TEST, switches
+from andlib.profiles import LEARNT, TEST
 from andlib.responses import unit_activations
 from andlib.run import Run
-from andlib.similarity import FUNCTIONS
 from andlib.store import KINDS, Arrays, digest, file_digest, read_object, write_atomically
 
 ARRAYS = "activations.safetensors"
@@ -122,10 +121,9 @@ def _meta(run: Run, networks: list) -> dict:
 
 
 def check_export(folder: str | Path) -> list[str]:
-    """What is wrong with an exported folder, a sentence each; empty if it is whole and its parts fit each other.
+    """What is wrong with an exported folder, a sentence each; empty if it is whole.
 
-    Files are compared with the digests in meta.json, and, whatever these say, with what follows from the others: the
-    highest and lowest clips from activations, the concepts from activations and P, the sets from the descriptions."""
+    Files are compared with the digests in meta.json, and names, types, shapes and columns with what it declares."""
     folder = paths.named(folder)
     try:
         meta = read_object(folder / "meta.json", str(folder / "meta.json"), "Export again.")
@@ -147,28 +145,10 @@ def check_export(folder: str | Path) -> list[str]:
             wrong.append("meta.json has not the fields that it was written with.")
         tables = {name: pd.read_parquet(folder / f"{name}.parquet") for name in schema()["tables"]}
         arrays = KINDS["arrays"][2](folder / ARRAYS)
-        wrong += _wrong_meta(meta) or _wrong_arrays(meta, arrays) or _wrong_tables(meta, tables, arrays)
+        wrong += _wrong_arrays(meta, arrays) or _wrong_tables(meta, tables)
     except Exception as error:  # pyarrow, safetensors and what they hold raise whatever the damage provokes
         wrong.append(f"A field of meta.json or what another file holds has not its form ({error!r}); export again.")
     return wrong
-
-
-def _wrong_meta(meta: dict) -> list[str]:
-    """Fields of meta.json that are not of their kind, or that do not agree."""
-    clips, numbers = meta["clips"], (1, 2, 3, 4, 5, 0)
-    switches(meta["mode"])
-    faults = {
-        "k is no number of clips": type(meta["k"]) is not int or not 1 <= meta["k"] <= len(clips),
-        "function is none of ours": meta["function"] not in FUNCTIONS,
-        "two clips, concepts or classes have one name": any(
-            len(set(names)) < len(names) for names in ([c["name"] for c in clips], meta["concepts"], meta["classes"])
-        ),
-        "a clip's label is no class": {clip["label"] for clip in clips} != set(meta["classes"]),
-        "a clip's fold is none": any(type(clip["fold"]) is not int or clip["fold"] not in numbers for clip in clips),
-        "tested names other clips than those of fold 1": meta["tested"]
-        != [i for i, clip in enumerate(clips) if clip["fold"] in TEST],
-    }
-    return [f"meta.json: {fault}." for fault, wrong in faults.items() if wrong]
 
 
 def _wrong_arrays(meta: dict, arrays: Arrays) -> list[str]:
@@ -193,85 +173,17 @@ def _wrong_arrays(meta: dict, arrays: Arrays) -> list[str]:
     return wrong
 
 
-def _wrong_tables(meta: dict, tables: dict[str, pd.DataFrame], arrays: Arrays) -> list[str]:
-    """Columns, rows and values of the tables against meta.json, the arrays and each other."""
+def _wrong_tables(meta: dict, tables: dict[str, pd.DataFrame]) -> list[str]:
+    """Columns of the tables, and rows of those of units, against meta.json."""
     for name, columns in meta["schema"]["tables"].items():
-        if set(tables[name]) != set(columns):
-            return [
-                f"{name}.parquet has not the columns {', '.join(sorted(set(columns) ^ set(tables[name])))} as declared."
-            ]
-    wrong, logits = [], {name for name in meta["models"] if name not in meta["unlearning"]}
-    folds = np.array([clip["fold"] for clip in meta["clips"]])
-    for name, models, where in (
-        ("neurons", set(meta["models"]), np.arange(len(folds))),
-        ("learnt", logits, np.flatnonzero(np.isin(folds, (*LEARNT, 0)))),
-    ):
+        if odd := sorted(set(columns) ^ set(tables[name])):
+            return [f"{name}.parquet has not the columns {', '.join(odd)} as declared."]
+    wrong, logits = [], set(meta["models"]) - set(meta["unlearning"])
+    for name, models in (("neurons", set(meta["models"])), ("learnt", logits)):
         sizes = {key: size for key, size in _layer_sizes(meta).items() if key[0] in models}
         if tables[name].groupby(["model", "layer"]).size().to_dict() != sizes:
             wrong.append(f"{name}.parquet has not a row for each unit of each layer in meta.json.")
-            continue
-        for (model, layer), rows in tables[name].groupby(["model", "layer"], sort=False):
-            wrong += [f"{name}.parquet, {model}/{layer}: {fault}." for fault in _wrong_units(meta, rows, arrays, where)]
-    icl, outputs = tables["icl"], {name: range(len(model["outputs"])) for name, model in meta["models"].items()}
-    asked = [(name, shots, unit) for name, units in outputs.items() for shots in asking.SHOTS for unit in units]
-    if list(icl[["model", "shots", "index"]].itertuples(index=False, name=None)) != asked:
-        wrong.append("icl.parquet has not a row for each classifier unit and number of worked examples.")
-    named = icl[["concepts", "answered"]].explode("concepts").dropna()
-    if not set(named.itertuples(index=False, name=None)) <= set(product(meta["concepts"], [True])):
-        wrong.append("icl.parquet names what is no concept, or where nothing was answered.")
-    return wrong or _wrong_sets(meta, tables["sets"], tables["learnt"], logits)
-
-
-def _wrong_units(meta: dict, rows: pd.DataFrame, arrays: Arrays, where: np.ndarray) -> list[str]:
-    """Which columns of one layer's units do not follow from its activations on the clips `where`, and from P."""
-    model, layer = rows[["model", "layer"]].iloc[0]
-    u, wrong = arrays[f"activation/{model}/{layer}"][where], []
-    if list(rows["index"]) != list(range(u.shape[1])) or list(rows["unit"]) != [
-        f"{model}/{layer}/{i}" for i in rows["index"]
-    ]:
-        wrong.append("units are not in their order")
-    for column, count, values in (("highest", "tied", u), ("lowest", "tied_low", -u)):
-        chosen = activations.choose(values, meta["k"])
-        if list(rows[count]) != list(chosen.tied):
-            wrong.append(f"{count} counts other clips than the activations do")
-        if list(map(list, rows[column])) != [list(where[clips]) for clips in chosen.clips]:
-            wrong.append(f"{column} names other clips than the activations do")
-    used = rows["highest"].map(len)
-    dead = activations.dead_units(u)
-    few = {"used": used, "dead": dead, "hardly_fires": (used < meta["k"]) & ~dead}
-    wrong += [f"{name} is not what the highest clips say" for name in few if list(rows[name]) != list(few[name])]
-    run = Run(MINI, (), mode=meta["mode"], k=meta["k"])
-    for column, method in (("db", "DB"), ("tab", "TAB")):
-        p = arrays[f"similarity/{method}"][where]
-        scores = stages.closed_scores(run, method, meta["function"], u, p, hidden=layer != "classifier")
-        if [list(row) for row in rows[column]] != [
-            [meta["concepts"][j] for j in row] for row in concepts.ranked(scores, 3)
-        ]:
-            wrong.append(f"{column} names other concepts than activations and P do")
     return wrong
-
-
-def _wrong_sets(meta: dict, sets: pd.DataFrame, learnt: pd.DataFrame, models: set[str]) -> list[str]:
-    """Which sets of units are not those that the descriptions choose (DB and TAB), or lie outside their layer."""
-    sizes, wrong = _layer_sizes(meta), []
-    for row in sets.itertuples():
-        inside = row.model in models and row.sound_class in meta["classes"] and (row.model, row.layer) in sizes
-        if not inside or not 0 <= min(row.units) <= max(row.units) < sizes[row.model, row.layer]:
-            return [
-                f"sets.parquet: {row.strategy}'s set of {row.sound_class} in {row.model}/{row.layer} holds other units."
-            ]
-    if "ablate_leading_rows" in switches(meta["mode"]):
-        return []
-    held = {(r.model, r.strategy, r.sound_class, r.layer): list(r.units) for r in sets.itertuples()}
-    blocks = unlearning.block_units(learnt)
-    for (model, layer), rows in blocks.groupby(["model", "layer"], sort=False):
-        for strategy, name in product(("DB", "TAB"), meta["classes"]):
-            chosen = rows.loc[[name in best for best in rows[strategy.lower()]], "index"].to_list()
-            if held.get((model, strategy, name, layer), []) != chosen:
-                wrong.append(
-                    f"sets.parquet: {strategy}'s set of {name} in {model}/{layer} is not what learnt.parquet says."
-                )
-    return wrong[:5]
 
 
 def _layer_sizes(meta: dict) -> dict[tuple[str, str], int]:

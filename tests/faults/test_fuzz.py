@@ -61,7 +61,7 @@ READERS = {  # module -> those of its functions that read what others wrote; all
     beats_checkpoints: ("layers", "load_beats"),
     beats_files: ("config_from", "_unlike", "_sizes", "read_checkpoint", "read_header", "_folder_settings", "_object")
     + ("_class_names", "_read_file", "_read_safetensors", "_opened", "_named", "_renamed", "_check"),
-    artefact: ("check_export", "_wrong_arrays", "_wrong_neurons"),
+    artefact: ("check_export", "_wrong_arrays", "_wrong_tables"),
     section_4_2: ("read_ratings", "_rating"),
     kept: ("read",),
 }
