@@ -20,7 +20,6 @@ from tqdm import tqdm
 from andlib.concepts import ESC50
 from andlib.encoders import EMBEDDED, encode
 from andlib.frontend import BEATS, SAMPLE_RATE, log_mel
-from andlib.inputs.probing import open_folder
 from andlib.mini.encoder import FLOOR, AudioEncoder, encode_audio, load
 from andlib.mini.measurements import measure
 from andlib.mini.naming import naming_sentence
@@ -168,13 +167,10 @@ def train(recipe: Contrast, out: Path, judged: dict[str, tuple[ProbingSet, float
 def main() -> None:
     parser = argparse.ArgumentParser(description="Trains the small audio encoder again.")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--data-dir", default="", help="ESC-10's folder: the record then tells how it does there")
     parser.add_argument("--threads", **THREADS | {"default": 1})
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
     judged = {f"synthesc-{seed}": (synthesc(seed), 2.0) for seed in (0, 1)}
-    if given.data_dir:
-        judged["esc10"] = open_folder(given.data_dir, subset="esc10"), 5.0
     out = trained(given.seed) / "encoder"
     train(replace(Contrast(), seed=given.seed), out, judged)
     if given.seed == 0:

@@ -11,6 +11,8 @@ from andlib.run import Run, open_run
 
 # of each option that several commands have: arguments of `add_argument`
 THREADS = {"type": int, "default": 2, "help": "that torch may use"}
+OUT = {"type": Path, "help": "folder for the networks; default: cache/training/seed<seed>"}
+TRAINING = {"seed": {"type": int, "default": 0}, "out": OUT, "threads": THREADS}
 
 
 def asked(

@@ -21,7 +21,7 @@ from andlib.networks.beats_files import Config, read_checkpoint, save
 from andlib.networks.checkpoints import load_target
 from andlib.networks.families import ast_features
 from andlib.records import ProbingSet
-from making.command import THREADS, asked, trained
+from making.command import TRAINING, asked, trained
 from making.pretraining import Pretraining, inputs, pretrain, synthesised
 from making.progress import Progress, finish, state_of
 
@@ -269,9 +269,7 @@ def ast_inputs(probing_set: ProbingSet, recipe: Recipe) -> torch.Tensor:
 
 
 def main() -> None:
-    out = {"type": Path, "help": "folder for the networks; default: cache/training/seed<seed>"}
-    own = {"seed": {"type": int, "default": 0}, "out": out, "threads": THREADS}
-    run, given = asked("Trains the small networks again.", model="ast", which=("ast", "beats"), **own)
+    run, given = asked("Trains the small networks again.", model="ast", which=("ast", "beats"), **TRAINING)
     torch.set_num_threads(given.threads)
     out = given.out or trained(given.seed)
     if given.which == "beats":

