@@ -128,8 +128,8 @@ def frozen(lesson: Lesson, recipe: Head, out: Path, random_encoder: int | None =
         if random_encoder is None:
             likely = {"probabilities": held[decay].softmax(1) * seen[:, None]}
             write_atomically(out / TEACHER, lambda path: save_file(likely, path))
-        shares = learnt["layer_weights"].softmax(0).tolist()
-        return network, {"decay": decay, "cross_validated": right, "shares": [round(share, 4) for share in shares]}
+        shares = [round(share, 4) for share in learnt["layer_weights"].softmax(0).tolist()]
+        return network, {"decay": decay, "cross_validated": right, "shares": shares}
 
     name = "whisper_frozen" if random_encoder is None else "whisper_untrained"
     make(lesson, name, {**asdict(recipe), "random_encoder": random_encoder}, out, learn, keeper(lesson, about))

@@ -92,8 +92,7 @@ al.tables.plain(alone, caption, speeds["made_by"].iloc[0], formats, heads)
 # Of {glue:text}`ratios` ratios that were asked for, {glue:text}`ratios_met` are met; not met: {glue:text}`ratios_missed`.
 # Of {glue:text}`times` times, {glue:text}`times_met` are met; not met: {glue:text}`times_missed`.
 #
-# The full-size AST is an untrained network (random weights throughout, its classifier included), and what its units are told to respond to means nothing; the work is that of a trained one.
-# Here it reads two-second clips at their length, not padded to the ten seconds of the paper's.
+# The full-size AST is an untrained network (random weights throughout), whose work is that of a trained one; it reads two-second clips at their length, not padded to the ten seconds of the paper's.
 #
 # ## Try it yourself
 #
