@@ -169,7 +169,6 @@ def targets():
 
 
 KINDS = {
-    "convolutional": {"2": 16, "4": 32},
     "recurrent": {"0": 24},
     "transformer": {"layers.0.linear1": 192, "layers.1.linear1": 192},
     "sparse": {"layers.1": 400},

@@ -65,7 +65,7 @@ def test_beyond_the_memory_budget_the_same_clips_describe_a_neuron(run, tmp_path
 
 
 def test_a_unit_that_hardly_fires_is_described_by_the_clips_it_fires_on_alone(run):
-    from andlib.mini.consensus import summarise
+    from andlib.mini.consensus import Consensus
 
     sparse = np.zeros((30, 2), np.float32)
     sparse[[17, 4], 0] = 2, 1
@@ -78,7 +78,7 @@ def test_a_unit_that_hardly_fires_is_described_by_the_clips_it_fires_on_alone(ru
     assert not table["lowest"].map(len).any()  # none is below its commonest value
     texts = descriptions.clip_descriptions(run)
     written = stages.summarised(run, table, texts)
-    assert written["high"][0] == summarise([texts[17], texts[4]])
+    assert written["high"][0] == Consensus([texts[17], texts[4]]).summaries([range(2)])[0]
     assert not stages.concluded(run, pd.concat([table, written], axis=1))["nouns"][1]
 
 
