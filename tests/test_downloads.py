@@ -15,7 +15,7 @@ import pytest
 import soundfile
 
 from andlib.errors import InputError
-from andlib.inputs import downloads, probing
+from andlib.inputs import captions, downloads, probing
 
 TOP = "ESC-50-33c8ce9/"
 
@@ -247,3 +247,42 @@ def test_esc50_is_named_by_commit_checksum_and_https():
     assert downloads.ESC50.url.startswith("https://github.com/karolpiczak/ESC-50/archive/33c8ce9")
     assert len(bytes.fromhex(downloads.ESC50.sha256)) == 32
     assert "NonCommercial" in downloads.ESC50.licence
+
+
+CAPTIONS = b'Filename,Description\n1-1-A-0.wav,A dog barks.\n2-2-A-1.wav,"A hen, clucking."\n'
+
+
+def captions_at(server, content=CAPTIONS):
+    server.content = content
+    known = hashlib.sha256(CAPTIONS).hexdigest()
+    return replace(downloads.CAPTIONS, url=server.url, sha256=known, size=len(CAPTIONS))
+
+
+def test_captions_are_fetched_once_and_read_for_clips_of_any_ending(tmp_path, server):
+    file = downloads.fetch_captions(tmp_path, captions_at(server))
+    texts, report = captions.read_captions(file, ["1-1-A-0.flac", "2-2-A-1.flac"])
+    assert list(texts.values()) == ["A dog barks.", "A hen, clucking."] and report.extra == ()
+    assert downloads.fetch_captions(tmp_path, captions_at(server)) == file and len(server.asked) == 1
+
+
+@pytest.mark.parametrize(
+    "content,words", [(CAPTIONS.replace(b"hen", b"cat"), "not the known archive"), (b"<html>", "another kind of file")]
+)
+def test_other_captions_are_refused_and_nothing_is_kept(tmp_path, server, content, words):
+    with pytest.raises(InputError, match=words):
+        downloads.fetch_captions(tmp_path, captions_at(server, content.ljust(len(CAPTIONS))))
+    assert not list(tmp_path.glob("*.csv"))
+
+
+def test_a_file_beside_the_recordings_comes_first_and_without_any_there_is_a_warning(tmp_path, server, monkeypatch):
+    kept = tmp_path / "kept"
+    assert downloads.captions_beside(tmp_path, None) is None and not server.asked
+    server.status = 404
+    monkeypatch.setattr(downloads.fetch_captions, "__defaults__", (captions_at(server),))
+    with pytest.warns(UserWarning, match="described by what is measured alone.*404.*-p captions"):
+        assert downloads.captions_beside(tmp_path, kept) is None
+    server.status = 200
+    assert downloads.captions_beside(tmp_path, kept) == kept / "captions_qwen2_audio.csv"
+    own = tmp_path / "captions.csv"
+    own.write_text("filename,description\n")
+    assert downloads.captions_beside(tmp_path, kept) == own

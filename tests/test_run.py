@@ -166,3 +166,31 @@ def test_every_field_of_a_method_is_part_of_its_key(run):
         )
         changed = replace(method, **{field.name: other if other != value else ("x",)})
         assert digest(changed) != digest(method), field.name
+
+
+def test_recordings_without_captions_are_described_by_what_is_measured_and_say_so(tmp_path, monkeypatch):
+    monkeypatch.setenv("ANDLIB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr("andlib.inputs.downloads.fetch_captions", unreachable)
+    run = open_run({"profile": "esc50", "data_dir": str(tmp_path), "model": "whisper_frozen"})
+    with pytest.warns(UserWarning, match="measured alone, for there are no captions: offline"):
+        assert run.caption_parts == ("measured",)
+    assert "descriptions from measured;" in run.made_by(*run.caption_parts)
+    (tmp_path / "captions.csv").write_text("filename,description\n")
+    again = open_run({"profile": "esc50", "data_dir": str(tmp_path), "model": "whisper_frozen"})
+    assert again.caption_parts == ("file", "measured")
+
+
+def unreachable(folder):
+    raise InputError("offline")
+
+
+def test_a_network_of_another_profile_is_refused():
+    with pytest.raises(InputError, match="On profile mini, model 'whisper_frozen' is unknown"):
+        open_run({"model": "whisper_frozen"})
+
+
+def test_without_whisper_its_networks_name_the_command(tmp_path, monkeypatch):
+    monkeypatch.setenv("ANDLIB_CACHE", str(tmp_path))
+    run = open_run({"profile": "esc50", "data_dir": str(tmp_path), "model": "whisper_frozen"})
+    with pytest.raises(InputError, match="`make whisper` fetches it"):
+        run.target("whisper_frozen")

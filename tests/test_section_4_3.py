@@ -5,15 +5,19 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+import soundfile
 from conftest import tiny_run
 
 from andlib import paths, unlearning
 from andlib.ablation import Effects
+from andlib.descriptions import clip_descriptions, decided_by
 from andlib.errors import InputError
 from andlib.pages import rules, section_4_3
 from andlib.profiles import MODELS
 from andlib.report import tables
+from andlib.run import open_run
 from andlib.statistics import INCONCLUSIVE, SUPPORTED
+from andlib.store import digest
 
 STRATEGIES = ("TAB", "DB", "OCP")
 
@@ -169,3 +173,32 @@ def test_committed_controls_are_read_for_the_parameters_and_sets_that_they_belon
     assert section_4_3.controls(other, section_4_3.labelled_units(other))["ast"]["rows"] != ["as committed"]
     changed = {"ast": units["ast"] | {"DB": units["ast"]["TAB"]}}
     assert section_4_3.controls(run, changed)["ast"]["rows"] == computed["rows"]
+
+
+def copy_of_recordings(folder, ending, rate, fold=2, caption="A dog barks."):
+    """Two recordings and their captions as ESC-50 has them, at a sampling rate and in a format."""
+    (folder / "meta").mkdir(parents=True)
+    (folder / "audio").mkdir()
+    table, texts = ["filename,fold,target,category,esc10,src_file,take"], ["filename,description"]
+    for number, (name, text) in enumerate({"dog": caption, "hen": "A hen clucks."}.items()):
+        clip = f"{number}-7-A-{number}{ending}"
+        tone = 0.3 * np.sin(2 * np.pi * 700 * (number + 1) * np.arange(rate) / rate)
+        soundfile.write(folder / "audio" / clip, tone, rate)
+        table.append(f"{clip},{fold if number else 1},{number},{name},True,{number}7,A")
+        texts.append(f"{clip},{text}")
+    (folder / "meta" / "esc50.csv").write_text("\n".join(table))
+    (folder / "captions.csv").write_text("\n".join(texts))
+    return open_run({"profile": "esc50", "data_dir": str(folder), "model": "whisper_frozen"})
+
+
+def test_kept_results_fit_another_copy_of_the_recordings_and_no_other_set(tmp_path, monkeypatch):
+    monkeypatch.setenv("ANDLIB_CACHE", str(tmp_path / "cache"))
+    official = copy_of_recordings(tmp_path / "official", ".wav", 44_100)
+    ours = copy_of_recordings(tmp_path / "ours", ".flac", 16_000)
+    assert official.probing_set.fingerprint != ours.probing_set.fingerprint
+    assert digest(decided_by(official)) == digest(decided_by(ours))
+    assert clip_descriptions(official) == clip_descriptions(ours)  # measured in the same words, too
+    others = {"fold": {"fold": 3}, "text": {"caption": "A dog howls."}}
+    for name, change in others.items():
+        other = copy_of_recordings(tmp_path / name, ".flac", 16_000, **change)
+        assert digest(decided_by(other)) != digest(decided_by(ours))
