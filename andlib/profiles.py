@@ -82,6 +82,7 @@ ESC10 = replace(
     subset="esc10",
     networks={model: str(paths.WEIGHTS / f"{model}_esc10") for model in ("ast", *STRATEGIES)},
     models=MODELS,
+    audio_encoder="embedded",
 )
 GTZAN = replace(
     ESC50,
@@ -90,7 +91,6 @@ GTZAN = replace(
     seconds=10.0,  # of the 30: AST's usual input ends soon after
     networks={},  # the paper's are trained on GTZAN: another's results would pass for its Figure 14
     models=MODELS,
-    beside={},
     archive=False,
     audio_encoder="embedded",
 )
