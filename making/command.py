@@ -20,7 +20,7 @@ def asked(
 ) -> tuple[Run, argparse.Namespace]:
     """The run that a command's arguments ask for, and all of them. which: choices of the command's first word, `which`,
     if it has one. own: its own options, name -> arguments of `add_argument`."""
-    able = [name for name, profile in PROFILES.items() if profile.networks]
+    able = [name for name, profile in PROFILES.items() if profile.networks and not profile.subset]
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--profile", choices=able, default="mini")
     parser.add_argument("--data-dir", default="", help="folder with the recordings, for profiles that need one")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import test_whisper
 import torch
 from conftest import tiny_set
 from safetensors.torch import load_file
@@ -15,15 +16,7 @@ from andlib.networks.checkpoints import load_target
 from making import whisper as making
 from making.training import TEACHER, Lesson, Recipe, Taught
 
-SMALL = {"d_model": 8, "encoder_layers": 2, "decoder_layers": 1, "encoder_ffn_dim": 16, "decoder_ffn_dim": 16}
-SMALL |= {"encoder_attention_heads": 2, "decoder_attention_heads": 2, "vocab_size": 12, "max_source_positions": 250}
-SMALL |= {
-    "pad_token_id": 0,
-    "bos_token_id": 1,
-    "eos_token_id": 2,
-    "decoder_start_token_id": 1,
-    "max_target_positions": 4,
-}
+SMALL = {**test_whisper.SMALL, "max_source_positions": 250}
 HEAD = making.Head(steps=60)
 LOW_RANK = replace(making.FINETUNED, epochs=2, batch=8, rank=2, first_block=1)
 
