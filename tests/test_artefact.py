@@ -13,7 +13,7 @@ from safetensors.numpy import load_file, save_file
 
 from andlib import activations, stages, unlearning
 from andlib.errors import InputError
-from andlib.pages import section_4_1, section_4_5
+from andlib.pages import section_4_1, section_4_3, section_4_5
 from andlib.report import artefact
 from andlib.store import digest, file_digest
 
@@ -59,15 +59,16 @@ def recomputed(folder, model):
     top1 = np.mean([a == b for a, b in zip(best["classifier"], meta["models"][model]["outputs"], strict=True)])
     label = np.array([meta["classes"].index(meta["clips"][i]["label"]) for i in meta["tested"]])
     table, clip, sets = {}, np.arange(len(label)), pd.read_parquet(folder / "sets.parquet")
-    for name in arrays:
-        if name.startswith(f"after/{model}/"):
-            change = (arrays[name] - arrays[f"before/{model}"])[:, clip, label].astype(float)
-            matrix = np.stack([change[:, label == c].mean(1) for c in range(len(meta["classes"]))], 1)
-            own = np.eye(len(matrix), dtype=bool)
-            d_a, d_r = matrix[own].mean(), matrix[~own].mean()
-            strategy = name.split("/", 2)[2]
-            ours = sets[(sets["model"] == model) & (sets["strategy"] == strategy)]
-            table[strategy] = (d_a, d_r, d_r - d_a, ours["units"].map(len).sum() / len(meta["classes"]))
+    changes = {"random": arrays[f"random/{model}"].astype(float)}
+    for strategy in ("TAB", "DB", "OCP"):
+        change = arrays[f"after/{model}/{strategy}"] - arrays[f"before/{model}"]
+        changes[strategy] = change[:, clip, label].astype(float)[None]
+    for strategy, change in changes.items():  # [draws, classes, tested]
+        matrix = np.stack([change.mean(0)[:, label == c].mean(1) for c in range(len(meta["classes"]))], 1)
+        own = np.eye(len(matrix), dtype=bool)
+        d_a, d_r = matrix[own].mean(), matrix[~own].mean()
+        ours = sets[(sets["model"] == model) & (sets["strategy"] == strategy) & (sets["draw"] == 0)]
+        table[strategy] = (d_a, d_r, d_r - d_a, ours["units"].map(len).sum() / len(meta["classes"]))
     return best, top1, table
 
 
@@ -133,8 +134,9 @@ def test_numpy_alone_recomputes_a_panel_of_figure_6(run, exported):
 
 def test_numpy_alone_recomputes_table_4(run, exported):
     _, _, table = recomputed(exported, "ast")
-    effects = unlearning.unlearning(run, "ast", unlearning.table4_sets(run, "ast"))
-    ours = pd.DataFrame({name: unlearning.unlearnt(effect) for name, effect in effects.items()}).T
+    units = section_4_3.labelled_units(run)
+    ours = section_4_3.table4(section_4_3.silenced(run, units), section_4_3.controls(run, units))
+    ours = ours[~ours["strategy"].str.contains(r"[ ,(]")].set_index("strategy")
     assert set(table) == set(ours.index) == {"random", "TAB", "DB", "OCP"}
     for strategy, numbers in table.items():
         np.testing.assert_allclose(numbers, ours.loc[strategy, ["dA", "dR", "gap", "units"]].astype(float), atol=1e-6)
@@ -154,10 +156,15 @@ def test_numpy_alone_recomputes_the_sets_of_units_that_were_silenced(run, export
             assert [list(row) for row in ours["units"]] == ([list(units)] if len(units) else [])
             found += len(units)
     assert found > 0
-    for strategy, chosen in unlearning.table4_sets(run, "ast").items():  # OCP's and the random sets, too
-        ours = sets[sets["strategy"] == strategy]
+    chosen = unlearning.strategy_sets(run, "ast")
+    expected = {(strategy, 0): of for strategy, of in chosen.items()}
+    for draw in range(3):
+        expected["random", draw] = unlearning.random_sets(run, "ast", chosen, draw)["random"]
+    for (strategy, draw), of in expected.items():  # OCP's and the random sets, too
+        ours = sets[(sets["strategy"] == strategy) & (sets["draw"] == draw)]
         sizes = [ours.loc[ours["sound_class"] == name, "units"].map(len).sum() for name in meta["classes"]]
-        assert sizes == [sum(map(len, units.values())) for units in chosen]
+        assert sizes == [sum(map(len, units.values())) for units in of]
+    assert {*zip(sets["strategy"], sets["draw"], strict=True)} <= set(expected)
 
 
 def test_an_export_is_whole_described_and_the_same_again(run, exported, tmp_path):
@@ -233,8 +240,8 @@ def test_check_names_a_meta_json_of_another_schema(copy):
     meta = json.loads((copy / "meta.json").read_text())
     assert "has not its form" in rewritten(copy, sha256="text")[-1]
     assert rewritten(copy, clips=None) == ["meta.json lacks clips."]
-    assert rewritten(copy, schema=99) == ["meta.json has not the schema that this version of andlib reads, 3."]
-    assert meta["schema"]["version"] == 3
+    assert rewritten(copy, schema=99) == ["meta.json has not the schema that this version of andlib reads, 4."]
+    assert meta["schema"]["version"] == 4
 
 
 def arrays_changed(change):
@@ -259,6 +266,7 @@ VALUES = {  # a change of a file -> what is said of it, all digests mended
     "int8": (arrays_changed(lambda a: a.update({U: a[U].astype(np.int8)})), "holds int8; expected float32"),
     "float64": (arrays_changed(lambda a: a.update({U: a[U].astype(float)})), "holds float64; expected float32"),
     "an array less": (arrays_changed(lambda a: a.pop("after/ast/DB")), "lacks after/ast/DB"),
+    "all draws less": (arrays_changed(lambda a: a.pop("random/ast")), "lacks random/ast"),
     "an array more": (arrays_changed(lambda a: a.update(own=a[U])), "nothing of it"),
     "a row less": (table_changed("learnt.parquet", lambda t: t[1:]), "has not a row for each unit"),
     "a column dropped": (table_changed("neurons.parquet", lambda t: t.drop(columns="low")), "has not the columns low"),
@@ -302,7 +310,9 @@ def test_a_set_without_fold_1_has_no_logits_and_says_why(cache, tmp_path):
     meta = json.loads((folder / "meta.json").read_text())
     assert "no fold 1" in meta["unlearning"]["ast"] and meta["tested"] == []
     assert artefact.check_export(folder) == []
-    assert not [name for name in read_arrays(folder / "activations.safetensors") if name.startswith("after")]
+    assert not [
+        name for name in read_arrays(folder / "activations.safetensors") if name.startswith(("after", "random"))
+    ]
 
 
 def test_a_killed_export_leaves_no_meta_json(run, copy, monkeypatch):

@@ -16,7 +16,7 @@ import pandas as pd
 
 from andlib import activations, asking, concepts, descriptions, paths, stages, unlearning
 from andlib.errors import InputError
-from andlib.pages import section_4_1, section_4_5
+from andlib.pages import section_4_1, section_4_3, section_4_5
 from andlib.profiles import LEARNT, TEST
 from andlib.responses import unit_activations
 from andlib.run import Run
@@ -89,12 +89,23 @@ def _icl(run: Run) -> pd.DataFrame:
 
 
 def _unlearnt(run: Run, model: str) -> tuple[dict, pd.DataFrame, pd.DataFrame]:
-    """Logits by strategy; the descriptions by clips of folds 2-5, which chose the sets; and the sets."""
-    arrays, rows, sets = {}, [], unlearning.table4_sets(run, model)
-    for strategy, effects in unlearning.unlearning(run, model, sets).items():
-        arrays |= {f"before/{model}": effects.before, f"after/{model}/{strategy}": effects.after}
-        for name, units in zip(run.probing_set.classes, sets[strategy], strict=True):
-            rows += [(model, strategy, name, layer, indices) for layer, indices in units.items() if len(indices)]
+    """Logits by strategy, and what random sets change; the descriptions by clips of folds 2-5, which chose the sets;
+    and the sets, of random ones all draws that Table 4 averages."""
+    chosen, own = unlearning.strategy_sets(run, model), []
+    silenced = [(name, 0, sets) for name, sets in chosen.items()]
+    for draw in range((section_4_3.DRAWS if section_4_3.committed(run, model) else section_4_3.PAGE_DRAWS)[1]):
+        silenced.append(("random", draw, unlearning.random_sets(run, model, chosen, draw)["random"]))
+        own.append(unlearning.bench(run, model).effects(silenced[-1][-1]).own.astype(np.float32))
+    effects = unlearning.unlearning(run, model, chosen)
+    arrays = {f"after/{model}/{strategy}": effect.after for strategy, effect in effects.items()}
+    arrays |= {f"before/{model}": effects["OCP"].before, f"random/{model}": np.stack(own)}
+    rows = [
+        (model, strategy, draw, name, layer, indices)
+        for strategy, draw, sets in silenced
+        for name, units in zip(run.probing_set.classes, sets, strict=True)
+        for layer, indices in units.items()
+        if len(indices)
+    ]
     learnt = stages.neurons(run, model, LEARNT).assign(model=model)
     return arrays, learnt, pd.DataFrame(rows, columns=list(schema()["tables"]["sets"]))
 
@@ -157,11 +168,13 @@ def _wrong_arrays(meta: dict, arrays: Arrays) -> list[str]:
     units = {f"activation/{model}/{layer}": size for (model, layer), size in _layer_sizes(meta).items()}
     logits = [name for name in meta["models"] if name not in meta["unlearning"]]
     needed = [*units, "similarity/DB", "similarity/TAB", "cosine/names", *(f"before/{model}" for model in logits)]
-    needed += [f"after/{model}/{strategy}" for model in logits for strategy in ("random", *unlearning.STRATEGIES)]
+    needed += [f"after/{model}/{strategy}" for model in logits for strategy in unlearning.STRATEGIES]
+    needed += [f"random/{model}" for model in logits]
     wrong = [f"{ARRAYS} lacks {name}." for name in sorted(needed) if name not in arrays]
     for name, array in arrays.items():
         axes = meta["schema"]["arrays"].get(name.partition("/")[0], {}).get("axes", [])
         sizes |= {"units": units.get(name), **dict(zip(("partitions", "", "clusters"), array.shape, strict=False))}
+        sizes["draws"] = len(array)
         expected = [sizes[axis] for axis in axes]
         said = f"meta.json says {expected}, {' x '.join(axes) or 'nothing of it'}"
         if list(array.shape) != expected:
