@@ -14,8 +14,9 @@ from typing import ClassVar
 import numpy as np
 import torch
 from safetensors.torch import load_file
-from torch.nn.functional import cross_entropy, one_hot
+from torch.nn.functional import cross_entropy, interpolate, one_hot
 
+from andlib import paths
 from andlib.networks import beats
 from andlib.networks.beats_files import Config, read_checkpoint, save
 from andlib.networks.checkpoints import load_target
@@ -56,7 +57,7 @@ class Taught(Recipe):
 
 
 TEACHER = "teacher.safetensors"  # what `making.whisper` says of clips that it did not learn from
-AST = {"mini": Recipe(2.0, 198, 120, dropout=0.0, mixup=0.2), "esc50": Taught(5.0, 498, 70)}
+AST = {"mini": Recipe(2.0, 198, 120, dropout=0.0, mixup=0.2), "esc50": Taught(5.0, 498, 60, dropout=0.0)}
 # BEATs from labels, whether pre-trained or from scratch: one recipe for both, so that only the start differs
 LABELLED = {"mini": Recipe(2.0, 198, 40, rate=2e-3, mixup=0.2), "esc50": Recipe(5.0, 498, 60, rate=2e-3)}
 PRETRAINED = {"mini": Pretraining(), "esc50": Pretraining(steps=3200)}
@@ -73,6 +74,18 @@ def make_ast(recipe: Recipe, classes: tuple[str, ...]):
     patch = dict.fromkeys(["patch_size", "frequency_stride", "time_stride"], 16)
     names = {"id2label": dict(enumerate(classes)), "label2id": {name: i for i, name in enumerate(classes)}}
     return ASTForAudioClassification(ASTConfig(**size, **patch, **names, hidden_dropout_prob=recipe.dropout))
+
+
+def begin_as(network: torch.nn.Module, small: torch.nn.Module) -> None:
+    """Gives an AST the weights of another of its size, all but the classifier's, that heard shorter clips: its places
+    in time are stretched."""
+    name = "audio_spectrogram_transformer.embeddings.position_embeddings"
+    own = {key: values for key, values in small.state_dict().items() if not key.startswith("classifier.dense")}
+    bands, tokens = (network.config.num_mel_bins - 16) // 16 + 1, network.state_dict()[name].shape[1] - 2
+    places = own[name][:, 2:].unflatten(1, (bands, -1)).permute(0, 3, 1, 2)  # [1, width, bands, steps]
+    stretched = interpolate(places, (bands, tokens // bands), mode="bilinear").flatten(2).transpose(1, 2)
+    own[name] = torch.cat([own[name][:, :2], stretched], 1)
+    network.load_state_dict({**network.state_dict(), **own})
 
 
 def augmented(x: torch.Tensor, y: torch.Tensor, recipe: Recipe, rng: np.random.Generator):
@@ -170,11 +183,14 @@ def make(lesson: Lesson, name: str, settings: dict, out: Path, learn: Callable, 
 
 
 def train_ast(lesson: Lesson, recipe: Recipe, out: Path, name: str = "ast") -> None:
-    """Trains an AST and saves weights, configuration and record into `out`."""
+    """Trains an AST and saves weights, configuration and record into `out`. On ESC-50, whose clips are few, it begins
+    with the weights of profile mini's."""
 
     def learn(state: Path):
         torch.manual_seed(recipe.seed)
         network = make_ast(recipe, lesson.probing_set.classes)
+        if lesson.profile != "mini":
+            begin_as(network, load_target(paths.WEIGHTS / "ast_mini").module)
         return network, {"losses": lesson.teach(network, recipe, state)}
 
     def keep(network, folder: Path):
