@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -122,37 +121,22 @@ def random_units(count: int, widths: Mapping[str, int], rng: np.random.Generator
 class Effects:
     """What silencing one set of units a class did.
 
-    before: logits, float [clips, classes]. after: the same with class a's units silenced, [ablated, clips, classes].
-    labels: each clip's class. sources: each clip's source recording. sizes: units silenced for each class.
-    tried: on which clips each set was; the others count in no mean. None: on all."""
+    own: change of the logit of each clip's own class, the paper's "confidence". margin: the same of own logit less the
+    largest other: a shift of all logits, which forgets nothing, leaves it alone. correct: whether each clip is still
+    classified right, 0 or 1; all float [ablated, clips]. own_before, correct_before: logit of own class and whether it
+    was right with no unit silenced, [clips]. labels: each clip's class. sources: each clip's source recording.
+    sizes: units silenced for each class. tried: on which clips each set was; the others count in no mean. None: on
+    all."""
 
-    before: Float[np.ndarray, "clips classes"]
-    after: Float[np.ndarray, "ablated clips classes"]
+    own: Float[np.ndarray, "ablated clips"]
+    margin: Float[np.ndarray, "ablated clips"]
+    correct: Float[np.ndarray, "ablated clips"]
+    own_before: Float[np.ndarray, "clips"]
+    correct_before: Float[np.ndarray, "clips"]
     labels: Int[np.ndarray, "clips"]
     sources: np.ndarray
     sizes: Int[np.ndarray, "ablated"]
     tried: Bool[np.ndarray, "ablated clips"] | None = None
-
-    @cached_property
-    def own(self) -> Float[np.ndarray, "ablated clips"]:
-        """Change of the logit of each clip's own class: the paper's "confidence"."""
-        clip = np.arange(len(self.labels))
-        return self.after[:, clip, self.labels] - self.before[clip, self.labels]
-
-    @cached_property
-    def margin(self) -> Float[np.ndarray, "ablated clips"]:
-        """Change of own logit less the largest other: a shift of all logits, which forgets nothing, leaves it alone."""
-        return margins(self.after, self.labels) - margins(self.before, self.labels)
-
-    @cached_property
-    def correct(self) -> Float[np.ndarray, "ablated clips"]:
-        """Whether each clip is still classified right, 0 or 1."""
-        return (self.after.argmax(-1) == self.labels).astype(float)
-
-    @cached_property
-    def correct_before(self) -> Float[np.ndarray, "clips"]:
-        """Whether each clip was classified right before, 0 or 1."""
-        return (self.before.argmax(-1) == self.labels).astype(float)
 
     def by_class(
         self, values: Float[np.ndarray, "ablated clips"], weights: Float[np.ndarray, "clips"] | None = None
@@ -160,13 +144,30 @@ class Effects:
         """Mean of `values` over each class's own clips: row a, column c is what silencing a's units did to class c.
 
         weights: how often each clip counts (a bootstrap draw); None counts each once. NaN for a class without clips."""
-        member = (self.labels[:, None] == np.arange(self.before.shape[1])).astype(float)
+        member = (self.labels[:, None] == np.arange(len(self.sizes))).astype(float)
         if weights is not None:
             member *= weights[:, None]
         if self.tried is None or len(values) != len(self.tried):  # before anything is silenced, every clip is known
             return values @ (member / np.where(member.any(0), member.sum(0), np.nan))
         counts = self.tried @ member
         return np.where(self.tried, values, 0) @ member / np.where(counts == 0, np.nan, counts)
+
+
+def changed(
+    before: Float[np.ndarray, "clips classes"],
+    after: Float[np.ndarray, "ablated clips classes"],
+    labels: Int[np.ndarray, "clips"],
+) -> dict[str, np.ndarray]:
+    """The measured fields of `Effects`, from logits before and after each set of units is silenced."""
+    clip = np.arange(len(labels))
+    own_before, correct_before = before[clip, labels], (before.argmax(-1) == labels).astype(float)
+    return {
+        "own": after[:, clip, labels] - own_before,
+        "margin": margins(after, labels) - margins(before, labels),
+        "correct": (after.argmax(-1) == labels).astype(float),
+        "own_before": own_before,
+        "correct_before": correct_before,
+    }
 
 
 def margins(logits: Float[np.ndarray, "... clips classes"], labels: Int[np.ndarray, "clips"]) -> np.ndarray:

@@ -1,15 +1,22 @@
 """Committed numbers, in results/<profile>/: what takes longer than a page may, and the frames of each page."""
 
 import json
-from collections.abc import Mapping
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from andlib import paths
 from andlib.errors import InputError
-from andlib.store import read_object, write_atomically
+from andlib.store import Stage, read_object, write_atomically
+
+if TYPE_CHECKING:
+    from andlib.run import Run
+
+KEEP = "ANDLIB_KEEP"  # environment variable: whether results of stages are kept
 
 
 def path_of(profile: str, name: str) -> Path:
@@ -35,6 +42,19 @@ def write(profile: str, name: str, held: Mapping[str, Any]) -> Path:
     text = json.dumps(held, indent=1, ensure_ascii=False) + "\n"
     write_atomically(path_of(profile, name), lambda file: file.write_text(text, encoding="utf-8"))
     return path_of(profile, name)
+
+
+def stage(run: "Run", stage: Stage, made_from: Sequence[Any], lasting: Sequence[Any], make: Callable[[], Any]) -> Any:
+    """A stage's result as the store has it, or as results/<profile>/stages/ keeps it for a machine that has not
+    computed it yet.
+
+    lasting: the records that decide it but for the samples of recordings, which differ a little from copy to copy;
+    without any, nothing is kept. `make results` writes there what pages of recordings ask for."""
+    folder = replace(run.store, folder=paths.results() / run.profile.name / "stages")
+    if lasting and folder.holds(stage, lasting):
+        return folder.get(stage, lasting, make)
+    value = run.store.get(stage, made_from, make)
+    return folder.get(stage, lasting, lambda: value) if lasting and os.environ.get(KEEP) else value
 
 
 def frame_file(profile: str, page: str, name: str) -> Path:

@@ -1,16 +1,16 @@
 """Section 4.3: which units are labelled with a class, and what silencing them does to every class on fold 1."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from andlib import ablation, language, stages
+from andlib import ablation, kept, language, stages
 from andlib.ablation import Effects, UnitSet
-from andlib.descriptions import SHUFFLED
+from andlib.descriptions import SHUFFLED, decided_by
 from andlib.errors import InputError
 from andlib.profiles import LEARNT, TEST
 from andlib.records import ProbingSet
@@ -18,13 +18,13 @@ from andlib.replay import sweep
 from andlib.run import Run
 from andlib.stages import EVERY
 from andlib.statistics import bootstrap_weights, interval, permutation_p
-from andlib.store import Stage, digest
+from andlib.store import Arrays, Stage, digest
 from andlib.targets import Target
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-LOGITS = Stage("silenced", "arrays", ablation.VERSION)
+LOGITS, EFFECTS = Stage("silenced", "arrays", ablation.VERSION), Stage("effects", "arrays", ablation.VERSION)
 STRATEGIES = ("TAB", "DB", "OCP")
 RANDOM_SHARE = 3000 / 55_296  # Table 4's random baseline, as a share of AST's block units
 DRAWS, PERMUTATIONS, SEED = 1000, 10_000, 0
@@ -152,33 +152,47 @@ class Bench:
         place = {key: row for row, key in enumerate(distinct)}
         return stored[[place[key] for key in keys]][:, :, list(self.position)]
 
-    def effects(self, sets: Sequence[UnitSet]) -> Effects:
+    def effects(self, sets: Sequence[UnitSet], lasting: Sequence = ()) -> Effects:
         """What silencing each class's set of units did to every class: on all clips, or on the class's own and as many
-        of every other as `beside` says, always the same ones."""
-        if not self.beside:
-            return self.effects_of(self.logits(sets), sets)
-        labels, made_from = self.tested.labels, [self.network, self.tested, sets, self.beside]
-        shared = np.array([np.sum(labels[:i] == label) < self.beside for i, label in enumerate(labels)])
-        own = labels == np.arange(len(sets))[:, None]
+        of every other as `beside` says, always the same ones. lasting: as for `kept.stage`."""
+        tried = None
+        if self.beside:
+            tried = self.shared | (self.tested.labels == np.arange(len(sets))[:, None])
+        made_from = [self.network, self.tested, sets, self.beside]
+        logits = self.logits if tried is None else lambda sets: self._on_some(sets, tried)
+        made = kept.stage(self.run, EFFECTS, made_from, lasting, lambda: self.changed(logits(sets)))
+        return self.effects_of(made, sets, tried)
+
+    @property
+    def shared(self) -> np.ndarray:
+        """The clips that every set is tried on where not all are; bool [clips]."""
+        labels = self.tested.labels
+        return np.array([np.sum(labels[:i] == label) < self.beside for i, label in enumerate(labels)])
+
+    def changed(self, after: np.ndarray) -> Arrays:
+        """What logits that silencing or replacing outputs gave, [ablated, clips, classes], say: `ablation.changed`."""
+        return ablation.changed(self.logits([{}])[0], after, self.tested.labels)
+
+    def effects_of(self, made: Arrays, sets: Sequence[UnitSet], tried: np.ndarray | None = None) -> Effects:
+        """The same as a record. made: `changed`."""
+        sizes = np.array([ablation.size(units) for units in sets])
+        return Effects(**made, labels=self.tested.labels, sources=self.tested.sources, sizes=sizes, tried=tried)
+
+    def _on_some(self, sets: Sequence[UnitSet], tried: np.ndarray) -> np.ndarray:
+        """`logits` of each set on the clips that it is tried on, [sets, clips]; elsewhere 0."""
+        from tqdm import tqdm
 
         def make():
-            from tqdm import tqdm
-
-            logits = np.zeros((len(sets), len(labels), len(self.network.classes)), np.float32)
-            swept = sweep(self.network, self.features[shared], sets)
+            logits = np.zeros((*tried.shape, len(self.network.classes)), np.float32)
+            swept = sweep(self.network, self.features[self.shared], sets)
             for row, scores in enumerate(tqdm(swept, "silencing", len(sets), unit="set", leave=False)):
-                logits[row, shared] = scores
-                if (rest := own[row] & ~shared).any():
+                logits[row, self.shared] = scores
+                if (rest := tried[row] & ~self.shared).any():
                     logits[row, rest] = ablation.logits_of(self.network, self.features[rest], sets[row])
             return {"logits": logits}
 
-        stored = self.run.store.get(LOGITS, made_from, make)["logits"]
-        return replace(self.effects_of(stored[:, :, list(self.position)], sets), tried=own | shared)
-
-    def effects_of(self, after: np.ndarray, sets: Sequence[UnitSet]) -> Effects:
-        """The same, of logits that replacing the sets' outputs gave, [ablated, clips, classes]."""
-        sizes = np.array([ablation.size(units) for units in sets])
-        return Effects(self.logits([{}])[0], after, self.tested.labels, self.tested.sources, sizes)
+        made_from = [self.network, self.tested, sets, self.beside]
+        return self.run.store.get(LOGITS, made_from, make)["logits"][:, :, list(self.position)]
 
 
 def bench(run: Run, model: str | Target) -> Bench:
@@ -200,8 +214,19 @@ def unlearning(run: Run, model: str, sets: Mapping[str, Sequence[UnitSet]]) -> d
     """Section 4.3: for each strategy, what silencing each class's units did to every class, on fold 1.
 
     sets: name -> a set of units a class. Raises InputError as `bench`."""
-    measured = bench(run, model)
-    return {strategy: measured.effects(chosen) for strategy, chosen in sets.items()}
+    measured, effects = bench(run, model), {}
+    for name, chosen in sets.items():
+        ours = name in STRATEGIES and digest(chosen) == digest(unit_sets(run, model, LEARNT, name))
+        effects[name] = measured.effects(chosen, [*decided(run, model), name] if ours else ())
+    return effects
+
+
+def decided(run: Run, model: str | Target) -> list:
+    """What decides sets of units and what silencing them does, for keys of results that are kept: not the sets, in
+    which another processor may swap two units, nor the samples of recordings, which differ a little from copy to
+    copy."""
+    network, clips = run.probed(model), decided_by(run)
+    return [network, run.profile.beside.get(network.name, 0), clips, run.method, stages.NEURONS]
 
 
 def unlearnt(*tries: Effects) -> dict[str, float]:

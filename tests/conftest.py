@@ -92,3 +92,11 @@ def cache(tmp_path_factory):
 def run(cache):
     """`tiny_run` in the shared folder."""
     return tiny_run(cache)
+
+
+def effects_of(before, after, labels, sources, sizes):
+    """What silencing did, from logits before, [clips, classes], and after, [ablated, clips, classes]."""
+    from andlib import ablation
+
+    made = ablation.changed(before, after, labels)
+    return ablation.Effects(**made, labels=labels, sources=sources, sizes=sizes)

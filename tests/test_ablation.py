@@ -4,7 +4,7 @@ import numpy as np
 import oracles
 import pytest
 import torch
-from conftest import tiny_target
+from conftest import effects_of, tiny_target
 
 from andlib import ablation, statistics
 from andlib.errors import InputError
@@ -80,16 +80,16 @@ def _effects(classes=4, clips_a_class=6):
     sources = np.array([f"s{i // 2}" for i in range(len(labels))])
     before = RNG.standard_normal((len(labels), classes))
     after = before + RNG.standard_normal((classes, len(labels), classes))
-    return ablation.Effects(before, after, labels, sources, np.ones(classes, int))
+    return before, after, effects_of(before, after, labels, sources, np.ones(classes, int))
 
 
 def test_by_class_is_the_mean_over_each_class_s_own_clips():
-    e = _effects()
+    before, after, e = _effects()
     matrix = e.by_class(e.own)
     for a in range(4):
         for c in range(4):
             own = e.labels == c
-            assert matrix[a, c] == pytest.approx((e.after[a, own, c] - e.before[own, c]).mean())
+            assert matrix[a, c] == pytest.approx((after[a, own, c] - before[own, c]).mean())
 
 
 def test_ablated_and_remaining_agree_with_the_oracle():
@@ -106,9 +106,7 @@ def test_empty_classes_count_zero_on_average_and_can_be_left_out():
 
 
 def test_a_class_without_clips_and_a_single_class_are_undefined():
-    effects = ablation.Effects(
-        np.zeros((4, 3)), np.ones((3, 4, 3)), np.array([0, 0, 1, 1]), np.arange(4), np.ones(3, int)
-    )
+    effects = effects_of(np.zeros((4, 3)), np.ones((3, 4, 3)), np.array([0, 0, 1, 1]), np.arange(4), np.ones(3, int))
     by_class = effects.by_class(effects.own)
     assert np.isnan(by_class[:, 2]).all() and (by_class[:, :2] == 1).all()
     own, remaining = ablation.ablated_and_remaining(np.array([[-1.0]]))
@@ -116,15 +114,15 @@ def test_a_class_without_clips_and_a_single_class_are_undefined():
 
 
 def test_margins_ignore_a_shift_of_all_logits():
-    e = _effects()
-    shifted = ablation.Effects(e.before, np.stack([e.before - 7.0] * 4), e.labels, e.sources, e.sizes)
+    before, _, e = _effects()
+    shifted = effects_of(before, np.stack([before - 7.0] * 4), e.labels, e.sources, e.sizes)
     np.testing.assert_allclose(shifted.margin, 0, atol=1e-12)
     np.testing.assert_allclose(shifted.own, -7.0)
     np.testing.assert_array_equal(shifted.correct[0], shifted.correct_before)
 
 
 def test_bootstrap_draws_whole_sources_within_classes():
-    e = _effects()
+    _, _, e = _effects()
     weights = statistics.bootstrap_weights(e.labels, e.sources, 50, RNG)
     for label in range(4):
         np.testing.assert_array_equal(weights[:, e.labels == label].sum(1), 6)  # three sources of two clips

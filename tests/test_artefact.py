@@ -58,17 +58,22 @@ def recomputed(folder, model):
     best = {layer: [meta["concepts"][i] for i in of.argmax(1)] for layer, of in scores.items()}
     top1 = np.mean([a == b for a, b in zip(best["classifier"], meta["models"][model]["outputs"], strict=True)])
     label = np.array([meta["classes"].index(meta["clips"][i]["label"]) for i in meta["tested"]])
-    table, clip, sets = {}, np.arange(len(label)), pd.read_parquet(folder / "sets.parquet")
-    changes = {"random": arrays[f"random/{model}"].astype(float)}
-    for strategy in ("TAB", "DB", "OCP"):
-        change = arrays[f"after/{model}/{strategy}"] - arrays[f"before/{model}"]
-        changes[strategy] = change[:, clip, label].astype(float)[None]
-    for strategy, change in changes.items():  # [draws, classes, tested]
-        matrix = np.stack([change.mean(0)[:, label == c].mean(1) for c in range(len(meta["classes"]))], 1)
-        own = np.eye(len(matrix), dtype=bool)
-        d_a, d_r = matrix[own].mean(), matrix[~own].mean()
-        ours = sets[(sets["model"] == model) & (sets["strategy"] == strategy) & (sets["draw"] == 0)]
-        table[strategy] = (d_a, d_r, d_r - d_a, ours["units"].map(len).sum() / len(meta["classes"]))
+    table, sets = {}, pd.read_parquet(folder / "sets.parquet")
+    columns = {"own": ("dA", "dR", "gap"), "margin": ("margin_dA", "margin_dR", "margin_gap")}
+    columns["correct"] = ("accuracy_forgotten", "accuracy_remaining", "")
+    assert arrays[f"tried/{model}"].all()
+    for kind, (one, other, gap) in columns.items():
+        for strategy in ("random", "TAB", "DB", "OCP"):
+            values = arrays[f"{kind}/{model}/{strategy}"].astype(float).mean(0)  # over draws
+            matrix = np.stack([values[:, label == c].mean(1) for c in range(len(meta["classes"]))], 1)
+            own = np.eye(len(matrix), dtype=bool)
+            d_a, d_r = matrix[own].mean(), matrix[~own].mean()
+            ours = sets[(sets["model"] == model) & (sets["strategy"] == strategy) & (sets["draw"] == 0)]
+            units = ours["units"].map(len).sum() / len(meta["classes"])
+            table.setdefault(strategy, {"units": units}).update(
+                {one: d_a, other: d_r} | ({gap: d_r - d_a} if gap else {})
+            )
+            table[strategy]["accuracy_before"] = arrays[f"correct_before/{model}"].mean()
     return best, top1, table
 
 
@@ -139,7 +144,7 @@ def test_numpy_alone_recomputes_table_4(run, exported):
     ours = ours[~ours["strategy"].str.contains(r"[ ,(]")].set_index("strategy")
     assert set(table) == set(ours.index) == {"random", "TAB", "DB", "OCP"}
     for strategy, numbers in table.items():
-        np.testing.assert_allclose(numbers, ours.loc[strategy, ["dA", "dR", "gap", "units"]].astype(float), atol=1e-6)
+        np.testing.assert_allclose(list(numbers.values()), ours.loc[strategy, list(numbers)].astype(float), atol=1e-6)
     assert abs(ours["dA"]).max() > 1e-4  # or nothing would be compared
 
 
@@ -265,9 +270,9 @@ VALUES = {  # a change of a file -> what is said of it, all digests mended
     "NaN": (arrays_changed(lambda a: a[U].__setitem__((0, 0), np.nan)), "holds values that are not finite"),
     "int8": (arrays_changed(lambda a: a.update({U: a[U].astype(np.int8)})), "holds int8; expected float32"),
     "float64": (arrays_changed(lambda a: a.update({U: a[U].astype(float)})), "holds float64; expected float32"),
-    "an array less": (arrays_changed(lambda a: a.pop("after/ast/DB")), "lacks after/ast/DB"),
-    "all draws less": (arrays_changed(lambda a: a.pop("random/ast")), "lacks random/ast"),
-    "an array more": (arrays_changed(lambda a: a.update(own=a[U])), "nothing of it"),
+    "an array less": (arrays_changed(lambda a: a.pop("margin/ast/DB")), "lacks margin/ast/DB"),
+    "the draws less": (arrays_changed(lambda a: a.pop("own/ast/random")), "lacks own/ast/random"),
+    "an array more": (arrays_changed(lambda a: a.update(other=a[U])), "nothing of it"),
     "a row less": (table_changed("learnt.parquet", lambda t: t[1:]), "has not a row for each unit"),
     "a column dropped": (table_changed("neurons.parquet", lambda t: t.drop(columns="low")), "has not the columns low"),
     "a column more": (table_changed("sets.parquet", lambda t: t.assign(own=1)), "has not the columns own"),

@@ -4,10 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from conftest import tiny_target
+from conftest import effects_of, tiny_target
 
 from andlib import ablation, unlearning
-from andlib.ablation import Effects
 from andlib.pages import better_unlearning
 from andlib.pages.better_unlearning import WAYS
 
@@ -79,7 +78,7 @@ def test_a_wider_gap_is_told_from_one_that_is_not():
     def effect(size):
         after = np.stack([before - size * (labels == c)[:, None] * (np.arange(2) == c) for c in range(2)])
         noise = rng.normal(scale=0.1, size=after.shape)
-        return Effects(before, after + noise, labels, np.arange(20).astype(str), np.array([1, 1]))
+        return effects_of(before, after + noise, labels, np.arange(20).astype(str), np.array([1, 1]))
 
     changed = {("OCP", "zero"): effect(1), ("labels", "zero"): effect(2), ("random", "zero"): effect(1)}
     rows = better_unlearning.table(changed, np.eye(2)).set_index("rule")
@@ -92,7 +91,8 @@ def test_an_undefined_gap_is_not_told_from_ocps():
     for classes, sources in ((1, 4), (2, 1)):
         labels = np.repeat(np.arange(classes), sources)
         after = np.random.default_rng(0).normal(size=(classes, len(labels), classes))
-        effect = Effects(np.zeros((len(labels), classes)), after, labels, np.arange(len(labels)), np.ones(classes, int))
+        before, ones = np.zeros((len(labels), classes)), np.ones(classes, int)
+        effect = effects_of(before, after, labels, np.arange(len(labels)), ones)
         rows = better_unlearning.table({("OCP", "zero"): effect, ("labels", "zero"): effect}, np.eye(classes))
         assert rows[["gap_low", "gap_high", "wider_low", "wider_high", "p"]].isna().all(axis=None)
 

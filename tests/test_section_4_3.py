@@ -6,10 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 import soundfile
-from conftest import tiny_run
+from conftest import effects_of, tiny_run
 
 from andlib import paths, unlearning
-from andlib.ablation import Effects
 from andlib.descriptions import clip_descriptions, decided_by
 from andlib.errors import InputError
 from andlib.pages import rules, section_4_3
@@ -102,7 +101,7 @@ def toy(own, sources=(0, 1, 2, 3, 4, 5), after=None):
     before = np.zeros((6, 3))
     after = np.zeros((3, 6, 3)) if after is None else after
     after[:, np.arange(6), labels] += own
-    return Effects(before, after, labels, np.array(sources), np.ones(3, int))
+    return effects_of(before, after, labels, np.array(sources), np.ones(3, int))
 
 
 def test_the_excess_counts_the_draws_that_reach_it():

@@ -4,14 +4,15 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from conftest import tiny_run, tiny_target
+from conftest import effects_of, tiny_run, tiny_target
 
-from andlib import ablation, unlearning
+from andlib import ablation, kept, paths, unlearning
 from andlib.errors import InputError
 from andlib.mini.synthesis import synthesc
 
 STRATEGIES = ("TAB", "DB", "OCP")
 SETS = [{"block0.intermediate": np.array([3])}, {"block1.output": np.array([0, 2])}]
+MEASURED = ("own", "margin", "correct", "own_before", "correct_before")  # of effects
 
 
 def test_leading_rows_silence_as_many_units_from_the_front(run, cache):
@@ -29,9 +30,10 @@ def test_unlearning_measures_on_fold_1_what_folds_2_to_5_chose(run):
     effects = unlearning.unlearning(run, "ast", unlearning.table4_sets(run, "ast"))
     assert set(effects) == {"random", *STRATEGIES}
     for result in effects.values():
-        assert result.before.shape == (6, 3) and result.after.shape == (3, 6, 3)
+        assert result.own_before.shape == (6,) and result.own.shape == (3, 6)
         empty = result.sizes == 0
-        np.testing.assert_array_equal(result.after[empty], np.broadcast_to(result.before, result.after[empty].shape))
+        assert not result.own[empty].any() and not result.margin[empty].any()
+        assert (result.correct[empty] == result.correct_before).all()
 
 
 def test_matched_random_sets_take_as_many_units_of_every_layer(run):
@@ -86,8 +88,8 @@ def test_a_slow_network_is_tried_on_its_class_and_few_clips_of_the_others(run, b
     tried = (rank < beside) | (labels == np.arange(3)[:, None])
     assert tried.sum() == {1: 12, 2: 18}[beside]
     assert (some.tried == tried).all()
-    np.testing.assert_allclose(some.after[tried], every.after[tried], atol=1e-5)
-    for name in ("own", "margin", "correct"):
+    for name in MEASURED[:3]:
+        np.testing.assert_allclose(getattr(some, name)[tried], getattr(every, name)[tried], atol=1e-5)
         values = np.where(tried, getattr(every, name), np.nan)
         means = [[np.nanmean(row[labels == label]) for label in range(3)] for row in values]
         np.testing.assert_allclose(some.by_class(getattr(some, name)), means, atol=1e-5)
@@ -95,6 +97,32 @@ def test_a_slow_network_is_tried_on_its_class_and_few_clips_of_the_others(run, b
         np.testing.assert_allclose(once, means, atol=1e-5)
     row = unlearning.unlearnt(some)
     assert row["dA"] == pytest.approx(unlearning.unlearnt(every)["dA"], abs=1e-5)  # a class is tried on all its own
+
+
+def test_what_strategies_did_is_kept_for_a_machine_that_has_not_computed_it(run, tmp_path, monkeypatch):
+    """Kept are the strategies' own sets alone, and they are read where the clips' samples are another copy's."""
+    monkeypatch.setattr(paths, "results", lambda: tmp_path / "results")
+    sets = unlearning.strategy_sets(run, "ast")
+    before = unlearning.unlearning(run, "ast", sets)
+    assert not (tmp_path / "results").exists()
+    monkeypatch.setenv(kept.KEEP, "1")
+    unlearning.unlearning(run, "ast", sets | {"OCP": sets["DB"], "others": sets["DB"]})
+    monkeypatch.delenv(kept.KEEP)
+    files = list((tmp_path / "results/mini/stages/effects").glob("*.safetensors"))
+    assert len(files) == 2  # TAB's and DB's
+    other = run.using(probing_set=replace(run.probing_set, fingerprint="another copy"))
+    monkeypatch.setattr(unlearning.Bench, "logits", lambda *_: pytest.fail("silenced again"))
+    monkeypatch.setattr(unlearning.Bench, "_on_some", lambda *_: pytest.fail("silenced again"))
+    again = unlearning.unlearning(
+        other, "ast", {name: unlearning.strategy_sets(other, "ast")[name] for name in ("TAB", "DB")}
+    )
+    for name, effects in again.items():
+        for field in MEASURED:
+            np.testing.assert_array_equal(getattr(effects, field), getattr(before[name], field))
+    with pytest.raises(pytest.fail.Exception):
+        unlearning.unlearning(other, "ast", {"OCP": sets["OCP"]})
+    with pytest.raises(pytest.fail.Exception):  # k decides the sets
+        unlearning.unlearning(other.using(k=2), "ast", {"DB": sets["DB"]})
 
 
 def test_a_bench_needs_fold_1_and_an_output_for_every_class(run):
@@ -115,7 +143,7 @@ def toy(diagonal, after=None, sources=(0, 1, 2, 3, 4, 5)):
     after[labels, np.arange(6), labels] = diagonal
     before = np.zeros((6, 3))
     before[np.arange(6), labels] = 1
-    return ablation.Effects(before, after + before, labels, np.array(sources), np.full(3, 2))
+    return effects_of(before, after + before, labels, np.array(sources), np.full(3, 2))
 
 
 def test_the_interval_of_sets_drawn_at_random_holds_the_draws():
@@ -155,6 +183,7 @@ def test_what_is_undefined_has_no_p_and_a_single_recording_no_interval():
     row = unlearning.unlearnt(toy(np.full(6, -1.0), after))
     assert np.isnan([row["gap"], row["p"], row["gap_low"]]).all()
     whole = toy(np.full(6, -1.0))
-    without = replace(whole, before=whole.before[:4], after=whole.after[:, :4], labels=whole.labels[:4])
+    part = {name: getattr(whole, name)[..., :4] for name in MEASURED}
+    without = replace(whole, **part, labels=whole.labels[:4])
     row = unlearning.unlearnt(replace(without, sources=whole.sources[:4]))  # class 2 has no clip
     assert np.isnan([row["gap"], row["p"], row["margin_p"], row["accuracy_drop"], row["gap_high"]]).all()

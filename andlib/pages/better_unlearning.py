@@ -73,7 +73,7 @@ def effects(run: Run, model: str) -> dict[tuple[str, str], Effects]:
     for rule, sets in choices(run, model).items():
         changed[rule, "zero"] = measured.effects(sets)
         for way in WAYS[1:]:
-            changed[rule, way] = measured.effects_of(_replaced(measured, way, sets), sets)
+            changed[rule, way] = measured.effects_of(measured.changed(_replaced(measured, way, sets)), sets)
     return {(rule, way): changed[rule, way] for way in WAYS for rule in RULES}
 
 

@@ -11,7 +11,6 @@ import pandas as pd
 
 from andlib import ablation, kept, paper, stages, unlearning
 from andlib.ablation import Effects, UnitSet
-from andlib.descriptions import decided_by
 from andlib.errors import check_choice
 from andlib.pages import rules
 from andlib.pages.wording import by_model
@@ -76,8 +75,7 @@ def class_changes(run: Run, effects: Effects, target_class: str) -> pd.DataFrame
     """Figure 10: each class's mean own logit before and after `target_class`'s units are silenced, one row a class."""
     classes = run.probing_set.classes
     row = classes.index(check_choice("Parameter target_class", target_class, classes))
-    clip = np.arange(len(effects.labels))
-    before = effects.by_class(effects.before[clip, effects.labels][None])[0]
+    before = effects.by_class(effects.own_before[None])[0]
     change = effects.by_class(effects.own)[row]
     frame = pd.DataFrame({"class": classes, "before": before, "after": before + change, "change": change})
     return frame.assign(units=int(effects.sizes[row]))
@@ -207,6 +205,5 @@ def _drawn(measured: Bench, chosen: Mapping[str, Sequence[UnitSet]], seeds: Sequ
 
 
 def key(run: Run, model: str) -> str:
-    """What decides the sets; not the sets themselves, in which another processor may swap two units, nor the samples of
-    recordings, which differ a little at another sampling rate."""
-    return digest([MATCHED, DRAWS, run.probed(model), decided_by(run), run.method, stages.NEURONS])
+    """What decides the controls, see `unlearning.decided`."""
+    return digest([MATCHED, DRAWS, *unlearning.decided(run, model)])

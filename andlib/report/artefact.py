@@ -1,4 +1,4 @@
-"""The published artefact: neurons, activations, ICL's answers and the logits of Table 4, in files that any tool reads.
+"""The published artefact: neurons, activations, ICL's answers and the effects of Table 4, in files that any tool reads.
 
 `neurons.parquet` is `stages.neurons` of every model, `learnt.parquet` the same from clips of folds 2-5, by which the
 sets of units in `sets.parquet` were chosen. `activations.safetensors` holds all arrays. `meta.json` says what they are,
@@ -23,6 +23,7 @@ from andlib.run import Run
 from andlib.store import KINDS, Arrays, digest, file_digest, read_object, write_atomically
 
 ARRAYS = "activations.safetensors"
+MEASURED = ("own", "margin", "correct")  # of `Effects`
 TABLES = ("neurons", "learnt", "sets", "icl")
 FILES = dict.fromkeys((f"{name}.parquet" for name in TABLES), "frame") | {ARRAYS: "arrays"}
 
@@ -89,16 +90,22 @@ def _icl(run: Run) -> pd.DataFrame:
 
 
 def _unlearnt(run: Run, model: str) -> tuple[dict, pd.DataFrame, pd.DataFrame]:
-    """Logits by strategy, and what random sets change; the descriptions by clips of folds 2-5, which chose the sets;
-    and the sets, of random ones all draws that Table 4 averages."""
-    chosen, own = unlearning.strategy_sets(run, model), []
+    """What Table 4 rests on, of random sets all draws that it averages; the descriptions by clips of folds 2-5, which
+    chose the sets; and the sets."""
+    chosen, measured = unlearning.strategy_sets(run, model), unlearning.bench(run, model)
     silenced = [(name, 0, sets) for name, sets in chosen.items()]
+    tries = {name: [effects] for name, effects in unlearning.unlearning(run, model, chosen).items()} | {"random": []}
     for draw in range((section_4_3.DRAWS if section_4_3.committed(run, model) else section_4_3.PAGE_DRAWS)[1]):
         silenced.append(("random", draw, unlearning.random_sets(run, model, chosen, draw)["random"]))
-        own.append(unlearning.bench(run, model).effects(silenced[-1][-1]).own.astype(np.float32))
-    effects = unlearning.unlearning(run, model, chosen)
-    arrays = {f"after/{model}/{strategy}": effect.after for strategy, effect in effects.items()}
-    arrays |= {f"before/{model}": effects["OCP"].before, f"random/{model}": np.stack(own)}
+        tries["random"].append(measured.effects(silenced[-1][-1]))
+    arrays = {
+        f"{kind}/{model}/{strategy}": np.stack([getattr(effects, kind) for effects in several]).astype(np.float32)
+        for strategy, several in tries.items()
+        for kind in MEASURED
+    }
+    ours = tries["OCP"][0]
+    tried = np.ones_like(ours.own) if ours.tried is None else ours.tried
+    arrays |= {f"correct_before/{model}": ours.correct_before.astype(np.float32), f"tried/{model}": tried.astype("f4")}
     rows = [
         (model, strategy, draw, name, layer, indices)
         for strategy, draw, sets in silenced
@@ -166,10 +173,10 @@ def _wrong_arrays(meta: dict, arrays: Arrays) -> list[str]:
     """Names, types, shapes and values of the arrays against what meta.json declares."""
     sizes = {axis: len(meta[axis]) for axis in ("clips", "concepts", "classes", "tested")}
     units = {f"activation/{model}/{layer}": size for (model, layer), size in _layer_sizes(meta).items()}
-    logits = [name for name in meta["models"] if name not in meta["unlearning"]]
-    needed = [*units, "similarity/DB", "similarity/TAB", "cosine/names", *(f"before/{model}" for model in logits)]
-    needed += [f"after/{model}/{strategy}" for model in logits for strategy in unlearning.STRATEGIES]
-    needed += [f"random/{model}" for model in logits]
+    needed = [*units, "similarity/DB", "similarity/TAB", "cosine/names"]
+    for model in meta["models"].keys() - meta["unlearning"].keys():
+        needed += [f"{kind}/{model}/{name}" for kind in MEASURED for name in ("random", *unlearning.STRATEGIES)]
+        needed += [f"correct_before/{model}", f"tried/{model}"]
     wrong = [f"{ARRAYS} lacks {name}." for name in sorted(needed) if name not in arrays]
     for name, array in arrays.items():
         axes = meta["schema"]["arrays"].get(name.partition("/")[0], {}).get("axes", [])
