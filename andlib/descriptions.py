@@ -14,7 +14,12 @@ from andlib.store import Stage, file_digest
 HEARING_RATE = 16_000  # Hz, at which the ear hears
 CAPTIONS = Stage("captions", "lines", 2)
 SHUFFLED, STRUCK = CONTROLS = "shuffled captions", "class words struck"
-SHUFFLE_SEED = 0
+SHUFFLE_SEED, ALONE = 0, " alone"
+
+
+def alone(run: Run) -> tuple[str, ...]:
+    """Controls under which one origin describes every clip by itself; none where there is but one."""
+    return tuple(part + ALONE for part in run.caption_parts) if len(run.caption_parts) > 1 else ()
 
 
 def clip_captions(run: Run) -> pd.DataFrame:
@@ -66,8 +71,11 @@ def clip_descriptions(run: Run, control: str = "") -> list[str]:
     """The description d_i of every clip; under a control, one that cannot or should not carry its class.
 
     control: "shuffled captions" gives every clip another's; "class words struck" removes every word that names one of
-    the probing set's classes."""
-    texts = descriptions(clip_captions(run), [clip.name for clip in run.probing_set.clips])
+    the probing set's classes; `alone` has those that leave one origin."""
+    frame = clip_captions(run)
+    if control in alone(run):
+        frame = frame[frame["origin"] == control.removesuffix(ALONE)]
+    texts = descriptions(frame, [clip.name for clip in run.probing_set.clips])
     if control == SHUFFLED:
         order = np.random.default_rng(SHUFFLE_SEED).permutation(len(texts))
         return [texts[i] for i in order]

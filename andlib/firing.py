@@ -9,12 +9,12 @@ import pandas as pd
 from jaxtyping import Float
 
 from andlib import frontend
+from andlib.bench import bench
 from andlib.errors import InputError
 from andlib.records import Grid, Unit
 from andlib.run import Run
 from andlib.store import Stage
 from andlib.targets import Layer, Target, at_positions, pool
-from andlib.unlearning import bench
 
 FIRING = Stage("firing", "arrays")
 TIMES, BANDS = ("time", "frames"), ("mels",)  # names of axes that say where a position lies

@@ -44,6 +44,11 @@ def write(profile: str, name: str, held: Mapping[str, Any]) -> Path:
     return path_of(profile, name)
 
 
+def keeps(run: "Run") -> bool:
+    """Whether results of stages are kept for the run's profile, or are to be."""
+    return bool(os.environ.get(KEEP)) or (paths.results() / run.profile.name / "stages").is_dir()
+
+
 def stage(run: "Run", stage: Stage, made_from: Sequence[Any], lasting: Sequence[Any], make: Callable[[], Any]) -> Any:
     """A stage's result as the store has it, or as results/<profile>/stages/ keeps it for a machine that has not
     computed it yet.

@@ -13,6 +13,7 @@ STRATEGIES = {  # of one architecture, BEATs; model -> how its weights came abou
     "beats_frozen": "pre-trained without labels, a linear classifier on top",
     "beats_finetuned": "pre-trained without labels, then all of it trained on labels",
 }
+WHISPER = ("whisper_untrained", "whisper_frozen", "whisper_finetuned")  # on the encoder of Whisper base
 # an untrained network's classifier is random, too
 CALLED = dict.fromkeys(["beats_untrained", "whisper_untrained"], "random features, trained classifier")
 MEASURES = {  # of the clean comparison; name -> its heading
@@ -37,7 +38,7 @@ class Profile:
     subset: rows of an ESC table that are used. seconds: length of the clips given to the networks.
     caption_parts: origins joined into each description, in this order.
     networks: model -> folder or hub id of its weights; for any other, the page must name them. models: those that `all`
-    means. archive: whether `data_dir` may be fetched when online. beside: model -> clips, see `unlearning.Bench`."""
+    means. archive: whether `data_dir` may be fetched when online. beside: model -> clips, see `bench.Bench`."""
 
     name: str
     title: str

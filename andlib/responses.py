@@ -6,6 +6,7 @@ from functools import partial, reduce
 
 import numpy as np
 
+from andlib import kept
 from andlib.activations import BUDGET, EXTREMES, VERSION, Chosen, choose, choose_kept, extremes, merged, record, size
 from andlib.errors import InputError
 from andlib.records import ProbingSet
@@ -14,6 +15,7 @@ from andlib.store import Arrays, Stage
 from andlib.targets import Target
 
 ACTIVATIONS, KEPT = Stage("activations", "arrays", VERSION), Stage("extremes", "arrays", VERSION + 1)
+OUTPUTS = Stage("outputs", "arrays", VERSION)
 SHARD = 256  # clips whose activations are stored at a time
 
 Extremes = dict[str, tuple[Chosen, Chosen, np.ndarray | None]]  # layer -> highest, lowest, u
@@ -34,6 +36,17 @@ def unit_activations(run: Run, model: str | Target, *, untrained: bool = False) 
         for made_from, clips in shards(run, network)
     ]
     return {layer.name: np.concatenate([shard[layer.name] for shard in stored]) for layer in network.layers}
+
+
+def classifier_outputs(run: Run, model: str | Target, *, untrained: bool = False) -> np.ndarray:
+    """u of the classifier's units alone; float32 [clips, classes]. Of untrained networks, of which nothing else is
+    read, it is kept."""
+    network = run.probed(model, untrained=untrained)
+    if not untrained:
+        return unit_activations(run, network)["classifier"]
+    only = network.only(["classifier"])
+    made_from, lasting = ([only, clips] for clips in (run.probing_set, run.probing_set.layout))
+    return kept.stage(run, OUTPUTS, made_from, lasting, lambda: {"u": unit_activations(run, only)["classifier"]})["u"]
 
 
 def shards(run: Run, network: Target) -> Iterator[tuple[list, ProbingSet]]:
@@ -62,13 +75,13 @@ def highest_and_lowest(run: Run, network: Target, where: np.ndarray) -> Extremes
         for made_from, job in extreme_shards(run, network, where)
     )
     total = reduce(partial(merged, run.k), parts)
-    kept = {layer.name: {name: total[f"{layer.name}/{name}"] for name in EXTREMES} for layer in network.layers}
-    return {layer: (*_ends(arrays), None) for layer, arrays in kept.items()}
+    merged_of = {layer.name: {name: total[f"{layer.name}/{name}"] for name in EXTREMES} for layer in network.layers}
+    return {layer: (*_ends(arrays), None) for layer, arrays in merged_of.items()}
 
 
-def _ends(kept: Arrays) -> Iterator[Chosen]:
+def _ends(arrays: Arrays) -> Iterator[Chosen]:
     for end in range(2):
-        yield choose_kept({name: kept[name][end] for name in ("clips", "values", "ties")}, int(kept["count"][0]))
+        yield choose_kept({name: arrays[name][end] for name in ("clips", "values", "ties")}, int(arrays["count"][0]))
 
 
 def extreme_shards(run: Run, network: Target, where: np.ndarray) -> Iterator[tuple[list, tuple[int, ProbingSet]]]:

@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from andlib import asking, concepts, encoders, language, summaries
+from andlib import asking, concepts, encoders, kept, language, summaries
 from andlib.concepts import FUNCTION
 from andlib.descriptions import clip_descriptions
 from andlib.errors import InputError, check_choice
@@ -140,17 +140,17 @@ def calibrate(run: Run, table: pd.DataFrame, writer: str) -> pd.DataFrame:
     rule = summaries.calibrate_as_released if released else summaries.calibrate
     by_substring = "word_lists_by_substring" in run.faults
     junk = {point for point in points if language.is_boilerplate(point, released=by_substring)}
-    kept, like, cosines = [], [], []
+    left, like, cosines = [], [], []
     for high, low in zip(table["high"], table["low"], strict=True):
         cosine = vectors[[row_of[told[p]] for p in high]] @ vectors[[row_of[told[p]] for p in low]].T
         if not released:
             cosine[[[opposed(p, q) for q in low] for p in high]] = -1
         h, lo = ([i for i, point in enumerate(side) if point not in junk] for side in (high, low))
-        kept.append(rule([high[i] for i in h], [low[i] for i in lo], cosine[np.ix_(h, lo)]).kept)
+        left.append(rule([high[i] for i in h], [low[i] for i in lo], cosine[np.ix_(h, lo)]).kept)
         closest = cosine.max(1, initial=-1)
         like.append([low[row.argmax()] if most > -1 else "" for row, most in zip(cosine, closest, strict=True)])
         cosines.append(closest)
-    return table.assign(calibrated=kept, like=like, cosine=cosines)
+    return table.assign(calibrated=left, like=like, cosine=cosines)
 
 
 # Module C: open concepts
@@ -242,7 +242,9 @@ def sound_similarity(run: Run) -> np.ndarray:
     def make():
         return {"p": concepts.clip_concept_similarity(sound_vectors(run), pair.texts(run.concepts))}
 
-    return run.store.get(CONCEPT_SOUNDS, [pair, run.probing_set, run.profile.seconds, run.concepts], make)["p"]
+    others = [pair, run.profile.seconds, run.concepts]
+    made_from, lasting = ([clips, *others] for clips in (run.probing_set, run.probing_set.layout))
+    return kept.stage(run, CONCEPT_SOUNDS, made_from, lasting, make)["p"]
 
 
 # The language model in place of our rules, for the neurons that it was asked about

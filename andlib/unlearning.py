@@ -1,30 +1,21 @@
 """Section 4.3: which units are labelled with a class, and what silencing them does to every class on fold 1."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from andlib import ablation, kept, language, stages
 from andlib.ablation import Effects, UnitSet
-from andlib.descriptions import SHUFFLED, decided_by
-from andlib.errors import InputError
-from andlib.profiles import LEARNT, TEST
-from andlib.records import ProbingSet
-from andlib.replay import sweep
+from andlib.bench import bench
+from andlib.descriptions import SHUFFLED, alone, decided_by
+from andlib.profiles import LEARNT
 from andlib.run import Run
 from andlib.stages import EVERY
 from andlib.statistics import bootstrap_weights, interval, permutation_p
-from andlib.store import Arrays, Stage, digest
+from andlib.store import digest
 from andlib.targets import Target
 
-if TYPE_CHECKING:
-    from torch import Tensor
-
-LOGITS, EFFECTS = Stage("silenced", "arrays", ablation.VERSION), Stage("effects", "arrays", ablation.VERSION)
 STRATEGIES = ("TAB", "DB", "OCP")
 RANDOM_SHARE = 3000 / 55_296  # Table 4's random baseline, as a share of AST's block units
 DRAWS, PERMUTATIONS, SEED = 1000, 10_000, 0
@@ -85,13 +76,15 @@ def table4_sets(run: Run, model: str) -> dict[str, list[UnitSet]]:
 
 
 def control_sets(run: Run, model: str) -> dict[str, list[UnitSet]]:
-    """The sets that a strategy chooses when every clip is described by another's caption, and from all clips."""
-    shuffled = {
-        f"{strategy}, {SHUFFLED}": unit_sets(run, model, LEARNT, strategy, SHUFFLED)
+    """The sets that a strategy chooses when every clip is described by another's caption or by one origin alone, and
+    from all clips."""
+    described = {
+        f"{strategy}, {control}": unit_sets(run, model, LEARNT, strategy, control)
+        for control in (SHUFFLED, *alone(run))
         for strategy in STRATEGIES
         if strategy != "TAB"  # it reads no caption
     }
-    return shuffled | {f"{strategy} (all clips)": unit_sets(run, model, EVERY, strategy) for strategy in STRATEGIES}
+    return described | {f"{strategy} (all clips)": unit_sets(run, model, EVERY, strategy) for strategy in STRATEGIES}
 
 
 def random_sets(
@@ -113,110 +106,13 @@ def random_sets(
 # What silencing them does
 
 
-@dataclass(frozen=True)
-class Bench:
-    """What ablation is measured on: a network and the clips of fold 1, which no unit was chosen by.
-
-    position: which of the network's outputs is each of the clips' classes. beside: on how many clips of each other
-    class the set of units of a class is tried, for a network that takes long; 0: on all."""
-
-    run: Run
-    network: Target
-    tested: ProbingSet
-    position: tuple[int, ...]
-    beside: int = 0
-
-    @cached_property
-    def features(self) -> "Tensor":
-        """The network's inputs for the tested clips, made when they are first needed."""
-        waveforms = self.tested.waveforms(self.network.sample_rate, self.network.seconds)
-        return ablation.features_of(self.network, waveforms)
-
-    def logits(self, sets: Sequence[UnitSet], factor: float = 0.0) -> np.ndarray:
-        """Scores of the tested clips' classes with the outputs of each set of units multiplied by `factor`, by default
-        silenced; float32 [sets, clips, classes].
-
-        Equal sets are silenced once. All of them are stored together, so that a killed run loses one call at most."""
-        from tqdm import tqdm
-
-        keys = [digest(units) for units in sets]
-        distinct = dict(zip(keys, sets, strict=True))
-        instead = (lambda layer, outputs: factor * outputs) if factor else None
-
-        def make():
-            logits = sweep(self.network, self.features, list(distinct.values()), instead)
-            return {"logits": np.stack(list(tqdm(logits, "silencing", len(distinct), unit="set", leave=False)))}
-
-        made_from = [self.network, self.tested, list(distinct.values()), factor]
-        stored = self.run.store.get(LOGITS, made_from, make)["logits"]
-        place = {key: row for row, key in enumerate(distinct)}
-        return stored[[place[key] for key in keys]][:, :, list(self.position)]
-
-    def effects(self, sets: Sequence[UnitSet], lasting: Sequence = ()) -> Effects:
-        """What silencing each class's set of units did to every class: on all clips, or on the class's own and as many
-        of every other as `beside` says, always the same ones. lasting: as for `kept.stage`."""
-        tried = None
-        if self.beside:
-            tried = self.shared | (self.tested.labels == np.arange(len(sets))[:, None])
-        made_from = [self.network, self.tested, sets, self.beside]
-        logits = self.logits if tried is None else lambda sets: self._on_some(sets, tried)
-        made = kept.stage(self.run, EFFECTS, made_from, lasting, lambda: self.changed(logits(sets)))
-        return self.effects_of(made, sets, tried)
-
-    @property
-    def shared(self) -> np.ndarray:
-        """The clips that every set is tried on where not all are; bool [clips]."""
-        labels = self.tested.labels
-        return np.array([np.sum(labels[:i] == label) < self.beside for i, label in enumerate(labels)])
-
-    def changed(self, after: np.ndarray) -> Arrays:
-        """What logits that silencing or replacing outputs gave, [ablated, clips, classes], say: `ablation.changed`."""
-        return ablation.changed(self.logits([{}])[0], after, self.tested.labels)
-
-    def effects_of(self, made: Arrays, sets: Sequence[UnitSet], tried: np.ndarray | None = None) -> Effects:
-        """The same as a record. made: `changed`."""
-        sizes = np.array([ablation.size(units) for units in sets])
-        return Effects(**made, labels=self.tested.labels, sources=self.tested.sources, sizes=sizes, tried=tried)
-
-    def _on_some(self, sets: Sequence[UnitSet], tried: np.ndarray) -> np.ndarray:
-        """`logits` of each set on the clips that it is tried on, [sets, clips]; elsewhere 0."""
-        from tqdm import tqdm
-
-        def make():
-            logits = np.zeros((*tried.shape, len(self.network.classes)), np.float32)
-            swept = sweep(self.network, self.features[self.shared], sets)
-            for row, scores in enumerate(tqdm(swept, "silencing", len(sets), unit="set", leave=False)):
-                logits[row, self.shared] = scores
-                if (rest := tried[row] & ~self.shared).any():
-                    logits[row, rest] = ablation.logits_of(self.network, self.features[rest], sets[row])
-            return {"logits": logits}
-
-        made_from = [self.network, self.tested, sets, self.beside]
-        return self.run.store.get(LOGITS, made_from, make)["logits"][:, :, list(self.position)]
-
-
-def bench(run: Run, model: str | Target) -> Bench:
-    """The bench of a model; raises InputError where the probing set has no fold 1, or the network no output for one of
-    its classes."""
-    if not set(TEST) <= set(run.probing_set.folds):
-        raise InputError(f"{run.profile.title} has no fold 1 to measure on; silencing units needs folds.")
-    network, tested = run.target(model), run.probing_set.in_folds(TEST)
-    strangers = sorted(set(tested.classes) - set(network.classes))
-    if strangers:
-        raise InputError(
-            f"{network.name} has no output for {', '.join(strangers[:3])}: nothing to unlearn. Use another network."
-        )
-    position = tuple(network.classes.index(name) for name in tested.classes)
-    return Bench(run, network, tested, position, run.profile.beside.get(network.name, 0))
-
-
 def unlearning(run: Run, model: str, sets: Mapping[str, Sequence[UnitSet]]) -> dict[str, Effects]:
     """Section 4.3: for each strategy, what silencing each class's units did to every class, on fold 1.
 
     sets: name -> a set of units a class. Raises InputError as `bench`."""
     measured, effects = bench(run, model), {}
     for name, chosen in sets.items():
-        ours = name in STRATEGIES and digest(chosen) == digest(unit_sets(run, model, LEARNT, name))
+        ours = kept.keeps(run) and name in STRATEGIES and digest(chosen) == digest(unit_sets(run, model, LEARNT, name))
         effects[name] = measured.effects(chosen, [*decided(run, model), name] if ours else ())
     return effects
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from andlib import ablation, replay, unlearning
 from andlib.ablation import UnitSet
+from andlib.bench import bench
 from andlib.run import open_run
 from andlib.targets import Target
 from benchmarks import measuring
@@ -21,7 +22,7 @@ AGAINST = "a whole pass for each set"
 def rows() -> Iterator[Row]:
     """Sweeps over the depth of a network, and Table 4's own sets, which mostly begin in the first block."""
     run = open_run({"profile": "mini", "model": "all"})
-    networks = {model: unlearning.bench(run, model) for model in run.models}
+    networks = {model: bench(run, model) for model in run.models}
     inputs = {model: features()[:CLIPS] for model, (*_, features) in networks.items()}
     small = networks["ast"][0]
     sets = _in_each_layer(small)

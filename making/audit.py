@@ -11,6 +11,7 @@ import numpy as np
 
 from andlib import ablation, asking, concepts, kept, stages
 from andlib.ablation import UnitSet
+from andlib.bench import bench
 from andlib.pages import section_3_5, section_4_1, section_4_4
 from andlib.pages.audit import EXHIBITS, MODES, NAME, Measures
 from andlib.pages.section_4_5 import most_in_a_cluster, sentence_clusters
@@ -19,7 +20,7 @@ from andlib.responses import unit_activations
 from andlib.run import Run
 from andlib.similarity import FUNCTIONS
 from andlib.statistics import spearmanr
-from andlib.unlearning import SEED, bench, block_units, table4_sets
+from andlib.unlearning import SEED, block_units, table4_sets
 from andlib.unlearning import STRATEGIES as CHOSEN
 from making.command import asked
 

@@ -47,6 +47,12 @@ al.figures.common_adjectives(counts, 20);
 al.tables.plain(section_3_5.common(run, counts), "Neurons that have each common adjective, and what two filters say of it", made)
 
 # %% [markdown]
+# Captions of one origin alone give other words: those of origin `measured` say how a clip sounds, `file` what an audio language model heard, `source` what our ear takes it for.
+
+# %% tags=["hide-input"]
+al.tables.plain(section_3_5.by_origin(run), "The commonest adjectives by origin of the captions, and how many neurons have each", made)
+
+# %% [markdown]
 # ## What each filter removes
 #
 # The filters read three kinds of text: the calibrated summaries by rules of all neurons, those by the language model of the neurons it was asked about, and the descriptions of the clips themselves, which module C never reads.

@@ -84,6 +84,12 @@ trends = section_4_4.depth_trends(by_block)
 heads = {"mean": "different adjectives a unit", "mean_low": "95 % from", "mean_high": "to", "rho": "Spearman's ρ with depth", "low": "ρ from", "high": "ρ to"}
 al.tables.plain(trends, "Adjectives and depth", made, dict.fromkeys(heads.values(), ".2f"), heads)
 
+# %% [markdown]
+# The same when captions of one origin alone describe the clips:
+
+# %% tags=["hide-input"]
+al.tables.plain(section_4_4.trends_by_origin(run), "Adjectives and depth, by origin of the captions", made, dict.fromkeys(heads.values(), ".2f"), heads)
+
 # %% tags=["hide-input"]
 al.tables.keep(**section_4_4.words(run, results, curves, compared, trends))
 al.tables.plain(section_4_4.narrowing(trends), "Figure 5's claim, part by part", made)

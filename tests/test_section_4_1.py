@@ -8,7 +8,8 @@ import pytest
 from conftest import tiny_run
 from scipy.stats import binom
 
-from andlib.pages import rules, section_4_1
+from andlib.mini.synthesis import synthesc
+from andlib.pages import rules, section_2, section_4_1
 from andlib.pages.section_4_1 import MEASURED
 from andlib.report import figures, tables
 from andlib.similarity import FUNCTIONS
@@ -22,7 +23,7 @@ def test_last_layer_has_every_function_and_condition(run):
     )
     results = results[~asked]  # no answer of a language model is kept for this network: its rows say so
     db, tab = (results[results["method"] == method] for method in ("DB", "TAB"))
-    assert len(db) == 5 * 5 and len(tab) == 5 * 3 and set(db["units"]) == {3}
+    assert len(db) == 5 * 8 and len(tab) == 5 * 4 and set(db["units"]) == {3}
     assert results[["top1", "top5"]].to_numpy().min() >= 0 and results[["top1", "top5"]].to_numpy().max() <= 1
     assert (results["top5"] >= results["top1"]).all()
 
@@ -43,6 +44,35 @@ def test_named_units_are_those_that_top_1_counts(run):
     assert (named["right"] == "yes").mean() == results.loc[("DB", best, "all clips"), "top1"]
     assert (named["first"] != named["second"]).all()
     assert ((named["first"] == named["class"]) == (named["right"] == "yes")).all()
+    assert ((named["rank"] == 1) == (named["right"] == "yes")).all() and named["rank"].between(1, 50).all()
+    spoken = section_2.captioner_accuracy(run).set_index(["origin", "label"])["named"]
+    assert named["said"].tolist() == [max(spoken["source", name], spoken["measured", name]) for name in named["class"]]
+    told = section_4_1.said_in_words(pd.DataFrame({"right": ["yes", "no", "yes"], "said": [0.1, 0.2, 0.5]}))
+    assert told == {"rarely_said": "1 of 2", "often_said": "1 of 1"}
+    figures.said_and_named(named)
+
+
+def test_the_function_of_the_other_folds_is_scored_on_fold_1():
+    rows = [("a", "all clips", 0.9), ("b", "all clips", 0.8), ("a", "folds 2-5", 0.7), ("b", "folds 2-5", 0.8)]
+    rows += [("a", "fold 1", 0.6), ("b", "fold 1", 0.5)]
+    results = pd.DataFrame(rows, columns=["function", "condition", "top1"])
+    results = results.assign(model="ast", method="DB", top5=1.0, cos=1.0)
+    best = section_4_1.at_best(results).set_index("condition")
+    assert best["function"].to_dict() == dict.fromkeys(("all clips", "folds 2-5", "fold 1"), "a") | {
+        section_4_1.HELD_OUT: "b"
+    }
+    assert best.loc[section_4_1.HELD_OUT, "top1"] == 0.5
+
+
+def test_a_network_that_knows_more_classes_is_asked_for_those_of_the_set(cache):
+    """Clips of two of three classes: two units are asked for, and no other could be right."""
+    part = tiny_run(cache).using(probing_set=synthesc(sources_per_fold=2, variants=1, classes=("rain", "siren")))
+    assert section_4_1.examined(part, "ast").tolist() == [1, 2]
+    assert section_4_1.outputs(part, "ast").shape == (len(part.probing_set), 2)
+    assert [part.concepts[i] for i in section_4_1.true_concepts(part, "ast")] == ["rain", "siren"]
+    results = section_4_1.last_layer(part)
+    assert set(results.loc[results["method"] == "DB", "units"]) == {2}
+    assert section_4_1.named_units(part, results)["class"].tolist() == ["rain", "siren"]
 
 
 def identified(*shares):
@@ -118,7 +148,8 @@ def test_networks_are_paired_by_class_not_by_place(run, monkeypatch):
         return dict.fromkeys(MEASURED, answers[[truth.index(true) for true in given]])
 
     monkeypatch.setattr(section_4_1, "true_concepts", lambda _, model: [truth[i] for i in order[model]])
-    monkeypatch.setattr(section_4_1, "unit_activations", lambda *_: {"classifier": np.zeros((30, 3), np.float32)})
+    monkeypatch.setattr(section_4_1, "outputs", lambda *_: np.zeros((30, 3), np.float32))
+    monkeypatch.setattr(section_4_1, "examined", lambda *_: range(3))
     monkeypatch.setattr(section_4_1.concepts, "identification", identification)
     monkeypatch.setattr(section_4_1, "icl", lambda *_: [None] * 3)
     results = pd.concat(
@@ -191,7 +222,8 @@ def test_best_function_is_the_paper_s_rule():
 
 def test_rows_at_their_best_are_one_function_a_network_and_method(run):
     results = section_4_1.last_layer(run)
-    kept = section_4_1.at_best(results).groupby("method")["function"].unique()
+    best = section_4_1.at_best(results)
+    kept = best[best["condition"] != section_4_1.HELD_OUT].groupby("method")["function"].unique()
     assert [list(kept[method]) for method in ("TAB", "DB")] == [
         [section_4_1.best_function(results, method)] for method in ("TAB", "DB")
     ]

@@ -108,6 +108,8 @@ def test_too_large_a_k_is_refused(cache):
 
 def test_controls_take_the_class_out_of_descriptions(run):
     plain, shuffled, struck = (descriptions.clip_descriptions(run, c) for c in ("", *descriptions.CONTROLS))
+    source, measured = (descriptions.clip_descriptions(run, c) for c in descriptions.alone(run))
+    assert [f"{a} {b}" for a, b in zip(source, measured, strict=True)] == plain
     assert sorted(shuffled) == sorted(plain) and shuffled != plain
     assert not any(mentions(text, name) for text in struck for name in CLASSES)
     assert any(mentions(text, name) for text in plain for name in CLASSES)

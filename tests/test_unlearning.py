@@ -7,6 +7,7 @@ import pytest
 from conftest import effects_of, tiny_run, tiny_target
 
 from andlib import ablation, kept, paths, unlearning
+from andlib.bench import Bench, bench
 from andlib.errors import InputError
 from andlib.mini.synthesis import synthesc
 
@@ -47,9 +48,9 @@ def test_matched_random_sets_take_as_many_units_of_every_layer(run):
 
 def test_equal_sets_are_silenced_once(run, monkeypatch):
     swept = []
-    monkeypatch.setattr(unlearning, "sweep", lambda *given: swept.append(given[2]) or _slow(*given))
+    monkeypatch.setattr("andlib.bench.sweep", lambda *given: swept.append(given[2]) or _slow(*given))
     one, other = SETS
-    logits = unlearning.bench(run, "ast").logits([one, other, {**one}])
+    logits = bench(run, "ast").logits([one, other, {**one}])
     assert [len(sets) for sets in swept] == [2] and logits.shape == (3, 6, 3)
     np.testing.assert_array_equal(logits[0], logits[2])
     assert np.abs(logits[0] - logits[1]).max() > 0
@@ -60,26 +61,26 @@ def _slow(target, features, sets, instead):
 
 
 def test_a_factor_scales_the_outputs_of_the_units(run):
-    bench = unlearning.bench(run, "ast")
-    plain, one, half, none = (bench.logits([{}])[0], *(bench.logits(SETS[:1], factor)[0] for factor in (1.0, 0.5, 0.0)))
+    ours = bench(run, "ast")
+    plain, one, half, none = (ours.logits([{}])[0], *(ours.logits(SETS[:1], factor)[0] for factor in (1.0, 0.5, 0.0)))
     np.testing.assert_array_equal(one, plain)
     assert np.abs(half - plain).max() > 0 and np.abs(half - none).max() > 0
-    np.testing.assert_array_equal(none, ablation.logits_of(bench.network, bench.features, SETS[0]))
+    np.testing.assert_array_equal(none, ablation.logits_of(ours.network, ours.features, SETS[0]))
 
 
 def test_scores_are_of_the_clips_classes_in_their_order(cache):
     """The network knows dog, rain and siren; clips of two of them alone are scored for these two."""
     part = tiny_run(cache).using(probing_set=synthesc(sources_per_fold=2, variants=1, classes=("rain", "siren")))
-    bench = unlearning.bench(part, "ast")
-    assert bench.position == (1, 2) and bench.logits([{}]).shape == (1, 4, 2)
-    everything = ablation.logits_of(bench.network, bench.features)
-    np.testing.assert_array_equal(bench.logits([{}])[0], everything[:, [1, 2]])
+    ours = bench(part, "ast")
+    assert ours.position == (1, 2) and ours.logits([{}]).shape == (1, 4, 2)
+    everything = ablation.logits_of(ours.network, ours.features)
+    np.testing.assert_array_equal(ours.logits([{}])[0], everything[:, [1, 2]])
 
 
 @pytest.mark.parametrize("beside", [1, 2])
 def test_a_slow_network_is_tried_on_its_class_and_few_clips_of_the_others(run, beside):
     """Two clips a class: with one of every other class, four of six are tried; with two, all."""
-    whole = unlearning.bench(run, "ast")
+    whole = bench(run, "ast")
     few = replace(whole, beside=beside)
     sets = [SETS[0], {}, SETS[1]]
     every, some = whole.effects(sets), few.effects(sets)
@@ -111,8 +112,8 @@ def test_what_strategies_did_is_kept_for_a_machine_that_has_not_computed_it(run,
     files = list((tmp_path / "results/mini/stages/effects").glob("*.safetensors"))
     assert len(files) == 2  # TAB's and DB's
     other = run.using(probing_set=replace(run.probing_set, fingerprint="another copy"))
-    monkeypatch.setattr(unlearning.Bench, "logits", lambda *_: pytest.fail("silenced again"))
-    monkeypatch.setattr(unlearning.Bench, "_on_some", lambda *_: pytest.fail("silenced again"))
+    monkeypatch.setattr(Bench, "logits", lambda *_: pytest.fail("silenced again"))
+    monkeypatch.setattr(Bench, "_on_some", lambda *_: pytest.fail("silenced again"))
     again = unlearning.unlearning(
         other, "ast", {name: unlearning.strategy_sets(other, "ast")[name] for name in ("TAB", "DB")}
     )
@@ -127,9 +128,9 @@ def test_what_strategies_did_is_kept_for_a_machine_that_has_not_computed_it(run,
 
 def test_a_bench_needs_fold_1_and_an_output_for_every_class(run):
     with pytest.raises(InputError, match="no fold 1 to measure on"):
-        unlearning.bench(run.using(probing_set=run.probing_set.in_folds((2, 3))), "ast")
+        bench(run.using(probing_set=run.probing_set.in_folds((2, 3))), "ast")
     with pytest.raises(InputError, match="ast has no output for siren: nothing to unlearn"):
-        unlearning.bench(run, replace(tiny_target(), classes=("dog", "rain", "wind")))
+        bench(run, replace(tiny_target(), classes=("dog", "rain", "wind")))
 
 
 # What one row of Table 4 says

@@ -9,13 +9,14 @@ import pandas as pd
 
 from andlib import ablation, concepts, descriptions, kept, stages
 from andlib.ablation import Effects, UnitSet
+from andlib.bench import Bench, bench
 from andlib.profiles import LEARNT
 from andlib.responses import unit_activations
 from andlib.run import Run
 from andlib.statistics import holm, interval, two_sided_p
 from andlib.store import Stage
 from andlib.targets import Layer, Target
-from andlib.unlearning import Bench, bench, drawn_changes, unit_sets
+from andlib.unlearning import drawn_changes, unit_sets
 
 RULES = {  # who chooses -> by what, on clips of folds 2-5
     "OCP": "the nouns of the unit's open concepts name the class (the paper)",

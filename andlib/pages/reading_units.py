@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from andlib import concepts, stages
-from andlib.pages.section_4_1 import name_cosines, similarities, true_concepts
+from andlib.pages.section_4_1 import examined, name_cosines, similarities, true_concepts
 from andlib.profiles import LEARNT
 from andlib.responses import unit_activations
 from andlib.run import Run
@@ -32,11 +32,11 @@ def readings_of(run: Run, network: Target) -> Readings:
 
 
 def _class_means(run: Run, u: np.ndarray, classes: Sequence[str]) -> np.ndarray:
-    """For each class, its clips' mean less that of all others, on folds 2-5; float32 [units, classes]."""
+    """For each class, its clips' mean less that of all others, on folds 2-5; 0 without any; [units, classes]."""
     learnt = np.isin(run.probing_set.folds, LEARNT)
     labels = np.array([clip.label for clip in run.probing_set.clips])
     member = [learnt & (labels == name) for name in classes]
-    return np.stack([u[m].mean(0) - u[learnt & ~m].mean(0) for m in member], 1)
+    return np.stack([u[m].mean(0) - u[learnt & ~m].mean(0) if m.any() else 0 * u[0] for m in member], 1)
 
 
 def compared(run: Run, model: str, readings: Readings) -> pd.DataFrame:
@@ -46,7 +46,7 @@ def compared(run: Run, model: str, readings: Readings) -> pd.DataFrame:
     the default), function, moved (share of units whose first concept differs from the default's)."""
     truth, cosine, p = true_concepts(run, model), name_cosines(run), similarities(run)["DB"]
     network = replace(run.target(model), layers=tuple(readings.values()))  # all are read in one pass
-    u = unit_activations(run, network).values()
+    u = [values[:, examined(run, model)] for values in unit_activations(run, network).values()]
     ranked = [{f: concepts.ranked(stages.closed_scores(run, "DB", f, x, p), 5) for f in FUNCTIONS} for x in u]
     named = [{f: concepts.identification(orders[f], truth, cosine) for f in FUNCTIONS} for orders in ranked]
     best = max(FUNCTIONS, key=lambda function: tuple(named[0][function][top].mean() for top in ("top1", "top5")))

@@ -7,7 +7,7 @@ from itertools import product
 import pandas as pd
 
 from andlib import asking, language, stages, tagging
-from andlib.descriptions import clip_descriptions
+from andlib.descriptions import alone, clip_descriptions
 from andlib.run import Run
 
 FILTERS = ("stop word", "negated", "not acoustic", "kept")
@@ -15,10 +15,24 @@ MOST = 20  # commonest adjectives of a network that Figure 9 draws
 ANSWERS = {True: "yes", False: "no", None: "no answer is kept"}
 
 
-def common_adjectives(run: Run, model: str) -> pd.Series:
-    """Figures 3 and 9: how many of all linear-layer neurons have each adjective in C_open; the commonest first."""
-    counts = Counter(word for words in stages.neurons(run, model)["adjectives"] for word in sorted(set(words)))
+def common_adjectives(run: Run, model: str, control: str = "") -> pd.Series:
+    """Figures 3 and 9: how many of all linear-layer neurons have each adjective in C_open; the commonest first.
+    control: as for `clip_descriptions`."""
+    neurons = stages.neurons(run, model, control=control)
+    counts = Counter(word for words in neurons["adjectives"] for word in sorted(set(words)))
     return pd.Series(dict(counts.most_common()), name="neurons", dtype=int)
+
+
+def by_origin(run: Run) -> pd.DataFrame:
+    """The commonest adjectives when captions of one origin alone describe the clips; one row a model and origin.
+
+    Columns model, captions, different (adjectives), commonest (with how many neurons have each)."""
+    rows = []
+    for model, control in product(run.models, ("", *alone(run))):
+        counts = common_adjectives(run, model, control)
+        heads = ", ".join(f"{word} ({times})" for word, times in counts.head(6).items())
+        rows.append((model, control or " + ".join(run.caption_parts), len(counts), heads or "none"))
+    return pd.DataFrame(rows, columns=["model", "captions", "different", "commonest"])
 
 
 def common(run: Run, counts: Mapping[str, pd.Series]) -> pd.DataFrame:
@@ -99,4 +113,4 @@ def frames(run: Run) -> dict[str, pd.DataFrame]:
     """What `make results` keeps of the page."""
     counts = {name: common_adjectives(run, name) for name in run.models}
     fates = {name: adjective_fates(read) for name, read in texts(run).items()}
-    return {"common": common(run, counts), "filtered": filtered(fates)}
+    return {"common": common(run, counts), "filtered": filtered(fates), "by_origin": by_origin(run)}

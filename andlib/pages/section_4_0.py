@@ -21,7 +21,7 @@ def target_accuracy(run: Run, models: Sequence[str] = ()) -> pd.DataFrame:
     source recordings), n."""
     rows = []
     for model in models or run.models:
-        logits = responses.unit_activations(run, model)["classifier"]
+        logits = responses.classifier_outputs(run, model)
         right = classified_right(run.target(model), logits, run.probing_set)
         for name, folds in (("fold 1", TEST), ("folds 2-5", LEARNT)):
             inside = np.isin(run.probing_set.folds, folds)

@@ -8,13 +8,14 @@ import pandas as pd
 
 from andlib import asking, concepts, language, paper, stages
 from andlib.activations import choose
-from andlib.descriptions import CONTROLS, clip_descriptions
+from andlib.descriptions import CONTROLS, alone, clip_descriptions
 from andlib.errors import InputError
 from andlib.pages import rules
+from andlib.pages.section_2 import captioner_accuracy
 from andlib.pages.wording import by_model
 from andlib.profiles import TEST
 from andlib.records import Unit
-from andlib.responses import unit_activations
+from andlib.responses import classifier_outputs, unit_activations
 from andlib.run import Run
 from andlib.similarity import FUNCTIONS
 from andlib.statistics import interval
@@ -23,25 +24,33 @@ from andlib.targets import Target
 METHODS, MEASURED = ("DB", "TAB", "ICL"), ("top1", "top5", "cos")
 DRAWS, SEED = 10_000, 0
 
+HELD_OUT = "fold 1, function of folds 2-5"
 CONDITIONS = {"top1": "all clips", "fold1": "fold 1", "untrained": "untrained network"}  # name in prose -> condition
-CONDITIONS |= {"shuffled": "shuffled captions", "struck": "class words struck"}
+CONDITIONS |= {"held_out": HELD_OUT, "shuffled": "shuffled captions", "struck": "class words struck"}
 Named = Mapping[str, np.ndarray]  # of a method, measure -> its values by unit
 Shares = Mapping[tuple[str, str], pd.Series]  # method, condition -> top-1 by model
 Conditions = dict[tuple[str, str], tuple[np.ndarray, np.ndarray]]  # method, condition -> u, P
 
 
-def best_function(results: pd.DataFrame, method: str = "DB") -> str:
-    """The similarity function with the highest top-1 on all clips (ties: top-5, then cosine), as Table 2 takes it."""
-    scored = results[(results["method"] == method) & (results["condition"] == "all clips")]
+def best_function(results: pd.DataFrame, method: str = "DB", condition: str = "all clips") -> str:
+    """The similarity function with the highest top-1 (ties: top-5, then cosine), on all clips as Table 2 takes it."""
+    scored = results[(results["method"] == method) & (results["condition"] == condition)]
     return scored.sort_values(["top1", "top5", "cos"], ascending=False, kind="stable").iloc[0]["function"]
 
 
 def at_best(results: pd.DataFrame) -> pd.DataFrame:
-    """Rows of `last_layer` that Table 2 takes: each model's TAB and DB by their best functions; all of the others."""
-    return pd.concat(
-        ours[ours["function"] == best_function(ours, method)] if method in ("TAB", "DB") else ours
-        for (_, method), ours in results.groupby(["model", "method"], sort=False)
-    )
+    """Rows of `last_layer` that Table 2 takes: each model's TAB and DB by their best functions, which is hindsight, and
+    on fold 1 by the one that was best on the other folds (condition HELD_OUT); all of the others."""
+    parts = []
+    for (_, method), ours in results.groupby(["model", "method"], sort=False):
+        if method not in ("TAB", "DB"):
+            parts.append(ours)
+            continue
+        parts.append(ours[ours["function"] == best_function(ours, method)])
+        if (ours["condition"] == "folds 2-5").any():
+            foreseen = ours["function"] == best_function(ours, method, "folds 2-5")
+            parts.append(ours[foreseen & (ours["condition"] == "fold 1")].assign(condition=HELD_OUT))
+    return pd.concat(parts)
 
 
 def similarities(run: Run) -> dict[str, np.ndarray]:
@@ -52,16 +61,16 @@ def similarities(run: Run) -> dict[str, np.ndarray]:
 def conditions_of(run: Run, model: str) -> Conditions:
     """What TAB and DB compare under every condition: the classifier's activations u and the similarities P.
 
-    "all clips" is the paper's; "fold 1" uses only clips that no network was trained on; the others are controls: an
-    "untrained network" has random weights throughout, classifier included."""
-    trained, untrained = (unit_activations(run, model, untrained=bare)["classifier"] for bare in (False, True))
+    "all clips" is the paper's; "fold 1" uses only clips that no network was trained on, "folds 2-5" the others; the
+    rest are controls: an "untrained network" has random weights throughout, classifier included."""
+    trained, untrained = (outputs(run, model, untrained=bare) for bare in (False, True))
     test, conditions = np.isin(run.probing_set.folds, TEST), {}
     for method, p in similarities(run).items():
         conditions[method, "all clips"] = trained, p
-        if test.any():  # a set without folds has no fold 1
-            conditions[method, "fold 1"] = trained[test], p[test]
+        if 0 < test.sum() < len(test):  # a set without folds has no fold 1
+            conditions[method, "fold 1"], conditions[method, "folds 2-5"] = ((trained[w], p[w]) for w in (test, ~test))
         conditions[method, "untrained network"] = untrained, p
-    for control in CONTROLS:
+    for control in (*CONTROLS, *alone(run)):
         conditions["DB", control] = trained, stages.concept_similarity(run, clip_descriptions(run, control))
     return conditions
 
@@ -100,7 +109,7 @@ def intervals(run: Run, results: pd.DataFrame) -> pd.DataFrame:
     rows, p, cosine, by_class = [], similarities(run), name_cosines(run), {}
     pairs = [*combinations(METHODS, 2), *((concepts.FUNCTION, name) for name in FUNCTIONS if name != concepts.FUNCTION)]
     for model in run.models:
-        truth, u = true_concepts(run, model), unit_activations(run, model)["classifier"]
+        truth, u = true_concepts(run, model), outputs(run, model)
         best = {method: best_function(results[results["model"] == model], method) for method in METHODS}
         named = {"ICL": _answered(run, model, int(best["ICL"][0]), truth, cosine)}
         for name in ("TAB", "DB", *FUNCTIONS):
@@ -139,9 +148,22 @@ def _resampled(name: str, values: np.ndarray) -> dict[str, float]:
     return {name: float(kept.mean()), f"{name}_low": low, f"{name}_high": high}
 
 
+def examined(run: Run, model: str) -> np.ndarray:
+    """Which classifier units are asked for: those of the probing set's classes, where the network knows all of them and
+    others; int [units]."""
+    known = run.target(model).classes
+    whole = set(run.probing_set.classes) <= set(known)
+    return np.flatnonzero(np.isin(known, run.probing_set.classes)) if whole else np.arange(len(known))
+
+
+def outputs(run: Run, model: str, *, untrained: bool = False) -> np.ndarray:
+    """u of the examined units; float32 [clips, units]."""
+    return classifier_outputs(run, model, untrained=untrained)[:, examined(run, model)]
+
+
 def true_concepts(run: Run, model: str) -> list[int]:
-    """Which concept each classifier unit stands for; raises InputError where the concept set lacks one."""
-    classes = run.target(model).classes
+    """Which concept each examined unit stands for; raises InputError where the concept set lacks one."""
+    classes = [run.target(model).classes[i] for i in examined(run, model)]
     if strangers := [name for name in classes if name not in run.concepts]:
         raise InputError(f"Classes {strangers[:3]} of {model} are not in the concept set, so no answer could be right.")
     return [run.concepts.index(name) for name in classes]
@@ -158,8 +180,9 @@ def _answered(run: Run, model: str, shots: int, truth: Sequence[int], cosine: np
 
     One ranked list a unit, so that its first five hold its first; naming none is a wrong answer."""
     values = {column: np.full(len(truth), np.nan) for column in (*MEASURED, "none")}
-    for unit, (named, true) in enumerate(zip(icl(run, model, shots), truth, strict=True)):
-        if named is not None:
+    answers = icl(run, model, shots)
+    for unit, (number, true) in enumerate(zip(examined(run, model), truth, strict=True)):
+        if (named := answers[number]) is not None:
             ranking = [run.concepts.index(name) for name in named]
             values["top1"][unit], values["top5"][unit] = ranking[:1] == [true], true in ranking[:5]
             values["cos"][unit] = cosine[ranking[0], true] if ranking else 0
@@ -186,23 +209,32 @@ def _shares(model: str, method: str, function: str, condition: str, named: Mappi
 
 def _string_match(run: Run, model: str) -> np.ndarray:
     """The control without any encoder: how many of a unit's K highest clips have a description naming each concept."""
-    texts, u = clip_descriptions(run), unit_activations(run, model)["classifier"]
+    texts, u = clip_descriptions(run), outputs(run, model)
     named = np.array([[language.mentions(text, name) for name in run.concepts] for text in texts], float)
     return np.stack([named[clips].sum(0) for clips in choose(u, run.k).clips])
 
 
 def named_units(run: Run, results: pd.DataFrame) -> pd.DataFrame:
     """What DB's best function calls each classifier unit, on all clips: one row a unit; columns model, class, first,
-    second, right. results: `last_layer`."""
+    second, right, rank (of the class among concepts, from 1), said (largest share of the class's clips that captions
+    of one origin name). results: `last_layer`."""
+    said = captioner_accuracy(run).groupby("label")["named"].max()
     tables = []
     for model, ours in results.groupby("model", sort=False):
-        u, p = unit_activations(run, model)["classifier"], similarities(run)["DB"]
-        scores = stages.closed_scores(run, "DB", best_function(ours), u, p)
-        first, second = (np.array(run.concepts)[column] for column in concepts.ranked(scores, 2).T)
-        classes = [run.concepts[i] for i in true_concepts(run, model)]
+        scores = stages.closed_scores(run, "DB", best_function(ours), outputs(run, model), similarities(run)["DB"])
+        order, truth = concepts.ranked(scores, len(run.concepts)), np.array(true_concepts(run, model))
+        (first, second), classes = np.array(run.concepts)[order[:, :2].T], np.array(run.concepts)[truth]
         columns = {"model": model, "class": classes, "first": first, "second": second}
-        tables.append(pd.DataFrame(columns).assign(right=np.where(first == np.array(classes), "yes", "no")))
+        columns |= {"right": np.where(first == classes, "yes", "no"), "rank": (order == truth[:, None]).argmax(1) + 1}
+        tables.append(pd.DataFrame(columns).assign(said=said.reindex(classes).to_numpy()))
     return pd.concat(tables)
+
+
+def said_in_words(units: pd.DataFrame) -> dict[str, str]:
+    """How DB does where captions seldom name the class, and elsewhere. units: `named_units`."""
+    right = (units["right"] == "yes").groupby(units["said"] < 0.5)
+    told = {seldom: f"{ours.sum()} of {len(ours)}" for seldom, ours in right}
+    return {"rarely_said": told.get(True, "none of none"), "often_said": told.get(False, "none of none")}
 
 
 def closed_concepts(run: Run, unit: Unit, network: Target | None = None) -> pd.DataFrame:

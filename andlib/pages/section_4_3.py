@@ -11,13 +11,13 @@ import pandas as pd
 
 from andlib import ablation, kept, paper, stages, unlearning
 from andlib.ablation import Effects, UnitSet
+from andlib.bench import Bench, bench
 from andlib.errors import check_choice
 from andlib.pages import rules
 from andlib.pages.wording import by_model
 from andlib.run import Run
 from andlib.statistics import holm
 from andlib.store import Stage, digest
-from andlib.unlearning import Bench
 
 DRAWS, PAGE_DRAWS = (99, 19), (20, 3)  # of random sets, and of them on all clips: kept; where none kept fit a page
 BLOCK = 10  # draws that are stored together, unless they are on all clips
@@ -147,7 +147,7 @@ def compute(run: Run, model: str, chosen: Mapping[str, Sequence[UnitSet]], draws
     chosen: strategy -> a set of units a class. draws: of random sets; entire: those of them that are on all clips.
     Gives key (what they belong to); rows, as `unlearnt`, for random (all clips) and for `control_sets`; beyond,
     strategy -> what it does beyond random sets, see `table4`."""
-    measured = unlearning.bench(run, model)
+    measured = bench(run, model)
     sets = [unlearning.random_sets(run, model, chosen, seed) for seed in range(entire)]
     anywhere = (measured.effects(drawn["random"]) for drawn in sets)
     rows = [{"strategy": "random", **unlearning.unlearnt(*anywhere), "draws": entire}]

@@ -8,15 +8,19 @@ from itertools import product
 import numpy as np
 import pandas as pd
 
-from andlib import ablation, paper, stages
+from andlib import ablation, kept, paper, stages
 from andlib.ablation import UnitSet
+from andlib.bench import bench
+from andlib.descriptions import alone
 from andlib.pages.wording import by_model
-from andlib.profiles import LEARNT, TEST
+from andlib.profiles import LEARNT
 from andlib.run import Run
 from andlib.statistics import SUPPORTED, as_trend, bootstrap_weights, interval, spearmanr, together, verdict
-from andlib.unlearning import bench, block_units, by_layer, leading_rows
+from andlib.store import Stage, digest
+from andlib.unlearning import block_units, by_layer, decided, leading_rows
 
 _SETUP = paper.numbers()["figures"]["4_feature_importance"]
+RIGHT = Stage("right", "arrays", ablation.VERSION)
 PERCENT, SEEDS, BASIC = (tuple(_SETUP[name]) for name in ("ablated_percent", "seeds", "basic_adjectives"))
 PANELS = {f"4{panel}": tuple(_SETUP[panel]) for panel in "abc"}
 ATTRIBUTES = tuple(dict.fromkeys(name for panel in PANELS.values() for name in panel))
@@ -103,14 +107,21 @@ def chosen_units(run: Run) -> pd.DataFrame:
 def silenced(run: Run, units: pd.DataFrame) -> pd.DataFrame:
     """Figure 4: which clips of fold 1 the network still classifies right without each set of units.
 
-    units: `chosen_units`. Gives its rows, units being their number, with correct (bool [clips of fold 1]).
+    units: `chosen_units`. Gives its rows, units being their number, with correct (bool [clips of fold 1; for a
+    network that takes long, `Bench.few`]).
     Raises InputError where the probing set has no fold 1, or the network no output for one of its classes."""
-    measured = {model: bench(run, model) for model in units["model"].unique()}
+    measured = {model: bench(run, model).few for model in units["model"].unique()}
+    own = kept.keeps(run) and digest(units["units"].to_list()) == digest(chosen_units(run)["units"].to_list())
     parts = []
-    for (model, _), rows in units.groupby(["model", "attribute"], sort=False):  # each stored by itself
-        scores = measured[model].logits(rows["units"].to_list())
-        correct = scores.argmax(-1) == measured[model].tested.labels
-        parts.append(rows.assign(units=rows["units"].map(ablation.size), correct=list(correct)))
+    for (model, attribute), rows in units.groupby(["model", "attribute"], sort=False):  # each stored by itself
+        sets, tested = rows["units"].to_list(), measured[model].tested
+
+        def make(bench=measured[model], sets=sets):
+            return {"correct": bench.logits(sets).argmax(-1) == bench.tested.labels}
+
+        lasting = [*decided(run, model), attribute, PERCENT, SEEDS] if own else ()
+        right = kept.stage(run, RIGHT, [measured[model].network, tested, sets], lasting, make)["correct"]
+        parts.append(rows.assign(units=rows["units"].map(ablation.size), correct=list(right)))
     return pd.concat(parts, ignore_index=True)
 
 
@@ -119,12 +130,12 @@ def curves(run: Run, results: pd.DataFrame) -> pd.DataFrame:
 
     results: `silenced`. Columns attribute, percent, set, units (mean), accuracy (mean over seeds), lowest and highest
     (over seeds), low and high (95 % bootstrap over seeds and source recordings), model."""
-    weights, rows = _weights(run), []
+    weights, rows = {model: _weights(run, model) for model in results["model"].unique()}, []
     for (model, *key), group in results.groupby(["model", "attribute", "percent", "set"], sort=False):
         right = _by_seed(group)
         accuracy = right.mean(1)
         values = (group["units"].mean(), accuracy.mean(), accuracy.min(), accuracy.max())
-        rows.append((*key, *values, *_ends(right, weights), model))
+        rows.append((*key, *values, *_ends(right, weights[model]), model))
     names = ["attribute", "percent", "set", "units", "accuracy", "lowest", "highest", "low", "high", "model"]
     return pd.DataFrame(rows, columns=names)
 
@@ -137,9 +148,9 @@ def compared(run: Run, results: pd.DataFrame) -> pd.DataFrame:
     results: `silenced`. Columns claim, more, less, percents (averaged over), difference, low and high (95 % over
     seeds, source recordings, and sets, for any two sets of units differ; NaN where no unit holds one of the two),
     margin (that the claim asks of the difference), verdict, model."""
-    weights, rows = _weights(run), []
+    rows = []
     for model, ours in results.groupby("model", sort=False):
-        spread = spread_of_sets(ours)
+        weights, spread = _weights(run, model), spread_of_sets(ours)
         named = ours["attribute"].where(ours["set"] == "chosen", ours["attribute"] + ", same layers")
         for claim, more, less, percents, margin in COMPARISONS:
             sides = [ours[(named == name) & ours["percent"].isin(percents)] for name in (less, more)]
@@ -169,9 +180,10 @@ def _by_seed(rows: pd.DataFrame) -> np.ndarray:
     return np.stack([np.mean(np.stack(group["correct"].to_list()), 0) for _, group in rows.groupby("seed")])
 
 
-def _weights(run: Run) -> np.ndarray:
-    """How much each clip of fold 1 counts in each draw of source recordings; float [draws, clips], rows of sum 1."""
-    tested = run.probing_set.in_folds(TEST)
+def _weights(run: Run, model: str) -> np.ndarray:
+    """How much each clip that a model is tried on counts in each draw of source recordings; float [draws, clips], rows
+    of sum 1."""
+    tested = bench(run, model).few.tested
     rng = np.random.default_rng(SEED)
     drawn = bootstrap_weights(tested.labels, tested.sources, DRAWS, rng)
     return drawn / drawn.sum(1, keepdims=True)
@@ -190,15 +202,15 @@ def different(neurons: pd.DataFrame, part: str) -> pd.Series:
     return neurons[part].map(lambda words: len(set(words)))
 
 
-def adjectives_by_block(run: Run, models: Sequence[str] = ()) -> pd.DataFrame:
+def adjectives_by_block(run: Run, models: Sequence[str] = (), control: str = "") -> pd.DataFrame:
     """Figure 5: how many different adjectives each block unit's C_open holds, from all clips; columns model, unit,
     block (from 1), adjectives.
 
-    models: by default the run's and all others of the profile."""
+    models: by default the run's and all others of the profile. control: as for `clip_descriptions`."""
     models = models or run.beside(*run.profile.networks)
     tables = []
     for model in models:
-        table = block_units(stages.neurons(run, model))
+        table = block_units(stages.neurons(run, model, control=control))
         block = table["layer"].str.extract(r"(\d+)", expand=False).astype(int) + 1
         counts = {"block": block, "adjectives": different(table, "adjectives")}
         tables.append(pd.DataFrame({"model": model, "unit": table["unit"], **counts}))
@@ -221,6 +233,12 @@ def depth_trends(by_block: pd.DataFrame) -> pd.DataFrame:
         means = interval(drawn[..., 1].mean(1) if len(pairs) > 1 else drawn[:0])
         rows.append((model, pairs[:, 1].mean(), *means, float(rho), *interval(rhos)))
     return pd.DataFrame(rows, columns=["model", "mean", "mean_low", "mean_high", "rho", "low", "high"])
+
+
+def trends_by_origin(run: Run) -> pd.DataFrame:
+    """`depth_trends` of the run's models when captions of one origin alone describe the clips; column captions."""
+    tables = [depth_trends(adjectives_by_block(run, run.models, c)).assign(captions=c) for c in alone(run)]
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
 
 
 def narrowing(trends: pd.DataFrame) -> pd.DataFrame:

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from andlib import activations, asking, concepts, descriptions, paths, stages, unlearning
+from andlib.bench import bench
 from andlib.errors import InputError
 from andlib.pages import section_4_1, section_4_3, section_4_5
 from andlib.profiles import LEARNT, TEST
@@ -92,7 +93,7 @@ def _icl(run: Run) -> pd.DataFrame:
 def _unlearnt(run: Run, model: str) -> tuple[dict, pd.DataFrame, pd.DataFrame]:
     """What Table 4 rests on, of random sets all draws that it averages; the descriptions by clips of folds 2-5, which
     chose the sets; and the sets."""
-    chosen, measured = unlearning.strategy_sets(run, model), unlearning.bench(run, model)
+    chosen, measured = unlearning.strategy_sets(run, model), bench(run, model)
     silenced = [(name, 0, sets) for name, sets in chosen.items()]
     tries = {name: [effects] for name, effects in unlearning.unlearning(run, model, chosen).items()} | {"random": []}
     for draw in range((section_4_3.DRAWS if section_4_3.committed(run, model) else section_4_3.PAGE_DRAWS)[1]):

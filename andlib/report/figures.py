@@ -10,31 +10,17 @@ from andlib import paper
 from andlib.concepts import chance
 from andlib.profiles import CALLED, MEASURES
 from andlib.report import look
-from andlib.report.look import GREEN, MUTED, OURS, PAPER, PINK, SERIES, SKY, style
-
-
-def _panels(down: int, across: int, width: float, height: float, **shared: bool) -> np.ndarray:
-    """Axes of a new figure [down, across]; width and height in inches."""
-    import matplotlib.pyplot as plt
-
-    style()
-    return plt.subplots(down, across, figsize=(width, height), layout="constrained", squeeze=False, **shared)[1]
-
-
-def _one(width: float, height: float):
-    return _panels(1, 1, width, height)[0, 0]
+from andlib.report.look import GREEN, MUTED, OURS, PAPER, PINK, SERIES, SKY
 
 
 def function_accuracy(results: pd.DataFrame, concepts: int):
     """Top-1 of TAB and DB by similarity function, a row of panels a model: ours on all clips and on fold 1, and the
     paper's; dotted: chance with so many concepts. results: `section_4_1.last_layer`."""
-    models = list(results["model"].unique())
-    axes = _panels(len(models), 2, 7.5, 0.9 + 2.3 * len(models), sharey=True)
+    axes = look.panels(len(models := list(results["model"].unique())), 2, 7.5, 0.9 + 2.3 * len(models), sharey=True)
     bars = [("all clips", OURS), ("fold 1", SKY), ("shuffled captions", MUTED)]
     for ax, (model, method) in zip(axes.flat, product(models, ("TAB", "DB")), strict=True):
         ours = results[(results["model"] == model) & (results["method"] == method)]
-        functions = list(ours["function"].unique())
-        place = np.arange(len(functions))
+        place = np.arange(len(functions := list(ours["function"].unique())))
         for shift, (condition, colour) in enumerate(bars, -1):
             values = ours[ours["condition"] == condition].set_index("function")["top1"].reindex(functions)
             ax.bar(place + 0.24 * shift, 100 * values, 0.22, label=f"ours, {condition}", color=colour)
@@ -50,10 +36,25 @@ def function_accuracy(results: pd.DataFrame, concepts: int):
     return axes
 
 
+def said_and_named(units: pd.DataFrame):
+    """How often captions name a class, and at which rank DB has it, a mark a class and network; those that it does not
+    name right are labelled. units: `section_4_1.named_units`."""
+    ax = look.panels(1, 1, 7, 4)[0, 0]
+    for (model, ours), (colour, marker) in zip(units.groupby("model", sort=False), SERIES, strict=False):
+        ax.scatter(100 * ours["said"], ours["rank"], color=colour, marker=marker, label=model, alpha=0.7)
+    missed = units[units["rank"] > 1].sort_values("rank", ascending=False).drop_duplicates("class")
+    for row in missed.to_dict("records"):
+        ax.annotate(row["class"], (100 * row["said"] + 1, row["rank"]), va="center", fontsize="small")
+    ax.set(yscale="log", xlabel="clips of the class whose captions name it (%)", ylabel="rank of the class by DB")
+    ax.invert_yaxis()
+    look.legend_beside(ax)
+    return ax
+
+
 def class_changes(changes: pd.DataFrame, target_class: str, model: str, strategy: str):
     """Figure 10: a class's own logit before and after units are silenced. changes: `section_4_3.class_changes`."""
     changes = changes.sort_values("change", kind="stable").reset_index(drop=True)
-    ax = _one(7, 1.2 + 0.24 * len(changes))
+    ax = look.panels(1, 1, 7, 1.2 + 0.24 * len(changes))[0, 0]
     place = np.arange(len(changes))[::-1]
     for colour, column in ((MUTED, "before"), (OURS, "after")):
         ax.scatter(changes[column], place, color=colour, label=column, zorder=3)
@@ -71,7 +72,7 @@ def wider_gaps(rows: pd.DataFrame):
     `better_unlearning.compared`."""
     rows = rows[rows["rule"] != "OCP"]
     models, rules, ways = (list(rows[name].unique()) for name in ("model", "rule", "way"))
-    axes = _panels(len(models), 1, 5.5, 0.8 + 1.7 * len(models), sharex=True)
+    axes = look.panels(len(models), 1, 5.5, 0.8 + 1.7 * len(models), sharex=True)
     looks = zip(ways, (OURS, PAPER, MUTED), "osD", (-1, 0, 1), strict=True)
     for (way, colour, mark, shift), (ax, model) in product(looks, zip(axes.flat, models, strict=True)):
         ours = rows[(rows["model"] == model) & (rows["way"] == way)].set_index("rule").loc[rules]
@@ -89,13 +90,11 @@ def wider_gaps(rows: pd.DataFrame):
 def change_matrix(matrix: np.ndarray, classes: tuple[str, ...], title: str):
     """C x C changes of own logits: row a is what silencing a's units did to each class (column)."""
     size = 2.5 + 0.24 * len(classes)
-    ax = _one(size, size)
-    limit = max(np.abs(matrix).max(), 1e-6)
-    image = ax.imshow(matrix, cmap="RdBu", vmin=-limit, vmax=limit)
-    ax.set_xticks(range(len(classes)), classes, rotation=90)
-    ax.set_yticks(range(len(classes)), classes)
+    ax = look.panels(1, 1, size, size)[0, 0]
+    most, ticks = max(np.abs(matrix).max(), 1e-6), {"ticks": range(len(classes)), "labels": classes}
+    image = ax.imshow(matrix, cmap="RdBu", vmin=-most, vmax=most)
+    ax.set_xticks(**ticks, rotation=90), ax.set_yticks(**ticks), ax.grid(False)
     ax.set(xlabel="class measured", ylabel="class whose units are silenced", title=title)
-    ax.grid(False)
     ax.figure.colorbar(image, ax=ax, shrink=0.7, label="change of own logit")
     return ax
 
@@ -103,10 +102,9 @@ def change_matrix(matrix: np.ndarray, classes: tuple[str, ...], title: str):
 def strategies(rows: pd.DataFrame, summary: pd.DataFrame):
     """The clean comparison: a panel a measure, every network a dot, mean and interval of each strategy. rows,
     summary: `training_strategies.clean_comparison` and `.over_seeds`."""
-    names = list(rows["strategy"].unique())
+    names, measures = list(rows["strategy"].unique()), summary["measure"].unique()
     place = np.arange(len(names))[::-1]
-    measures = summary["measure"].unique()
-    axes = _panels(-(-len(measures) // 2), 2, 7, 9, sharey=True)
+    axes = look.panels(-(-len(measures) // 2), 2, 7, 9, sharey=True)
     look.hide(axes.flat[len(measures) :])
     for ax, measure in zip(axes.flat, measures, strict=False):
         ours = summary[summary["measure"] == measure].set_index("strategy").loc[names]
@@ -125,7 +123,7 @@ def word_clouds(counts: Mapping[str, Mapping[str, int]]):
     from wordcloud import WordCloud
 
     down = -(-len(counts) // 3)
-    axes = _panels(down, min(len(counts), 3), 7.5, 2.6 if down == 1 else 1.9 * down)
+    axes = look.panels(down, min(len(counts), 3), 7.5, 2.6 if down == 1 else 1.9 * down)
     settings = {"background_color": "white", "colormap": "cividis", "random_state": 0, "max_words": 60}
     look.hide(axes.flat)
     for ax, (title, words) in zip(axes.flat, counts.items(), strict=False):
@@ -144,7 +142,7 @@ def uninterpretable(rows: pd.DataFrame):
     taus = rows.groupby("k")["tau"].unique()
     down, across = len(taus), taus.map(len).max()
     width, height = (3 * across, 0.6 + 2.6 * down) if across > 1 else (7, 3.6)
-    axes = _panels(down, across, width, height, sharex=True, sharey=True)
+    axes = look.panels(down, across, width, height, sharex=True, sharey=True)
     for ax in axes.flat:
         ax.set_visible(False)
     for row, (k, values) in zip(axes, taus.items(), strict=True):
@@ -170,7 +168,7 @@ def _blocks(ax, rows: pd.DataFrame) -> None:
 
 def elbow(inertia: pd.DataFrame, chosen: int):
     """Inertia by number of clusters, with its elbow and the number chosen. inertia: `section_4_5.elbow`."""
-    ax = _one(7, 2.8)
+    ax = look.panels(1, 1, 7, 2.8)[0, 0]
     ax.plot(inertia["clusters"], inertia["inertia"], color=MUTED, marker="o")
     bend = inertia[inertia["elbow"]]
     ax.plot(bend["clusters"], bend["inertia"], "D", color=OURS, markersize=9, label=f"elbow: {bend.iloc[0, 0]}")
@@ -183,11 +181,11 @@ def elbow(inertia: pd.DataFrame, chosen: int):
 
 def activation_histogram(activations: np.ndarray, highest: np.ndarray, lowest: np.ndarray, title: str):
     """A unit's activation over all clips [clips], with the clips that describe it (indices) marked."""
-    ax = _one(7, 2.4)
+    ax = look.panels(1, 1, 7, 2.4)[0, 0]
     ax.hist(activations, bins=40, color=MUTED)
     for clips, colour, label in ((highest, OURS, "highest clips"), (lowest, PAPER, "lowest clips")):
-        values = activations[np.asarray(clips)]
-        ax.plot(values, 0 * values, "|", color=colour, markersize=26, markeredgewidth=2, label=label)
+        values, mark = activations[np.asarray(clips)], {"markersize": 26, "markeredgewidth": 2, "label": label}
+        ax.plot(values, 0 * values, "|", color=colour, **mark)
     ax.set(xlabel="activation u", ylabel="clips", title=f"{title}: activation on every clip")
     ax.legend(markerscale=0.4)
     return ax
@@ -196,7 +194,8 @@ def activation_histogram(activations: np.ndarray, highest: np.ndarray, lowest: n
 def feature_importance(curves: pd.DataFrame, panels: Mapping[str, tuple[str, ...]], model: str):
     """Figure 4: accuracy on fold 1 against the percentage of block units silenced, a panel a group of attributes.
     Shaded: range over seeds. Open markers: as many random units in the same layers. curves: `section_4_4.curves`."""
-    axes, colours = _panels(1, len(panels), 3.6 * len(panels), 5, sharey=True), ("black", OURS, PAPER, GREEN, PINK, SKY)
+    colours = ("black", OURS, PAPER, GREEN, PINK, SKY)
+    axes = look.panels(1, len(panels), 3.6 * len(panels), 5, sharey=True)
     for ax, (panel, attributes) in zip(axes.flat, panels.items(), strict=True):
         for shift, (attribute, colour) in enumerate(zip(attributes, colours, strict=False)):
             rows = curves[curves["attribute"] == attribute]
@@ -217,7 +216,7 @@ def feature_importance(curves: pd.DataFrame, panels: Mapping[str, tuple[str, ...
 def adjectives_by_block(by_block: pd.DataFrame):
     """Figure 5: mean number of different adjectives a block unit, a line a network, with 95 % of the mean over units.
     by_block: `section_4_4.adjectives_by_block`."""
-    ax = _one(7, 4)
+    ax = look.panels(1, 1, 7, 4)[0, 0]
     for (model, ours), (colour, marker) in zip(by_block.groupby("model", sort=False), SERIES, strict=False):
         blocks = ours.groupby("block")["adjectives"]
         mean, error = blocks.mean(), 1.96 * blocks.sem()
@@ -232,7 +231,7 @@ def adjectives_by_block(by_block: pd.DataFrame):
 def common_adjectives(counts: Mapping[str, pd.Series], most: int):
     """Figures 3 and 9: the commonest adjectives of all linear-layer neurons, a panel a network. counts: network ->
     number of neurons that have each adjective, the commonest first."""
-    axes = _panels(1, len(counts), max(4, 2.6 * len(counts)), 1 + 0.27 * most)
+    axes = look.panels(1, len(counts), max(4, 2.6 * len(counts)), 1 + 0.27 * most)
     for ax, (model, neurons) in zip(axes.flat, counts.items(), strict=True):
         shown = neurons.head(most)[::-1]
         ax.barh(shown.index, shown, color=OURS)
@@ -244,7 +243,7 @@ def common_adjectives(counts: Mapping[str, pd.Series], most: int):
 def acoustics(tables: Mapping[str, pd.DataFrame], units: Mapping[str, str]):
     """Figure 8: what the K highest clips of neurons with and without an adjective measure, a panel an adjective.
     tables: adjective -> `appendix_c.unit_acoustics`. units: adjective -> name and unit of the axis."""
-    axes = _panels(1, len(tables), 3.6 * len(tables), 3.8)
+    axes = look.panels(1, len(tables), 3.6 * len(tables), 3.8)
     for ax, (word, table) in zip(axes.flat, tables.items(), strict=True):
         sides = {name: table.loc[table["has"] == has, "value"] for name, has in (("without", False), ("with", True))}
         ax.boxplot(
@@ -261,12 +260,11 @@ def planted(curves: pd.DataFrame):
     """Share of planted truths found against the noise they are planted in, a panel a kind, a line a method. curves:
     kind, method, noise, found, as means of `planted_neurons.judged`. Infinite noise is the chance level."""
     kinds, noises = list(curves["kind"].unique()), sorted(curves["noise"].unique())
-    colours = (PAPER, OURS, GREEN, PINK, "black", MUTED)
-    axes = _panels(-(-len(kinds) // 3), 3, 7.5, 7, sharex=True, sharey=True)
+    axes = look.panels(-(-len(kinds) // 3), 3, 7.5, 7, sharex=True, sharey=True)
     look.hide(axes.flat[len(kinds) :])
     for kind, ax in zip(kinds, axes.flat, strict=False):
         methods = curves[curves["kind"] == kind].groupby("method", sort=False)
-        for shift, ((method, ours), colour, marker) in enumerate(zip(methods, colours, "osD^vx", strict=False)):
+        for shift, ((method, ours), (colour, marker)) in enumerate(zip(methods, SERIES, strict=False)):
             place = np.arange(len(noises)) + 0.08 * shift  # beside each other where they are equal
             share = 100 * ours.set_index("noise")["found"].reindex(noises)
             ax.plot(place, share, marker=marker, markersize=4, color=colour, label=method)
@@ -282,7 +280,7 @@ def scores_by_layer(card: pd.DataFrame):
     card: `scoring.scorecard` with a column model."""
     card = card[card["layer"] != "all"]
     models, matchers = card["model"].unique(), card["matcher"].unique()
-    axes = _panels(len(models), len(matchers), 4.2 * len(matchers), 3.6 * len(models), sharey=True)
+    axes = look.panels(len(models), len(matchers), 4.2 * len(matchers), 3.6 * len(models), sharey=True)
     for ax, (model, matcher) in zip(axes.flat, product(models, matchers), strict=True):
         shown = card[(card["model"] == model) & (card["matcher"] == matcher)]
         methods = shown[shown["null"] == ""].groupby("method", sort=False)

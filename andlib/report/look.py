@@ -6,12 +6,14 @@ from contextlib import suppress
 import numpy as np
 import pandas as pd
 
-from andlib.profiles import STRATEGIES
+from andlib.profiles import STRATEGIES, WHISPER
 
 # Okabe and Ito's palette, told apart in every colour vision
 OURS, PAPER, MUTED, SKY, GREEN, PINK, RED = "#0072B2", "#E69F00", "#8A8A8A", "#56B4E9", "#009E73", "#CC79A7", "#D55E00"
-SERIES = tuple(zip((OURS, PAPER, GREEN, PINK, "black", MUTED), "osD^vx", strict=True))  # colours and markers of lines
-NETWORKS = dict(zip(("ast", *STRATEGIES), zip((OURS, MUTED, PINK, GREEN, RED), "oXv^s", strict=True), strict=True))
+# colours and markers of lines
+SERIES = tuple(zip((OURS, PAPER, GREEN, PINK, "black", MUTED, SKY, RED), "osD^vxP*", strict=True))
+_LINES = zip((OURS, MUTED, PINK, GREEN, RED, "black", PAPER, SKY), "oXv^sPD*", strict=True)
+NETWORKS = dict(zip(("ast", *STRATEGIES, *WHISPER), _LINES, strict=True))
 SMALL = {"fontsize": "small", "frameon": False}
 
 
@@ -27,6 +29,14 @@ def style() -> None:
 
         get_ipython()  # noqa: F821  only in a notebook
         set_matplotlib_formats("png", metadata={"Software": None})
+
+
+def panels(down: int, across: int, width: float, height: float, **shared: bool) -> np.ndarray:
+    """Axes of a new figure [down, across]; width and height in inches."""
+    import matplotlib.pyplot as plt
+
+    style()
+    return plt.subplots(down, across, figsize=(width, height), layout="constrained", squeeze=False, **shared)[1]
 
 
 def hide(axes: Iterable) -> None:

@@ -81,7 +81,7 @@ def table2(results: pd.DataFrame, made_by: str, rests_on: Mapping[str, str], con
             printed = paper.table2(model).set_index("method")
             cells = {head: _identified(printed.loc[method], ".0f") for method, head in heads.items()}
             rows.append({"model": model, "clips": "the paper", **cells})
-        for condition in ("all clips", "fold 1"):
+        for condition in dict.fromkeys(c for c in ours["condition"] if c.startswith(("all", "fold 1"))):
             shown = ours[ours["condition"] == condition].to_dict("records")
             cells = [[f"{r['function']} {_identified(r, '.0f')}" for r in shown if r["method"] == m] for m in heads]
             start = {"model": model, "clips": f"ours, {condition}"}

@@ -1,0 +1,130 @@
+"""What ablation is measured on, Section 4.3: a network, and clips of fold 1, which no unit was chosen by."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import compress
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from andlib import ablation, kept
+from andlib.ablation import Effects, UnitSet
+from andlib.errors import InputError
+from andlib.profiles import TEST
+from andlib.records import ProbingSet
+from andlib.replay import sweep
+from andlib.run import Run
+from andlib.store import Arrays, Stage, digest
+from andlib.targets import Target
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+LOGITS, EFFECTS = Stage("silenced", "arrays", ablation.VERSION), Stage("effects", "arrays", ablation.VERSION)
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What ablation is measured on: a network and the clips of fold 1, which no unit was chosen by.
+
+    position: which of the network's outputs is each of the clips' classes. beside: on how many clips of each other
+    class the set of units of a class is tried, for a network that takes long; 0: on all."""
+
+    run: Run
+    network: Target
+    tested: ProbingSet
+    position: tuple[int, ...]
+    beside: int = 0
+
+    @cached_property
+    def features(self) -> "Tensor":
+        """The network's inputs for the tested clips, made when they are first needed."""
+        waveforms = self.tested.waveforms(self.network.sample_rate, self.network.seconds)
+        return ablation.features_of(self.network, waveforms)
+
+    def logits(self, sets: Sequence[UnitSet], factor: float = 0.0) -> np.ndarray:
+        """Scores of the tested clips' classes with the outputs of each set of units multiplied by `factor`, by default
+        silenced; float32 [sets, clips, classes].
+
+        Equal sets are silenced once. All of them are stored together, so that a killed run loses one call at most."""
+        from tqdm import tqdm
+
+        keys = [digest(units) for units in sets]
+        distinct = dict(zip(keys, sets, strict=True))
+        instead = (lambda layer, outputs: factor * outputs) if factor else None
+
+        def make():
+            logits = sweep(self.network, self.features, list(distinct.values()), instead)
+            return {"logits": np.stack(list(tqdm(logits, "silencing", len(distinct), unit="set", leave=False)))}
+
+        made_from = [self.network, self.tested, list(distinct.values()), factor]
+        stored = self.run.store.get(LOGITS, made_from, make)["logits"]
+        place = {key: row for row, key in enumerate(distinct)}
+        return stored[[place[key] for key in keys]][:, :, list(self.position)]
+
+    def effects(self, sets: Sequence[UnitSet], lasting: Sequence = ()) -> Effects:
+        """What silencing each class's set of units did to every class: on all clips, or on the class's own and as many
+        of every other as `beside` says, always the same ones. lasting: as for `kept.stage`."""
+        tried = None
+        if self.beside:
+            tried = self.shared | (self.tested.labels == np.arange(len(sets))[:, None])
+        made_from = [self.network, self.tested, sets, self.beside]
+        logits = self.logits if tried is None else lambda sets: self._on_some(sets, tried)
+        made = kept.stage(self.run, EFFECTS, made_from, lasting, lambda: self.changed(logits(sets)))
+        return self.effects_of(made, sets, tried)
+
+    @property
+    def shared(self) -> np.ndarray:
+        """The clips that every set is tried on where not all are; bool [clips]."""
+        labels = self.tested.labels
+        return np.array([np.sum(labels[:i] == label) < self.beside for i, label in enumerate(labels)])
+
+    @property
+    def few(self) -> "Bench":
+        """The bench of these clips alone, for sets that belong to no class."""
+        if not self.beside:
+            return self
+        clips = tuple(compress(self.tested.clips, self.shared))
+        fingerprint = f"{self.tested.fingerprint}/{self.beside} a class"
+        return replace(self, tested=replace(self.tested, clips=clips, fingerprint=fingerprint), beside=0)
+
+    def changed(self, after: np.ndarray) -> Arrays:
+        """What logits that silencing or replacing outputs gave, [ablated, clips, classes], say: `ablation.changed`."""
+        return ablation.changed(self.logits([{}])[0], after, self.tested.labels)
+
+    def effects_of(self, made: Arrays, sets: Sequence[UnitSet], tried: np.ndarray | None = None) -> Effects:
+        """The same as a record. made: `changed`."""
+        sizes = np.array([ablation.size(units) for units in sets])
+        return Effects(**made, labels=self.tested.labels, sources=self.tested.sources, sizes=sizes, tried=tried)
+
+    def _on_some(self, sets: Sequence[UnitSet], tried: np.ndarray) -> np.ndarray:
+        """`logits` of each set on the clips that it is tried on, [sets, clips]; elsewhere 0."""
+        from tqdm import tqdm
+
+        def make():
+            logits = np.zeros((*tried.shape, len(self.network.classes)), np.float32)
+            swept = sweep(self.network, self.features[self.shared], sets)
+            for row, scores in enumerate(tqdm(swept, "silencing", len(sets), unit="set", leave=False)):
+                logits[row, self.shared] = scores
+                if (rest := tried[row] & ~self.shared).any():
+                    logits[row, rest] = ablation.logits_of(self.network, self.features[rest], sets[row])
+            return {"logits": logits}
+
+        made_from = [self.network, self.tested, sets, self.beside]
+        return self.run.store.get(LOGITS, made_from, make)["logits"][:, :, list(self.position)]
+
+
+def bench(run: Run, model: str | Target) -> Bench:
+    """The bench of a model; raises InputError where the probing set has no fold 1, or the network no output for one of
+    its classes."""
+    if not set(TEST) <= set(run.probing_set.folds):
+        raise InputError(f"{run.profile.title} has no fold 1 to measure on; silencing units needs folds.")
+    network, tested = run.target(model), run.probing_set.in_folds(TEST)
+    strangers = sorted(set(tested.classes) - set(network.classes))
+    if strangers:
+        raise InputError(
+            f"{network.name} has no output for {', '.join(strangers[:3])}: nothing to unlearn. Use another network."
+        )
+    position = tuple(network.classes.index(name) for name in tested.classes)
+    return Bench(run, network, tested, position, run.profile.beside.get(network.name, 0))
