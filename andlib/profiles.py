@@ -61,7 +61,7 @@ MINI = Profile(
     probing="synthesc",
     seconds=2.0,
     caption_parts=("source", "measured"),
-    networks={model: str(paths.WEIGHTS / f"{model}_mini") for model in ("ast", *STRATEGIES)},
+    networks={model: str(paths.WEIGHTS / "mini" / model) for model in ("ast", *STRATEGIES)},
 )
 ESC50 = replace(
     MINI,
@@ -71,20 +71,12 @@ ESC50 = replace(
     seconds=5.0,
     caption_parts=("file", "measured"),
     archive=True,
-    networks={"whisper_frozen": str(paths.WEIGHTS / "esc50" / "whisper_frozen"), "ast": "Evan-Lin/ast-esc50"},
-    models=("whisper_frozen",),
-    beside={"whisper_frozen": 2},
+    networks={model: str(paths.WEIGHTS / "esc50" / model) for model in ("ast", *STRATEGIES, *WHISPER)},
+    models=(*MODELS, "whisper_finetuned", "whisper_frozen"),
+    beside=dict.fromkeys(WHISPER, 2),
     audio_encoder="whisper",
 )
-ESC10 = replace(
-    ESC50,
-    name="esc10",
-    title="ESC-10 (real recordings)",
-    subset="esc10",
-    networks={model: str(paths.WEIGHTS / f"{model}_esc10") for model in ("ast", *STRATEGIES)},
-    models=MODELS,
-    audio_encoder="embedded",
-)
+ESC10 = replace(ESC50, name="esc10", title="ESC-10 (real recordings)", subset="esc10")
 GTZAN = replace(
     ESC50,
     name="gtzan",

@@ -33,7 +33,7 @@ def streamed(clips: int) -> float:
     from andlib.networks.checkpoints import load_target
 
     torch.set_num_threads(1)
-    target, rng = load_target(paths.WEIGHTS / "ast_mini", seconds=SECONDS), np.random.default_rng(0)
+    target, rng = load_target(paths.WEIGHTS / "mini" / "ast", seconds=SECONDS), np.random.default_rng(0)
     samples = round(SECONDS * target.sample_rate)
     batches = (
         0.1 * rng.standard_normal((min(BATCH, clips - first), samples), dtype=np.float32)

@@ -23,7 +23,7 @@ def rows() -> Iterator[Row]:
 
     torch.set_num_threads(1)
     yield _front_end()
-    small = load_target(paths.WEIGHTS / "ast_mini", seconds=2.0)
+    small = load_target(paths.WEIGHTS / "mini" / "ast", seconds=2.0)
     yield _recording("the small AST", small, CLIPS, 9)
     with tempfile.TemporaryDirectory() as folder:
         for name, shown in (("ast", "AST"), ("beats", "BEATs")):

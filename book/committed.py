@@ -193,10 +193,10 @@ def made_from(page: str, profile: str) -> dict[str, str]:
 
 
 def _data(profile: str, named: Collection[str]) -> Iterator[Path]:
-    """The package's data files of those names; of the networks' folders, `<network>_<profile>`, the profile's alone."""
+    """The package's data files of those names; of the networks, which have a folder a profile, the profile's alone."""
     networks = paths.root() / "andlib/mini/weights"
     for path in _files(paths.root() / "andlib"):
-        others = path.parent.parent == networks and not path.parent.name.endswith(f"_{profile}")
+        others = networks in path.parents[1:] and networks / profile not in path.parents
         if path.suffix not in (".py", ".pyc") and path.name in named and not others:
             yield path
 

@@ -144,7 +144,7 @@ def _run(given: argparse.Namespace) -> int:
         pages = given.pages or [page for _, page in in_book(given.profile)] or names()
         if given.command == "results":
             if given.data_dir:
-                os.environ[WITHHOLD_AUDIO] = "1"  # recordings of others stay out of committed pages
+                os.environ |= {WITHHOLD_AUDIO: "1", kept.KEEP: "1"}  # recordings of others stay out of committed pages
             pages = [page for page in pages if page not in ACROSS]
             done = refresh(pages, given.profile, given.data_dir, given.workers)
             write_atlas(paths.root() / "book", given.profile, given.data_dir, sounds=False)

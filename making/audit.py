@@ -9,14 +9,13 @@ from itertools import combinations, product
 
 import numpy as np
 
-from andlib import ablation, asking, concepts, kept, stages
+from andlib import ablation, kept, stages
 from andlib.ablation import UnitSet
 from andlib.bench import bench
 from andlib.pages import section_3_5, section_4_1, section_4_4
 from andlib.pages.audit import EXHIBITS, MODES, NAME, Measures
 from andlib.pages.section_4_5 import most_in_a_cluster, sentence_clusters
 from andlib.profiles import LEARNT, MODELS
-from andlib.responses import unit_activations
 from andlib.run import Run
 from andlib.similarity import FUNCTIONS
 from andlib.statistics import spearmanr
@@ -31,23 +30,17 @@ PERCENT, TAU, COMMONEST = section_4_4.MATCHED_AT, 4, 3
 def closed(run: Run, model: str) -> Measures:
     """Tables 2 and 7: top-1 of ICL by number of examples, and of TAB and DB by similarity function, on all clips. DB's
     cosine under soft_wpmi, too. None where ICL was not asked for every unit."""
-    classes = run.target(model).classes
-    truth = [run.concepts.index(name) for name in classes]
-    names = stages.embeddings(run, run.concepts, run.profile.encoder)
-    u = unit_activations(run, model)["classifier"]
+    u = section_4_1.outputs(run, model)
+    pairs = {(method, "all clips"): (u, p) for method, p in section_4_1.similarities(run).items()}
     measures: Measures = {}
-    for shots in asking.SHOTS:
-        lists = section_4_1.icl(run, model, shots)
-        right = [named[:1] == (name,) for named, name in zip(lists, classes, strict=True) if named is not None]
-        measures[f"ICL {shots}-shot"] = float(np.mean(right)) if len(right) == len(classes) else None
-    for method, p in section_4_1.similarities(run).items():
-        for function in FUNCTIONS:
-            ranking = concepts.ranked(stages.closed_scores(run, method, function, u, p), 5)
-            identified = concepts.identification(ranking, truth, names @ names.T)
-            measures[f"{method} {function}"] = float(identified["top1"].mean())
-            if (method, function) == ("DB", "soft_wpmi"):
-                measures["DB soft_wpmi cosine"] = float(identified["cos"].mean())
+    for row in section_4_1.last_layer(run, {model: pairs}).to_dict("records"):
+        whole = row["units"] == u.shape[1]
+        measures[f"{row['method']} {row['function']}"] = row["top1"] if whole else None
+        if (row["method"], row["function"]) == ("DB", "soft_wpmi"):
+            measures["DB soft_wpmi cosine"] = row["cos"]
+    for method in ("TAB", "DB"):
         measures[f"{method} best"] = max(measures[f"{method} {function}"] for function in FUNCTIONS)
+    del measures["string match mentions"]
     return measures
 
 

@@ -190,7 +190,7 @@ def train_ast(lesson: Lesson, recipe: Recipe, out: Path, name: str = "ast") -> N
         torch.manual_seed(recipe.seed)
         network = make_ast(recipe, lesson.probing_set.classes)
         if lesson.profile != "mini":
-            begin_as(network, load_target(paths.WEIGHTS / "ast_mini").module)
+            begin_as(network, load_target(paths.WEIGHTS / "mini" / "ast").module)
         return network, {"losses": lesson.teach(network, recipe, state)}
 
     def keep(network, folder: Path):

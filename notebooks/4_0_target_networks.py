@@ -31,7 +31,7 @@ made = run.made_by()
 # ## Table 1
 
 # %% tags=["hide-input"]
-accuracy = section_4_0.target_accuracy(run, run.beside(section_4_0.FLOOR))
+accuracy = section_4_0.target_accuracy(run, run.beside(*section_4_0.FLOORS))
 floors = section_2.difficulty(run)
 floors = floors[floors["set"] == run.probing_set.name]
 al.tables.keep(**section_4_0.words(run, accuracy, floors))

@@ -176,39 +176,7 @@ al.tables.plain(audit.units_a_class(), caption, "M = 50; N from the paper.", for
 # | everywhere | activations are taken before the nonlinearity, and "lowest" is the most negative | the same, said so; [other readings](reading_units.ipynb) beside it |
 # | everywhere | sampling at temperature 1 without a seed; caches named without what made them; pickles; captions cut at 77 tokens silently | greedy decoding and kept answers; keys over everything that decides a result; no pickle; long texts are read in parts |
 #
-# ## Our choices where the paper is silent
-#
-# | left open | here | where | alternatives |
-# |---|---|---|---|
-# | function that labels block units (Tables 4, 6) | cos_cubed, the paper's best for DB on AST | `andlib.stages` | the other four, of which wpmi and soft_wpmi suit TAB |
-# | how tokens become one number | AST's class token, BEATs' mean | `andlib.networks.checkpoints` | mean, maximum, first: [other readings](reading_units.ipynb) |
-# | AST's classifier | the model's own logits, from class and distillation token | `andlib.targets` | the layer's output at one token |
-# | counts of clips in similarity functions | in proportion to the set below 1000 clips | `andlib.similarity` | the paper's for 2000, whatever the set |
-# | rank_reorder's random orders | their expectation, in closed form | `andlib.similarity` | a few draws |
-# | equal scores, equal activations | the earlier concept, the earlier clip | `andlib.concepts`, `andlib.activations` | at random; shared places |
-# | concept set of Tables 2 and 7 on other data | ESC-50's 50 names, so that chance stays the paper's | `andlib.concepts` | the set's own classes (`-p concepts classes`) |
-# | the open acoustic vocabulary | a list of ours | `andlib.concepts` | any file with one concept a line |
-# | what a description is | an audio model's caption and sentences about measured sound, joined | `andlib.inputs.captions` | either alone |
-# | who summarises | rules that state only what captions share | `andlib.mini.consensus` | a language model (`-p summariser llm`) |
-# | what counts as a greeting or junk | openings and phrases of a list | `andlib.language` | none dropped; any point that holds such letters |
-# | calibration's encoder | MiniLM with six layers for the paper's twelve | `andlib.encoders` | [compared](3_summaries.ipynb) |
-# | what of a point is embedded | all of it, its number in the list included, as released | `andlib.stages` | the words alone; two points of one number are then less alike |
-# | ICL's first five | one ranked list, so that they hold its first; naming none is wrong | `andlib.asking` | two questions; the nearest class |
-# | tagger | HanTa, which needs no download | `andlib.tagging` | NLTK's, as the paper |
-# | which adjectives are acoustic | a list of ours | `andlib.language` | a language model's verdicts, compared in [3.2](3_summaries.ipynb) |
-# | which noun names a class | its lemma or a synonym | `andlib.language` | equal letters; substrings |
-# | value of a silenced unit | zero at every token | `andlib.ablation` | its mean; another clip's: [compared](better_unlearning.ipynb) |
-# | clips of Table 4 | units from folds 2–5, effects on fold 1 | `andlib.pages.section_4_3` | all clips for both, shown beside it |
-# | averages of Table 4 | over a class's clips, then over classes | `andlib.ablation` | over clips |
-# | a class without a unit | counts 0, and is marked | `andlib.pages.section_4_3` | left out, shown beside it |
-# | random arm | 5.4 % of the units, drawn anew for each class | `andlib.ablation` | one draw; as many units in every layer, drawn many times and shown beside it |
-# | order of units with equally many words (Fig. 4) | drawn by the seed, nested in r | `andlib.pages.section_4_4` | by number of the unit |
-# | adjectives of a unit (Fig. 5, training strategies) | different ones | `andlib.pages.section_4_4` | with repetitions |
-# | Algorithm 1 or the text | the text's count, over units that react at all; the printed reading beside it | `andlib.pages.section_4_5` | the intersection of all K |
-# | K-means | many seeded partitions, all of them counted, every sentence as often as it is said | `andlib.pages.section_4_5` | one, unseeded; distinct sentences |
-# | what intervals draw anew | source recordings within classes; units in Fig. 5 | `andlib.ablation`, `andlib.pages.section_4_4` | clips, which share sources |
-# | amplitude of a clip (Fig. 8) | mean of the absolute samples | `andlib.pages.appendix_c` | maximum; root mean square |
-# | neurons shown to people | drawn by a seed, dead ones left out | `andlib.pages.section_4_2` | all |
+# Where the paper leaves something open, [a page of its own](../../choices.md) says what is done here.
 #
 # ## What differs from the paper, and why
 #

@@ -36,7 +36,7 @@ def recordings(tmp_path_factory):
 def gtzan(recordings, tmp_path_factory, monkeypatch):
     """The parameters of a run on it, with an embedded network, and stages that are shared by these tests."""
     monkeypatch.setenv("ANDLIB_CACHE", str(tmp_path_factory.getbasetemp() / "gtzan-cache"))
-    network = str(paths.WEIGHTS / "ast_esc10")
+    network = str(paths.WEIGHTS / "esc50" / "ast")
     return {"profile": "gtzan", "data_dir": str(recordings), "model": "ast", "weights": network}
 
 

@@ -45,7 +45,7 @@ def test_a_recording(tmp_path):
 
 @pytest.mark.parametrize("changed", ["model.safetensors", "config.json"])
 def test_a_network(tmp_path, changed):
-    sources = {tiny_folder(): lambda at: load_target(at, seconds=0.5), WEIGHTS / "beats_frozen_mini": load_beats}
+    sources = {tiny_folder(): lambda at: load_target(at, seconds=0.5), WEIGHTS / "mini" / "beats_frozen": load_beats}
     for number, (source, load) in enumerate(sources.items()):
         copy = shutil.copytree(source, tmp_path / str(number))
         target = load(copy)

@@ -3,10 +3,11 @@
 import numpy as np
 import pandas as pd
 
-from andlib import ablation, descriptions, language
+from andlib import descriptions, language
 from andlib.inputs.probing import sources_in_several_folds
 from andlib.profiles import TEST
 from andlib.records import ProbingSet
+from andlib.responses import classifier_outputs
 from andlib.run import Run
 from andlib.store import Stage
 from andlib.targets import Target
@@ -62,8 +63,11 @@ def _difficulty_rows(run: Run, probing_set: ProbingSet):
         waveforms = probing_set.waveforms(16_000, run.profile.seconds)
         test = np.isin(probing_set.folds, TEST)
         values = {"log-mel statistics + linear": band_statistics_accuracy(waveforms, probing_set.labels, test)}
+        own = probing_set is run.probing_set  # whose activations other pages need, too
+        heard = run if own else run.using(probing_set=probing_set.in_folds(TEST))
         for target in targets:
-            values[target.name] = _accuracy(target, probing_set.in_folds(TEST))
+            right = classified_right(target, classifier_outputs(heard, target), heard.probing_set)
+            values[target.name] = float(right[heard.probing_set.numbers_in(TEST)].mean())
         return [values]
 
     [values] = run.store.get(DIFFICULTY, [probing_set, run.profile.seconds, targets], make)
@@ -88,12 +92,6 @@ def band_statistics_accuracy(waveforms: np.ndarray, labels: np.ndarray, test: np
     x = torch.cat([torch.cat([b.mean(1), b.std(1)], 1) for b in bands]).numpy()
     classifier = make_pipeline(StandardScaler(), LogisticRegression(max_iter=2000))
     return float(classifier.fit(x[~test], labels[~test]).score(x[test], labels[test]))
-
-
-def _accuracy(network: Target, probing_set: ProbingSet) -> float:
-    waveforms = probing_set.waveforms(network.sample_rate, network.seconds)
-    logits = ablation.logits_of(network, ablation.features_of(network, waveforms))
-    return float(classified_right(network, logits, probing_set).mean())
 
 
 def classified_right(network: Target, logits: np.ndarray, probing_set: ProbingSet) -> np.ndarray:

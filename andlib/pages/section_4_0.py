@@ -11,7 +11,7 @@ from andlib.pages.wording import by_model
 from andlib.profiles import LEARNT, TEST
 from andlib.run import Run
 
-FLOOR = "beats_untrained"  # random features, trained classifier
+FLOORS = ("beats_untrained", "whisper_untrained")  # random features, trained classifier
 
 
 def target_accuracy(run: Run, models: Sequence[str] = ()) -> pd.DataFrame:
@@ -47,7 +47,7 @@ def words(run: Run, accuracy: pd.DataFrame, floors: pd.DataFrame) -> dict[str, o
     ours = tested.reindex([name for name in printed.index if name in tested])
     order = "the paper's" if ours.is_unique else "the paper's but for a tie"
     by_bands = floors.set_index("method")["accuracy"]["log-mel statistics + linear"]
-    frozen, floor = (tested.get(name, np.nan) for name in ("beats_frozen", FLOOR))
+    frozen, floor = (tested.get(name, np.nan) for name in ("beats_frozen", FLOORS[0]))
     spoken = {"title": run.profile.title, "reading": by_model(ours, ".1%"), "statistics": by_bands}
     spoken |= {f"paper_{name.removeprefix('beats_')}": share for name, share in printed.items()}
     spoken |= {"order": order if ours.is_monotonic_decreasing else "not the paper's", "gain": 100 * (frozen - floor)}
@@ -56,4 +56,4 @@ def words(run: Run, accuracy: pd.DataFrame, floors: pd.DataFrame) -> dict[str, o
 
 def frames(run: Run) -> dict[str, pd.DataFrame]:
     """What claims and exhibits read of this page."""
-    return {"accuracy": target_accuracy(run, run.beside(FLOOR)), "floors": difficulty(run)}
+    return {"accuracy": target_accuracy(run, run.beside(*FLOORS)), "floors": difficulty(run)}
