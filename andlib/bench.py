@@ -82,8 +82,8 @@ class Bench:
 
     @property
     def few(self) -> "Bench":
-        """The bench of these clips alone, for sets that belong to no class."""
-        if not self.beside:
+        """For sets that belong to no class, of a network that takes long, the bench of these clips alone."""
+        if self.network.name not in self.run.profile.slow:
             return self
         clips = tuple(compress(self.tested.clips, self.shared))
         fingerprint = f"{self.tested.fingerprint}/{self.beside} a class"
@@ -127,4 +127,4 @@ def bench(run: Run, model: str | Target) -> Bench:
             f"{network.name} has no output for {', '.join(strangers[:3])}: nothing to unlearn. Use another network."
         )
     position = tuple(network.classes.index(name) for name in tested.classes)
-    return Bench(run, network, tested, position, run.profile.beside.get(network.name, 0))
+    return Bench(run, network, tested, position, run.profile.beside)

@@ -38,7 +38,8 @@ class Profile:
     subset: rows of an ESC table that are used. seconds: length of the clips given to the networks.
     caption_parts: origins joined into each description, in this order.
     networks: model -> folder or hub id of its weights; for any other, the page must name them. models: those that `all`
-    means. archive: whether `data_dir` may be fetched when online. beside: model -> clips, see `bench.Bench`."""
+    means. archive: whether `data_dir` may be fetched when online. beside: on how many clips of each
+    other class Table 4's sets of units are tried, see `bench.Bench`. slow: models that are tried on fewer."""
 
     name: str
     title: str
@@ -49,7 +50,8 @@ class Profile:
     models: tuple[str, ...] = MODELS
     subset: str = ""
     archive: bool = False
-    beside: dict[str, int] = field(default_factory=dict, hash=False)
+    beside: int = 0
+    slow: tuple[str, ...] = ()
     encoder: str = EMBEDDED
     audio_encoder: str = "embedded"
     tagger: str = "HanTa 1.2.1"
@@ -73,7 +75,8 @@ ESC50 = replace(
     archive=True,
     networks={model: str(paths.WEIGHTS / "esc50" / model) for model in ("ast", *STRATEGIES, *WHISPER)},
     models=(*MODELS, "whisper_finetuned", "whisper_frozen"),
-    beside=dict.fromkeys(WHISPER, 2),
+    beside=2,
+    slow=WHISPER,
     audio_encoder="whisper",
 )
 ESC10 = replace(ESC50, name="esc10", title="ESC-10 (real recordings)", subset="esc10")

@@ -122,7 +122,7 @@ def decided(run: Run, model: str | Target) -> list:
     which another processor may swap two units, nor the samples of recordings, which differ a little from copy to
     copy."""
     network, clips = run.probed(model), decided_by(run)
-    return [network, run.profile.beside.get(network.name, 0), clips, run.method, stages.NEURONS]
+    return [network, run.profile.beside, clips, run.method, stages.NEURONS]
 
 
 def unlearnt(*tries: Effects) -> dict[str, float]:

@@ -22,7 +22,7 @@ def controls_of(run: Run, model: str) -> dict[str, Any]:
     if fitting := section_4_3.committed(run, model):
         return fitting
     begun = time.monotonic()
-    computed = section_4_3.compute(run, model, strategy_sets(run, model), *section_4_3.DRAWS)
+    computed = section_4_3.compute(run, model, strategy_sets(run, model), *section_4_3.draws_of(run, model))
     return computed | {"seconds": round(time.monotonic() - begun)}
 
 

@@ -1,15 +1,18 @@
 """Section 4.4 on hand-made neurons, and on a small set with a tiny network."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
 
-from andlib import stages, statistics
+from andlib import kept, paths, stages, statistics
 from andlib.ablation import size
 from andlib.errors import InputError
 from andlib.pages import section_4_4
 from andlib.statistics import CEILING, CONTRADICTED, INCONCLUSIVE, SUPPORTED, UNTESTABLE
+from andlib.store import Store
 
 
 def by_hand(layers="aabb", adjectives=((), (), (), ()), **columns) -> pd.DataFrame:
@@ -252,3 +255,25 @@ def test_words_and_frames_speak_of_the_runs_network(run):
     assert said["network"] == "ast" and said["before"] == f"{whole:.1%}"
     claims = kept["comparisons"].groupby("claim")["verdict"]
     assert said["f4c_single"] == statistics.together(claims.get_group("f4c_single")) and "beyond layers" not in said
+
+
+def test_a_network_that_takes_long_is_tried_on_the_same_few_clips_of_every_class(run, tmp_path, monkeypatch):
+    """One of two clips a class; what is kept of it answers for the page's own sets alone."""
+    monkeypatch.setattr(paths, "results", lambda: tmp_path)
+    monkeypatch.setattr(section_4_4, "PERCENT", (section_4_4.MATCHED_AT,))
+    slow = run.using(profile=replace(run.profile, beside=1, slow=("ast",)))
+    units = section_4_4.chosen_units(slow)
+    every, few = section_4_4.silenced(run, units), section_4_4.silenced(slow, units)
+    for whole, part in zip(every["correct"], few["correct"], strict=True):
+        assert len(whole) == 6 and part.tolist() == whole[::2].tolist()
+    assert section_4_4.curves(slow, few)["accuracy"].between(0, 1).all()
+    assert not list(tmp_path.rglob("*.safetensors"))
+    monkeypatch.setenv(kept.KEEP, "1")
+    section_4_4.silenced(slow, units)
+    monkeypatch.delenv(kept.KEEP)
+    elsewhere = slow.using(store=Store(tmp_path / "empty cache"))
+    monkeypatch.setattr("andlib.bench.sweep", lambda *_: pytest.fail("silenced again"))
+    again = section_4_4.silenced(elsewhere, units)
+    assert [row.tolist() for row in again["correct"]] == [row.tolist() for row in few["correct"]]
+    with pytest.raises(pytest.fail.Exception):
+        section_4_4.silenced(elsewhere, units.assign(units=[*units["units"][1:], units["units"][0]]))

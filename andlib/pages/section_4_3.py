@@ -19,7 +19,8 @@ from andlib.run import Run
 from andlib.statistics import holm
 from andlib.store import Stage, digest
 
-DRAWS, PAGE_DRAWS = (99, 19), (20, 3)  # of random sets, and of them on all clips: kept; where none kept fit a page
+# of random sets, and of them on all clips: kept; where none kept fit a page; the same of networks that take long
+DRAWS, PAGE_DRAWS, SLOW, SLOW_PAGE = (99, 19), (20, 3), (19, 2), (3, 1)
 BLOCK = 10  # draws that are stored together, unless they are on all clips
 MATCHED = Stage("matched", "arrays", 3)
 PAGE = "4_3_unlearning"
@@ -38,12 +39,21 @@ def silenced(run: Run, units: Units) -> dict[str, dict[str, Effects]]:
 
 def controls(run: Run, units: Units) -> dict[str, dict[str, Any]]:
     """What stands beside each model's strategies, see `compute`: what `make controls` kept if it belongs to these sets,
-    else with as many draws as PAGE_DRAWS says."""
+    else with fewer draws."""
     controls = {}
     for model, chosen in units.items():
         fits = digest(chosen) == digest(unlearning.strategy_sets(run, model))
-        controls[model] = (fits and committed(run, model)) or compute(run, model, chosen, *PAGE_DRAWS)
+        controls[model] = (fits and committed(run, model)) or compute(
+            run, model, chosen, *draws_of(run, model, page=True)
+        )
     return controls
+
+
+def draws_of(run: Run, model: str, *, page: bool = False) -> tuple[int, int]:
+    """How many draws of random sets, and of them on all clips, are kept for a model, or fit a page."""
+    if model in run.profile.slow:
+        return SLOW_PAGE if page else SLOW
+    return PAGE_DRAWS if page else DRAWS
 
 
 def table4(effects: Mapping[str, Mapping[str, Effects]], controls: Mapping[str, dict[str, Any]]) -> pd.DataFrame:
@@ -206,4 +216,4 @@ def _drawn(measured: Bench, chosen: Mapping[str, Sequence[UnitSet]], seeds: Sequ
 
 def key(run: Run, model: str) -> str:
     """What decides the controls, see `unlearning.decided`."""
-    return digest([MATCHED, DRAWS, *unlearning.decided(run, model)])
+    return digest([MATCHED, draws_of(run, model), *unlearning.decided(run, model)])

@@ -96,7 +96,7 @@ def _unlearnt(run: Run, model: str) -> tuple[dict, pd.DataFrame, pd.DataFrame]:
     chosen, measured = unlearning.strategy_sets(run, model), bench(run, model)
     silenced = [(name, 0, sets) for name, sets in chosen.items()]
     tries = {name: [effects] for name, effects in unlearning.unlearning(run, model, chosen).items()} | {"random": []}
-    for draw in range((section_4_3.DRAWS if section_4_3.committed(run, model) else section_4_3.PAGE_DRAWS)[1]):
+    for draw in range(section_4_3.draws_of(run, model, page=not section_4_3.committed(run, model))[1]):
         silenced.append(("random", draw, unlearning.random_sets(run, model, chosen, draw)["random"]))
         tries["random"].append(measured.effects(silenced[-1][-1]))
     arrays = {
