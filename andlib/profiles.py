@@ -1,5 +1,6 @@
 """What a page runs on: profiles, written as differences from `mini`, and modes, switches of the released code."""
 
+import tomllib
 from dataclasses import dataclass, field, replace
 
 from andlib import paths
@@ -93,28 +94,8 @@ GTZAN = replace(
 PROFILES = {profile.name: profile for profile in (MINI, ESC10, ESC50, GTZAN)}
 
 
-# The released code's departures from the paper, as switches. "As released" is commit 5f370c3 of the authors'
-# repository; they may have run other versions for the paper.
-# name of the switch -> what the released code does, and where
-FAULTS = {
-    "db_one_unit_at_a_time": "DB calls the similarity once a unit, so wpmi and soft_wpmi lose their mean over units "
-    "and soft_wpmi is 0 for every concept (data_utils.py:45-58)",
-    "ablate_leading_rows": "each layer's leading rows are silenced, as many as the strategy chose there "
-    "(close_neuron_class.py:42-45, close_neuron_milan.py:142-188)",
-    "db_top_k_only": "DB on block units sees only each unit's K saved clips (data_utils.py:76-92)",
-    "calibration_loop": "calibration edits both lists while walking them, at threshold 0.5 (sentence_utils.py:168-211)",
-    "ocp_substring": "a noun names a class if it is a substring of it (close_neuron_class.py:102-106)",
-    "db_double_softmax": "DB's cosines go through softmax(100 x) before any similarity function (data_utils.py:57)",
-    "word_lists_by_substring": "words are dropped by substring, negation is misplaced and every high becomes "
-    "high-quality (sentence_utils.py:130-138, 227, 251)",
-    "first_token": "token 0 stands for the clip in every layer: AST's class token, but BEATs' first patch, 160 ms of "
-    "the lowest 16 bands (utils.py:31-35)",
-    "beats_48k_as_16k": "BEATs' activations come from samples at 48 kHz that are taken for 16 kHz: three times "
-    "longer, a third of the pitch; ablation uses 16 kHz (utils.py:133-137, data_utils.py:311-313)",
-    "icl_uncalibrated": "ICL reads the uncalibrated summary, and an answer that names no class is snapped to the "
-    "nearest (data_utils.py:222-238; it also asks for five classes apart from the one)",
-    "rank_single_argsort": "rank_reorder takes one argsort for a rank (similarity.py:116)",
-}
+# switches of the released code's departures from the paper: name -> what it does, and where
+FAULTS = tomllib.loads((paths.PACKAGE / "faults.toml").read_text(encoding="utf-8"))
 
 
 def switches(mode: str) -> frozenset[str]:

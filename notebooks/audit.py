@@ -165,18 +165,7 @@ al.tables.plain(audit.units_a_class(), caption, "M = 50; N from the paper.", for
 #
 # The sizes of Table 8's clusters decide how often five clips drawn at random share one. Of units with random clips, {glue:text}`chance_3:.1%` pass as interpretable at $\tau = 3$, {glue:text}`chance_4:.1%` at 4 and {glue:text}`chance_5:.1%` at 5 (clips and clusters taken as independent). The paper has no such line; [ours](4_5_polysemanticity.ipynb) does, on every figure.
 #
-# ## Faults that are no switch
-#
-# | where | as released, or in the paper, too | what we do instead |
-# |---|---|---|
-# | Table 4 | "confidence" is a raw logit; a shift of all logits counts as forgetting. The column headed ΔA − ΔR holds ΔR − ΔA. The notebook stored with the code has other numbers for AST's OCP (2210 units, −9.41 and −5.21) than the paper ({glue:text}`ocp_printed`) | margins and accuracies beside logits; the heading says what the column holds |
-# | Table 2 | the cosine is MiniLM's where the text says CLIP; TAB's is taken of lists of five names | one name each, and the encoder in the column's head |
-# | Figs 6, 11–13 | no null, and K-means without a seed | the chance level on every figure; seeded, the best of several starts |
-# | everywhere | all 2000 clips probe networks that were trained on 1600 of them; no explanation is tested on a clip that it was not made from | units chosen on folds 2–5, effects measured on fold 1; Tables 2 and 7 on fold 1 alone beside all clips |
-# | everywhere | activations are taken before the nonlinearity, and "lowest" is the most negative | the same, said so; [other readings](reading_units.ipynb) beside it |
-# | everywhere | sampling at temperature 1 without a seed; caches named without what made them; pickles; captions cut at 77 tokens silently | greedy decoding and kept answers; keys over everything that decides a result; no pickle; long texts are read in parts |
-#
-# Where the paper leaves something open, [a page of its own](../../choices.md) says what is done here.
+# Faults that are no switch, and what is done where the paper leaves something open: [choices](../../choices.md).
 #
 # ## What differs from the paper, and why
 #

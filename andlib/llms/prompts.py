@@ -1,60 +1,19 @@
 """What is asked of a language model, and how its answers are read.
 
-`SUMMARY`, `ADJECTIVE`, `CAPTION`, `INSTRUCTION` and the descriptions and responses of `EXAMPLES` are quoted from the
-paper (Wu, Lin & Weng, ICML 2024, Appendix A.1-A.3 and Table 5), slips included. The rest is ours. Constant text stands
-first, so that a server may keep what it made of it."""
+prompts.toml has the texts, and says which are the paper's. Constant text stands first, so that a server may keep what
+it made of it."""
 
 import re
+import tomllib
 from collections.abc import Sequence
+from pathlib import Path
 
 from andlib import language
 from andlib.llms.llm import Chat, Sampling
 
-CAPTION = "Please describe the audio in detail."
-SUMMARY = (
-    "Here are descriptions of some audio clips. Please summarize these descriptions by identifying their commonalities."
-)
-ADJECTIVE = (
-    "Can the adjective be used to describe the tone, emotion, or acoustic features of audio, music, or any other form "
-    "of sound? Answer yes or no and give the reason."
-)
-INSTRUCTION = (
-    "You have a set of object classnames:",
-    "The following is a description about some audio clips. Based on the description, select a classname out of the "
-    "above classnames that matches the description most.",
-)
-# ours: the paper asks for one class at a time, and again for five, so that its five need not hold its one
-RANKED = (
-    "After the reason, write one line that begins with 'Answer:' and holds the five classnames that match most, the "
-    "best first, separated by commas. Where no classname matches, write 'Answer: none'."
-)
-# description, response, answer; the answers' places behind the first are ours
-EXAMPLES = (
-    (
-        "The audio features a car meowing: All of the clips contain the sound of a cat meowing. Loud sound: These "
-        "clips are all of loud sound but with varying degrees of intensity. Repetitive barking: Clips 1 and 4 are "
-        "repetitive, with the cat meowing multiple times in each clip. Poor audio quality: All clips have poor audio "
-        "quality, with either distortion, muffling, or apparent background noises.",
-        "We know these clips are about the class “cat” in the concept set. We can get this answer since the "
-        "description mentions All of the clips contain the sound of a cat meowing.",
-        "cat, dog, crying baby, hen, sheep",
-    ),
-    (
-        "They all feature a person snoring loudly. The snoring starts off slow and gets louder over time. The audio is "
-        "recorded in mono. There are no other sounds in the background. The snoring is described as loud and intense. "
-        "The audio clips differ in the following ways. The first clip features a man snoring, while the second and "
-        "fourth clips feature a person snoring (gender not specified). The third clip features a zombie growling and "
-        "snarling, while the other clips only feature snoring. The third clip is described as scary and creepy, while "
-        "the other clips are not. The third clip is intended for use in a horror movie or zombie video game, while the "
-        "other clips do not have specific intended uses stated. The third clip is of poor quality, while the other "
-        "clips are not specified as such.",
-        "Based on the description, the most suitable classname for the audio clips would be “snoring” or “zombie "
-        "growling and snarling”. Both of these classnames match the description of loud sounds with a strong emotional "
-        "impact, specifically fear and terror. But “zombie growling and snarling” is not in the given classname set. "
-        "So the answer is “snoring”",
-        "snoring, breathing, coughing, pig, sneezing",
-    ),
-)
+_TEXTS = tomllib.loads(Path(__file__).with_name("prompts.toml").read_text(encoding="utf-8"))
+CAPTION, SUMMARY, ADJECTIVE, RANKED = (_TEXTS[name] for name in ("caption", "summary", "adjective", "ranked"))
+INSTRUCTION, EXAMPLES = tuple(_TEXTS["instruction"]), tuple(tuple(each.values()) for each in _TEXTS["examples"])
 _NUMBER = re.compile(r"^\s*(?:\d+[.)]|[-*•])\s+")
 SUMMARY_SAMPLING, CHOICE_SAMPLING, VERDICT_SAMPLING = Sampling(192), Sampling(128), Sampling(32)
 
