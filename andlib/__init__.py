@@ -22,31 +22,3 @@ from andlib.run import Run, open_run
 from andlib.searching import search
 from andlib.stages import neurons
 from andlib.targets import Layer, Target
-
-__all__ = [
-    "InputError",
-    "Layer",
-    "PROFILES",
-    "ProbingSet",
-    "Run",
-    "Target",
-    "Unit",
-    "ablate",
-    "cards",
-    "check_export",
-    "clip_captions",
-    "clip_descriptions",
-    "export",
-    "figures",
-    "load_target",
-    "neurons",
-    "open_folder",
-    "open_run",
-    "paper",
-    "search",
-    "show",
-    "tables",
-    "unit_activations",
-    "where_it_fired",
-    "wrap",
-]

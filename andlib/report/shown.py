@@ -3,27 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from html import escape
+from pathlib import Path
 
 import pandas as pd
 
-STYLE = """<style>
-.clips { display: grid; gap: 1rem .8rem; grid-template-columns: repeat(auto-fill, minmax(9rem, 1fr)); }
-.glance { columns: 19rem 2; column-gap: 2rem; }
-.glance > div { break-inside: avoid; overflow-x: auto; }
-.clip { margin: 0; min-width: 0; }
-.sound { position: relative; }
-.sound img { display: block; width: 100%; height: 5rem; }
-.sound svg { position: absolute; inset: 0; width: 100%; height: 100%; }
-.course { display: block; width: 100%; height: 1.4rem; }
-.clip audio { width: 100%; height: 2rem; margin-top: .3rem; }
-.clip button { font: inherit; font-size: .8rem; cursor: pointer; }
-.clip figcaption { margin-top: .3rem; font-size: .8rem; line-height: 1.35; text-align: left; }
-.neuron h3 { margin: .5rem 0; overflow-wrap: anywhere; }
-.neuron h4 { margin: 0 0 .3rem; padding-top: .9rem; }
-.neuron th, .neuron td { text-align: left; vertical-align: top; padding: .1rem .6rem .1rem 0; }
-.points { margin: 0; padding-left: 0; list-style: none; }
-.points del, .neuron small { opacity: .75; }
-</style>"""
+STYLE = f"<style>\n{Path(__file__).with_name('shown.css').read_text(encoding='utf-8')}</style>"
 
 
 @dataclass(frozen=True)
