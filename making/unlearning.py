@@ -29,7 +29,8 @@ def controls_of(run: Run, model: str) -> dict[str, Any]:
 def ways(run: Run) -> dict[str, Any]:
     """Every way to choose and to silence units, compared: see `better_unlearning.table`."""
     names, begun = stages.embeddings(run, run.probing_set.classes, run.encoder), time.monotonic()
-    effects = ((model, better_unlearning.effects(run, model)) for model in run.models)
+    quick = [model for model in run.models if model not in run.profile.slow]
+    effects = ((model, better_unlearning.effects(run, model)) for model in quick)
     tables = [better_unlearning.table(changed, names @ names.T).assign(model=model) for model, changed in effects]
     rows = pd.concat(tables).astype(object)
     rows = rows.where(rows.notna(), None).to_dict("records")

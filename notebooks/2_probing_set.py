@@ -6,7 +6,7 @@
 # The paper probes with ESC-50 (2000 recordings of 5 s, 50 classes, 5 folds) and lets SALMONN-13B describe each clip {cite}`wu2024and,piczak2015esc`.
 
 # %% tags=["parameters", "hide-input"]
-model: str = "all"  # target network: ast | beats_finetuned | beats_frozen | beats_supervised | beats_untrained | all
+model: str = "all"  # target network: ast | beats_finetuned | beats_frozen | beats_supervised | beats_untrained | whisper_frozen | whisper_finetuned | all
 profile: str = "mini"  # what is probed and with which models: mini | esc10 | esc50
 data_dir: str = ""  # folder with the recordings, for profiles that need one
 captions: str = ""  # caption file (CSV or JSON); empty takes the profile's
@@ -76,7 +76,7 @@ al.tables.plain(section_2.difficulty(run), "Accuracy on fold 1", made, {"accurac
 # ## Try it yourself
 #
 # ```bash
-# papermill notebooks/2_probing_set.ipynb out.ipynb -p profile esc10 -p data_dir path/to/ESC-10
+# papermill notebooks/2_probing_set.ipynb out.ipynb -p profile esc50 -p data_dir path/to/ESC-50
 # ```
 #
 # Any folder in ESC's layout, in Hugging Face's audiofolder layout, or with one folder a class opens with `al.open_folder("path")`.

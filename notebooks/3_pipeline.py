@@ -8,7 +8,7 @@
 # The drawing of the whole is on [the front page](../../index.md).
 
 # %% tags=["parameters", "hide-input"]
-model: str = "ast"  # target network: ast | beats_finetuned | beats_frozen | beats_supervised | beats_untrained
+model: str = "ast"  # target network: ast | beats_finetuned | beats_frozen | beats_supervised | beats_untrained | whisper_frozen | whisper_finetuned
 unit: str = ""  # layer/number, counted from 0, like block0.output/17; empty takes the first one asked about in block 0
 class_unit: int = 0  # the classifier unit, counted from 0, of Table 5's question
 profile: str = "mini"  # what is probed and with which models: mini | esc10 | esc50

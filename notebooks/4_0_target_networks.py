@@ -5,7 +5,7 @@
 # **Its claim** (Table 1): they classify ESC-50's test clips right in {glue:text}`paper_ast:.1%`, {glue:text}`paper_finetuned:.2%` and {glue:text}`paper_frozen:.2%` of all cases.
 
 # %% tags=["parameters", "hide-input"]
-model: str = "all"  # target network: ast | beats_finetuned | beats_frozen | beats_supervised | beats_untrained | all
+model: str = "all"  # target network: ast | beats_finetuned | beats_frozen | beats_supervised | beats_untrained | whisper_frozen | whisper_finetuned | all
 profile: str = "mini"  # what is probed and with which models: mini | esc10 | esc50
 data_dir: str = ""  # folder with the recordings, for profiles that need one
 weights: str = ""  # folder or hub id of the network; empty takes the profile's
@@ -54,8 +54,8 @@ al.tables.plain(section_4_0.units(run), "Units of the target networks", made)
 #
 # ## What differs from the paper, and why
 #
-# - **Size and training data.** The paper's networks have 86 to 90 million parameters and were pre-trained on AudioSet's two million clips. On `mini` and `esc10` they have half a million, were pre-trained for minutes on synthesised clips (on `esc10` also on its own folds 2–5), and never saw AudioSet. A record of the training lies beside each network's weights.
-# - **AST's pre-training.** Ours has none: it learns from the labels of folds 2–5 alone.
+# - **Size and training data.** The paper's networks have 86 to 90 million parameters and were pre-trained on AudioSet's two million clips. The small ones here have half a million, were pre-trained for minutes on synthesised clips (those for ESC-50 also on its own folds 2–5), and never saw AudioSet. Whisper's encoder, where there is one, has 20 million and was trained by others on transcribed speech: it is pre-trained for real, but with supervision of another kind. A record of the training lies beside each network's weights.
+# - **AST's pre-training.** On `mini` it has none: it learns from the labels of folds 2–5 alone. That for ESC-50 begins with the weights of `mini`'s, and half of what it learns from is what Whisper's classifier says of clips that this did not learn from; its record has its accuracy without that teacher beside it.
 # - **Strategy and architecture.** The paper's supervised network is an AST and its self-supervised ones are BEATs, so the two change together. [The clean comparison](training_strategies.ipynb) holds the architecture still.
 #
 # ## Try it yourself

@@ -6,7 +6,7 @@
 # **Its claim**: units chosen by open concepts (OCP) open the widest gap between the class to be forgotten and the rest: {glue:text}`paper_ocp:+.2f` for AST, against {glue:text}`paper_random:+.2f` for random units.
 
 # %% tags=["parameters", "hide-input"]
-model: str = "all"  # target network: ast | beats_finetuned | beats_frozen | beats_supervised | beats_untrained | all
+model: str = "all"  # target network: ast | beats_finetuned | beats_frozen | beats_supervised | beats_untrained | whisper_frozen | whisper_finetuned | all
 profile: str = "mini"  # what is probed and with which models: mini | esc10 | esc50
 data_dir: str = ""  # folder with the recordings, for profiles that need one
 captions: str = ""  # caption file (CSV or JSON); empty takes the profile's

@@ -5,7 +5,7 @@
 # **Its claims**: units with many adjectives matter no more than random ones (Fig. 4a); basic adjectives, {glue:text}`basic`, matter more than all others (4b), and together more than any one of them (4c); and adjectives become fewer with depth in AST, less so in BEATs-finetuned and not at all in BEATs-frozen (Fig. 5).
 
 # %% tags=["parameters", "hide-input"]
-model: str = "ast"  # target network: ast | beats_finetuned | beats_frozen | beats_supervised | beats_untrained | all
+model: str = "ast"  # target network: ast | beats_finetuned | beats_frozen | beats_supervised | beats_untrained | whisper_frozen | whisper_finetuned | all
 profile: str = "mini"  # what is probed and with which models: mini | esc10 | esc50
 data_dir: str = ""  # folder with the recordings, for profiles that need one
 captions: str = ""  # caption file (CSV or JSON); empty takes the profile's

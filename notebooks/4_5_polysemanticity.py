@@ -6,7 +6,7 @@
 # **Its claim**: supervised training narrows what units respond to. The share of uninterpretable units falls with depth in AST, falls in the deep blocks of BEATs-finetuned, and stays flat in BEATs-frozen; and so for every $K$ and $\tau$.
 
 # %% tags=["parameters", "hide-input"]
-model: str = "all"  # target network: ast | beats_finetuned | beats_frozen | beats_supervised | beats_untrained | all
+model: str = "all"  # target network: ast | beats_finetuned | beats_frozen | beats_supervised | beats_untrained | whisper_frozen | whisper_finetuned | all
 profile: str = "mini"  # what is probed and with which models: mini | esc10 | esc50 | gtzan
 data_dir: str = ""  # folder with the recordings, for profiles that need one
 captions: str = ""  # caption file (CSV or JSON); empty takes the profile's

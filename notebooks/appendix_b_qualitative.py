@@ -5,7 +5,7 @@
 # **What it shows**: the closed concepts are a few words that may miss (one of DB's speaks of crucifying), the summaries are sentences about what the clips share, and say how the sounds are, not only what makes them.
 
 # %% tags=["parameters", "hide-input"]
-model: str = "ast"  # target network: ast | beats_finetuned | beats_frozen | beats_supervised | beats_untrained | all
+model: str = "ast"  # target network: ast | beats_finetuned | beats_frozen | beats_supervised | beats_untrained | whisper_frozen | whisper_finetuned | all
 profile: str = "mini"  # what is probed and with which models: mini | esc10 | esc50
 data_dir: str = ""  # folder with the recordings, for profiles that need one
 captions: str = ""  # caption file (CSV or JSON); empty takes the profile's

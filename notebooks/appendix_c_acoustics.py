@@ -6,7 +6,7 @@
 # **Its claims**: the highest clips of neurons with "loud" in their open concepts ({glue:text}`paper_loud` of {glue:text}`paper_all`) have larger amplitudes; those of neurons with "high-pitched" have higher median frequencies, though less markedly (Fig. 8).
 
 # %% tags=["parameters", "hide-input"]
-model: str = "ast"  # target network: ast | beats_finetuned | beats_frozen | beats_supervised | beats_untrained | all
+model: str = "ast"  # target network: ast | beats_finetuned | beats_frozen | beats_supervised | beats_untrained | whisper_frozen | whisper_finetuned | all
 profile: str = "mini"  # what is probed and with which models: mini | esc10 | esc50
 data_dir: str = ""  # folder with the recordings, for profiles that need one
 captions: str = ""  # caption file (CSV or JSON); empty takes the profile's

@@ -6,7 +6,7 @@
 # Here the neuron is yours to choose, by its number or by words, and so is everything that decides its description: change a parameter below, or on the command line, and run the page again.
 
 # %% tags=["parameters", "hide-input"]
-model: str = "ast"  # target network: ast | beats_finetuned | beats_frozen | beats_supervised | beats_untrained
+model: str = "ast"  # target network: ast | beats_finetuned | beats_frozen | beats_supervised | beats_untrained | whisper_frozen | whisper_finetuned
 unit: str = ""  # layer/number, counted from 0, like block0.output/17; empty takes unit 17 of the first block's output
 words: str = ""  # where no unit is named: what its description should speak of, like "high-pitched animal"
 other_k: int = 10  # another number of clips, for comparison

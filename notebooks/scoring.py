@@ -6,7 +6,7 @@
 # **The paper's claim nearby**: people rate calibrated summaries above the concepts of DB and TAB. A score is no rating, but it has no gap either: {glue:text}`scored` units here.
 
 # %% tags=["parameters", "hide-input"]
-model: str = "all"  # target network: ast | beats_finetuned | beats_frozen | beats_supervised | beats_untrained | all
+model: str = "all"  # target network: ast | beats_finetuned | beats_frozen | beats_supervised | beats_untrained | whisper_frozen | whisper_finetuned | all
 profile: str = "mini"  # what is probed and with which models: mini | esc10 | esc50
 data_dir: str = ""  # folder with the recordings, for profiles that need one
 captions: str = ""  # caption file (CSV or JSON); empty takes the profile's
