@@ -44,9 +44,10 @@ def said_and_named(units: pd.DataFrame):
         ax.scatter(100 * ours["said"], ours["rank"], color=colour, marker=marker, label=model, alpha=0.7)
     missed = units[units["rank"] > 1].sort_values("rank", ascending=False).drop_duplicates("class")
     for row in missed.to_dict("records"):
-        ax.annotate(row["class"], (100 * row["said"] + 1, row["rank"]), va="center", fontsize="small")
-    ax.set(yscale="log", xlabel="clips of the class whose captions name it (%)", ylabel="rank of the class by DB")
-    ax.invert_yaxis()
+        ax.annotate(row["class"], (100 * row["said"] + 1, 1.05 * row["rank"]), rotation=-40, va="top", fontsize="small")
+    ax.set(xlabel="clips of the class whose captions name it (%)", ylabel="rank of the class by DB", xlim=(-3, 103))
+    ax.set(yscale="log", ylim=(1.2 * max(units["rank"].max(), 10), 0.8))
+    ax.set_yticks(ticks := [1, 2, 5, 10, 20, 50], ticks, minor=False)
     look.legend_beside(ax)
     return ax
 
