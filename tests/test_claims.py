@@ -51,6 +51,29 @@ def test_verdicts_and_exhibits_of_one_profile_or_two_stand_side_by_side_and_are_
     assert words["everywhere"] == ("t4_ocp_gap" if len(gaps) == 1 else "none")
 
 
+def test_whispers_networks_stand_in_for_beats_and_are_called_what_they_are(tmp_path, monkeypatch):
+    """Whisper's gaps are positive where BEATs' are negative; AST's stays, and what Whisper has no part in goes."""
+    frame = made_up(-1.0)["4_3_unlearning"]["unlearning"]
+    theirs = made_up(1.0)["4_3_unlearning"]["unlearning"]
+    theirs = theirs[theirs["model"] != "ast"].assign(model=lambda rows: rows["model"].str.replace("beats", "whisper"))
+    floor = theirs.head(1).assign(model="whisper_untrained")
+    frames = {"4_3_unlearning": {"unlearning": pd.concat([frame, theirs, floor]), "described": frame}, "claims": {}}
+    swapped = claims.on_whisper(frames)
+    assert list(swapped) == ["4_3_unlearning"] and list(swapped["4_3_unlearning"]) == ["unlearning"]
+    ours = swapped["4_3_unlearning"]["unlearning"].drop_duplicates("model").set_index("model")["gap"]
+    assert ours.to_dict() == {"ast": -1, "beats_finetuned": 1, "beats_frozen": 1, "whisper_untrained": 1}
+    pairs = pd.DataFrame({"model": ["ast − whisper_frozen", "ast − beats_frozen"], "top1": [0.1, 0.2]})
+    swapped = claims.on_whisper({"4_1_last_layer": {"intervals": pairs}})["4_1_last_layer"]["intervals"]
+    assert swapped.to_numpy().tolist() == [["ast − beats_frozen", 0.1]]
+    monkeypatch.setattr(claims, "committed", lambda profile: frames if profile == "esc50" else {})
+    results = claims.everywhere()
+    assert list(results) == ["esc50", "esc50 whisper"]
+    told = claims.ledger(results).set_index(["id", "profile"])["numbers"]
+    assert "beats_frozen OCP" in told["t4_ocp_gap", "esc50"] and "whisper" not in told["t4_ocp_gap", "esc50"]
+    assert "whisper_frozen OCP" in told["t4_ocp_gap", "esc50 whisper"]
+    assert "beats" not in told["t4_ocp_gap", "esc50 whisper"]
+
+
 def test_a_profile_without_results_has_no_words(cache):
     with pytest.raises(InputError, match="Profile mini has no results: `make results PROFILE=mini` writes them"):
         claims.words(tiny_run(cache), claims.ledger({"esc50": {}}), claims.at_a_glance({"esc50": {}}))

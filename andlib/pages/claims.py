@@ -16,7 +16,8 @@ from andlib.run import Run
 from andlib.statistics import FLAT, SUPPORTED, VERDICTS
 
 Page = Mapping[str, pd.DataFrame]  # name -> a frame that the page keeps
-ABSENT = "–"
+ABSENT, WHISPER = "–", "whisper"
+_AS_BEATS = {f"{WHISPER}_({'|'.join(name.removeprefix('beats_') for name in MODELS[1:])})": r"beats_\1"}
 
 
 def committed(profile: str) -> Frames:
@@ -27,8 +28,21 @@ def committed(profile: str) -> Frames:
 
 
 def everywhere() -> dict[str, Frames]:
-    """`committed` frames of every profile that has any."""
-    return {profile: frames for profile in PROFILES if (frames := committed(profile))}
+    """`committed` frames of every profile that has any, and the same `on_whisper` where its networks are among them."""
+    results = {profile: frames for profile in PROFILES if (frames := committed(profile))}
+    whisper = {f"{name} {WHISPER}": swapped for name, frames in results.items() if (swapped := on_whisper(frames))}
+    return results | whisper
+
+
+def on_whisper(frames: Frames) -> Frames:
+    """The frames of networks with Whisper's, fine-tuned and frozen, in the place of BEATs'; AST stays. Only those that
+    have Whisper's."""
+    swapped: dict[str, dict[str, pd.DataFrame]] = {}
+    for page, (name, table) in ((page, item) for page, tables in frames.items() for item in tables.items()):
+        if "model" in table and table["model"].str.contains(WHISPER).any():
+            ours = table[~table["model"].str.contains("|".join(MODELS[1:]))]
+            swapped.setdefault(page, {})[name] = ours.assign(model=ours["model"].replace(_AS_BEATS, regex=True))
+    return swapped
 
 
 def ledger(results: Mapping[str, Frames]) -> pd.DataFrame:
@@ -36,10 +50,16 @@ def ledger(results: Mapping[str, Frames]) -> pd.DataFrame:
 
     results: profile -> its frames."""
     judged = [
-        (claim["id"], claim["where"], claim["text"], profile, *judge(claim["id"], frames), RULES[claim["id"]].text)
+        (claim["id"], claim["where"], claim["text"], profile, *_judged(claim["id"], profile, frames))
         for claim, (profile, frames) in product(paper.numbers()["claims"], results.items())
     ]
     return pd.DataFrame(judged, columns=["id", "where", "claim", "profile", "verdict", "numbers", "rule"])
+
+
+def _judged(claim: str, profile: str, frames: Frames) -> tuple[str, str, str]:
+    """Verdict, numbers and rule; `on_whisper`, networks are called what they are."""
+    verdict, numbers = judge(claim, frames)
+    return verdict, numbers.replace("beats_", "whisper_") if profile.endswith(WHISPER) else numbers, RULES[claim].text
 
 
 def side_by_side(ledger: pd.DataFrame) -> pd.DataFrame:
