@@ -12,7 +12,7 @@ from andlib.run import Run
 from andlib.store import Stage, file_digest
 
 HEARING_RATE = 16_000  # Hz, at which the ear hears
-CAPTIONS = Stage("captions", "lines", 2)
+CAPTIONS = Stage("captions", "lines", 3)
 SHUFFLED, STRUCK = CONTROLS = "shuffled captions", "class words struck"
 SHUFFLE_SEED, ALONE = 0, " alone"
 
