@@ -1,16 +1,22 @@
 """The atlas' data: what a card shows, each text once, safe as a script, the same bytes, and its sounds."""
 
+import base64
+import gzip
 import hashlib
+import io
 import json
 import re
+from dataclasses import replace
 
+import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 from andlib import paths, stages
 from andlib.errors import InputError
 from andlib.profiles import PROFILES
-from andlib.records import Clip
+from andlib.records import Clip, ProbingSet
 from andlib.report import atlas
 from andlib.report.sounds import WITHHOLD_AUDIO
 
@@ -71,11 +77,45 @@ def test_scores_are_those_of_captions_in_hundredths_and_null_where_undefined():
     }
 
 
+def read(script):
+    """The data of an atlas' script."""
+    return json.loads(gzip.decompress(base64.b64decode(re.search(r'\] = "(.*)";\n$', script)[1])))
+
+
 def test_a_script_is_ascii_and_ends_no_element():
     hostile = "</script><!-- \u2028\u2029 \u202e é \ud800"
     script = atlas.script("mini", {"texts": [hostile]})
     assert script.isascii() and "<" not in script
-    assert json.loads(re.search(r"\] = (.*);\n$", script)[1])["texts"] == [hostile]
+    assert read(script)["texts"] == [hostile]
+
+
+def test_every_clip_has_its_place_in_the_picture_of_spectrograms():
+    """A low tone, a high one that starts late, and silence: where each is bright, counted from the tile's corner."""
+    tiles = {"low": (0.0, 150.0), "high": (0.5, 6000.0), "silent": (1.0, 440.0)}
+
+    def read_clip(clip, rate):
+        start, pitch = tiles[clip.name]
+        time = np.arange(rate) / rate
+        return (0.5 * np.sin(2 * np.pi * pitch * time) * (time >= start)).astype(np.float32)
+
+    clips = tuple(Clip(name, "tone", 1, name) for name in tiles)
+    several = ProbingSet("tones", 20 * clips, ("tone",), read_clip, "tones")
+    (width, height), picture = atlas.TILE, np.array(Image.open(io.BytesIO(atlas.spectrograms(several, 1.0))))
+    assert picture.shape == (2 * height, atlas.ACROSS * width) and picture.dtype == np.uint8
+    low, high, silent = (picture[height:, i * width : (i + 1) * width] for i in (1, 2, 3))  # the second row: 51, 52, 53
+    assert low[-3:].max() == 255 and low[:8].max() < 100
+    assert high[:, 30:45].argmax(0).max() < 4 and high[1, 30:].min() > 150 and not high[:, :20].any()
+    assert len(np.unique(silent)) == 1 and not picture[height:, 10 * width :].any()
+    assert set(np.unique(picture)) <= set(range(0, 256, 17))
+
+
+def test_of_a_network_with_very_many_units_some_of_each_layer_are_shown(run, monkeypatch):
+    slow = run.using(profile=replace(run.profile, slow=("ast",)))
+    monkeypatch.setattr(atlas, "SAMPLE", 3)
+    neurons = stages.neurons(run, "ast")
+    drawn, again = (atlas._shown(slow, neurons, "ast") for _ in range(2))
+    assert drawn["unit"].tolist() == again["unit"].tolist() and set(drawn.groupby("layer").size()) == {3}
+    assert drawn.index.is_monotonic_increasing and atlas._shown(run, neurons, "ast") is neurons
 
 
 @pytest.fixture
@@ -93,7 +133,7 @@ def test_writing_again_gives_the_same_bytes_and_a_sound_for_every_clip_named(uns
     assert {path.name for path in (tmp_path / "one/mini").iterdir()} == named
     for path in (tmp_path / "one/mini").iterdir():
         assert path.read_bytes() == (tmp_path / "two/mini" / path.name).read_bytes()
-    assert '"silent":""' in first.read_text()
+    assert read(first.read_text())["silent"] == "" and not read(first.read_text())["across"]
 
 
 @pytest.mark.parametrize("withheld", ["", "1"])
@@ -101,7 +141,7 @@ def test_without_sounds_the_atlas_says_why(unscored, tmp_path, monkeypatch, with
     monkeypatch.setenv(WITHHOLD_AUDIO, withheld)
     path = atlas.write(unscored, tmp_path, sounds=bool(withheld))
     assert [file.name for file in tmp_path.iterdir()] == ["mini.mjs"]
-    assert atlas.NO_SOUND in path.read_text()
+    assert read(path.read_text())["silent"] == atlas.NO_SOUND
 
 
 def test_a_folder_that_cannot_be_written_is_named(unscored, tmp_path):
@@ -114,4 +154,4 @@ def test_a_folder_that_cannot_be_written_is_named(unscored, tmp_path):
 def test_a_committed_atlas_is_small_and_as_it_was_written(path):
     signature, statement = path.read_text(encoding="ascii").split("\n", 1)
     assert signature == f"// {hashlib.sha256(statement.encode()).hexdigest()}", f"{path} was changed by hand"
-    assert path.stat().st_size < 6e6
+    assert path.stat().st_size < 2e6 and read(statement)["units"]

@@ -1,6 +1,9 @@
 """The atlas: every described neuron as data for the static page that searches, opens and plays them (book/atlas.md)."""
 
+import base64
+import gzip
 import hashlib
+import io
 import json
 import os
 from collections.abc import Iterable, Mapping
@@ -12,9 +15,10 @@ import pandas as pd
 
 from andlib import stages
 from andlib.descriptions import clip_descriptions
+from andlib.frontend import BEATS, SAMPLE_RATE, log_mel
 from andlib.pages.scoring import score_neurons
 from andlib.profiles import LEARNT, TEST
-from andlib.records import Clip, Unit
+from andlib.records import Clip, ProbingSet, Unit
 from andlib.report.sounds import PLAYER_RATE, WITHHOLD_AUDIO, heard, mp3
 from andlib.run import Run
 from andlib.store import Stage, write_atomically
@@ -24,6 +28,8 @@ MATCHER = "captions"  # of the scores shown
 COLUMNS = ("adjectives", "nouns", "verbs", "db", "tab")  # of a neuron, that hold its concepts
 MEASURES = ("pearson", "pearson_low", "pearson_high", "auprc")  # of each method, in hundredths
 SOUNDS = Stage("atlas_sounds", "arrays")
+SAMPLE = 60  # units of each layer that stand for those of a network with very many
+ACROSS, TILE = 50, (50, 16)  # spectrograms in a row of the picture; steps and bands of each
 NO_SOUND = "This copy of the book has no sounds in its atlas: make book writes them."
 WITHHELD = "Recordings of others are not published; make book adds their sounds where the recordings are."
 
@@ -34,22 +40,57 @@ def write(run: Run, folder: Path, *, sounds: bool = True) -> Path:
     Neurons are described from folds 2-5 and their descriptions scored on fold 1; from all clips, and not scored, where
     the probing set has no fold 1 beside others.
     sounds: writes `<folder>/<profile>/<clip>.mp3`, too, for every clip that a card names; not where
-    ANDLIB_WITHHOLD_AUDIO is set. Same bytes on reruns. Raises InputError where the folder cannot be written.
+    ANDLIB_WITHHOLD_AUDIO is set. Recordings without sound have spectrograms, in `<folder>/<profile>.png`.
+    Same bytes on reruns. Raises InputError where the folder cannot be written.
 
     >>> atlas.write(al.open_run({"model": "all"}), Path("book/_static/atlas"))"""
     held_out = set(run.probing_set.folds) >= {*TEST, *LEARNT}
     folds = LEARNT if held_out else sorted({*TEST, *LEARNT})
-    tables = {model: stages.neurons(run, model, folds) for model in run.models}
+    tables = {model: _shown(run, stages.neurons(run, model, folds), model) for model in run.models}
     scores = pd.concat([score_neurons(run, model) for model in run.models], ignore_index=True) if held_out else None
     sounds = sounds and not os.environ.get(WITHHOLD_AUDIO)
     about = run.made_by(*run.caption_parts)
+    if sampled := [model for model in run.models if model in run.profile.slow]:
+        about += f" Of {' and '.join(sampled)}, {SAMPLE} units of each layer, drawn by a seed."
     silent = "" if sounds else NO_SOUND if run.profile.probing == "synthesc" else WITHHELD
     atlas = data(tables, run.probing_set.clips, clip_descriptions(run), scores, about=about, silent=silent)
+    atlas["across"] = ACROSS * (silent == WITHHELD)
+    if atlas["across"]:
+        picture = spectrograms(run.probing_set, run.profile.seconds)
+        write_atomically(folder / f"{run.profile.name}.png", lambda path: path.write_bytes(picture))
     for i, sound in _sounds(run, tables.values()).items() if sounds else ():
         write_atomically(folder / run.profile.name / f"{i}.mp3", lambda path, sound=sound: path.write_bytes(sound))
     path = folder / f"{run.profile.name}.mjs"
     write_atomically(path, lambda temporary: temporary.write_text(script(run.profile.name, atlas), encoding="ascii"))
     return path
+
+
+def _shown(run: Run, neurons: pd.DataFrame, model: str) -> pd.DataFrame:
+    """The neurons of a model, or SAMPLE of each layer where there are very many."""
+    if model not in run.profile.slow:
+        return neurons
+    drawn = [rows.sample(min(SAMPLE, len(rows)), random_state=0) for _, rows in neurons.groupby("layer", sort=False)]
+    return pd.concat(drawn).sort_index()
+
+
+def spectrograms(probing_set: ProbingSet, seconds: float) -> bytes:
+    """Log-mel spectrograms of all clips as one PNG, ACROSS in a row, each of TILE points and 16 greys: time to the
+    right, frequency upwards, the loudest 60 dB of each clip."""
+    import torch
+    from PIL import Image
+
+    tiles = []
+    for batch in probing_set.batches(SAMPLE_RATE, seconds):
+        x = log_mel(torch.from_numpy(batch), BEATS)  # natural logarithm of power: 60 dB are 13.8
+        x = torch.nn.functional.adaptive_avg_pool2d(x[:, None], TILE)[:, 0]
+        tiles.append(((x - x.amax((1, 2), keepdim=True)) / 13.8 + 1).clamp(0, 1).mul(15).round().mul(17))
+    tiles = torch.cat(tiles).flip(2).transpose(1, 2).byte().numpy()
+    whole = np.zeros((-(-len(tiles) // ACROSS) * ACROSS, *tiles.shape[1:]), np.uint8)
+    whole[: len(tiles)] = tiles
+    rows = whole.reshape(-1, ACROSS, *tiles.shape[1:]).swapaxes(1, 2)
+    buffer = io.BytesIO()
+    Image.fromarray(rows.reshape(len(rows) * TILE[1], ACROSS * TILE[0])).save(buffer, "PNG", optimize=True)
+    return buffer.getvalue()
 
 
 def data(
@@ -89,10 +130,11 @@ def data(
 
 
 def script(profile: str, atlas: dict[str, Any]) -> str:
-    """The data as a script that a page may load from a file, under a line with the sha256 of the rest. It is ASCII, and
-    nothing in it ends a script element."""
-    text = json.dumps(atlas, separators=(",", ":"), allow_nan=False).replace("<", r"\u003c")
-    statement = f"(window.ATLAS ??= {{}})[{json.dumps(profile)}] = {text};\n"
+    """The data, JSON under gzip in base64, as a script that a page may load from a file, under a line with the sha256
+    of the rest."""
+    text = json.dumps(atlas, separators=(",", ":"), allow_nan=False)
+    packed = base64.b64encode(gzip.compress(text.encode(), mtime=0)).decode()
+    statement = f"(window.ATLAS ??= {{}})[{json.dumps(profile)}] = {json.dumps(packed)};\n"
     return f"// {hashlib.sha256(statement.encode()).hexdigest()}\n{statement}"
 
 

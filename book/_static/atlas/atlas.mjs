@@ -8,6 +8,7 @@
   const field = form.elements;
   const MEASURES = 4; // of each method: r, its interval's ends, AUPRC
   const SPARE = 4; // rows drawn above and below those in sight
+  const unpackedOf = {};
   let atlas, profile, neurons = [], found = [], active = 0;
   let shown = 0; // place among a neuron's scores of the chosen method's r
 
@@ -41,15 +42,23 @@
   function load(name) {
     [profile, atlas] = [name, undefined];
     count.textContent = "Loading …";
-    if (window.ATLAS?.[name]) return ready();
+    if (window.ATLAS?.[name]) return ready(name);
     const script = element("script", { src: `${root.dataset.folder}${name}.mjs` });
-    script.onload = () => name === profile && ready();
+    script.onload = () => ready(name);
     script.onerror = () => name === profile && missing();
     document.head.append(script);
   }
 
-  function ready() {
-    atlas = window.ATLAS[profile];
+  // base64 of gzip of JSON
+  function unpacked(text) {
+    const bytes = Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
+    return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"))).json();
+  }
+
+  async function ready(name) {
+    const data = await (unpackedOf[name] ??= unpacked(window.ATLAS[name]));
+    if (name !== profile) return; // another was chosen meanwhile
+    atlas = data;
     neurons = atlas.units.map(unpack);
     root.querySelector(".about").textContent = `${atlas.about} ${atlas.silent}`;
     const first = new Set();
@@ -191,7 +200,19 @@
     const [name, label, description] = texts(atlas.clips[i]);
     const words = [element("b", { dir: "auto" }, label), element("br"), element("span", { dir: "auto" }, description)];
     const caption = element("figcaption", {}, ...words, element("br"), element("small", {}, name));
-    return element("figure", { class: "clip" }, ...(atlas.silent ? [] : [sound(i, name)]), caption);
+    const heard = atlas.across ? [spectrogram(i, name)] : atlas.silent ? [] : [sound(i, name)];
+    return element("figure", { class: "clip" }, ...heard, caption);
+  }
+
+  // a tile of the picture of all clips, `across` in a row
+  function spectrogram(i, name) {
+    const [across, down] = [atlas.across, Math.ceil(atlas.clips.length / atlas.across)];
+    const picture = element("div", { class: "spectrogram", role: "img", "aria-label": `Spectrogram of ${name}` });
+    picture.style.backgroundImage = `url("${root.dataset.folder}${profile}.png")`;
+    picture.style.backgroundSize = `${100 * across}% ${100 * down}%`;
+    const place = [(i % across) / (across - 1), Math.floor(i / across) / (down - 1 || 1)];
+    picture.style.backgroundPosition = place.map((part) => `${100 * part}%`).join(" ");
+    return picture;
   }
 
   // a clip's sound is fetched when it is to be played
