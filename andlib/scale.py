@@ -4,9 +4,10 @@
     python -m andlib.scale --profile esc50 --data-dir FOLDER --llm transformers:MODEL --workers 8 --gpus 1
     python -m andlib.scale --profile esc50 --data-dir FOLDER --llm transformers:MODEL --captions captions.csv
 
-The first records activations, the second asks what the pages ask of a language model, the third captions. This process
-alone writes, a shard at a time: run again after a kill, only what is missing is made. Every machine needs andlib, and
-recordings and weights at the same path."""
+The first records activations, the second asks what the pages ask of a language model, the third captions every clip;
+`--engine serial` does it in this process. This process alone writes, a shard at a time, and answers beside the captions
+(`captions.jsonl`): run again after a kill, only what is missing is made. Every machine needs andlib, and recordings and
+weights at the same path."""
 
 from __future__ import annotations
 
@@ -23,6 +24,7 @@ from tqdm import tqdm
 
 from andlib import asking, responses, stages
 from andlib.errors import InputError, check_choice, explained, optional
+from andlib.inputs.captions import read_captions
 from andlib.llms import captioners
 from andlib.llms.clients import open_llm
 from andlib.llms.llm import LLM, Answer, Chat, Completions, Sampling
@@ -191,6 +193,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         parser.add_argument(f"--{name}", type=type(default), default=default)
     parser.add_argument("--captions", type=Path, help="caption file to write")
     given = parser.parse_args(arguments)
+    if given.captions and given.captions.suffix.lower() != ".csv":
+        parser.error(f"--captions is {str(given.captions)!r}; expected a name that ends in .csv.")
     try:
         engine = Engine(**{name: getattr(given, name) for name in vars(Engine())})
         run = open_run({name: getattr(given, name) for name in ("profile", "data_dir", "model", "weights")})
@@ -199,6 +203,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
             with language_model(given.llm, engine, captioners.open_captioner, captioners.BATCH) as llm:
                 answers = captioners.caption(run.probing_set, llm, kept, run.profile.seconds, at_once)
             captioners.write_captions(given.captions, answers)
+            print(read_captions(given.captions, list(answers))[1])
+            cut, most = sum(answer.finish == "length" for answer in answers.values()), captioners.SAMPLING.max_tokens
+            print(f"{cut} of {len(answers)} answers were cut at {most} tokens")
         elif given.llm:
             with language_model(given.llm, engine) as model:
                 ask_everything(run.using(language_model=model))

@@ -7,7 +7,7 @@ import pytest
 import soundfile
 from test_captioners import NAMES, Scripted, sounds, tiny_audio_folder
 
-from andlib import captioning
+from andlib import scale
 from andlib.llms.captioners import AudioLLM
 
 
@@ -26,7 +26,8 @@ def recordings(tmp_path, monkeypatch):
 
 
 def command(recordings, out, llm):
-    captioning.main(["--profile", "esc10", "--data-dir", str(recordings), "--llm", llm, "--out", str(out)])
+    asked = {"profile": "esc10", "data-dir": recordings, "llm": llm, "captions": out, "engine": "serial"}
+    scale.main([text for name, value in asked.items() for text in (f"--{name}", str(value))])
 
 
 def test_command_writes_a_caption_file_and_asks_once(recordings, tmp_path, capsys, monkeypatch):
@@ -48,7 +49,7 @@ def test_command_writes_a_caption_file_and_asks_once(recordings, tmp_path, capsy
     ("out", "llm", "word"),
     [
         ("c.csv", "smollm2", "Audio language model 'smollm2' is unknown. Valid names: transformers, openai, vllm."),
-        ("c.json", "openai:qwen2-audio", "--out is"),
+        ("c.json", "openai:qwen2-audio", "--captions is"),
     ],
 )
 def test_command_refuses_in_a_sentence(recordings, tmp_path, capsys, out, llm, word):
@@ -58,7 +59,7 @@ def test_command_refuses_in_a_sentence(recordings, tmp_path, capsys, out, llm, w
 
 
 def test_command_leaves_no_file_where_a_clip_failed(recordings, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(captioning, "open_captioner", lambda _: Scripted(fails=[8_000]))
+    monkeypatch.setattr(scale.captioners, "open_captioner", lambda _: Scripted(fails=[8_000]))
     with pytest.raises(SystemExit):
         command(recordings, tmp_path / "captions.csv", "openai:any")
     assert "without a caption: 'short.wav'" in capsys.readouterr().err and not (tmp_path / "captions.csv").exists()
