@@ -14,6 +14,7 @@ import shutil
 import signal
 import sys
 import tempfile
+import threading
 import time
 import traceback
 from collections.abc import Callable
@@ -24,6 +25,7 @@ os.environ |= {"OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}  # a f
 
 import psutil  # noqa: E402
 from conftest import tiny_run  # noqa: E402
+from tqdm import tqdm  # noqa: E402
 
 from andlib import stages, unlearning  # noqa: E402
 
@@ -44,6 +46,7 @@ def begun(folder: Path, log: Path, before: Callable[[], None] = lambda: None) ->
         with log.open("w") as file:
             os.dup2(file.fileno(), 1)
             os.dup2(file.fileno(), 2)
+        tqdm.set_lock(threading.RLock())  # forks share the usual one, and a killed one may hold it
         before()
         whole_run(folder)
         status = 0
