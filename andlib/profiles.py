@@ -16,7 +16,8 @@ STRATEGIES = {  # of one architecture, BEATs; model -> how its weights came abou
 }
 WHISPER = ("whisper_untrained", "whisper_frozen", "whisper_finetuned")  # on the encoder of Whisper base
 # an untrained network's classifier is random, too
-CALLED = dict.fromkeys(["beats_untrained", "whisper_untrained"], "random features, trained classifier")
+CALLED = {"beats_untrained": "random features, trained classifier"}
+CALLED["whisper_untrained"] = f"{CALLED['beats_untrained']} (Whisper's size)"
 MEASURES = {  # of the clean comparison; name -> its heading
     "accuracy": "accuracy, fold 1",
     "top1": "DB top-1, all clips",

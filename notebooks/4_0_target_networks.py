@@ -25,7 +25,7 @@ made = run.made_by()
 # Three floors say what the numbers are worth:
 #
 # - **log-mel statistics + linear**: mean and deviation of each of 128 frequency bands, and a linear classifier. No network at all.
-# - **random features, trained classifier** (`beats_untrained`): the same BEATs with random weights, frozen, under a linear classifier that is trained on its tokens of folds 2–5. It is no *untrained network*, whose classifier is random, too.
+# - **random features, trained classifier** (`beats_untrained`; `whisper_untrained` where there is one): the same BEATs, or Whisper's encoder, with random weights, frozen, under a linear classifier that is trained on its tokens of folds 2–5. It is no *untrained network*, whose classifier is random, too.
 # - **chance**.
 #
 # ## Table 1
@@ -44,7 +44,7 @@ al.tables.table1(accuracy, floors, made)
 #
 # ## Units
 #
-# A neuron is one output of one linear layer: in AST a block's `attention_output`, `intermediate` and `output`, in BEATs its `fc1` and `fc2`, and in both the classifier's outputs.
+# A neuron is one output of one linear layer: in AST a block's `attention_output`, `intermediate` and `output`, in BEATs its `fc1` and `fc2`, in Whisper's encoder its `self_attn.out_proj`, `fc1` and `fc2`, and in all of them the classifier's outputs.
 
 # %% tags=["hide-input"]
 al.tables.plain(section_4_0.units(run), "Units of the target networks", made)
