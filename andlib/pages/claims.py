@@ -239,6 +239,7 @@ def _depth(k: int, tau: int) -> tuple[str, str, Callable[[Page], str]]:
     return "4_5_polysemanticity", what, _by_model("trends", "rho", "+.2f", k=k, tau=tau, part="all")
 
 
+_ten = _numbers("{most_few:.0%}, of {few} classes, not music")
 # exhibit, the page that has it, what stands for it, and that from the page's frames
 EXHIBITS: tuple[tuple[str, str, str, Callable[[Page], str]], ...] = (
     ("Table 1", "4_0_target_networks", "accuracy on fold 1", _by_model("accuracy", "accuracy", ".1%", clips="fold 1")),
@@ -252,12 +253,7 @@ EXHIBITS: tuple[tuple[str, str, str, Callable[[Page], str]], ...] = (
     ("Figure 1", "3_pipeline", "the framework; clips that it probes with", _numbers("{clips:,}")),
     ("Figure 2", "3_pipeline", "the modules; AST's neuron that they are shown on", _numbers("{place}")),
     ("Figure 3", "3_5_adjectives", "common adjectives of AST's neurons", _commonest(3, "ast")),
-    (
-        "Figure 4",
-        "4_4_feature_importance",
-        "accuracy AST loses without basic beyond high-level adjectives, 10% of units",
-        _basic,
-    ),
+    ("Figure 4", "4_4_feature_importance", "accuracy lost by basic beyond high-level adjectives, 10%", _basic),
     ("Figure 5", "4_4_feature_importance", "adjectives by depth, ρ", _by_model("trends", "rho", "+.2f")),
     ("Figure 6", "4_5_polysemanticity", "uninterpretable units, K=5, τ=4", _uninterpretable),
     ("Figure 7", "3_pipeline", "points of one summary that calibration removes", _calibrated),
@@ -267,10 +263,5 @@ EXHIBITS: tuple[tuple[str, str, str, Callable[[Page], str]], ...] = (
     ("Figure 11", *_depth(5, 4)),
     ("Figure 12", *_depth(10, 8)),
     ("Figure 13", *_depth(20, 16)),
-    (
-        "Figure 14",
-        "4_5_polysemanticity",
-        "uninterpretable units, most in a block, K=5, τ=4",
-        _numbers("{most_few:.0%}, of {few} classes, not music"),
-    ),
+    ("Figure 14", "4_5_polysemanticity", "uninterpretable units, most in a block, K=5, τ=4", _ten),
 )
