@@ -68,9 +68,7 @@ def ablate(target: Target, units: UnitSet, instead: Instead | None = None) -> It
 def logits_of(
     target: Target, features, units: UnitSet | None = None, instead: Instead | None = None
 ) -> Float[np.ndarray, "clips classes"]:
-    """The network's class scores on prepared features, with `units` silenced or replaced, see `ablate`.
-
-    For many sets on the same features, `andlib.replay.sweep` gives the same scores sooner."""
+    """The network's class scores on prepared features, with `units` silenced or replaced, see `ablate`."""
     _ = target.module  # loaded once, before any thread asks
     with ablate(target, units or {}, instead):
         return side_by_side(target.logits, features.split(BATCH))

@@ -13,7 +13,6 @@ from andlib.ablation import Effects, UnitSet
 from andlib.errors import InputError
 from andlib.profiles import TEST
 from andlib.records import ProbingSet
-from andlib.replay import sweep
 from andlib.run import Run
 from andlib.store import Arrays, Stage, digest
 from andlib.targets import Target
@@ -55,8 +54,8 @@ class Bench:
         instead = (lambda layer, outputs: factor * outputs) if factor else None
 
         def make():
-            logits = sweep(self.network, self.features, list(distinct.values()), instead)
-            return {"logits": np.stack(list(tqdm(logits, "silencing", len(distinct), unit="set", leave=False)))}
+            bar = tqdm(distinct.values(), "silencing", unit="set", leave=False)
+            return {"logits": np.stack([ablation.logits_of(self.network, self.features, u, instead) for u in bar])}
 
         made_from = [self.network, self.tested, list(distinct.values()), factor]
         stored = self.run.store.get(LOGITS, made_from, make)["logits"]
@@ -104,15 +103,16 @@ class Bench:
 
         def make():
             logits = np.zeros((*tried.shape, len(self.network.classes)), np.float32)
-            swept = sweep(self.network, self.features[self.shared], sets)
-            for row, scores in enumerate(tqdm(swept, "silencing", len(sets), unit="set", leave=False)):
-                logits[row, self.shared] = scores
-                if (rest := tried[row] & ~self.shared).any():
-                    logits[row, rest] = ablation.logits_of(self.network, self.features[rest], sets[row])
+            for row, units in enumerate(tqdm(sets, "silencing", unit="set", leave=False)):
+                if ablation.size(units):
+                    clips = tried[row]
+                    logits[row, clips] = ablation.logits_of(self.network, self.features[clips], units)
             return {"logits": logits}
 
         made_from = [self.network, self.tested, sets, self.beside]
-        return self.run.store.get(LOGITS, made_from, make)["logits"][:, :, list(self.position)]
+        logits = self.run.store.get(LOGITS, made_from, make)["logits"][:, :, list(self.position)]
+        empty = [not ablation.size(units) for units in sets]
+        return np.where(np.array(empty)[:, None, None], self.logits([{}]), logits)
 
 
 def bench(run: Run, model: str | Target) -> Bench:

@@ -1,7 +1,7 @@
 """The benchmark table: seconds of ours and of a plain reference in the same run, their ratio, and what was asked.
 
     python -m benchmarks                   # every group, half an hour and more
-    python -m benchmarks similarity sweep  # these alone
+    python -m benchmarks similarity scoring  # these alone
 Each group is added to benchmarks/history.jsonl as soon as it is measured, with machine, versions and commit. Ratios
 hold across machines better than seconds do."""
 
@@ -15,7 +15,7 @@ from importlib import import_module
 from pathlib import Path
 
 HISTORY = Path(__file__).resolve().parent / "history.jsonl"
-GROUPS = ("similarity", "sweep", "networks", "scoring", "memory", "describing", "language", "scale", "report")
+GROUPS = ("similarity", "networks", "scoring", "memory", "describing", "language", "scale", "report")
 
 
 def measure(group: str, machine: dict, commit: str) -> None:

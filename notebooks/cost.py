@@ -98,7 +98,7 @@ al.tables.plain(alone, caption, speeds["made_by"].iloc[0], formats, heads)
 #
 # ```bash
 # python -m benchmarks.cost                # writes results/mini/stage_costs.json (make llm first)
-# make bench args="similarity sweep"       # some of what is fast; without args everything, half an hour
+# make bench args="similarity scoring"     # some of what is fast; without args everything, half an hour
 # pip install -c constraints.txt -e ".[scale]"
 # python -m andlib.scale --profile mini --model ast --workers 2
 # ```

@@ -272,7 +272,7 @@ def test_a_network_that_takes_long_is_tried_on_the_same_few_clips_of_every_class
     section_4_4.silenced(slow, units)
     monkeypatch.delenv(kept.KEEP)
     elsewhere = slow.using(store=Store(tmp_path / "empty cache"))
-    monkeypatch.setattr("andlib.bench.sweep", lambda *_: pytest.fail("silenced again"))
+    monkeypatch.setattr("andlib.ablation.logits_of", lambda *_: pytest.fail("silenced again"))
     again = section_4_4.silenced(elsewhere, units)
     assert [row.tolist() for row in again["correct"]] == [row.tolist() for row in few["correct"]]
     with pytest.raises(pytest.fail.Exception):
