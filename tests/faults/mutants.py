@@ -17,8 +17,8 @@ ROOT = Path(__file__).resolve().parents[2]
 MUTANTS = {
     "the stored sha256 is not compared": (
         "andlib/store.py",
-        'if file_digest(path) == json.loads(_manifest(path).read_text())["sha256"]:',
-        'if json.loads(_manifest(path).read_text())["sha256"]:',
+        'fault = "" if file_digest(path) == about["sha256"] else',
+        'fault = "" if about["sha256"] else',
         "tests/test_store.py",
     ),
     "one parameter is left out of keys": (
@@ -77,9 +77,27 @@ MUTANTS = {
     ),
     "the key is repeated in errors": (
         "andlib/llms/servers.py",
-        'text = str(words).replace(self._key, "***")[:QUOTED]',
+        "text = self._masked(str(words))[:QUOTED]",
         "text = str(words)[:QUOTED]",
         "tests/test_servers.py",
+    ),
+    "the key is repeated in answers": (
+        "andlib/llms/servers.py",
+        "return checked(self._masked(whole), finish)",
+        "return checked(whole, finish)",
+        "tests/test_servers.py",
+    ),
+    "a manifest may answer another question": (
+        "andlib/store.py",
+        "if not fault and any(about[name] != value for name, value in question.items()):",
+        "if not fault and not about:",
+        "tests/test_store.py",
+    ),
+    "what is kept of a strategy answers for any sets": (
+        "andlib/unlearning.py",
+        "digest(chosen) == digest(unit_sets(run, model, LEARNT, name))",
+        "bool(chosen)",
+        "tests/test_unlearning.py",
     ),
 }
 

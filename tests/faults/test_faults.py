@@ -17,6 +17,7 @@ from importlib.abc import Loader, MetaPathFinder
 from importlib.util import spec_from_loader
 from pathlib import Path
 
+import mutants
 import numpy as np
 import pandas as pd
 import pytest
@@ -492,3 +493,9 @@ def test_a_set_of_one_class_is_described(described):
     dogs = tuple(clip for clip in whole.clips if clip.label == "dog")
     _, neurons = described(replace(whole, clips=dogs, classes=("dog",), fingerprint="dogs"))
     assert len(neurons) == 67 and neurons["db"].map(len).eq(3).all()
+
+
+@pytest.mark.parametrize("name", mutants.MUTANTS)
+def test_a_mutant_changes_a_line_that_is_there(name):
+    file, line, mutated, *_ = mutants.MUTANTS[name]
+    assert (paths.root() / file).read_text(encoding="utf-8").count(line) == 1 and mutated != line
