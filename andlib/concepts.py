@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import scipy
 from jaxtyping import Float, Int
-from scipy.special import softmax
 
 from andlib import paths, similarity
 from andlib.activations import highest
@@ -80,7 +80,7 @@ def clip_concept_similarity(
 
     softmax_over_concepts: # released code: data_utils.py:57 takes softmax(100 P) for DB (fault `db_double_softmax`)."""
     p = clips @ concepts.T
-    return softmax(100 * p, axis=1) if softmax_over_concepts else p
+    return scipy.special.softmax(100 * p, axis=1) if softmax_over_concepts else p
 
 
 def score(

@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Sequence
 
 import numpy as np
+import scipy  # its parts are loaded when they are first needed
 from jaxtyping import Float, Int
-from scipy.stats import rankdata
 
 from andlib.records import ProbingSet
 
@@ -127,7 +127,7 @@ def as_trend(wanted: str, low: float, high: float) -> str:
 
 def spearmanr(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     """Spearman's rho along the last axis; 0 where one side is constant."""
-    a, b = (rankdata(side, axis=-1) for side in (one, other))
+    a, b = (scipy.stats.rankdata(side, axis=-1) for side in (one, other))
     a, b = (side - side.mean(-1, keepdims=True) for side in (a, b))
     scale = np.sqrt((a**2).sum(-1) * (b**2).sum(-1))
     return (a * b).sum(-1) / np.maximum(scale, 1e-12)

@@ -39,10 +39,8 @@ def rows() -> Iterator[Row]:
 
 def describe() -> tuple[dict[str, float], dict[str, int]]:
     """Seconds of every stage, and how many units, distinct points and shards stored before there are."""
-    import pandas as pd
-
     from andlib import concepts, paths, similarity, stages
-    from andlib.mini.consensus import Consensus, tell, told
+    from andlib.mini.consensus import Consensus, tell
     from andlib.mini.synthesis import synthesc
     from andlib.run import open_run
     from andlib.store import Store
@@ -79,11 +77,7 @@ def describe() -> tuple[dict[str, float], dict[str, int]]:
                 concepts.score(function, u, p)
     with stage("summaries"):
         summariser = Consensus(texts)
-        tables = [
-            pd.DataFrame({"high": [told(c) for c in summariser.shared(top)], "low": summariser.summaries(bottom)})
-            for top, bottom, _ in extremes.values()
-        ]
-        table = pd.concat(tables, ignore_index=True)
+        table = summariser.table(stages.unit_table(run.k, network, extremes, where))
     points = {point for side in ("high", "low") for row in table[side] for point in row}
     of_rules = len(points)
     counts = ((count, of) for of in range(1, 100) for count in range(1, of + 1))

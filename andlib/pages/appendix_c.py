@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pandas as pd
-from scipy.stats import mannwhitneyu
+import scipy
 
 from andlib import descriptions, paper, stages
 from andlib.activations import filled
@@ -86,7 +86,10 @@ def with_and_without(run: Run, model: str, word: str) -> dict[str, float]:
     row |= {"mean_with": value[has].mean(), "mean_without": value[~has].mean(), "difference": difference}
     for name, draws in (("", by_unit), ("source_", by_source[:, 0]), ("share_", by_source[:, 1])):
         row[f"{name}low"], row[f"{name}high"] = interval(draws)
-    return row | {"share": share, "p": float(mannwhitneyu(value[has], value[~has], alternative="greater").pvalue)}
+    return row | {
+        "share": share,
+        "p": float(scipy.stats.mannwhitneyu(value[has], value[~has], alternative="greater").pvalue),
+    }
 
 
 def contrasts(run: Run) -> pd.DataFrame:

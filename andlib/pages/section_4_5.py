@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+import scipy
 from jaxtyping import Int
-from scipy import stats
 
 from andlib import descriptions, encoders, paper, responses, stages
 from andlib.activations import choose
@@ -164,7 +164,7 @@ def chance_by_sizes(sizes: Sequence[int], clips: int, k: int, tau: int) -> float
 
     sizes: descriptions in each cluster, of `clips`. Takes clips as independent draws and memberships of a clip as
     independent between clusters: 1 - prod_c P(Binomial(K, sizes_c / clips) < tau)."""
-    return float(1 - np.prod(stats.binom.cdf(tau - 1, k, np.asarray(sizes) / clips)))
+    return float(1 - np.prod(scipy.stats.binom.cdf(tau - 1, k, np.asarray(sizes) / clips)))
 
 
 def _readings(counts: np.ndarray, clips: np.ndarray) -> np.ndarray:

@@ -7,7 +7,7 @@ from itertools import combinations
 
 import numpy as np
 import pandas as pd
-from scipy.stats import rankdata
+import scipy
 
 from andlib import paths
 from andlib.descriptions import HEARING_RATE
@@ -73,7 +73,7 @@ def truths(run: Run) -> pd.DataFrame:
     }
     if "background" in sound:
         graded, true = graded | {"reverberant": sound["reverb_seconds"]}, true | {"hum": sound["background"] == "hum"}
-    true |= {name: (rankdata(values) - 1) / (len(sound) - 1) for name, values in graded.items()}
+    true |= {name: (scipy.stats.rankdata(values) - 1) / (len(sound) - 1) for name, values in graded.items()}
     table = pd.DataFrame({name: np.asarray(values, float) for name, values in true.items()})
     return table.loc[:, (table >= HOLDS).sum() >= run.k]
 
