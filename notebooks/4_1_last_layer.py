@@ -57,7 +57,7 @@ al.tables.controls(best, made)
 # %% [markdown]
 # On {glue:text}`title`, DB's best function puts the right class first for these shares of the {glue:text}`units` classifier units: {glue:text}`top1`.
 # On the clips of fold 1 alone, which no network learnt from: {glue:text}`fold1`.
-# That function is chosen in hindsight, as in the paper; the one that is best on folds 2–5 names, on fold 1, {glue:text}`held_out`.
+# That function is chosen in hindsight, as in the paper. *Foreseen* is the one that is best on folds 2–5, and names, on fold 1, {glue:text}`held_out`.
 # That DB is the best of the three methods is **{glue:text}`t2_db_best`**; that the more accurate network is the better named, **{glue:text}`t2_follows_accuracy`**: [the ledger](claims.ipynb) has the numbers behind each verdict.
 # [The clean comparison](training_strategies.ipynb) says how much of an order of networks is luck.
 #

@@ -24,7 +24,7 @@ from andlib.targets import Target
 METHODS, MEASURED = ("DB", "TAB", "ICL"), ("top1", "top5", "cos")
 DRAWS, SEED = 10_000, 0
 
-HELD_OUT = "fold 1, function of folds 2-5"
+HELD_OUT = "fold 1, foreseen"  # by the function that is best on the other folds
 CONDITIONS = {"top1": "all clips", "fold1": "fold 1", "untrained": "untrained network"}  # name in prose -> condition
 CONDITIONS |= {"held_out": HELD_OUT, "shuffled": "shuffled captions", "struck": "class words struck"}
 Named = Mapping[str, np.ndarray]  # of a method, measure -> its values by unit

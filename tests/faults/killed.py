@@ -24,8 +24,8 @@ sys.path[:0] = [str(Path(__file__).resolve().parents[1]), str(Path(__file__).res
 os.environ |= {"OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}  # a fork takes no thread with it
 
 import psutil  # noqa: E402
+import tqdm.auto  # noqa: E402
 from conftest import tiny_run  # noqa: E402
-from tqdm import tqdm  # noqa: E402
 
 from andlib import stages, unlearning  # noqa: E402
 
@@ -46,7 +46,8 @@ def begun(folder: Path, log: Path, before: Callable[[], None] = lambda: None) ->
         with log.open("w") as file:
             os.dup2(file.fileno(), 1)
             os.dup2(file.fileno(), 2)
-        tqdm.set_lock(threading.RLock())  # forks share the usual one, and a killed one may hold it
+        for bar in {tqdm.tqdm, *tqdm.auto.tqdm.__mro__[:-2]}:  # each class may have a lock
+            bar.set_lock(threading.RLock())  # forks share the usual one, and a killed one may hold it
         before()
         whole_run(folder)
         status = 0
