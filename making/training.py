@@ -77,13 +77,12 @@ def make_ast(recipe: Recipe, classes: tuple[str, ...]):
 
 
 def begin_as(network: torch.nn.Module, small: torch.nn.Module) -> None:
-    """Gives an AST the weights of another of its size, all but the classifier's, that heard shorter clips: its places
-    in time are stretched."""
+    """Gives an AST all but the classifier of another that heard shorter clips: its places in time are stretched."""
     name = "audio_spectrogram_transformer.embeddings.position_embeddings"
     own = {key: values for key, values in small.state_dict().items() if not key.startswith("classifier.dense")}
     bands, tokens = (network.config.num_mel_bins - 16) // 16 + 1, network.state_dict()[name].shape[1] - 2
     places = own[name][:, 2:].unflatten(1, (bands, -1)).permute(0, 3, 1, 2)  # [1, width, bands, steps]
-    stretched = interpolate(places, (bands, tokens // bands), mode="bilinear").flatten(2).transpose(1, 2)
+    stretched = interpolate(places, (bands, tokens // bands), mode="bilinear").flatten(2).mT
     own[name] = torch.cat([own[name][:, :2], stretched], 1)
     network.load_state_dict({**network.state_dict(), **own})
 
@@ -183,8 +182,7 @@ def make(lesson: Lesson, name: str, settings: dict, out: Path, learn: Callable, 
 
 
 def train_ast(lesson: Lesson, recipe: Recipe, out: Path, name: str = "ast") -> None:
-    """Trains an AST and saves weights, configuration and record into `out`. On ESC-50, whose clips are few, it begins
-    with the weights of profile mini's."""
+    """Saves weights, configuration and record of a trained AST. On ESC-50, of few clips, it begins as profile mini's."""
 
     def learn(state: Path):
         torch.manual_seed(recipe.seed)
