@@ -182,7 +182,7 @@ def make(lesson: Lesson, name: str, settings: dict, out: Path, learn: Callable, 
 
 
 def train_ast(lesson: Lesson, recipe: Recipe, out: Path, name: str = "ast") -> None:
-    """Saves weights, configuration and record of a trained AST. On ESC-50, of few clips, it begins as profile mini's."""
+    """Saves weights, configuration and record of a trained AST. On ESC-50, of few clips, it begins as mini's."""
 
     def learn(state: Path):
         torch.manual_seed(recipe.seed)
