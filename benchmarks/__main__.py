@@ -60,7 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     print(f"{'what':75} {'ours':>11} {'reference':>12} {'ratio':>8}", flush=True)
     for group in groups or GROUPS:
         measure(group, machine, commit)
-    print(f"Added to {HISTORY.name}; the page `benchmarks` shows it (make page nb=benchmarks).")
+    print(f"Added to {HISTORY.name}; the page `cost` shows it (make page nb=cost).")
 
 
 if __name__ == "__main__":
