@@ -28,7 +28,7 @@ class Bench:
     """What ablation is measured on: a network and the clips of fold 1, which no unit was chosen by.
 
     position: which of the network's outputs is each of the clips' classes. beside: on how many clips of each other
-    class the set of units of a class is tried, for a network that takes long; 0: on all."""
+    class the set of units of a class is tried; 0: on all."""
 
     run: Run
     network: Target
