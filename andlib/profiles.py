@@ -77,7 +77,7 @@ ESC50 = replace(
     archive=True,
     networks={model: str(paths.WEIGHTS / "esc50" / model) for model in (*MODELS, "beats_untrained", *WHISPER)},
     models=(*MODELS, "whisper_finetuned", "whisper_frozen"),
-    beside=2,
+    beside=1,
     slow=WHISPER,
     audio_encoder="whisper",
 )

@@ -51,6 +51,14 @@ def bootstrap_weights(
     return weights if several else np.full_like(weights, np.nan)
 
 
+def widening(labels: Int[np.ndarray, "clips"], sources: np.ndarray) -> float:
+    """By how much a mean over classes varies more than `bootstrap_weights` lets it, which keeps classes with one source
+    recording as they are: a class of n recordings has 1 / n of the variance of one. NaN where all have one."""
+    variance = [1 / len(set(sources[labels == label])) for label in set(labels)]
+    drawn = sum(share for share in variance if share < 1)
+    return float(np.sqrt(sum(variance) / drawn)) if drawn else np.nan
+
+
 def accuracy(right: Sequence[float], clips: ProbingSet, inside: np.ndarray) -> dict[str, float]:
     """Share of clips that are right, with its 95 % interval over source recordings: accuracy, low, high, n; NaN where
     there is no clip, and no interval (NaN) where no class has two sources.

@@ -12,7 +12,7 @@ from andlib.descriptions import SHUFFLED, alone, decided_by
 from andlib.profiles import LEARNT
 from andlib.run import Run
 from andlib.stages import EVERY
-from andlib.statistics import bootstrap_weights, interval, permutation_p
+from andlib.statistics import bootstrap_weights, interval, permutation_p, widening
 from andlib.store import digest
 from andlib.targets import Target
 
@@ -174,12 +174,14 @@ def changes(matrix: np.ndarray) -> np.ndarray:
 def drawn_changes(effects: Effects, values: Sequence[np.ndarray], draws: int, rng: np.random.Generator) -> np.ndarray:
     """`changes` of values, [tries, ablated, clips], when source recordings are drawn anew within each class and one of
     the tries with them; float [draws, 3]. Equal seeds draw the same recordings, and the same of equally many tries.
-    NaN where a class has one source recording alone: how much another would differ, nobody knows."""
+
+    How much another recording would differ, a class with one alone does not show: it is taken to vary as recordings of
+    the others do, which widens all. NaN where every class has one alone."""
     weights = bootstrap_weights(effects.labels, effects.sources, draws, rng)
-    alone = [len(set(effects.sources[effects.labels == label])) < 2 for label in effects.labels]
-    weights[:, alone] = np.nan
     tries = rng.integers(len(values), size=draws)
-    return np.array([changes(effects.by_class(values[i], w)) for i, w in zip(tries, weights, strict=True)])
+    centre = np.array([changes(effects.by_class(each)) for each in values])[tries]
+    drawn = np.array([changes(effects.by_class(values[i], w)) for i, w in zip(tries, weights, strict=True)])
+    return centre + widening(effects.labels, effects.sources) * (drawn - centre)
 
 
 def beyond_random(effects: Effects, random: np.ndarray, other: int = 2) -> tuple[np.ndarray, np.ndarray]:

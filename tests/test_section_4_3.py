@@ -150,9 +150,9 @@ def test_the_excess_is_drawn_by_pairs_of_sources_and_random_sets_as_an_obvious_t
     assert rows["DB"]["ocp_beyond"] == pytest.approx(rows["OCP"]["excess"] - rows["DB"]["excess"])
 
 
-def test_an_undefined_excess_has_no_p_and_a_single_recording_no_interval():
+def test_an_undefined_excess_has_no_p_and_single_recordings_no_interval():
     own = np.repeat(-np.eye(3), 2, 1)
-    alone = section_4_3.beyond({"OCP": toy(own, sources=(0, 1, 2, 3, 4, 4))}, {"OCP": np.zeros((3, 3, 6))}, 2)["OCP"]
+    alone = section_4_3.beyond({"OCP": toy(own, sources=(0, 0, 2, 2, 4, 4))}, {"OCP": np.zeros((3, 3, 6))}, 2)["OCP"]
     assert alone["excess"] == 1 and alone["p_excess"] == 1 / 4
     assert np.isnan([alone[f"excess{e}"] for e in ("_low", "_high", "_all_low", "_all_high")]).all()
     own[1, 2] = np.nan

@@ -59,6 +59,13 @@ def test_bootstrap_values_that_are_missing_or_undefined_give_no_interval_and_no_
     assert np.isnan(two_sided_p(np.full(99, np.nan)))
 
 
+def test_classes_of_one_source_widen_an_interval_by_the_variance_that_they_hide():
+    labels = np.array([0, 0, 1, 1, 2, 2])
+    assert statistics.widening(labels, np.array(list("abcdef"))) == 1
+    assert statistics.widening(labels, np.array(list("abcdee"))) == pytest.approx(np.sqrt(2))
+    assert np.isnan(statistics.widening(labels, np.array(list("aaccee"))))
+
+
 def test_one_source_a_class_gives_no_interval_but_a_value():
     labels, sources, rng = np.array([0, 0, 1, 1]), np.array(["a", "a", "b", "b"]), np.random.default_rng(0)
     assert np.isnan(bootstrap_weights(labels, sources, 20, rng)).all()

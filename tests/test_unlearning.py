@@ -171,9 +171,19 @@ def test_the_drop_of_accuracy_is_of_the_forgotten_classs_own_clips():
     assert row["accuracy_before"] - row["accuracy_forgotten"] == pytest.approx(row["accuracy_drop"])
 
 
-def test_what_is_undefined_has_no_p_and_a_single_recording_no_interval():
+def test_a_class_of_one_recording_is_taken_to_vary_as_those_of_others_do():
+    """dA is a mean of three classes; the recordings of two differ by 1, so that each has a variance of 1/8."""
+    few = toy(np.arange(6.0), sources=(0, 1, 2, 3, 4, 4))
+    drawn = unlearning.drawn_changes(few, [few.own], 4000, np.random.default_rng(0))[:, 0]
+    assert drawn.mean() == pytest.approx(2.5, abs=0.03)
+    assert drawn.std() == pytest.approx(np.sqrt((1 / 8 + 1 / 8 + 1 / 4) / 9), rel=0.05)
+    row = unlearning.unlearnt(few)
+    assert row["dA_low"] < row["dA"] == 2.5 < row["dA_high"]
+
+
+def test_what_is_undefined_has_no_p_and_single_recordings_no_interval():
     after = np.zeros((3, 6, 3))
-    row = unlearning.unlearnt(toy(np.full(6, -1.0), sources=(0, 1, 2, 2, 4, 5)))
+    row = unlearning.unlearnt(toy(np.full(6, -1.0), sources=(0, 0, 2, 2, 4, 4)))
     assert row["gap"] == 1 and row["p"] < 1
     assert np.isnan([row[f"{name}_{end}"] for name in ("dA", "gap", "accuracy_drop") for end in ("low", "high")]).all()
     after[0, 5, 2] = np.nan  # an effect that is no number
