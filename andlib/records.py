@@ -10,6 +10,8 @@ import pandas as pd
 
 from andlib.errors import InputError
 
+SILENT = 0.5 / 2**15  # peak below half a step of 16-bit audio
+
 
 @dataclass(frozen=True)
 class Clip:
@@ -85,8 +87,13 @@ class ProbingSet:
             batch = np.zeros((len(clips), length), np.float32)
             for row, clip in zip(batch, clips, strict=True):
                 try:
-                    samples = self.read(clip, sample_rate)[:length]
-                    row[: len(samples)] = samples
+                    samples = self.read(clip, sample_rate)
+                    row[: len(samples)] = samples[:length]
+                    if np.abs(row).max() < SILENT <= np.abs(samples).max():
+                        raise InputError(
+                            f"{clip.name!r} is silent in the {seconds:g} s that are heard of it, and not behind them. "
+                            "Cut its beginning off or take it out of the set."
+                        )
                 except InputError as error:
                     refused.append(str(error))
             if refused and first + size >= len(self):

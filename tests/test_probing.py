@@ -4,7 +4,9 @@ import csv
 import json
 import os
 import re
+import shutil
 import struct
+import unicodedata
 
 import numpy as np
 import pytest
@@ -109,7 +111,8 @@ def test_class_folders_with_odd_file_names(tmp_path):
         write(tmp_path / "crying_baby" / name, tone(hertz=200.0 + number))
     write(tmp_path / "dog" / "a b.wav", tone(hertz=100.0))
     (tmp_path / "dog" / "notes.txt").write_text("no recording")
-    probing_set = probing.open_folder(tmp_path)
+    with pytest.warns(UserWarning, match="1 of 7 files are no sounds and are skipped: dog/notes.txt"):
+        probing_set = probing.open_folder(tmp_path)
     assert probing_set.classes == ("crying baby", "dog")
     assert {clip.name for clip in probing_set.clips} == {f"crying_baby/{name}" for name in names} | {"dog/a b.wav"}
     assert len(set(probing_set.sources)) == 6  # two clips called "a b" are two recordings
@@ -426,11 +429,126 @@ def test_link_that_leaves_the_folder(tmp_path):
     refused(folder, "line 2", "'1-100-A-0.wav' lies outside", "Copy the recording")
 
 
-def test_folder_of_recordings_may_itself_be_a_link(tmp_path):
+def test_a_link_may_lead_to_the_set_or_to_the_hubs_blobs_and_nowhere_else(tmp_path):
     folder = esc(tmp_path / "set")
     (folder / "audio").rename(tmp_path / "elsewhere")
     (folder / "audio").symlink_to(tmp_path / "elsewhere", target_is_directory=True)
+    refused(folder, "line 2", "'1-100-A-0.wav' lies outside", "Copy the recording")
+    snapshot = tmp_path / "datasets--a--b" / "snapshots" / "1234"
+    (snapshot / "audio").mkdir(parents=True)
+    (snapshot / "meta").mkdir()
+    (snapshot / "meta" / "esc50.csv").write_bytes((folder / "meta" / "esc50.csv").read_bytes())
+    (tmp_path / "datasets--a--b" / "blobs").mkdir()
+    for path in (tmp_path / "elsewhere").iterdir():
+        path.rename(tmp_path / "datasets--a--b" / "blobs" / path.stem)
+        (snapshot / "audio" / path.name).symlink_to(f"../../../blobs/{path.stem}")
+    assert len(probing.open_folder(snapshot)) == 4
+    (snapshot / "audio" / "1-100-A-0.wav").unlink()
+    (snapshot / "audio" / "1-100-A-0.wav").symlink_to(write(tmp_path / "private.wav"))
+    refused(snapshot, "line 2", "lies outside")
+
+
+def urban(folder, folds=(1, 2, 6, 10)):
+    rows = [
+        f"{f}-{i}-0-0.wav,{f}{i},0,1,1,{f},{i},{name}" for f in folds for i, name in enumerate(("dog_bark", "siren"))
+    ]
+    for row in rows:
+        write(folder / "audio" / f"fold{row.split(',')[5]}" / row.split(",")[0])
+    (folder / "metadata").mkdir()
+    head = "slice_file_name,fsID,start,end,salience,fold,classID,class"
+    (folder / "metadata" / "UrbanSound8K.csv").write_text("\n".join([head, *rows]))
+    return folder
+
+
+def test_ten_folds_of_urbansound8k_become_five(tmp_path):
+    probing_set = probing.open_folder(urban(tmp_path))
+    assert probing_set.classes == ("dog bark", "siren") and probing_set.name == "UrbanSound8K"
+    assert probing_set.folds.tolist() == [1, 1, 2, 2, 1, 1, 5, 5]
+    assert probing_set.sources.tolist()[:2] == ["10", "11"] and probing_set.clips[0].name == "1-0-0-0.wav"
+    assert np.isfinite(probing_set.waveforms(16000, 0.5)).all()
+    refused(urban(tmp_path / "b", folds=(0, 1)), "line 2: fold '0'")
+    refused(tmp_path / "b" / "audio", "is divided into fold0, fold1: 'fold0' is no class", "UrbanSound8K.csv")
+
+
+@pytest.mark.parametrize("names", [("train", "test"), ("training", "validation"), ("train", "val", "test")])
+def test_splits_of_the_hub_are_folds(tmp_path, names):
+    for split in names:
+        for i in range(8):
+            write(tmp_path / "tables" / split / f"{i}.wav", tone(hertz=200.0 + i))
+            write(tmp_path / "classes" / split / ("rain", "wind")[i % 2] / f"{i}.wav", tone(hertz=200.0 + i))
+        rows = [f"{i}.wav,{('rain', 'wind')[i % 2]}" for i in range(8)]
+        (tmp_path / "tables" / split / "metadata.csv").write_text("\n".join(["file_name,label", *rows]))
+    shutil.copytree(tmp_path / "tables", tmp_path / "one", ignore=lambda *_: ["metadata.csv"])
+    listed = [f"{split}/{i}.wav,{('rain', 'wind')[i % 2]}" for split in names for i in range(8)]
+    (tmp_path / "one" / "metadata.csv").write_text("\n".join(["file_name,label", *listed]))
+    for kind in ("tables", "classes", "one"):
+        probing_set = probing.open_folder(tmp_path / kind)
+        assert probing_set.classes == ("rain", "wind") and len(probing_set) == 8 * len(names)
+        for split in names:
+            folds = [clip.fold for clip in probing_set.clips if clip.name.startswith(f"{split}/")]
+            assert set(folds) == ({1} if split == names[-1] else {2, 3, 4, 5}), (kind, split)
+    for path in tmp_path.glob("tables/*/metadata.csv"):
+        path.unlink()
+    refused(tmp_path / "tables", "is divided into", "is no class")
+
+
+@pytest.mark.parametrize("names", ["fold1 fold2", "16k 44.1kHz", "dev eval", "part_1 part_2", "Train TEST"])
+def test_folders_that_are_no_classes_are_refused(tmp_path, names):
+    for name in names.split():
+        write(tmp_path / name / "1.wav")
+    refused(tmp_path, f"is divided into {', '.join(sorted(names.split()))}", "is no class")
+
+
+@pytest.mark.parametrize("label", ["7", "-1", "2.5", "nan", "None", "true", "[1, 2]", "{}"])
+def test_a_label_is_a_name(tmp_path, label):
+    write(tmp_path / "a.wav")
+    (tmp_path / "metadata.csv").write_text(f'file_name,label\na.wav,"{label}"\n')
+    refused(tmp_path, f"label {label!r} of 'a.wav' is no class name")
+    (tmp_path / "metadata.csv").unlink()
+    values = {"7": 7, "nan": float("nan"), "None": None, "true": True, "[1, 2]": [1, 2], "{}": {}, "-1": -1e300}
+    row = {"file_name": "a.wav", "label": values.get(label, float("inf"))}
+    (tmp_path / "metadata.jsonl").write_text(json.dumps(row))
+    refused(tmp_path, "of 'a.wav' is no class name")
+
+
+def test_one_name_in_two_forms_is_one_and_a_files_name_is_found_in_either(tmp_path):
+    composed, apart = (unicodedata.normalize(form, "bébé") for form in ("NFC", "NFD"))
+    write(tmp_path / f"{apart}.wav")
+    write(tmp_path / "1.wav", tone(hertz=200.0))
+    write(tmp_path / "2.wav", tone(hertz=300.0))
+    (tmp_path / "metadata.csv").write_text(f"file_name,label\n{composed}.wav,{apart}\n1.wav,{composed}\n2.wav,rain\n")
+    probing_set = probing.open_folder(tmp_path)
+    assert probing_set.classes == (composed, "rain") and probing_set.clips[0].name == f"{composed}.wav"
+
+
+def test_what_other_systems_leave_beside_files_is_passed_over(tmp_path):
+    folder = esc(tmp_path)
+    (folder / "meta" / "._esc50.csv").write_bytes(b"\0\5\x16\7Mac OS X")
     assert len(probing.open_folder(folder)) == 4
+    for name in ("dog/1.wav", "cat/1.wav"):
+        write(tmp_path / "b" / name)
+    (tmp_path / "b" / "dog" / "._1.wav").write_bytes(b"\0\5\x16\7")
+    (tmp_path / "b" / "__MACOSX").mkdir()
+    assert len(probing.open_folder(tmp_path / "b")) == 2
+
+
+def test_sounds_are_known_by_content_and_those_that_cannot_be_read_are_named(tmp_path):
+    for name in ("dog/1.wav", "cat/1.wav"):
+        write(tmp_path / name)
+    for name, form in (("dog/2.aifc", "AIFF"), ("dog/3.snd", "AU"), ("cat/4", "FLAC"), ("cat/5.dat", "WAV")):
+        soundfile.write(tmp_path / name, tone(), 16000, format=form)
+    assert len(probing.open_folder(tmp_path)) == 6
+    (tmp_path / "dog" / "6.m4a").write_bytes(b"\0\0\0\x20ftypM4A " + bytes(64))
+    refused(tmp_path, "1 of 7 recordings", "'dog/6.m4a' is not audio that can be decoded", REMEDY)
+
+
+def test_a_clip_that_is_silent_as_long_as_it_is_heard_is_refused(tmp_path):
+    write(tmp_path / "dog" / "1.wav", np.concatenate([np.zeros(8000, np.float32), tone()]))
+    write(tmp_path / "cat" / "1.wav")
+    probing_set = probing.open_folder(tmp_path)
+    assert np.isfinite(probing_set.waveforms(16000, 0.6)).all()
+    with pytest.raises(InputError, match="1 of 2 clips .*'dog/1.wav' is silent in the 0.5 s .*take it out"):
+        probing_set.waveforms(16000, 0.5)
 
 
 def test_file_name_that_is_no_utf8(tmp_path):

@@ -7,6 +7,11 @@ import csv
 import hashlib
 import io
 import json
+import os
+import re
+import unicodedata
+import warnings
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -22,12 +27,20 @@ from andlib.records import Clip, ProbingSet
 from andlib.store import file_digest
 
 LAYOUTS = (
-    "meta/*.csv beside audio/ (ESC-50, ESC-10), metadata.csv or metadata.jsonl with file_name and label "
-    "(Hugging Face audiofolder), or one folder of recordings a class (dog/1.wav)"
+    "meta/*.csv beside audio/ (ESC-50, ESC-10), metadata/UrbanSound8K.csv beside audio/fold1, metadata.csv or "
+    "metadata.jsonl with file_name and label (Hugging Face audiofolder), or one folder of recordings a class "
+    "(dog/1.wav), the latter two also within train and test"
 )
 # Columns of a table, in the order of `_Row`; in an audiofolder fold and source may be left out.
 ESC = ("filename", "category", "fold", "src_file", "target")
+URBAN = ("slice_file_name", "class", "fold", "fsid", "classid")
 AUDIOFOLDER = ("file_name", "label", "fold", "source")
+SPLIT = re.compile(r"(train|test|val|dev|eval)[a-z]*([-_ ].*)?", re.I)
+# names of folders which divide recordings by other than their classes, and cells which name none
+DIVISION = re.compile(SPLIT.pattern + r"|(fold|split|part|batch|set)[-_ ]?\d+|[\d.]+ ?k?hz|\d+k", re.I)
+NAMELESS = re.compile(r"[\d.,+-]*(e[+-]?\d+)?|-?inf(inity)?|nan|none|null|true|false|[\[{(].*", re.I | re.S)
+TABLES = ("metadata.csv", "metadata.jsonl")
+UNREAD = {".3gp", ".aac", ".amr", ".ape", ".m4a", ".mka", ".mov", ".mp4", ".webm", ".wma", ".wv"}  # not by libsndfile
 
 
 class _Row(NamedTuple):
@@ -37,6 +50,7 @@ class _Row(NamedTuple):
     fold: str | None = None
     source: str | None = None
     number: str | None = None  # of the class
+    place: str = ""  # within the set's folder
 
 
 def open_folder(data_dir: str | Path, *, subset: str = "") -> ProbingSet:
@@ -52,8 +66,8 @@ def open_folder(data_dir: str | Path, *, subset: str = "") -> ProbingSet:
     folder = paths.named(data_dir).resolve()
     if not str(data_dir).strip() or not folder.is_dir():
         raise InputError(f"data_dir {str(data_dir)!r} is not a folder. Give one that holds {LAYOUTS}.")
-    name, base, rows = _layout(folder, subset)
-    clips = tuple(_clip(base, row) for row in rows)
+    name, rows = _layout(folder, subset)
+    clips = tuple(_clip(folder, row) for row in rows)
     classes = _classes(rows)
     _check_unique(rows, clips)
     _refuse(clips, (damage(clip.path) for clip in clips))
@@ -81,19 +95,58 @@ def sources_in_several_folds(probing_set: ProbingSet) -> list[str]:
     return sorted({c.source for c in probing_set.clips if fold.setdefault(c.source, c.fold) != c.fold})
 
 
-def _layout(folder: Path, subset: str) -> tuple[str, Path, list[_Row]]:
-    tables = sorted(folder.glob("meta/*.csv")) or [*folder.glob("metadata.csv"), *folder.glob("metadata.jsonl")]
+def _layout(folder: Path, subset: str) -> tuple[str, list[_Row]]:
+    """The name of a set, and its rows."""
+    esc, urban, own = (_tables(folder, *names) for names in (["meta/*.csv"], ["metadata/UrbanSound8K.csv"], TABLES))
+    if subset and not esc:
+        raise InputError(f"subset {subset!r} is a column of ESC's table meta/*.csv, which {str(folder)!r} has not.")
+    if esc:
+        rows = _listed(esc, ESC, ESC, subset)
+        return subset or esc.stem, [row._replace(place="audio") for row in rows]
+    if urban:
+        rows = _listed(urban, URBAN, URBAN)
+        return urban.stem, [row._replace(place=f"audio/fold{row.fold.strip()}", fold=_of_five(row)) for row in rows]
+    if own:
+        return folder.name, _with_splits(_listed(own, AUDIOFOLDER, AUDIOFOLDER[:2]))
+    inner = [path for path in sorted(folder.glob("[!.]*/")) if path.is_dir()]
+    nested = any(any(path.glob("metadata.*")) or any(path.glob("[!.]*/*")) for path in inner)
+    if not (nested and all(SPLIT.fullmatch(path.name) for path in inner)):
+        return folder.name, _class_folders(folder)
+    rows = []
+    for path in inner:
+        table = _tables(path, *TABLES)
+        found = _listed(table, AUDIOFOLDER, AUDIOFOLDER[:2]) if table else _class_folders(path)
+        rows += [r._replace(file=f"{path.name}/{r.file}", where=f"{path.name}: {r.where}") for r in found]
+    return folder.name, _with_splits(rows)
+
+
+def _tables(folder: Path, *patterns: str) -> Path | None:
+    """The one table of a kind, or None; what other systems leave beside a file begins with a dot."""
+    tables = sorted(path for pattern in patterns for path in folder.glob(pattern) if not path.name.startswith("."))
     if len(tables) > 1:
         names = ", ".join(str(table.relative_to(folder)) for table in tables)
         raise InputError(f"{str(folder)!r} holds {len(tables)} tables ({names}). Leave the one that describes the set.")
-    is_esc = bool(tables) and tables[0].parent != folder
-    if subset and not is_esc:
-        raise InputError(f"subset {subset!r} is a column of ESC's table meta/*.csv, which {str(folder)!r} has not.")
-    if is_esc:
-        return subset or tables[0].stem, folder / "audio", _listed(tables[0], ESC, ESC, subset)
-    if tables:
-        return folder.name, folder, _listed(tables[0], AUDIOFOLDER, AUDIOFOLDER[:2])
-    return folder.name, folder, _class_folders(folder)
+    return tables[0] if tables else None
+
+
+def _of_five(row: _Row) -> str:
+    """UrbanSound8K's ten folds as five: the first and the sixth are fold 1, and so on."""
+    return str(1 + (int(check_choice(f"{row.where}: fold", row.fold.strip(), [str(i) for i in range(1, 11)])) - 1) % 5)
+
+
+def _with_splits(rows: list[_Row]) -> list[_Row]:
+    """Rows without folds whose files lie in splits: what is to be tested on is fold 1, and a class's other clips, in
+    their order, are dealt to the other folds."""
+    splits = [row.file.partition("/")[0].lower()[:4] for row in rows]
+    last = next((kind for kind in ("test", "eval", "val", "dev") if any(s.startswith(kind) for s in splits)), "")
+    if any(row.fold is not None or not SPLIT.fullmatch(row.file.partition("/")[0]) for row in rows) or not last:
+        return rows
+    dealt: Counter[str] = Counter()
+    folds = []
+    for row, split in zip(rows, splits, strict=True):
+        folds.append("1" if split.startswith(last) else str(2 + dealt[row.label] % 4))
+        dealt[row.label] += not split.startswith(last)
+    return [row._replace(fold=fold) for row, fold in zip(rows, folds, strict=True)]
 
 
 def _listed(table: Path, columns: Sequence[str], needed: Sequence[str], subset: str = "") -> list[_Row]:
@@ -111,15 +164,27 @@ def _listed(table: Path, columns: Sequence[str], needed: Sequence[str], subset: 
 
 
 def _class_folders(folder: Path) -> list[_Row]:
-    files = sorted(path for path in folder.glob("[!.]*/[!.]*") if path.suffix.lower() in SUFFIXES)
-    if len({path.parent for path in files}) < 2:
+    files = sorted(path for path in folder.glob("[!.]*/[!.]*") if path.is_file())
+    known = SUFFIXES | UNREAD
+    sounds = [path for path in files if path.suffix.lower() in known or not damage(path)]
+    if len({path.parent for path in sounds}) < 2:
         content = ", ".join(sorted(path.name for path in folder.iterdir())[:10]) or "nothing"
-        inner = sorted(path.parent for path in (*folder.glob("*/meta"), *folder.glob("*/metadata.*")))
-        inner += sorted({path.parents[1] for path in folder.glob("*/*/*") if path.suffix.lower() in SUFFIXES})
+        inner = sorted(path.parent for path in (*folder.glob("*/meta*"), *folder.glob("*/metadata.*")))
+        inner += sorted({path.parents[1] for path in folder.glob("*/*/*") if path.suffix.lower() in known})
         hint = f" Did you mean {str(inner[0])!r}?" if inner else ""
         raise InputError(f"{str(folder)!r} is no set of recordings: it holds {content}. Expected {LAYOUTS}.{hint}")
-    names = [path.relative_to(folder).as_posix() for path in files]
-    return [_Row(repr(name), name, path.parent.name) for name, path in zip(names, files, strict=True)]
+    classes = sorted({path.parent.name for path in sounds})
+    if no_classes := [name for name in classes if DIVISION.fullmatch(name)]:
+        raise InputError(
+            f"{str(folder)!r} is divided into {', '.join(classes[:5])}: {no_classes[0]!r} is no class. "
+            f"Expected {LAYOUTS}."
+        )
+    if others := [path.relative_to(folder).as_posix() for path in files if path not in sounds]:
+        warnings.warn(
+            f"{len(others)} of {len(files)} files are no sounds and are skipped: {', '.join(others[:5])}.", stacklevel=2
+        )
+    names = [path.relative_to(folder).as_posix() for path in sounds]
+    return [_Row(repr(name), name, path.parent.name) for name, path in zip(names, sounds, strict=True)]
 
 
 @contextmanager
@@ -163,17 +228,23 @@ def json_pairs(text: str) -> tuple[tuple[str, Any], ...]:
     return pairs
 
 
-def _clip(base: Path, row: _Row) -> Clip:
-    """The clip of one row; its file must lie in the folder, also after links are followed."""
+def _clip(folder: Path, row: _Row) -> Clip:
+    """The clip of one row; its file must lie in the folder, also after links are followed, or where the Hugging Face
+    hub's cache keeps the files of a snapshot."""
     label = _words(row.label)
-    if not label or not label.isprintable():
+    if NAMELESS.fullmatch(label) or not label.isprintable():
         raise InputError(f"{row.where}: label {row.label!r} of {row.file!r} is no class name. Give a word or a few.")
     # bytes of a name that are no UTF-8 reach Python as lone surrogates
     if "\0" in row.file or row.file.encode(errors="ignore").decode() != row.file:
         raise InputError(f"{row.where}: {row.file!r} is no file name that can be kept in UTF-8. Rename the file.")
-    path = base / row.file
-    if not path.resolve().is_relative_to(base.resolve()):
-        raise InputError(f"{row.where}: {row.file!r} lies outside {str(base)!r}. Copy the recording into that folder.")
+    forms = [row.file, *(unicodedata.normalize(form, row.file) for form in ("NFC", "NFD"))]
+    places = [folder / row.place / form for form in forms]
+    path = next((path for path in places if os.path.lexists(path)), places[0])
+    homes = [folder, *([folder.parents[1] / "blobs"] if folder.parent.name == "snapshots" else [])]
+    if ".." in path.parts or not any(path.resolve().is_relative_to(home) for home in homes):
+        raise InputError(
+            f"{row.where}: {row.file!r} lies outside {str(folder)!r}. Copy the recording into that folder."
+        )
     fold = "0" if row.fold is None else check_choice(f"{row.where}: fold", row.fold.strip(), "12345")
     source = str(PurePosixPath(row.file).with_suffix("")) if row.source is None else row.source.strip()
     if not source:
@@ -182,7 +253,7 @@ def _clip(base: Path, row: _Row) -> Clip:
 
 
 def _words(name: str) -> str:
-    return " ".join(name.replace("_", " ").split())
+    return unicodedata.normalize("NFC", " ".join(name.replace("_", " ").split()))
 
 
 def _classes(rows: list[_Row]) -> tuple[str, ...]:

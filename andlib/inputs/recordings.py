@@ -1,6 +1,7 @@
 """One recording in a file: what is wrong with it, and its samples.
 
-libsndfile reads a truncated file without an error, and NaN passes through: both are looked for here."""
+libsndfile reads a truncated file without an error, and NaN passes through: both are looked for here. What its headers
+leave untold or tell wrongly is in `streams`."""
 
 import os
 import re
@@ -11,20 +12,27 @@ import soundfile
 import soxr
 
 from andlib.errors import InputError
+from andlib.inputs.streams import Stream, streams
+from andlib.records import SILENT
 from andlib.store import unchanged
 
 SHORTEST = 0.010  # s: less than one frame of a log-mel front end
 LONGEST = 60.0  # s read of one recording, so that an hour costs no more; no target network hears more than 10
 MARGIN = 0.1  # s read beyond that, so that cutting comes after resampling
-SILENT = 0.5 / 2**15  # peak below half a step of 16-bit audio
+CANCELLED = 1e-3  # a peak this far below that of the channels which were averaged
 LOUDEST = 8.0  # decoders and resamplers overshoot 1 a little, unscaled integers a thousandfold
 REMEDY = "Replace it by an intact WAV, FLAC, OGG or MP3 copy, or take it out of the set"
 SUFFIXES = {f".{name.lower()}" for name in soundfile.available_formats()} | {".aif", ".oga", ".opus"}
-# How libsndfile's log tells of samples that its header announces and the file lacks. A size of ten digits is that of
-# a file written to a pipe, whose length was never known.
+# how libsndfile's log tells of samples that a header announces and the file lacks; a size of 0 or of ten digits is that
+# of a file written to a pipe, whose length was never known
 CUT = re.compile(
-    r"(?m)(data|SSND|Data Size|^riff)\s*: \d{1,9} \(should be|Last page lacks an end-of-stream|Junk after the last page"
+    r"(?m)(data|SSND|BODY|Data Size|^riff)\s*: [1-9]\d{,8} \(should be|Last page lacks an end-of-stream|"
+    r"Junk after the last page|does not match value from 'ds64'|[Ss]eems to be (a )?truncated|Data length \d+ should be"
 )
+BEHIND = re.compile(r"Unknown chunk marker.* at position (0x[0-9A-F]+|\d+)")
+TAGS = (b"ID3", b"TAG", b"APETAGEX", b"LYRICS")  # of what programs put behind the samples
+COUNT = re.compile(rb"NIST_1A[\s\S]{,1000}?\nsample_count -i (\d+)")
+UNSURE = ("AVR", "MAT5", "MPC2K", "XI")  # libsndfile does not compare their length with their headers
 
 
 def read_recording(path: Path, sample_rate: int, digest: str = "") -> np.ndarray:
@@ -42,26 +50,37 @@ def read_recording(path: Path, sample_rate: int, digest: str = "") -> np.ndarray
 
 def decode(path: Path) -> tuple[np.ndarray, int, str]:
     """The first minute of a recording at its own rate, float32 [samples], that rate in Hz, and what is wrong, or ""."""
-    if fault := damage(path):
-        return np.empty(0, np.float32), 0, fault
+    parts, fault = _examined(path)
+    rate, mono, loudest = 0, np.empty(0, np.float32), 0.0
     try:
-        with soundfile.SoundFile(str(path)) as file, np.errstate(all="ignore"):  # odd samples are told below
-            rate = file.samplerate
-            wanted = min(file.frames, round((LONGEST + MARGIN) * rate))
-            samples = file.read(wanted, dtype="float32", always_2d=True).mean(axis=1)
+        for part in () if fault else parts:
+            with part.opened() as alone, soundfile.SoundFile(str(alone)) as file, np.errstate(all="ignore"):
+                if rate not in (0, file.samplerate):
+                    return mono, rate, f"joins sounds at {rate} Hz and at {file.samplerate} Hz"
+                rate = file.samplerate
+                left = round((LONGEST + MARGIN) * rate) - len(mono)
+                wanted = min(file.frames, left) if part.known else left
+                channels = file.read(wanted, dtype="float32", always_2d=True)
+                loudest = max(loudest, float(np.abs(channels).max(initial=0.0)))
+                mono = np.concatenate([mono, channels.mean(axis=1)])
+            if part.known and len(channels) < wanted:
+                return mono, rate, f"is truncated: {len(channels)} of {wanted} samples could be decoded"
     except soundfile.LibsndfileError as error:
-        return np.empty(0, np.float32), 0, f"cannot be decoded ({error.error_string})"
-    return samples, rate, _odd_samples(samples, rate, wanted)
+        return mono, rate, f"cannot be decoded ({error.error_string})"
+    return mono, rate, fault or _odd_samples(mono, rate, loudest)
 
 
-def _odd_samples(samples: np.ndarray, rate: int, wanted: int) -> str:
-    peak = float(np.abs(samples).max(initial=0.0))
-    if len(samples) < wanted:
-        return f"is truncated: {len(samples)} of {wanted} samples could be decoded"
+def _odd_samples(samples: np.ndarray, rate: int, loudest: float) -> str:
+    """loudest: peak of any channel."""
+    peak, length = float(np.abs(samples).max(initial=0.0)), len(samples) / rate
+    if length < SHORTEST:
+        return f"is too short: {len(samples)} samples at {rate} Hz, less than {1000 * SHORTEST:.0f} ms"
     if not np.isfinite(peak):
         return "holds samples that are NaN or infinite"
+    if loudest >= SILENT and peak < max(SILENT, CANCELLED * loudest):
+        return "falls silent when its channels are averaged, for they are each other's opposite"
     if peak < SILENT:
-        return f"is silent in its first {len(samples) / rate:.2f} s"
+        return f"is silent in its first {length:.2f} s"
     if peak > LOUDEST:
         return f"has samples up to {peak:.0f}, far outside -1 to 1"
     return ""
@@ -69,18 +88,43 @@ def _odd_samples(samples: np.ndarray, rate: int, wanted: int) -> str:
 
 def damage(path: Path) -> str:
     """What is wrong with a file by its header and its length on disk, as the rest of a sentence; "" if nothing is."""
+    return _examined(path)[1]
+
+
+def _examined(path: Path) -> tuple[list[Stream], str]:
+    """The streams of a file, and `damage`."""
     if not os.path.isfile(path):  # unlike Path.is_file, it takes a name that is too long for the disk
-        return "is absent"
+        return [], "is absent"
     if path.stat().st_size == 0:
-        return "is empty (0 bytes)"
+        return [], "is empty (0 bytes)"
     try:
-        info = soundfile.info(str(path), verbose=True)
+        parts = streams(path)
+        with parts[0].opened() as alone:
+            info = soundfile.info(str(alone), verbose=True)
     except (soundfile.LibsndfileError, TypeError) as error:  # TypeError: a headerless format
-        return f"is not audio that can be decoded ({getattr(error, 'error_string', error)})"
+        return [], f"is not audio that can be decoded ({getattr(error, 'error_string', error)})"
     if info.frames == 0:
-        return "has a header and no samples"
-    if CUT.search(info.extra_info):
+        return [], "has a header and no samples"
+    return parts, _damage(path, info)
+
+
+def _damage(path: Path, info: soundfile._SoundFileInfo) -> str:
+    """The same by libsndfile's log."""
+    with path.open("rb") as file:
+        size, head = path.stat().st_size, file.read(1024)
+        behind = BEHIND.search(info.extra_info)
+        end = int(behind[1], 0) if behind else size
+        file.seek(end)
+        rest = file.read().lstrip(b"\0")
+    whole = info.format == "WAV" and int.from_bytes(head[4:8], "little") == size - 8  # its other length is mistaken
+    short = (count := COUNT.match(head)) and info.frames < int(count[1])
+    if short or CUT.search(info.extra_info) and not whole:
         return "is truncated: it ends before the length in its header"
+    second = (size - end) / max(1, end) * info.duration
+    if len(rest) > 1 and not rest.startswith(TAGS) and second >= SHORTEST:
+        return f"holds {size - end} bytes behind the end that its header states, which may be samples"
+    if info.format in UNSURE:
+        return f"is in a format ({info.format_info}) that does not show whether it is whole"
     if info.frames < SHORTEST * info.samplerate:
         return f"is too short: {info.frames} samples at {info.samplerate} Hz, less than {1000 * SHORTEST:.0f} ms"
     return ""

@@ -13,6 +13,7 @@ from andlib.store import Stage
 from andlib.targets import Target
 
 DIFFICULTY = Stage("difficulty", "lines", 2)
+FLOOR = "log-mel statistics + linear"
 SECOND_SEED = 1  # of SynthESC: never looked at while its recipes were tuned
 
 
@@ -43,7 +44,7 @@ def difficulty(run: Run) -> pd.DataFrame:
 
     The floor is `band_statistics_accuracy`, learnt on folds 2-5.
     A synthesised set is judged by a second seed too; its networks never heard a clip of it. One row a set and
-    method."""
+    method; NaN where a set has no clip to be judged by, or none of several classes to learn from."""
     rows = [row for probing_set in _seeds(run) for row in _difficulty_rows(run, probing_set)]
     return pd.DataFrame(rows)
 
@@ -62,12 +63,13 @@ def _difficulty_rows(run: Run, probing_set: ProbingSet):
     def make():
         waveforms = probing_set.waveforms(16_000, run.profile.seconds)
         test = np.isin(probing_set.folds, TEST)
-        values = {"log-mel statistics + linear": band_statistics_accuracy(waveforms, probing_set.labels, test)}
+        values = {FLOOR: band_statistics_accuracy(waveforms, probing_set.labels, test)}
         own = probing_set is run.probing_set  # whose activations other pages need, too
         heard = run if own else run.using(probing_set=probing_set.in_folds(TEST))
         for target in targets:
             right = classified_right(target, classifier_outputs(heard, target), heard.probing_set)
-            values[target.name] = float(right[heard.probing_set.numbers_in(TEST)].mean())
+            tested = heard.probing_set.numbers_in(TEST)
+            values[target.name] = float(right[tested].mean()) if len(tested) else np.nan
         return [values]
 
     [values] = run.store.get(DIFFICULTY, [probing_set, run.profile.seconds, targets], make)
@@ -80,7 +82,9 @@ def band_statistics_accuracy(waveforms: np.ndarray, labels: np.ndarray, test: np
     """Accuracy on `test` clips of a linear classifier on each log-mel band's mean and deviation over time.
 
     waveforms: float32 [clips, samples] at 16 kHz. labels: int [clips]. test: bool [clips]; it learns from the
-    others."""
+    others. NaN where there is nothing to learn from or to test on."""
+    if not test.any() or len(set(labels[~test])) < 2:
+        return np.nan
     import torch
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from andlib import paper, responses, statistics
-from andlib.pages.section_2 import classified_right, difficulty
+from andlib.pages.section_2 import FLOOR, classified_right, difficulty
 from andlib.pages.wording import by_model
 from andlib.profiles import LEARNT, TEST
 from andlib.run import Run
@@ -46,7 +46,7 @@ def words(run: Run, accuracy: pd.DataFrame, floors: pd.DataFrame) -> dict[str, o
     tested = accuracy[accuracy["clips"] == "fold 1"].set_index("model")["accuracy"]
     ours = tested.reindex([name for name in printed.index if name in tested])
     order = "the paper's" if ours.is_unique else "the paper's but for a tie"
-    by_bands = floors.set_index("method")["accuracy"]["log-mel statistics + linear"]
+    by_bands = floors.set_index("method")["accuracy"][FLOOR]
     frozen, floor = (tested.get(name, np.nan) for name in ("beats_frozen", FLOORS[0]))
     spoken = {"title": run.profile.title, "reading": by_model(ours, ".1%"), "statistics": by_bands}
     spoken |= {f"paper_{name.removeprefix('beats_')}": share for name, share in printed.items()}
