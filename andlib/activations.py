@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from andlib.errors import InputError
+from andlib.errors import InputError, explained, first_line
 from andlib.store import Arrays
 from andlib.targets import Layer, Target, first, pool
 
@@ -135,6 +135,7 @@ def record(target: Target, batches: Iterable[Float[np.ndarray, "_ samples"]], cl
 
     batches: mono waveforms at the target's sampling rate and length, `clips` in all. One forward pass a batch records
     all layers. Raises InputError if a value is not finite, naming the layer."""
+    _ = target.module  # a description of more units than its file holds is refused before they are given room
     full = {layer.name: np.empty((clips, layer.units), np.float32) for layer in target.layers}
 
     def receive(layer: Layer, values: np.ndarray, first: int) -> None:
@@ -171,7 +172,12 @@ def _pass(target: Target, batches: Iterable[np.ndarray], clips: int, receive: Ca
     ):
         for batch in batches:
             heard.clear()
-            target.forward(target.features(torch.from_numpy(batch)))
+            where = f"{target.name} failed on clips {done} to {done + len(batch) - 1}"
+            where += f" of {target.seconds:g} s at {target.sample_rate} Hz"
+            with explained(
+                lambda e, where=where: f"{where} ({first_line(e)}). Check these, the network and `features`."
+            ):
+                target.forward(target.features(torch.from_numpy(batch)))
             for layer in target.layers:
                 if heard[layer.name] != 1:
                     raise InputError(
@@ -254,6 +260,8 @@ def dead_units(activations: Float[np.ndarray, "clips units"]) -> np.ndarray:
 
 
 def _finite(layer: Layer, values: "Tensor") -> np.ndarray:
+    if values.is_complex():
+        raise InputError(f"Layer {layer.name} gave complex numbers; expected real ones. Name a module that gives them.")
     array = values.float().cpu().numpy()
     if not np.isfinite(array).all():
         raise InputError(

@@ -42,6 +42,12 @@ def explained(explain: Callable[[Exception], str], *kinds: type[Exception]) -> I
         raise InputError(explain(error)) from None
 
 
+def first_line(error: Exception) -> str:
+    """What another's error says, in a line that fits into a sentence; its kind where it says nothing."""
+    line = str(error).strip().partition("\n")[0][:200]
+    return "".join(c for c in line if c.isprintable()) or type(error).__name__
+
+
 def suggest(name: str, known: Iterable[str]) -> str:
     """A sentence that lists the valid names and, where some are close, the likely ones."""
     known = [str(k) for k in known]

@@ -111,8 +111,9 @@ class Target:
     live: bool = False
 
     def __post_init__(self):
-        if not self.name or "/" in self.name:
-            raise InputError(f"Target name {self.name!r} cannot be part of a unit's id; expected a word without '/'.")
+        if not 0 < len(self.name) <= 200 or "/" in self.name or not self.name.isprintable():
+            known = f"Target name {self.name[:40]!r} cannot be part of a unit's id"
+            raise InputError(f"{known}; expected up to 200 letters, without '/'.")
 
     @cached_property
     def module(self) -> "nn.Module":
@@ -203,7 +204,7 @@ def at_positions(output: Any, layer: Layer) -> "Float[Tensor, 'clips *positions 
     check_axes(layer, output)
     x = output.movedim((layer.axes.index("clips"), layer.axes.index("channels")), (0, -1))
     x = x if layer.readout is None else _read_out(x, layer)
-    x = x if x.dtype == torch.float64 else x.float()
+    x = x if x.dtype == torch.float64 or x.is_complex() else x.float()
     if layer.nonlinearity != "none":
         x = getattr(torch.nn.functional, layer.nonlinearity)(x)
     return x[:, : layer.own] if layer.own else x

@@ -11,6 +11,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
+import andlib as al
 from andlib.errors import InputError
 from andlib.networks import beats
 from andlib.networks.beats import BEATs, Classifier
@@ -105,6 +106,41 @@ def test_every_form_of_a_checkpoint_loads_to_the_same_network(tmp_path):
     assert asdict(read_checkpoint(tmp_path / "bare.pt")[0]) == {**asdict(SMALL), "max_distance": 800}
     with torch.no_grad():  # the public checkpoints' own classifier
         torch.testing.assert_close(load_beats(saved(tmp_path, own), classes=list("abc")).logits(x), network(x))
+
+
+def test_what_trainers_put_around_a_checkpoint_is_taken_off(tmp_path):
+    network = classifier()
+    weights = network.state_dict()
+    norm = {"weight_g": "parametrizations.weight.original0", "weight_v": "parametrizations.weight.original1"}
+    later = {
+        n.replace("weight_g", norm["weight_g"]).replace("weight_v", norm["weight_v"]): w for n, w in weights.items()
+    }
+    forms = {"a.pth": {f"module.{n}": w for n, w in weights.items()}, "b.bin": later, "c.PT": weights}
+    forms["d.ckpt"] = {"epoch": 3, "state_dict": {f"model._orig_mod.{n}": w for n, w in weights.items()}}
+    labels = {1: "rain", 0: "dog", 2: "siren"}
+    for name, held in forms.items():
+        torch.save({"cfg": asdict(SMALL), "model": held, "label_dict": labels}, tmp_path / name)
+        target = al.load_target(tmp_path / name, classes=list("abc"))
+        assert target.classes == ("dog", "rain", "siren")  # in the order of the outputs
+        assert all(torch.equal(w, weights[n]) for n, w in target.module.state_dict().items())
+    torch.save(
+        {"cfg": asdict(SMALL), "model": weights, "label_dict": {i: f"/m/0{i}" for i in range(3)}}, tmp_path / "e.pt"
+    )
+    assert load_beats(tmp_path / "e.pt", classes=list("abc")).classes == ("a", "b", "c")
+    assert load_beats(tmp_path / "e.pt").classes == ("/m/00", "/m/01", "/m/02")
+    torch.save({"cfg": asdict(SMALL), "model": weights, "label_dict": {0: "dog", 5: "rain"}}, tmp_path / "f.pt")
+    with pytest.raises(InputError, match="no list of names"):
+        load_beats(tmp_path / "f.pt")
+
+
+@pytest.mark.filterwarnings("ignore:`torch.jit")
+def test_programs_and_graphs_are_sent_elsewhere(tmp_path):
+    torch.jit.script(torch.nn.Linear(2, 2)).save(str(tmp_path / "a.pt"))
+    with pytest.raises(InputError, match="a.pt is a TorchScript program, not weights. Load it with torch.jit.load"):
+        al.load_target(tmp_path / "a.pt")
+    for name in ("a.onnx", "a.TS", "a.tflite"):
+        with pytest.raises(InputError, match="holds a graph, not weights. Load it with its own package"):
+            al.load_target(tmp_path / name)
 
 
 def test_half_precision_keeps_logits_close(tmp_path):

@@ -1,13 +1,16 @@
 """Networks of Hugging Face: small random ones of every known architecture, loaded from folders; and damaged folders."""
 
 import json
+import shutil
 from functools import lru_cache
 
 import numpy as np
 import pytest
 import torch
+import transformers
 from conftest import tiny_folder
 from safetensors.numpy import save
+from safetensors.torch import load_file, save_file
 from torch import nn
 
 from andlib import load_target
@@ -273,10 +276,128 @@ def test_damaged_files_are_named(saved, tmp_path):
         load_target(folder_with(tmp_path, '{"model_type": ', weights))
 
 
-def test_pickled_weights_are_never_read(tmp_path):
-    (tmp_path / "config.json").write_text(json.dumps({"model_type": "wavlm"}))
-    (tmp_path / "pytorch_model.bin").write_bytes(b"not even looked at")
-    with pytest.raises(InputError, match=r"lacks model.safetensors.*\(pytorch_model.bin\) are not read: load them"):
+class Hostile:
+    """Its pickle makes a file when it is loaded the careless way."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return (open, (str(self.path), "w"))
+
+
+def test_pickled_weights_are_read_as_weights_alone(tmp_path, waves):
+    folder = shutil.copytree(tiny_folder(), tmp_path / "whole")
+    whole = record(load_target(folder, seconds=0.5), [waves], 8)
+    weights = load_file(folder / "model.safetensors")
+    (folder / "model.safetensors").unlink()
+    torch.save(weights, folder / "pytorch_model.bin")
+    pickled = record(load_target(folder, seconds=0.5), [waves], 8)
+    assert all(np.array_equal(whole[name], pickled[name]) for name in whole)
+    torch.save({**weights, "more": Hostile(tmp_path / "bait")}, folder / "pytorch_model.bin")
+    with pytest.raises(InputError, match="objects that only running its code could make, so it is refused"):
+        record(load_target(folder, seconds=0.5), [waves], 8)
+    assert not (tmp_path / "bait").exists()
+    (folder / "pytorch_model.bin").write_bytes(b"none")
+    with pytest.raises(InputError, match="so it is refused"):
+        record(load_target(folder, seconds=0.5), [waves], 8)
+
+
+def test_shards_and_names_of_parallel_training_give_the_same_network(tmp_path, waves):
+    folder = shutil.copytree(tiny_folder(), tmp_path / "shards")
+    whole = load_target(folder, seconds=0.5)
+    theirs = record(whole, [waves], 8)
+    weights, numbers = load_file(folder / "model.safetensors"), {}
+    (folder / "model.safetensors").unlink()
+    for number in (0, 1):
+        name = f"model-0000{number + 1}-of-00002.safetensors"
+        part = {f"module.{key}": weights[key] for key in sorted(weights)[number::2]}
+        save_file(part, folder / name, metadata={"format": "pt"})
+        numbers |= dict.fromkeys(part, name)
+    (folder / "model.safetensors.index.json").write_text(json.dumps({"metadata": {}, "weight_map": numbers}))
+    target = load_target(folder, seconds=0.5)
+    assert target.classes == whole.classes and target.fingerprint != whole.fingerprint
+    ours = record(target, [waves], 8)
+    assert all(np.array_equal(ours[name], theirs[name]) for name in theirs)
+    (folder / name).unlink()
+    with pytest.raises(InputError, match="lacks model-00002-of-00002.safetensors"):
+        load_target(folder, seconds=0.5)
+
+
+@pytest.mark.parametrize("named", [["Mine"], None, [], ["ASTForAudioClassification"]])
+def test_a_classifier_is_known_by_its_weights_where_its_class_is_not(tmp_path, named):
+    folder = shutil.copytree(tiny_folder(), tmp_path / "net")
+    config = {**json.loads((folder / "config.json").read_text()), "architectures": named}
+    (folder / "config.json").write_text(json.dumps(config))
+    target = load_target(folder, seconds=0.5)
+    assert target.layers[-1].name == "classifier" and len(target.classes) == 3
+
+
+@pytest.mark.filterwarnings("ignore:At least one mel filter has all zero values")
+@pytest.mark.parametrize("rate, mels", [(22_050, 128), (8_000, 128), (16_000, 64)])
+def test_an_ast_of_another_rate_or_other_bands_hears_what_transformers_gives_it(tmp_path, rate, mels):
+    settings = transformers.ASTConfig.from_pretrained(tiny_folder()).to_dict() | {"num_mel_bins": mels}
+    transformers.ASTForAudioClassification(transformers.ASTConfig(**settings)).save_pretrained(tmp_path)
+    extractor = transformers.ASTFeatureExtractor(sampling_rate=rate, num_mel_bins=mels, max_length=48)
+    extractor.save_pretrained(tmp_path)
+    target = load_target(tmp_path, seconds=0.5)
+    heard = 0.1 * np.random.default_rng(0).standard_normal((2, rate // 2)).astype(np.float32)
+    expected = extractor(list(heard), sampling_rate=rate, return_tensors="pt").input_values
+    assert target.sample_rate == rate and target.grid is None
+    assert torch.equal(target.features(torch.from_numpy(heard)), expected)
+    assert np.isfinite(record(target, [heard], 2)["classifier"]).all()
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"num_attention_heads": 0},
+        {"hidden_act": "none such"},
+        {"time_stride": 0},
+        {"frequency_stride": -1},
+        {"max_length": 0},
+        {"num_mel_bins": 0},
+        {"layer_norm_eps": "x"},
+        {"hidden_dropout_prob": 2},
+        {"max_length": 10**9},
+        {"intermediate_size": 10**9},
+        {"hidden_size": 10**7},
+        {"id2label": ["a"]},
+    ],
+    ids=str,
+)
+def test_a_configuration_out_of_range_is_a_sentence_and_asks_for_no_memory(tmp_path, waves, changed):
+    folder = shutil.copytree(tiny_folder(), tmp_path / "net")
+    config = {**json.loads((folder / "config.json").read_text()), **changed}
+    (folder / "config.json").write_text(json.dumps(config))
+    for seed in (None, 0):
+        with pytest.raises(
+            InputError, match="describes (no network that could be|[0-9,]+ weights, more)|is no whole AST"
+        ):
+            record(load_target(folder, seconds=0.5, untrained_seed=seed), [waves], 8)
+
+
+def test_a_file_that_asks_for_more_than_it_holds_is_damaged(tmp_path):
+    folder = shutil.copytree(tiny_folder(), tmp_path / "net")
+    about = json.dumps({"w": {"dtype": "F32", "shape": [200_000] * 2, "data_offsets": [0, 160_000_000_000]}}).encode()
+    (folder / "model.safetensors").write_bytes(len(about).to_bytes(8, "little") + about)
+    with pytest.raises(InputError, match="model.safetensors is damaged"):
+        load_target(folder)
+
+
+@pytest.mark.parametrize("seconds", [-1, "2", 0, 0.001, float("nan"), float("inf"), 1e9, True])
+def test_the_length_of_clips_is_a_number_within_reason(seconds):
+    with pytest.raises(InputError, match="seconds is .*; expected the length of clips, from 0.1 to 600"):
+        load_target(tiny_folder(), seconds=seconds)
+
+
+def test_locations_that_are_none_are_sentences(tmp_path):
+    for location in ("a" * 5000, "a\0b", "", "."):
+        with pytest.raises(InputError, match="neither a local folder|lacks config.json"):
+            load_target(location)
+    (tmp_path / "config.json").write_text('{"model_type": "whisper"}')
+    (tmp_path / "model.bin").write_bytes(b"\6\0\0\0\14\0WhisperSpec\0")
+    with pytest.raises(InputError, match="lacks model.safetensors. Load it with its own package"):
         load_target(tmp_path)
 
 

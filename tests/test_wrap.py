@@ -265,6 +265,10 @@ def test_pooling_first_takes_the_first_position_wherever_there_is_one(waves):
         ({"readout": nn.Linear(4, 2), "layers": "conv1"}, "readout of layer conv1 is in training mode"),
         ({"classes": "ab"}, "3 class scores, but `classes` names 2"),
         ({"name": "a/b"}, "'a/b' cannot be part of a unit's id"),
+        ({"name": "a\0"}, "cannot be part of a unit's id"),
+        ({"name": "a" * 5000}, "'a{40}' cannot be part of a unit's id"),
+        ({"layers": []}, "no module None; name one or more"),
+        ({"layers": 3}, "no module 3; name one or more"),
     ],
 )
 def test_what_does_not_fit_is_refused_by_name(change, message):
@@ -272,7 +276,17 @@ def test_what_does_not_fit_is_refused_by_name(change, message):
         convolutional(**change)
 
 
-@pytest.mark.parametrize("rate", [None, 0, -16_000, float("nan"), "16000"])
+@pytest.mark.parametrize("seconds", [None, 0, -1, "2", True, float("inf")])
+def test_the_length_of_clips_must_be_given_and_positive(seconds):
+    with pytest.raises(InputError, match="seconds of model is .*expected that of its waveforms, a positive"):
+        al.wrap(seeded(Convolutional), layers="conv*", axes=IMAGE, seconds=seconds, sample_rate=16_000)
+    with pytest.raises(InputError, match="model is a str; expected a torch module"):
+        al.wrap("network.pt", layers="conv*", axes=IMAGE, **DECLARED)
+    with pytest.raises(InputError, match="could not be heard at 16000 Hz for 1000000000000.0 s .*Unable to allocate"):
+        al.wrap(seeded(Convolutional), layers="conv*", axes=IMAGE, seconds=1e12, sample_rate=16_000)
+
+
+@pytest.mark.parametrize("rate", [None, 0, -16_000, float("nan"), "16000", 44_100.5])
 def test_a_sampling_rate_must_be_given_and_positive(rate):
     with pytest.raises(InputError, match="sample_rate of model is .*expected that of its waveforms, a positive"):
         al.wrap(seeded(Convolutional), layers="conv*", axes=IMAGE, seconds=0.5, sample_rate=rate)
@@ -297,7 +311,7 @@ def test_a_module_without_values_or_on_several_devices_is_refused():
 
 
 def test_a_network_that_cannot_take_the_features_says_which():
-    with pytest.raises(InputError, match="model failed on two clips of 0.5 s at 16000 Hz .*Expected 128, got 8000"):
+    with pytest.raises(InputError, match="model failed on clips 0 to 1 of 0.5 s at 16000 Hz .*Expected 128, got 8000"):
         al.wrap(seeded(Recurrent), layers="rnn", axes=SEQUENCE, **DECLARED)
 
 
@@ -339,6 +353,47 @@ class Oft(nn.Module):
 def test_a_module_that_does_not_run_once_is_refused(part, times):
     with pytest.raises(InputError, match=f"{part} ran {times} times in a forward pass"):
         al.wrap(Oft().eval(), layers=part, axes=("clips", "channels"), **DECLARED)
+
+
+class Particular(nn.Module):
+    """Fails where a clip is alone; gives what it is told of the others."""
+
+    def __init__(self, gives=lambda x: x):
+        super().__init__()
+        self.part, self.gives = nn.Identity(), gives
+
+    def forward(self, waves):
+        if len(waves) == 1:
+            raise RuntimeError("one alone\nis not enough")
+        return self.part(self.gives(waves[:, :4]))
+
+
+def test_a_module_that_fails_on_a_clip_names_it(waves):
+    target = al.wrap(Particular().eval(), layers="part", axes=("clips", "channels"), **DECLARED)
+    with pytest.raises(InputError, match=r"failed on clips 7 to 7 of 0.5 s at 16000 Hz \(one alone\)\. Check these"):
+        record(target, [waves[:7], waves[7:]], 8)
+
+
+@pytest.mark.parametrize(
+    "gives, message",
+    [
+        (torch.fft.rfft, "gave complex numbers"),
+        (lambda x: "words", "gave a str of shape"),
+        (lambda x: {"a": x}, "gave a dict of shape"),
+        (lambda x: None, "gave a NoneType of shape"),
+    ],
+)
+def test_outputs_that_are_no_real_numbers_are_refused(gives, message):
+    with pytest.raises(InputError, match=message):
+        al.wrap(Particular(gives).eval(), layers="part", axes=("clips", "channels"), version="1", **DECLARED)
+
+
+def test_whole_numbers_and_lazy_modules_are_read(waves):
+    counts = al.wrap(Particular(torch.sign).eval(), layers="part", axes=("clips", "channels"), **DECLARED)
+    np.testing.assert_array_equal(record(counts, [waves], 8)["part"], np.sign(waves[:, :4]))
+    lazy = nn.Sequential(nn.Unflatten(1, (1, -1)), nn.LazyConv1d(4, 16, 8)).eval()
+    target = al.wrap(lazy, layers="1", axes=("clips", "channels", "time"), **DECLARED)
+    assert target.layers[0].units == 4 and record(target, [waves], 8)["1"].shape == (8, 4)
 
 
 def test_outputs_that_are_not_finite_name_the_layer():

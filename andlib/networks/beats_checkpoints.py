@@ -53,7 +53,8 @@ def load_beats(
     else:
         config, tensors, own = read()
         outputs = outputs_of(shapes_of(tensors))
-    classes = tuple(own or classes)
+    coded = own and all(name.startswith("/") for name in own)  # AudioSet's codes, like /m/0jbk
+    classes = tuple(classes if coded and classes else own or classes)
     if outputs and len(classes) != outputs:
         raise InputError(f"{location} has {outputs} outputs but {len(classes)} class names; give them as `classes`.")
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 WEIGHTS, CONFIG = "model.safetensors", "config.json"
 SHARED, KERNEL = "encoder.layers.0.self_attn.relative_attention_bias.weight", "encoder.pos_conv.0.weight_v"
+WRAPPERS = ("module.", "model.", "_orig_mod.", "network.", "net.")
 LARGEST = 4096  # of any size; those of the full network end at 3072
 
 
@@ -99,12 +100,19 @@ def _read_file(path: Path) -> tuple[dict, dict[str, "Tensor"]]:
     except FileNotFoundError:
         raise InputError(f"{path} does not exist; expected a BEATs checkpoint.") from None
     except Exception as error:  # torch raises whatever the damage provokes
+        if "TorchScript" in str(error):
+            remedy = "Load it with torch.jit.load and give it to andlib.wrap."
+            raise InputError(f"{path} is a TorchScript program, not weights. {remedy}") from None
         code = isinstance(error, pickle.UnpicklingError)
         reason = "holds objects that only running its code could make" if code else "cannot be read"
         remedy = "Expected a torch checkpoint of tensors; fetch the file anew."
         raise InputError(f"{path} {reason}, so it is refused. {remedy}") from None
     both = isinstance(content, dict) and {"cfg", "model"} <= content.keys()
     settings, weights = (content["cfg"], content["model"]) if both else ({}, content)
+    if both and isinstance(settings, dict) and isinstance(labels := content.get("label_dict"), dict):
+        settings = {"classes": [labels.get(i, labels.get(str(i))) for i in range(len(labels))], **settings}
+    if isinstance(weights, dict) and isinstance(weights.get("state_dict"), dict):  # as Lightning saves them
+        weights = weights["state_dict"]
     if not isinstance(settings, dict) or not isinstance(weights, dict):
         raise InputError(f"{path} is no BEATs checkpoint: expected a dictionary with 'cfg' and 'model', or of weights.")
     return settings, weights
@@ -145,6 +153,12 @@ def _is_weight(value: Any) -> bool:
 
 
 def _renamed(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Values under the names of `Classifier`, without what trainers put before them, and with torch's first names of
+    weight norm."""
+    while values and len({name.partition(".")[0] for name in values}) == 1 and next(iter(values)).startswith(WRAPPERS):
+        values = {name.partition(".")[2]: value for name, value in values.items()}
+    for old, new in (("original0", "weight_g"), ("original1", "weight_v")):
+        values = {name.replace(f"parametrizations.weight.{old}", new): value for name, value in values.items()}
     if any(name.startswith("fc.") for name in values):  # fine-tuned
         return dict(values)
     # a pre-trained network, or one with the public checkpoints' own classifier

@@ -1,14 +1,17 @@
 """Networks of Hugging Face as targets: classifiers and encoders for audio, from a folder or from the hub."""
 
 import math
+import os
+import pickle
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from safetensors import SafetensorError, safe_open
 
 from andlib import frontend, paths, weights
-from andlib.errors import InputError, explained
+from andlib.errors import InputError, explained, first_line
 from andlib.frontend import AST
 from andlib.networks.families import FAMILIES, LINEAR, Family, ast_features
 from andlib.records import Grid
@@ -18,9 +21,13 @@ from andlib.targets import Layer, Target
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+ELSEWHERE = "Load it with its own package and give it to andlib.wrap."
+SHORTEST, LONGEST = 0.1, 600.0  # s of a clip
 SECONDS = 10.0  # length of clips where neither the caller nor the network says one
-CHECKPOINT_FILES = (".pt", ".pth", ".safetensors")  # endings of BEATs' single-file checkpoints
-WEIGHTS, CONFIG = "model.safetensors", "config.json"
+CHECKPOINT_FILES = (".pt", ".pth", ".ckpt", ".bin", ".safetensors")  # endings of BEATs' single-file checkpoints
+GRAPHS = (".onnx", ".ts", ".torchscript", ".tflite", ".engine", ".h5", ".gguf")  # of networks that are kept whole
+WEIGHTS, CONFIG, PICKLED = "model.safetensors", "config.json", "pytorch_model.bin"
+SHARDS, PART = "model.safetensors.index.json", "model-*-of-*.safetensors"
 CHANGES = "changes.safetensors"  # of a network that is kept as what it changes in Whisper
 SETTINGS = ("preprocessor_config.json", "processor_config.json")  # where a model states how its input is made
 
@@ -47,7 +54,11 @@ def load_target(
 
     >>> target = load_target("facebook/wav2vec2-base-960h", seconds=5.0)"""
     path = paths.named(location)
-    single = path.suffix in CHECKPOINT_FILES
+    if seconds is not None and (isinstance(seconds, bool | str) or not SHORTEST <= seconds <= LONGEST):
+        raise InputError(f"seconds is {seconds!r}; expected the length of clips, from {SHORTEST:g} to {LONGEST:g}.")
+    if path.suffix.lower() in GRAPHS:
+        raise InputError(f"{path} holds a graph, not weights. {ELSEWHERE}")
+    single = path.suffix.lower() in CHECKPOINT_FILES
     name = name or (path.stem if single else path.name)
     path = path if single else _folder(location)
     odd = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)  # whatever is wrong with a description
@@ -63,13 +74,15 @@ def load_target(
 
 
 def _target(folder: Path, name: str, seconds: float | None, classes: tuple[str, ...], seed: int | None) -> Target:
-    files = {path: file_digest(path) for name in (CONFIG, WEIGHTS, *SETTINGS) if (path := folder / name).is_file()}
+    held = _weights(folder)
+    given = [path for name in (CONFIG, SHARDS, *SETTINGS) if (path := folder / name).is_file()]
+    files = {path: file_digest(path) for path in (*held, *given)}
     config = _json(folder / CONFIG)
     stated, shared = (_json(folder / name) if (folder / name).is_file() else {} for name in SETTINGS)
     own = shared.get("feature_extractor") or stated
     if not isinstance(config.get("model_type"), str) or config["model_type"] not in FAMILIES:
         known = f"{folder} holds a {config.get('model_type')!r} network; known are {', '.join([*FAMILIES, 'beats'])}"
-        raise InputError(f"{known}. Load it with its own package and give it to andlib.wrap.")
+        raise InputError(f"{known}. {ELSEWHERE}")
     family = FAMILIES[config["model_type"]]
     audio = config.get("audio_config", config)
     settings = {"sampling_rate": 16_000, **family.defaults(audio), **own}
@@ -80,17 +93,21 @@ def _target(folder: Path, name: str, seconds: float | None, classes: tuple[str, 
     own_tokens = 0
     if "chunk_length" in settings:  # Whisper: a token spans two shifts, and what follows the clip's own is padding
         own_tokens = math.ceil(seconds * settings["sampling_rate"] / (2 * settings.get("hop_length", 160)))
-    classified = family.classifier in (config.get("architectures") or [])
+    classified = _classifies(family, config, held)
     classes = _classes(folder, config, classes) if classified else ()
     shape = {k: v for k, v in config.items() if k not in ("transformers_version", "dtype")}
-    values = files[folder / WEIGHTS] if seed is None else f"untrained{seed}"
+    values = digest([files[path] for path in held]) if seed is None and held[1:] else files[held[0]]
+    values = values if seed is None else f"untrained{seed}"
     layers, rate = _layers(family, audio, classes, own_tokens), settings["sampling_rate"]
     sizes = (rate, len(layers), *(layer.units for layer in layers))
     if wrong := [size for size in sizes if type(size) is not int or size < 1]:
         raise ValueError(f"{wrong[0]!r} is no sampling rate, or number of layers or units")
 
     def build() -> "nn.Module":
-        network = _build(folder, family, classified, seed)
+        code = f"{folder} holds objects that only running its code could make, so it is refused. Fetch safetensors."
+        unbuilt = partial(_anew, f"{folder} describes no network that could be built")
+        with explained(unbuilt), explained(lambda _: code, pickle.UnpicklingError):
+            network = _build(folder, family, classified, seed)
         unchanged(files)
         return network
 
@@ -113,6 +130,8 @@ def _grid(family: Family, config: dict, settings: dict, seconds: float) -> Calla
         return None
     if family.extractor:
         return lambda: Grid((0.0, seconds), (0.0, settings["sampling_rate"] / 2), bands=1)
+    if not _usual(settings, config):
+        return None
 
     def patches() -> Grid:
         strides = config["time_stride"], config["frequency_stride"]
@@ -140,18 +159,25 @@ def _classes(folder: Path, config: dict, given: tuple[str, ...]) -> tuple[str, .
     return given or names
 
 
+def _usual(settings: dict, config: dict) -> bool:
+    """Whether AST hears as all published ones do."""
+    return (settings["sampling_rate"], config.get("num_mel_bins")) == (frontend.SAMPLE_RATE, frontend.MELS)
+
+
 def _features(family: Family, settings: dict, config: dict) -> "Callable[[Tensor], Tensor]":
-    if not family.extractor:  # transformers' own code for AST needs torchaudio
+    if not family.extractor and _usual(settings, config):  # as transformers with torchaudio, which is not needed
         scale = settings if settings.get("do_normalize", True) else {"mean": 0.0, "std": 0.5}
         mean, deviation = (float(scale.get(name, own)) for name, own in (("mean", AST.mean), ("std", AST.deviation)))
         if not (math.isfinite(mean) and 0 < deviation < math.inf):
             raise ValueError(f"its input is normalised by a mean of {mean} and a deviation of {deviation}")
         return lambda waves: ast_features(waves, config["max_length"], mean, deviation)
 
+    own = {name: config[name] for name in ("num_mel_bins", "max_length")} if not family.extractor else {}
+
     def features(waveforms: "Tensor") -> "Tensor":
         import transformers
 
-        extractor = getattr(transformers, family.extractor)(**settings)
+        extractor = getattr(transformers, family.extractor or "ASTFeatureExtractor")(**settings | own)
         made = extractor(list(waveforms.numpy()), sampling_rate=settings["sampling_rate"], return_tensors="pt")
         return made[extractor.model_input_names[0]].float()
 
@@ -162,14 +188,20 @@ def _build(folder: Path, family: Family, classified: bool, seed: int | None) -> 
     import torch
     import transformers
 
-    kind = getattr(transformers, family.classifier if classified else family.encoder)
+    kind, held = getattr(transformers, family.classifier if classified else family.encoder), _weights(folder)
+    with torch.device("meta"):  # no memory is asked for that the file's own weights do not fill
+        wanted = sum(weight.numel() for weight in kind(kind.config_class.from_pretrained(folder)).parameters())
+    if 4 * wanted > 4 * sum(path.stat().st_size for path in held) + 2**20:
+        raise InputError(f"{folder} describes {wanted:,} weights, more than its files hold. Fetch it anew.")
     if seed is not None:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             network = kind(kind.config_class.from_pretrained(folder))
     else:
         serves_training = ("masked_spec_embed",)
-        options = {"dtype": torch.float32, "use_safetensors": True}
+        options = {"dtype": torch.float32, "use_safetensors": held[0].name != PICKLED}
+        if any(name.startswith("module.") for name in _names(held)):  # as DataParallel saves them
+            options["key_mapping"] = {r"^module\.": ""}
         network = weights.pretrained(kind, str(folder), serves_training, **options)
     network = network if classified or not family.part else network.get_submodule(family.part)
     if getattr(network.config, "enable_fusion", False):  # CLAP: no clip is longer than its window
@@ -184,26 +216,66 @@ def _not_longer(module: "nn.Module", inputs: tuple, options: dict) -> tuple[tupl
 def _folder(location: str | Path) -> Path:
     """A local folder with the network; a hub id is fetched when online (configuration and safetensors alone)."""
     folder = paths.named(location)
-    if not folder.is_dir():
+    if not os.path.isdir(folder):  # unlike Path.is_dir, it takes a name that is too long for the disk
         from huggingface_hub import snapshot_download
 
         remedy = "Go online, or name a folder with config.json and model.safetensors."
-        absent = f"{str(location)!r} is neither a local folder nor a model that the hub could give"
+        absent = f"{str(location)[:200]!r} is neither a local folder nor a model that the hub could give"
         with explained(lambda e: f"{absent} ({type(e).__name__}). {remedy}"):
-            folder = Path(snapshot_download(str(location), allow_patterns=[CONFIG, WEIGHTS, *SETTINGS]))
+            folder = Path(snapshot_download(str(location), allow_patterns=[CONFIG, WEIGHTS, SHARDS, PART, *SETTINGS]))
     if (folder / CHANGES).is_file():
         from andlib.networks.whisper import whole
 
         folder = whole(folder)
-    for name in (CONFIG, WEIGHTS):
-        if not (folder / name).is_file():
-            lacks = f"{folder} lacks {name}; expected a folder made by save_pretrained. Pickles (pytorch_model.bin)"
-            remedy = "load them with transformers where you trust them and save_pretrained there."
-            raise InputError(f"{lacks} are not read: {remedy}")
-    damaged = f"{folder / WEIGHTS} is damaged or no safetensors"
-    with explained(lambda e: f"{damaged} ({e}). Fetch it anew.", SafetensorError, OSError):
-        safe_open(folder / WEIGHTS, "np")
+    if not (folder / CONFIG).is_file():
+        whole = (folder / "model.bin").is_file() or any(folder.glob("*.onnx"))
+        remedy = ELSEWHERE if whole else "Expected a folder made by save_pretrained."
+        raise InputError(f"{folder} lacks {CONFIG}. {remedy}")
+    _names(_weights(folder))
     return folder
+
+
+def _weights(folder: Path) -> list[Path]:
+    """The files of a folder's weights: one, or shards; a pickle, read as weights alone, where there is no other."""
+    if (folder / SHARDS).is_file() and not (folder / WEIGHTS).is_file():
+        named = _json(folder / SHARDS).get("weight_map")
+        names = sorted(set(named.values())) if isinstance(named, dict) else [WEIGHTS]
+        held = [folder / Path(name).name for name in names]
+    else:
+        held = [folder / (PICKLED if (folder / PICKLED).is_file() and not (folder / WEIGHTS).is_file() else WEIGHTS)]
+    for path in held:
+        if not path.is_file():
+            whole = (folder / "model.bin").is_file()
+            remedy = ELSEWHERE if whole else "Expected a folder made by save_pretrained; fetch it anew."
+            raise InputError(f"{folder} lacks {path.name}. {remedy}")
+    return held
+
+
+def _names(held: Sequence[Path]) -> list[str]:
+    """Names of the weights in safetensors; none are known of a pickle before it is read."""
+    names = []
+    for path in held:
+        if path.name != PICKLED:
+            damaged, kinds = f"{path} is damaged or no safetensors", (SafetensorError, OSError)
+            with explained(partial(_anew, damaged), *kinds), safe_open(path, "np") as file:
+                names += file.keys()
+    return names
+
+
+def _classifies(family: Family, config: dict, held: Sequence[Path]) -> bool:
+    """Whether it is a classifier, by the name of its class, or, where transformers does not know that, its weights."""
+    named = config.get("architectures") or []
+    if family.classifier in named or family.encoder in named:
+        return family.classifier in named
+    import transformers
+
+    if any(hasattr(transformers, str(name)) for name in named):
+        return False
+    return bool(family.classifier) and any(name.endswith(f"{family.head}.weight") for name in _names(held))
+
+
+def _anew(fault: str, error: Exception) -> str:
+    return f"{fault} ({first_line(error)}). Fetch it anew."
 
 
 def _json(path: Path) -> dict:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from andlib.activations import counted
 from andlib.behaviour import unstable
 from andlib.contents import content_digest
-from andlib.errors import InputError, explained
+from andlib.errors import InputError, explained, first_line
 from andlib.records import Grid
 from andlib.store import digest
 from andlib.targets import Layer, Target
@@ -91,8 +91,8 @@ def wrap(
 
 def _heard(target: Target) -> Target:
     """The target with its units counted; raises InputError where it fails on clips, or gives not the same twice."""
-    failed = f"{target.name} failed on two clips of {target.seconds} s at {target.sample_rate} Hz"
-    with explained(lambda error: f"{failed} ({error}). Check these and `features`."):  # whatever a network raises
+    failed = f"{target.name} could not be heard at {target.sample_rate} Hz for {target.seconds} s"
+    with explained(lambda error: f"{failed} ({first_line(error)}). Check these."):  # a length that memory cannot hold
         target = counted(target)
     if layer := unstable(target):
         again = "when it hears a clip again: is dropout or noise on?"
@@ -101,9 +101,12 @@ def _heard(target: Target) -> Target:
 
 
 def _check(model: "nn.Module", name: str, sample_rate: Any, seconds: Any) -> None:
+    if not callable(getattr(model, "modules", None)):
+        raise InputError(f"{name} is a {type(model).__name__}; expected a torch module.")
     for what, value in {"sample_rate": sample_rate, "seconds": seconds}.items():
-        if not isinstance(value, Real) or not 0 < value < float("inf"):
-            raise InputError(f"{what} of {name} is {value}; expected that of its waveforms, a positive number.")
+        number = isinstance(value, Real) and not isinstance(value, bool) and 0 < value < float("inf")
+        if not number or what == "sample_rate" and value % 1:
+            raise InputError(f"{what} of {name} is {value!r}; expected that of its waveforms, a positive number.")
     if any(module.training for module in model.modules()):
         raise InputError(f"{name} is in training mode, so its outputs are random; call .eval() on it and wrap it then.")
     device(model, name)
@@ -125,7 +128,11 @@ def _declared(model: "nn.Module", layers: Any, axes: Sequence[str] | None, name:
     if not isinstance(layers, Mapping):
         if axes is None:
             raise InputError(f"No axes are declared for {name}; give them, as in axes=('clips', 'channels', 'time').")
-        layers = dict.fromkeys([layers] if isinstance(layers, str) else layers, axes)
+        layers = dict.fromkeys(
+            layers if isinstance(layers, Sequence) and not isinstance(layers, str) else [layers], axes
+        )
+    if odd := [pattern for pattern in layers or [None] if not isinstance(pattern, str)]:
+        raise InputError(f"{name} has no module {odd[0]!r}; name one or more of its modules, as in layers=['conv*'].")
     names = [module for module, _ in model.named_modules() if module]
     for pattern in layers:
         if not any(_matches(module, pattern) for module in names):
