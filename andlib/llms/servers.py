@@ -4,12 +4,13 @@ A server's address comes from OPENAI_BASE_URL, its key from OPENAI_API_KEY and f
 address alone and stands in no message; where the server repeats it, it is masked. What a server says is data: bounded
 in size and time, and never obeyed."""
 
+import asyncio
 import base64
 import html
 import json
 import os
 import re
-import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor, as_completed
 from dataclasses import asdict
@@ -21,6 +22,7 @@ from andlib.llms.llm import INSTALL, Answer, Chat, Sampling, checked
 
 RETRIES = 3  # after 408, 409, 429, 5xx, a time-out or a broken connection: 0.5 s, doubling, or Retry-After up to 2 min
 BODY = 4_000_000  # bytes that are read of one answer: enough to say that 200 kB of text are too long
+ALIKE = 8  # failures of one kind, and no answer, after which a server is not asked further
 QUOTED = 200  # characters of a server's own words that an error repeats
 CHUNK = 256  # chats vLLM is given at once, so that a kill loses no more
 ADDED = r"((?:@.+|:latest|-\d{4}(?:-?\d\d-?\d\d)?)?)"  # to a model's name by a server: a revision, a tag, a date
@@ -46,11 +48,15 @@ class OpenAILLM:
     def answers(self, chats: Sequence[Chat], sampling: Sampling) -> Iterator[tuple[int, Answer]]:
         """See LLM; with each answer `revision` is the suffix of the model's name and the fingerprint that the server
         gives. Raises InputError, behind the answers under way, where none can be had (nobody there, a refused key)."""
-        with self._client() as client, ThreadPoolExecutor(self.concurrency) as pool:
-            tasks = {pool.submit(self._ask, client, chat, sampling): i for i, chat in enumerate(chats)}
+        seen: Counter[str] = Counter()
+        with ThreadPoolExecutor(self.concurrency) as pool:
+            tasks = {pool.submit(self._ask, chat, sampling): i for i, chat in enumerate(chats)}
             try:
                 for task, (answer, self.revision) in _finished(tasks):
                     yield tasks[task], answer
+                    seen[answer.error] += 1
+                    if answer.error and len(seen) == 1 and seen[answer.error] == ALIKE:
+                        raise InputError(f"{self.server}: {answer.error}. So it was {ALIKE} times; no more is asked.")
             finally:
                 self.revision = ""
                 for task in tasks:
@@ -59,23 +65,27 @@ class OpenAILLM:
     def _client(self):
         import openai
 
-        hooks = {"response": [_bound(self.timeout)]}
-        return openai.OpenAI(
+        return openai.AsyncOpenAI(
             base_url=self.address,
             api_key=self._key,
             timeout=openai.Timeout(self.timeout, connect=min(self.timeout, 5.0)),
             max_retries=RETRIES,
             default_headers={"Accept-Encoding": "identity"},
-            http_client=openai.DefaultHttpxClient(follow_redirects=False, event_hooks=hooks),
+            http_client=_patient(self.timeout)(follow_redirects=False, event_hooks={"response": [_bounded]}),
         )
 
-    def _ask(self, client, chat: Chat, sampling: Sampling) -> tuple[Answer, str]:
+    def _ask(self, chat: Chat, sampling: Sampling) -> tuple[Answer, str]:
         import httpx2
         import openai
 
-        ask = client.chat.completions.with_raw_response.create
+        async def ask() -> bytes:
+            async with self._client() as client:
+                drawn = {"top_p": 1.0, "n": 1, **asdict(sampling)}
+                create = client.chat.completions.with_raw_response.create
+                return (await create(model=self.model, messages=list(chat), **drawn)).content
+
         try:
-            return self._read(ask(model=self.model, messages=list(chat), top_p=1.0, n=1, **asdict(sampling)).content)
+            return self._read(asyncio.run(ask()))
         except openai.APIStatusError as error:
             failure = self._refused(error.status_code, error.body)
         except openai.APIConnectionError as error:
@@ -84,7 +94,7 @@ class OpenAILLM:
                 raise InputError(f"No server answers at {self.server}. {remedy}") from None
             late = isinstance(error, openai.APITimeoutError)
             failure = f"no answer came within {self.timeout:g} s" if late else "the connection broke off"
-        except openai.OpenAIError as error:  # raised by _bound
+        except openai.OpenAIError as error:  # raised by _bounded
             failure = str(error)
         return Answer("", error=failure), ""
 
@@ -105,17 +115,23 @@ class OpenAILLM:
             choice, name = reply["choices"][0], str(reply.get("model") or self.model)
             finish, message = choice.get("finish_reason"), choice["message"]
             text, refusal, calls = (message.get(part) for part in ("content", "refusal", "tool_calls"))
+            if isinstance(text, list):  # of parts
+                text = "".join(part["text"] for part in text)
         except (ValueError, RecursionError, LookupError, TypeError, AttributeError):
             return Answer("", error="the server's answer was no chat completion in JSON"), ""
         named = re.fullmatch(re.escape(self.model) + ADDED, name, re.DOTALL)
+        # llama.cpp answers with the file that it was started with, whatever name it was asked by
+        named = named or re.fullmatch(r"(?:.*[/\\])?([^/\\]+\.gguf)|/.*?([^/]+)", name)
         if not named:
             return Answer("", error=f"the server answered as another model, {self._quoted(name)!r}"), ""
         if calls or refusal or finish == "content_filter":
             return Answer("", error=f"the model gave a {'tool call' if calls else 'refusal'} instead of text"), ""
-        whole = str(text or "").encode("utf-8", "replace").decode()  # JSON can hold halves of a character, no file can
-        return checked(self._masked(whole), finish), self._quoted(
-            f"{named[1]} {reply.get('system_fingerprint') or ''}".strip("@:- ")
-        )
+        if not isinstance(text, str | None):
+            return Answer("", error=f"the answer was no text but a {type(text).__name__}"), ""
+        whole = (text or "").encode("utf-8", "replace").decode()  # JSON can hold halves of a character, no file can
+        added = next(filter(None, named.groups()), "")
+        revision = f"{added} {reply.get('system_fingerprint') or ''}".strip("@:- ")
+        return checked(self._masked(whole), finish), self._quoted(revision)
 
     def _quoted(self, words: object) -> str:
         text = self._masked(str(words))[:QUOTED]  # before it is cut, for half a key is none that would be found
@@ -161,29 +177,43 @@ def _finished(tasks: Iterable[Future]) -> Iterator[tuple[Future, tuple[Answer, s
         raise stop
 
 
-def _bound(seconds: float) -> Callable:
-    """A hook that is called with each response before its body is read, and bounds the body's size and time."""
+@lru_cache
+def _patient(seconds: float) -> type:
+    """A client whose every try ends after so many seconds, however often a server says that more is to come."""
     import httpx2
     import openai
 
-    class Bounded(httpx2.SyncByteStream):
-        def __init__(self, stream):
-            self.stream, self.close, self.until = stream, stream.close, time.monotonic() + seconds
+    class Patient(openai.DefaultAsyncHttpxClient):
+        async def send(self, request, **options):
+            try:
+                async with asyncio.timeout(seconds):
+                    return await super().send(request, **options)
+            except TimeoutError:
+                raise httpx2.ReadTimeout("", request=request) from None
 
-        def __iter__(self):
+    return Patient
+
+
+async def _bounded(response) -> None:
+    """A hook that is called with each response before its body is read, and bounds its size."""
+    import httpx2
+    import openai
+
+    class Bounded(httpx2.AsyncByteStream):
+        def __init__(self, stream):
+            self.stream, self.aclose = stream, stream.aclose
+
+        async def __aiter__(self):
             size = 0
-            for piece in self.stream:
+            async for piece in self.stream:
                 size += len(piece)
-                if size > BODY or time.monotonic() > self.until:
-                    raise openai.OpenAIError(f"the answer went on beyond {BODY} bytes or {seconds:g} s")
+                if size > BODY:
+                    raise openai.OpenAIError(f"the answer went on beyond {BODY} bytes")
                 yield piece
 
-    def bound(response) -> None:
-        if response.headers.get("content-encoding", "identity") != "identity":
-            raise openai.OpenAIError("the answer was compressed, which was not asked for")
-        response.stream = Bounded(response.stream)
-
-    return bound
+    if response.headers.get("content-encoding", "identity") != "identity":
+        raise openai.OpenAIError("the answer was compressed, which was not asked for")
+    response.stream = Bounded(response.stream)
 
 
 class VLLM:
