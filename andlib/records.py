@@ -1,5 +1,6 @@
 """Records that travel between stages."""
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -137,7 +138,7 @@ class Unit:
         parts = text.strip().split("/")
         if len(parts) == 2 and model:
             parts = [model, *parts]
-        if len(parts) != 3 or not parts[2].isdigit():
+        if len(parts) != 3 or not re.fullmatch("[0-9]{1,9}", parts[2]):
             raise InputError(f"Unit {text!r} is not of the form model/layer/index, like ast/block0.intermediate/17.")
         return cls(parts[0], parts[1], int(parts[2]))
 

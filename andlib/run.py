@@ -1,6 +1,7 @@
 """A run: one page's parameters, checked, the records that they name, and the folder where its stages are stored."""
 
 import inspect
+import math
 import types
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -25,20 +26,9 @@ from andlib.targets import Target
 CHECKED = Stage("checked", "lines")
 
 # parameters of every page
-DEFAULTS = {
-    "model": "ast",
-    "profile": "mini",
-    "data_dir": "",
-    "captions": "",
-    "weights": "",
-    "mode": "corrected",
-    "k": 5,
-    "concepts": "esc50",
-    "llm": "",
-    "summariser": "rules",
-    "encoder": EMBEDDED,
-    "audio_encoder": "",
-}
+DEFAULTS = {"model": "ast", "profile": "mini", "data_dir": "", "captions": "", "weights": "", "mode": "corrected"}
+DEFAULTS |= {"k": 5, "concepts": "esc50", "llm": "", "summariser": "rules", "encoder": EMBEDDED, "audio_encoder": ""}
+LEAST = {"k": 1, "other_k": 1, "per_block": 1, "clusters": 2, "tau": 1, "folds": 1, "class_unit": 0, "seed": 0}
 SUMMARISERS = ("rules", "llm")
 NOTEBOOK_NAMES = {"In", "Out", "get_ipython", "exit", "quit", "open"}
 RECORDS = ("probing_set", "concepts", "language_model", "completions")  # that `Run.using` may put in place
@@ -265,8 +255,6 @@ def open_run(parameters: Mapping[str, Any]) -> Run:
         if not again and name not in declared:
             raise InputError(f"Parameter {name!r} is unknown to this page. {suggest(name, declared)}")
     values = {name: _of_type(name, given.get(name, DEFAULTS[name]), kind) for name, kind in types_of.items()}
-    if values["k"] < 1:
-        raise InputError(f"Parameter k is {values['k']}; expected at least 1 highest and lowest clip a neuron.")
     profile = PROFILES[check_choice("Profile", values.pop("profile"), PROFILES)]
     known = [*MODELS, *STRATEGIES, *profile.networks, "all"]
     model = check_choice(f"On profile {profile.name}, model", values.pop("model"), dict.fromkeys(known))
@@ -291,10 +279,13 @@ def _is_parameter(name: str, value: Any) -> bool:
 
 
 def _of_type(name: str, value: Any, kind: type) -> Any:
-    right = isinstance(value, kind) and not (kind is int and isinstance(value, bool))
-    if kind is float and isinstance(value, int):
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    right = isinstance(value, kind) and (kind is not int or number)
+    if kind is float and number and math.isfinite(value):
         return float(value)
-    if not right:
+    least = LEAST.get(name, -math.inf)
+    if not right or kind is float or kind is int and value < least:
         words = {int: "a whole number", str: "text", float: "a number", bool: "true or false"}
-        raise InputError(f"Parameter {name} is {value!r}; expected {words[kind]}.")
+        more = f", at least {least}" if kind is int and name in LEAST else ""
+        raise InputError(f"Parameter {name} is {value!r}; expected {words[kind]}{more}.")
     return value

@@ -210,6 +210,8 @@ def read_object(source: Path | str | bytes, name: str, remedy: str) -> dict[str,
 
     Raises InputError if it holds none: `name` cannot be read, why, and what to do."""
     try:
+        if isinstance(source, Path) and source.exists() and not source.is_file():
+            raise ValueError("it is no file")
         value = json.loads(source.read_text(encoding="utf-8") if isinstance(source, Path) else source)
         if not isinstance(value, dict):
             raise ValueError("it holds no JSON object")

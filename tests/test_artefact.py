@@ -1,6 +1,7 @@
 """The published artefact: numpy alone, with pandas for the table, gets DB's labels and Table 4 out of it."""
 
 import json
+import os
 import re
 import shutil
 
@@ -180,6 +181,11 @@ def test_an_export_is_whole_described_and_the_same_again(run, exported, tmp_path
     again = artefact.export(run, tmp_path / "again")
     assert all((again / name).read_bytes() == (exported / name).read_bytes() for name in [*artefact.FILES, "meta.json"])
     assert artefact.export(run, again) == again and artefact.check_export(again) == []  # over itself
+    for place in (tmp_path / "file", tmp_path / "pipe"):
+        os.mkfifo(place) if place.name == "pipe" else place.write_text("mine")
+        with pytest.raises(InputError, match=f"{place.name} is no folder; name one"):
+            artefact.export(run, place)
+    assert (tmp_path / "file").read_text() == "mine"
 
 
 def test_check_names_what_is_missing_or_damaged(copy):

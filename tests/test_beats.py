@@ -1,6 +1,7 @@
 """BEATs against golden values; its checkpoints in every form, and damaged, hostile or foreign ones."""
 
 import json
+import os
 import subprocess
 import sys
 from dataclasses import asdict
@@ -293,6 +294,16 @@ def test_a_torch_file_of_another_form_is_a_sentence(tmp_path, held, message):
     torch.save(held, tmp_path / "other.pt")
     with pytest.raises(InputError, match=message):
         read_checkpoint(tmp_path / "other.pt")
+
+
+def test_what_is_no_file_is_named_and_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "a.pt")
+    (tmp_path / "b.safetensors").mkdir()
+    (tmp_path / "c").mkdir()
+    os.mkfifo(tmp_path / "c" / "config.json")
+    for name in ("a.pt", "b.safetensors", "c"):
+        with pytest.raises(InputError, match="is no file|lacks|cannot be read"):
+            al.load_target(tmp_path / name)
 
 
 def test_truncated_files_are_named(pretrained, tmp_path):

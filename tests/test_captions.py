@@ -1,6 +1,8 @@
 """Captions: what is read, what is repaired and reported, what is refused."""
 
+import csv
 import json
+import os
 
 import pytest
 from hypothesis import given
@@ -8,6 +10,8 @@ from hypothesis import strategies as st
 
 from andlib.errors import InputError
 from andlib.inputs import captions, probing
+from andlib.llms.captioners import write_captions
+from andlib.llms.llm import Answer
 
 NAMES = ["1-100-A-0.ogg", "2-200-A-1.ogg"]
 
@@ -81,6 +85,43 @@ def test_name_that_fits_two_clips_is_believed_for_neither(tmp_path):
     )
     path = json_file(tmp_path, {"cow/1.wav": "Cow.", "dog/1.wav": "Dog."})
     assert captions.read_captions(path, ["dog/1.wav"])[1].extra == ("cow/1.wav",)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "I'm sorry, but I cannot describe this sound.",
+        "As an AI, I hear nothing.",
+        "I am unable to listen to audio.",
+        "I can’t process audio.",
+        "一只狗在叫",
+        "Собака лает.",
+        "犬 dog 犬犬犬犬",
+    ],
+)
+def test_a_caption_that_refuses_or_is_in_another_script_is_kept_and_told(tmp_path, text):
+    texts, report = captions.read_captions(json_file(tmp_path, {NAMES[0]: text, NAMES[1]: "Une poule caquète."}), NAMES)
+    assert texts[NAMES[0]] == text and report.doubtful == (NAMES[0],)
+    assert f"1 that refuse or are in no Latin script (kept as they are: {NAMES[0]})" in str(report)
+
+
+@pytest.mark.parametrize("text", ['=HYPERLINK("http://a.example")', "+1", "-2", "@a", "'=1", "''+", "a = b"])
+def test_a_spreadsheet_takes_no_caption_for_a_formula(tmp_path, text):
+    name = "=1.wav"
+    write_captions(tmp_path / "captions.csv", {name: Answer(text), "b.wav": Answer("Rain.")})
+    with (tmp_path / "captions.csv").open(newline="") as file:
+        cells = [cell for row in csv.reader(file) for cell in row]
+    assert not any(cell[:1] in "=+-@" for cell in cells)
+    assert captions.read_captions(tmp_path / "captions.csv", [name, "b.wav"])[0] == {name: text, "b.wav": "Rain."}
+
+
+def test_a_pipe_in_place_of_a_file_is_refused_and_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "captions.csv")
+    with pytest.raises(InputError, match="cannot be read .it is no file"):
+        captions.read_captions(tmp_path / "captions.csv", NAMES)
+    (tmp_path / "captions.json").mkdir()
+    with pytest.raises(InputError, match="cannot be read .it is no file"):
+        captions.read_captions(tmp_path / "captions.json", NAMES)
 
 
 def test_extra_entries_are_ignored_and_reported(tmp_path):

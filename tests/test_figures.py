@@ -25,6 +25,16 @@ def test_every_picture_of_a_page_has_alternative_text(profile, page):
             assert all(re.search(r'\balt="[^"]+"', picture) for picture in pictures), cell["id"]
 
 
+def test_a_dollar_in_a_name_begins_no_formula():
+    import matplotlib.pyplot as plt
+
+    (axes,) = look.panels(1, 1, 2, 2)[0]
+    axes.set_title("A $100_bill$ \\frac")
+    axes.set_yticks([0], ["$\\nonsense{$"])
+    axes.figure.canvas.draw()
+    plt.close(axes.figure)
+
+
 def test_colours_are_told_apart_in_every_colour_vision():
     source = "".join(path.read_text(encoding="utf-8") for path in (paths.PACKAGE / "report").glob("*.py"))
     assert set(re.findall(r"#[0-9A-Fa-f]{6}", source)) <= OKABE_ITO | GREYS

@@ -8,6 +8,7 @@ from andlib import stages
 from andlib.errors import InputError
 from andlib.pages import probe_one_neuron
 from andlib.records import Unit
+from andlib.targets import chosen_unit
 
 UNIT = Unit("ast", "block0.intermediate", 3)
 ASKED = {
@@ -70,6 +71,20 @@ def test_classes_stand_by_how_much_silencing_changes_them():
     most = probe_one_neuron.most_changed(silenced, silenced.assign(change=1.0))
     assert list(most["class"]) == ["b", "c", "a"] and list(most["scaled"]) == [1.0] * 3
     assert list(most.columns) == ["class", "before", "silenced", "scaled"]
+
+
+@pytest.mark.parametrize("wav", ["~nobody/x.wav", "/dev/zero", ".", "x" * 5000])
+def test_what_is_no_sound_file_is_a_sentence(target, wav):
+    with pytest.raises(InputError, match="Recording '.*' is absent"):
+        probe_one_neuron.own_sound(target, wav)
+
+
+@pytest.mark.parametrize(
+    "unit", ["block0.output/²", "block0.output/-1", "block0.output/1.0", "block0.output/" + "9" * 50]
+)
+def test_what_is_no_unit_is_a_sentence(target, unit):
+    with pytest.raises(InputError, match="is not of the form model/layer/index"):
+        chosen_unit(target, unit)
 
 
 def test_the_tone_rises_evenly_and_as_long_as_the_target_hears(target):

@@ -29,7 +29,8 @@ def test_defaults_are_the_page_s():
         ({"modle": "ast"}, r"'modle' is unknown.*Did you mean .*'model'"),
         ({"model": "asst"}, r"profile mini, model 'asst' is unknown.*Did you mean 'ast'"),
         ({"profile": "minni"}, r"Profile 'minni' is unknown.*Did you mean 'mini'"),
-        ({"k": 0}, r"k is 0; expected at least 1"),
+        ({"k": 0}, r"k is 0; expected a whole number, at least 1"),
+        ({"k": -1}, r"k is -1; expected a whole number, at least 1"),
         ({"k": "5"}, r"k is '5'; expected a whole number"),
         ({"k": 2.5}, r"k is 2.5; expected a whole number"),
         ({"k": True}, r"k is True; expected a whole number"),
@@ -49,6 +50,17 @@ def test_a_page_s_own_parameter_is_known_and_typed():
     assert run.extra == {"target_class": "rain", "t": 1.0}
     with pytest.raises(InputError, match="target_class is 3; expected text"):
         open_run({**page, "target_class": 3})
+
+
+@pytest.mark.parametrize("name", ["other_k", "per_block", "clusters", "tau", "folds", "class_unit", "seed"])
+def test_counts_of_a_page_are_whole_numbers_from_their_least(name):
+    for value in (-1, True, 1.5, "3", float("nan")):
+        with pytest.raises(InputError, match=f"Parameter {name} is .*; expected a whole number, at least [012]"):
+            open_run({"__annotations__": {name: int}, name: value})
+    assert open_run({"__annotations__": {name: int}, name: 3}).extra == {name: 3}
+    for value in (float("nan"), float("inf"), "1", True, None):
+        with pytest.raises(InputError, match="Parameter factor is .*; expected a number"):
+            open_run({"__annotations__": {"factor": float}, "factor": value})
 
 
 def test_a_parameter_that_has_no_effect_on_the_page_is_refused():

@@ -4,6 +4,7 @@ Text that a model wrote is data: it is stripped of control characters, never int
 
 import json
 import re
+import unicodedata
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +20,8 @@ from andlib.inputs.probing import json_pairs, reading, table_rows
 
 ORIGINS = ("file", "source", "measured")  # an audio LLM's text; the name of the sound; made from the waveform
 LOOP = 8  # tokens: a stretch this long said again is an audio LLM going round in circles
+# how models say that they describe nothing
+REFUSAL = re.compile(r"(?i)\bI(?: am|['’]m) (?:sorry|unable|not able)|\bas an AI\b|\bI (?:cannot|can['’]t|could not)\b")
 MARKS = re.compile(r"<s>|</s>.*", re.DOTALL)  # SALMONN decodes LLaMA's marks of beginning and end with its answers
 
 
@@ -30,10 +33,14 @@ class CaptionReport:
     read: int
     extra: tuple[str, ...] = ()  # entries that name no clip of the set
     looping: tuple[str, ...] = ()  # clips whose text repeated itself and was cut before the repetition
+    doubtful: tuple[str, ...] = ()  # clips whose text says that there is none, or is mostly in another script
     cleaned: tuple[str, ...] = ()  # clips whose text had control characters, untidy white space or a tokenizer's marks
 
     def __str__(self) -> str:
         repaired = f"{len(self.looping)} looping (cut), {len(self.cleaned)} tidied"
+        if self.doubtful:
+            first = ", ".join(self.doubtful[:3])
+            repaired += f"; {len(self.doubtful)} that refuse or are in no Latin script (kept as they are: {first})"
         return f"{self.path.name}: {self.read} captions; {len(self.extra)} naming no clip (ignored), {repaired}"
 
 
@@ -63,7 +70,23 @@ def read_captions(path: str | Path, names: Sequence[str]) -> tuple[dict[str, str
     _check_texts(f"Captions {str(path)!r}", cut, names)
     looping = tuple(name for name in names if cut[name] != cleaned[name])
     tidied = tuple(name for name in names if cleaned[name] != matched[name])
-    return {name: cut[name] for name in names}, CaptionReport(path, len(cut), tuple(extra), looping, tidied)
+    doubtful = tuple(name for name in names if REFUSAL.search(cut[name]) or _foreign(cut[name]))
+    return {name: cut[name] for name in names}, CaptionReport(path, len(cut), tuple(extra), looping, doubtful, tidied)
+
+
+def _foreign(text: str) -> bool:
+    letters = [c for c in text if c.isalpha()]
+    return 2 * sum("LATIN" in unicodedata.name(c, "") for c in letters) < len(letters)
+
+
+def guarded(text: str) -> str:
+    """A cell that a spreadsheet takes for no formula; `unguarded` gives the text back."""
+    return re.sub(r"^(?='*[=+\-@])", "'", text)
+
+
+def unguarded(cell: str) -> str:
+    """The text of a `guarded` cell."""
+    return re.sub(r"^'(?='*[=+\-@])", "", cell)
 
 
 def clean(text: str) -> str:
@@ -99,7 +122,7 @@ def _entries(path: Path) -> list[tuple[str, str]]:
     with reading(path, expected) as text:
         if path.suffix.lower() != ".json":
             rows = table_rows(text, ("filename", "description"))
-            return [(cells["filename"].strip(), cells["description"]) for _, cells in rows]
+            return [(unguarded(cells["filename"].strip()), unguarded(cells["description"])) for _, cells in rows]
         entries = _batches(text) if text.lstrip().startswith("[") else json_pairs(text)
         if wrong := [name for name, value in entries if not isinstance(value, str)]:
             raise ValueError(f"the value of {wrong[0]!r} is no text")

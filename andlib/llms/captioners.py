@@ -14,7 +14,7 @@ import soundfile
 
 from andlib import weights
 from andlib.errors import InputError, check_choice
-from andlib.inputs.captions import clean
+from andlib.inputs.captions import clean, guarded
 from andlib.llms.clients import TransformersLLM, generated, open_llm, placed
 from andlib.llms.llm import LLM, Answer, Chat, Completions, Sampling
 from andlib.llms.prompts import CAPTION
@@ -73,8 +73,8 @@ def caption(
 
 def write_captions(path: Path, answers: Mapping[str, Answer]) -> None:
     """Answers as a caption file with the columns `filename,description`, whole or not at all."""
-    texts = [clean(answer.text) for answer in answers.values()]
-    table = pd.DataFrame({"filename": list(answers), "description": texts})
+    texts = [guarded(clean(answer.text)) for answer in answers.values()]
+    table = pd.DataFrame({"filename": [guarded(name) for name in answers], "description": texts})
     write_atomically(path, lambda temporary: table.to_csv(temporary, index=False, lineterminator="\n"))
 
 

@@ -95,6 +95,8 @@ def _read_file(path: Path) -> tuple[dict, dict[str, "Tensor"]]:
     if path.suffix == ".safetensors":
         metadata, weights = _read_safetensors(path)
         return _object(metadata.get("config", "{}"), path), weights
+    if path.exists() and not path.is_file():
+        raise InputError(f"{path} is no file; expected a BEATs checkpoint.")
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:

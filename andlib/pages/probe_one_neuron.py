@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from andlib import stages, summaries, targets
+from andlib import paths, stages, summaries, targets
 from andlib.inputs import recordings
 from andlib.pages import wording
 from andlib.records import Unit
@@ -72,7 +72,7 @@ def own_sound(target: Target, wav: str) -> np.ndarray:
     """A sound file's samples at the target's rate, float32; without one a tone that rises evenly from LOWEST to
     HIGHEST, as long as the target hears."""
     if wav:
-        return recordings.read_recording(Path(wav).expanduser(), target.sample_rate)
+        return recordings.read_recording(paths.named(wav), target.sample_rate)
     time = np.arange(round(target.seconds * target.sample_rate)) / target.sample_rate
     rise = np.log(HIGHEST / LOWEST) / target.seconds  # of the pitch, a second
     return (0.3 * np.sin(2 * np.pi * LOWEST / rise * np.expm1(rise * time))).astype(np.float32)

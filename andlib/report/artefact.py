@@ -40,6 +40,8 @@ def export(run: Run, folder: str | Path) -> Path:
     file is written whole or not at all, and the same run gives the same bytes. Raises InputError if all activations
     together exceed activations.BUDGET: export fewer models."""
     folder = paths.named(folder)
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"{folder} is no folder; name one, new or old, for the files of the export.")
     networks = [run.probed(model) for model in run.models]
     needed = sum(activations.size(network, len(run.probing_set)) for network in networks)
     if needed > activations.BUDGET:

@@ -24,6 +24,7 @@ def style() -> None:
 
     sns.set_theme(style="whitegrid", context="notebook", font="DejaVu Sans")
     mpl.rcParams.update({"figure.dpi": 110, "svg.hashsalt": "andlib", "axes.titlelocation": "left"})
+    mpl.rcParams["text.parse_math"] = False  # the name of a class may hold a dollar
     with suppress(NameError, ImportError):
         from matplotlib_inline.backend_inline import set_matplotlib_formats
 
