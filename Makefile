@@ -88,7 +88,7 @@ browser: book ## drive the report's tables and atlas in a real browser (chromium
 	@ANDLIB_BOOK=_build/html $(RUN) -m pytest tests/test_atlas_browser.py tests/test_sortable_tables.py
 
 faults: install ## every fault: 100 kills, 20,000 fuzzed inputs, seeded mutants (half an hour)
-	@ANDLIB_FAULTS=1 $(RUN) -m pytest -s tests/faults tests/test_scale.py $(args) && $(RUN) tests/faults/mutants.py
+	@ANDLIB_FAULTS=1 $(RUN) -m pytest -s tests/faults $(args) && $(RUN) tests/faults/mutants.py
 
 bench: install ## measure speed and memory, half an hour; some of it: make bench args=similarity
 	@$(RUN) -m benchmarks $(args)

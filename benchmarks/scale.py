@@ -1,101 +1,65 @@
-"""Recording on Ray's workers, and the same shards in this process: a full-size AST, random weights, noise.
+"""Recording in two parts at once, and the same shards in one process: a full-size AST, random weights, noise."""
 
-    python -m benchmarks.scale --repeats 3        # about three minutes each
-Each worker has one thread, and so has this process. Starting Ray and loading the network are timed by themselves."""
-
-import argparse
-import os
+import multiprocessing
 import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from andlib import responses, scale
-from andlib.errors import MissingExtra
+from andlib import responses
 from andlib.records import Clip, ProbingSet
 from benchmarks.full_size import SECONDS, random_network
 from benchmarks.measuring import Row
 
-CLIPS, SHARD = 16, 4  # a minute in one process; shards so small that the last ones do not decide a pass
-ENGINES = {
-    "serial": scale.Engine("serial"),
-    "one worker": scale.Engine(workers=1),
-    "two workers": scale.Engine(workers=2),
-}
+CLIPS, SHARD = 16, 4  # a minute in one process; shards so small that the last ones do not decide
 
 
 def rows() -> Iterator[Row]:
-    """One worker against this process, two against one; no rows without Ray."""
-    try:
-        median = {name: np.median(list(found), 0).tolist() for name, found in _by_engine(passes(1)).items()}
-    except MissingExtra as error:
-        print(f"No Ray: {error}")
-        return
-    (_, serial), (start, one), (starts, two) = median.values()
-    what = f"recording {CLIPS} clips, full-size AST, on Ray:"
-    loading = "{:.0f} s more to start Ray and load the network"
-    yield Row(f"{what} one worker", one, serial, "this process", asked=0.9, note=loading.format(start))
-    yield Row(f"{what} two workers", two, one, "one worker", asked=1.7, note=loading.format(starts))
+    """Two parts, each a process of one thread, against one such process."""
+    with tempfile.TemporaryDirectory() as folder:
+        one, two = (taken(parts, Path(folder) / str(parts)) for parts in (1, 2))
+    what = f"recording {CLIPS} clips, full-size AST: two parts at once"
+    yield Row(what, two, one, "one process", asked=1.7, note="from the first shard on: networks are loaded before")
 
 
-def _by_engine(found: Iterator[tuple[str, float, float]]) -> dict[str, list[tuple[float, float]]]:
-    times: dict[str, list[tuple[float, float]]] = {name: [] for name in ENGINES}
-    for name, start, seconds in found:
-        times[name].append((start, seconds))
-    return times
+def taken(parts: int, folder: Path) -> float:
+    """Seconds from when every part holds its network until the last of them is done."""
+    context = multiprocessing.get_context("spawn")
+    ready = context.Barrier(parts + 1)
+    processes = [context.Process(target=record, args=(folder, part, parts, ready)) for part in range(parts)]
+    for process in processes:
+        process.start()
+    ready.wait()
+    begun = time.perf_counter()
+    for process in processes:
+        process.join()
+    if any(process.exitcode for process in processes):
+        raise RuntimeError("a part failed")
+    return time.perf_counter() - begun
 
 
-def passes(repeats: int) -> Iterator[tuple[str, float, float]]:
-    """Every engine in turn, so often: its name, seconds to start, and seconds for all shards."""
+def record(folder: Path, part: int, parts: int, ready) -> None:
+    """Every so manyth shard, after everybody is ready."""
     import torch
 
-    os.environ.setdefault("RAY_worker_niceness", "0")  # Ray makes its workers nicer than the serial pass is
     torch.set_num_threads(1)
-    with tempfile.TemporaryDirectory() as folder:
-        network, probing_set = random_network("ast", Path(folder) / "ast"), noise(CLIPS)
-        for _ in range(repeats):
-            for name, engine in ENGINES.items():
-                yield name, *taken(engine, network, probing_set)
+    network, clips = random_network("ast", folder / str(part)), noise(CLIPS)
+    shards = [replace(clips, clips=clips.clips[first : first + SHARD]) for first in range(0, CLIPS, SHARD)]
+    _ = network.module
+    ready.wait()
+    for shard in shards[part::parts]:
+        responses.recorded(network, shard)
 
 
 def noise(clips: int) -> ProbingSet:
     """A probing set of noise."""
     named = tuple(Clip(str(i), "noise", 1, str(i)) for i in range(clips))
-
-    def read(clip: Clip, sample_rate: int) -> np.ndarray:
-        rng = np.random.default_rng(int(clip.name))
-        return 0.1 * rng.standard_normal(round(SECONDS * sample_rate)).astype(np.float32)
-
-    return ProbingSet("noise", named, ("noise",), read, "")
+    return ProbingSet("noise", named, ("noise",), _noise, "")
 
 
-def taken(engine: scale.Engine, network, probing_set: ProbingSet) -> tuple[float, float]:
-    """Seconds until every worker has done a first shard, and then for all shards."""
-    parts = [
-        replace(probing_set, clips=probing_set.clips[first : first + SHARD])
-        for first in range(0, len(probing_set), SHARD)
-    ]
-    begun = time.perf_counter()
-    with scale.workers(engine, partial(replace, network)) as each:
-        list(each(responses.recorded, parts[: engine.workers if engine.engine == "ray" else 1]))
-        ready = time.perf_counter()
-        for _ in each(responses.recorded, parts):
-            pass
-        return ready - begun, time.perf_counter() - ready
-
-
-def main() -> None:
-    """Print every pass and the machine's load after it."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--repeats", type=int, default=1)
-    for name, start, seconds in passes(parser.parse_args().repeats):
-        load = os.getloadavg()[0]
-        print(f"{name:12} {CLIPS} clips: {seconds:6.1f} s after {start:5.1f} s to start, load {load:.1f}", flush=True)
-
-
-if __name__ == "__main__":
-    main()
+def _noise(clip: Clip, sample_rate: int) -> np.ndarray:
+    rng = np.random.default_rng(int(clip.name))
+    return 0.1 * rng.standard_normal(round(SECONDS * sample_rate)).astype(np.float32)

@@ -59,11 +59,11 @@ al.tables.plain(hours, "AudioSet: seconds for one clip, and hours for all", made
 # All activations ({glue:text}`full_gb` GB) exceed the memory budget by far, so only the five highest and lowest clips of every unit are kept, with moments of its activations.
 # Those of two shards merge into those of both: in the end {glue:text}`merged_mb` MB, however many clips there are.
 #
-# `python -m andlib.scale` gives the shards to workers that [Ray](https://docs.ray.io) starts on this machine or on a cluster ([how to run](../../how_to_run.md)); the bytes are those of a run on one core.
+# `python -m andlib.scale --part 1/8` makes one of eight parts of the shards, on any machine that shares the cache ([how to run](../../how_to_run.md)); the bytes are those of a run on one core.
 #
 # What is not measured, or missing:
 #
-# - **A GPU of ours** (`--gpus 1` where a worker has one), and **captions by an audio language model**, which wants one: the paper's hours stand alone.
+# - **A GPU of ours** (`--gpu` where there is one), and **captions by an audio language model**, which wants one: the paper's hours stand alone.
 # - **DB and TAB** compare every activation with every caption, and need the full matrices; beyond the memory budget closed concepts are left out.
 # - **Captions and labels**: AudioSet's clips carry several labels each, while this package's probing sets have one class a clip; and many of its videos are no longer to be had.
 #
@@ -99,6 +99,5 @@ al.tables.plain(alone, caption, speeds["made_by"].iloc[0], formats, heads)
 # ```bash
 # python -m benchmarks.cost                # writes results/mini/stage_costs.json (make llm first)
 # make bench args="similarity scoring"     # some of what is fast; without args everything, half an hour
-# pip install -c constraints.txt -e ".[scale]"
-# python -m andlib.scale --profile mini --model ast --workers 2
+# seq 2 | xargs -P 2 -I{} python -m andlib.scale --profile mini --model ast --part {}/2
 # ```

@@ -26,7 +26,7 @@ def recordings(tmp_path, monkeypatch):
 
 
 def command(recordings, out, llm):
-    asked = {"profile": "esc10", "data-dir": recordings, "llm": llm, "captions": out, "engine": "serial"}
+    asked = {"profile": "esc10", "data-dir": recordings, "llm": llm, "captions": out}
     scale.main([text for name, value in asked.items() for text in (f"--{name}", str(value))])
 
 

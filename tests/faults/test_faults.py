@@ -29,7 +29,7 @@ from test_publish import SOURCE, project, published  # noqa: F401  fixtures
 import committed
 import executing
 import publish
-from andlib import descriptions, encoders, paths, responses, scale, stages
+from andlib import descriptions, encoders, paths, responses, stages
 from andlib.errors import InputError, MissingExtra
 from andlib.inputs import downloads
 from andlib.llms import clients, llm
@@ -417,7 +417,6 @@ OPTIONAL = {
     "vllm": lambda: clients.open_llm.__wrapped__("vllm:small"),
     "laion_clap": lambda: encoders._laion_clap.__wrapped__("laion", ""),
     "bert_score": lambda: section_4_2._bert_score(["a"], ["b"]),
-    "ray": scale._ray,
 }
 
 
