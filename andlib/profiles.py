@@ -1,34 +1,15 @@
-"""What a page runs on: profiles, written as differences from `mini`, and modes, switches of the released code."""
+"""What a page runs on: profiles, and modes, which are switches of the released code."""
 
 import tomllib
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from andlib import paths
 from andlib.encoders import EMBEDDED
 from andlib.errors import InputError, check_choice
 
-MODELS = ("ast", "beats_finetuned", "beats_frozen")  # the paper's, in its order
-STRATEGIES = {  # of one architecture, BEATs; model -> how its weights came about
-    "beats_untrained": "random weights, a linear classifier trained on top",
-    "beats_supervised": "trained from scratch on labels",
-    "beats_frozen": "pre-trained without labels, a linear classifier on top",
-    "beats_finetuned": "pre-trained without labels, then all of it trained on labels",
-}
-WHISPER = ("whisper_untrained", "whisper_frozen", "whisper_finetuned")  # on the encoder of Whisper base
-# an untrained network's classifier is random, too
-CALLED = {"beats_untrained": "random features, trained classifier"}
-CALLED["whisper_untrained"] = f"{CALLED['beats_untrained']} (Whisper's size)"
-MEASURES = {  # of the clean comparison; name -> its heading
-    "accuracy": "accuracy, fold 1",
-    "top1": "DB top-1, all clips",
-    "top1_fold1": "DB top-1, fold 1",
-    "db_gap": "DB gap",
-    "db_excess": "DB gap beyond random units",
-    "ocp_gap": "OCP gap",
-    "ocp_excess": "OCP gap beyond random units",
-    "adjectives": "different adjectives a unit",
-    "nouns": "different nouns a unit",
-}
+_STATED = tomllib.loads((paths.PACKAGE / "profiles.toml").read_text(encoding="utf-8"))  # explains each
+MODELS, WHISPER = tuple(_STATED["models"]), tuple(_STATED["whisper"])
+STRATEGIES, CALLED, MEASURES = _STATED["strategies"], _STATED["called"], _STATED["measures"]
 LEARNT, TEST = (2, 3, 4, 5), (1,)  # folds: networks learn from the former and are tested on the latter
 
 
@@ -49,7 +30,7 @@ class Profile:
     seconds: float
     caption_parts: tuple[str, ...]
     networks: dict[str, str] = field(hash=False)
-    models: tuple[str, ...] = MODELS
+    models: tuple[str, ...]
     subset: str = ""
     archive: bool = False
     beside: int = 0
@@ -59,40 +40,18 @@ class Profile:
     tagger: str = "HanTa 1.2.1"
 
 
-MINI = Profile(
-    name="mini",
-    title="SynthESC (sounds are synthesised)",
-    probing="synthesc",
-    seconds=2.0,
-    caption_parts=("source", "measured"),
-    networks={model: str(paths.WEIGHTS / "mini" / model) for model in ("ast", *STRATEGIES)},
-)
-ESC50 = replace(
-    MINI,
-    name="esc50",
-    title="ESC-50 (real recordings)",
-    probing="folder",
-    seconds=5.0,
-    caption_parts=("file", "measured"),
-    archive=True,
-    networks={model: str(paths.WEIGHTS / "esc50" / model) for model in (*MODELS, "beats_untrained", *WHISPER)},
-    models=(*MODELS, "whisper_finetuned", "whisper_frozen"),
-    beside=1,
-    slow=WHISPER,
-    audio_encoder="whisper",
-)
-ESC10 = replace(ESC50, name="esc10", title="ESC-10 (real recordings)", subset="esc10")
-GTZAN = replace(
-    ESC50,
-    name="gtzan",
-    title="GTZAN (real recordings of music)",
-    seconds=10.0,  # of the 30: AST's usual input ends soon after
-    networks={},  # the paper's are trained on GTZAN: another's results would pass for its Figure 14
-    models=MODELS,
-    archive=False,
-    audio_encoder="embedded",
-)
-PROFILES = {profile.name: profile for profile in (MINI, ESC10, ESC50, GTZAN)}
+def _profile(name: str) -> Profile:
+    """The profile of that name in profiles.toml."""
+    stated = {"like": name}
+    while "like" in stated:
+        stated = {**_STATED["profiles"][stated.pop("like")], **stated}
+    settings = {key: tuple(value) if isinstance(value, list) else value for key, value in stated.items()}
+    networks = {place.rpartition("/")[2]: str(paths.WEIGHTS / place) for place in stated["networks"]}
+    return Profile(**{**settings, "name": name, "networks": networks})
+
+
+PROFILES = {name: _profile(name) for name in _STATED["profiles"]}
+MINI = PROFILES["mini"]
 
 
 # switches of the released code's departures from the paper: name -> what it does, and where

@@ -75,9 +75,6 @@ al.tables.plain(section_2.difficulty(run), "Accuracy on fold 1", made, {"accurac
 #
 # ## Try it yourself
 #
-# ```bash
-# papermill notebooks/2_probing_set.ipynb out.ipynb -p profile esc50 -p data_dir path/to/ESC-50
-# ```
+# `papermill notebooks/2_probing_set.ipynb out.ipynb -p profile esc50 -p data_dir path/to/ESC-50`
 #
 # Any folder in ESC's layout, in Hugging Face's audiofolder layout, or with one folder a class opens with `al.open_folder("path")`.
-# Next: [what classifier units respond to](4_1_last_layer.ipynb).

@@ -79,8 +79,6 @@ al.tables.plain(filtered, "What the filters make of every adjective", made)
 #
 # ## Try it yourself
 #
-# ```bash
-# papermill notebooks/3_5_adjectives.ipynb out.ipynb -p mode word_lists_by_substring
-# ```
+# `papermill notebooks/3_5_adjectives.ipynb out.ipynb -p mode word_lists_by_substring`
 #
 # What these words are worth to the network: [feature importance](4_4_feature_importance.ipynb). Whether they are true of the sounds: [Appendix C](appendix_c_acoustics.ipynb).

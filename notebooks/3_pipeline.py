@@ -138,5 +138,3 @@ al.tables.plain(section_3.answers(run, chats), f"What {run.answerer} answers for
 # papermill notebooks/3_pipeline.ipynb out.ipynb -p model beats_finetuned -p class_unit 3
 # papermill notebooks/3_pipeline.ipynb out.ipynb -p unit block3.intermediate/5 -p llm smollm2    # asks it: after make llm
 # ```
-#
-# Next: [who writes the summaries](3_summaries.ipynb), or [probe a neuron of your own](probe_one_neuron.ipynb).

@@ -96,5 +96,3 @@ al.tables.plain(section_3_2.removals(run), "Points that calibration removes, and
 # papermill notebooks/3_summaries.ipynb out.ipynb -p llm smollm2
 # OPENAI_BASE_URL=http://localhost:8000/v1 papermill notebooks/3_summaries.ipynb out.ipynb -p llm openai:meta-llama/Llama-2-13b-chat-hf
 # ```
-#
-# Next: [naming the last layer](4_1_last_layer.ipynb).

@@ -60,8 +60,4 @@ al.tables.plain(section_4_0.units(run), "Units of the target networks", made)
 #
 # ## Try it yourself
 #
-# ```bash
-# papermill notebooks/4_1_last_layer.ipynb out.ipynb -p profile esc50 -p model beats_finetuned -p weights path/to/checkpoint.pt
-# ```
-#
-# Next: [naming the classes of the last layer](4_1_last_layer.ipynb).
+# `papermill notebooks/4_1_last_layer.ipynb out.ipynb -p profile esc50 -p model beats_finetuned -p weights path/to/checkpoint.pt`

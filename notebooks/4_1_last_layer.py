@@ -126,5 +126,3 @@ al.tables.keep(**section_4_1.said_in_words(named))
 # papermill notebooks/4_1_last_layer.ipynb out.ipynb -p model beats_frozen -p mode released
 # papermill notebooks/4_1_last_layer.ipynb out.ipynb -p llm openai:Qwen/Qwen3-8B     # a server at OPENAI_BASE_URL
 # ```
-#
-# Next: [silencing units](4_3_unlearning.ipynb), or [look at a single neuron](probe_one_neuron.ipynb).

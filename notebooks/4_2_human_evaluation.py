@@ -93,5 +93,3 @@ al.tables.table3(scores, made, run.profile.encoder)
 # papermill notebooks/4_2_human_evaluation.ipynb out.ipynb -p per_block 3
 # papermill notebooks/4_2_human_evaluation.ipynb out.ipynb -p per_block 3 -p ratings path/to/returned
 # ```
-#
-# Next: [all descriptions side by side](appendix_b_qualitative.ipynb), or [silencing units](4_3_unlearning.ipynb).

@@ -126,8 +126,4 @@ al.tables.plain(described, "Descriptions by layer, from all clips", made, format
 #
 # ## Try it yourself
 #
-# ```bash
-# papermill notebooks/4_3_unlearning.ipynb out.ipynb -p model beats_frozen -p target_class rain
-# ```
-#
-# Next: [look at a single neuron](probe_one_neuron.ipynb).
+# `papermill notebooks/4_3_unlearning.ipynb out.ipynb -p model beats_frozen -p target_class rain`

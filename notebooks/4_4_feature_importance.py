@@ -113,8 +113,6 @@ al.tables.plain(section_4_4.narrowing(trends), "Figure 5's claim, part by part",
 #
 # ## Try it yourself
 #
-# ```bash
-# papermill notebooks/4_4_feature_importance.ipynb out.ipynb -p model beats_frozen
-# ```
+# `papermill notebooks/4_4_feature_importance.ipynb out.ipynb -p model beats_frozen`
 #
-# Which adjectives there are: [open concepts](3_5_adjectives.ipynb). Next: [polysemanticity](4_5_polysemanticity.ipynb).
+# Which adjectives there are: [open concepts](3_5_adjectives.ipynb).

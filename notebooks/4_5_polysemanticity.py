@@ -150,5 +150,3 @@ al.figures.uninterpretable(ten[ten["k"] == 5]);
 # papermill notebooks/4_5_polysemanticity.ipynb out.ipynb -p tau 5 -p clusters 20
 # papermill notebooks/4_5_polysemanticity.ipynb out.ipynb -p profile gtzan -p data_dir genres_original -p model ast -p weights path/to/ast
 # ```
-#
-# Next: [training strategies, compared cleanly](training_strategies.ipynb).

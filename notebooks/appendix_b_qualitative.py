@@ -58,8 +58,4 @@ al.tables.plain(described, "Table 6. What the modules say of the same neurons", 
 #
 # ## Try it yourself
 #
-# ```bash
-# papermill notebooks/appendix_b_qualitative.ipynb out.ipynb -p units "block3.output/5, block0.intermediate/17"
-# ```
-#
-# Next: [people's ratings of such descriptions](4_2_human_evaluation.ipynb), or [look at a single neuron](probe_one_neuron.ipynb).
+# `papermill notebooks/appendix_b_qualitative.ipynb out.ipynb -p units "block3.output/5, block0.intermediate/17"`

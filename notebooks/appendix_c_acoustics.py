@@ -69,8 +69,4 @@ al.tables.plain(shown, title, run.made_by(), appendix_c.FORMATS, appendix_c.HEAD
 #
 # ## Try it yourself
 #
-# ```bash
-# papermill notebooks/appendix_c_acoustics.ipynb out.ipynb -p model beats_frozen
-# ```
-#
-# Next: [probe one neuron](probe_one_neuron.ipynb).
+# `papermill notebooks/appendix_c_acoustics.ipynb out.ipynb -p model beats_frozen`

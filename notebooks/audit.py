@@ -181,4 +181,4 @@ al.tables.plain(audit.units_a_class(), caption, "M = 50; N from the paper.", for
 # papermill notebooks/4_3_unlearning.ipynb out.ipynb -p mode ocp_substring,ablate_leading_rows
 # ```
 #
-# Every page takes `-p mode` with any names above, or `released`. Next: [the paper's claims, one by one](claims.ipynb).
+# Every page takes `-p mode` with any names above, or `released`.

@@ -75,5 +75,3 @@ al.tables.side_effects(rows, made)
 # with al.ablate(target, {"block3.output": units}, lambda layer, outputs: 0.5 * outputs):
 #     logits = target.logits(features)  # any replacement of your own
 # ```
-#
-# Back to [unlearning as the paper does it](4_3_unlearning.ipynb).

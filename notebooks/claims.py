@@ -72,5 +72,3 @@ al.tables.plain(glance.drop(columns="page"), "Each table and figure of the paper
 # from andlib.pages import claims
 # claims.judge("t4_ocp_gap", claims.committed("mini"))  # verdict, and the numbers of every part
 # ```
-#
-# Next: [naming the last layer](4_1_last_layer.ipynb), the first of these claims.

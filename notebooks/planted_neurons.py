@@ -113,5 +113,3 @@ al.tables.plain(sounds, caption, made, dict.fromkeys(["said", "elsewhere"], ".0%
 # papermill notebooks/planted_neurons.ipynb out.ipynb -p k 10
 # papermill notebooks/planted_neurons.ipynb out.ipynb -p llm openai:Qwen/Qwen3-8B    # ICL, a question a neuron
 # ```
-#
-# Next: [what people say of descriptions](4_2_human_evaluation.ipynb).

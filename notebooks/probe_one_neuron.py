@@ -132,5 +132,3 @@ al.tables.plain(layers, f"Layers of {address.model}: {layers['units'].sum()} uni
 # papermill notebooks/probe_one_neuron.ipynb out.ipynb -p words "something that clicks" -p wav path/to/sound.wav
 # papermill notebooks/probe_one_neuron.ipynb out.ipynb -p summariser llm -p llm smollm2     # after make llm
 # ```
-#
-# Next: [silence many units at once](4_3_unlearning.ipynb), or [dissect a network of your own](your_own_network.ipynb).

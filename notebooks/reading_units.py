@@ -72,5 +72,3 @@ al.tables.plain(readings, "Table 2 under other readings (DB, all clips)", made, 
 # target = run.target("beats_frozen").read(pooling="max", nonlinearity="gelu")
 # al.neurons(run, target, layers=("block3.fc1",))
 # ```
-#
-# Next: [a network of your own](your_own_network.ipynb).

@@ -71,5 +71,3 @@ al.tables.strategies(paired, caption, about["made_by"])
 # papermill notebooks/4_3_unlearning.ipynb out.ipynb -p model beats_supervised
 # python -m making.training beats --profile mini --seed 3
 # ```
-#
-# Next: [how a unit is read](reading_units.ipynb).

@@ -150,8 +150,4 @@ al.tables.plain(targets, "Targets made above", run.made_by())
 #
 # ## Try it yourself
 #
-# ```bash
-# papermill notebooks/your_own_network.ipynb out.ipynb -p folds 5
-# ```
-#
-# Next: [look at a single neuron](probe_one_neuron.ipynb) of the paper's networks, or [silence some](4_3_unlearning.ipynb).
+# `papermill notebooks/your_own_network.ipynb out.ipynb -p folds 5`

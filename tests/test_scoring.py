@@ -9,7 +9,7 @@ import pytest
 
 from andlib import responses, stages
 from andlib.errors import InputError
-from andlib.pages import explanations, measures, scoring
+from andlib.pages import explanations, scoring
 from andlib.profiles import LEARNT, TEST
 from andlib.report import figures, tables
 
@@ -164,14 +164,13 @@ def test_best_and_worst_are_the_ends_of_each_method_by_sound(scores):
 
 
 def test_the_page_keeps_and_says_what_its_tables_hold(run, scores):
-    frames, tests = scoring.frames(run), measures.trusted()
+    frames = scoring.frames(run)
     assert len(frames["scores"]) == 4 * 2 * 3 and set(frames["scores"]["model"]) == {"ast"}
     pd.testing.assert_frame_equal(frames["reliability"].drop(columns="model"), scoring.reliability(run, "ast"))
     by_layer = scoring.shape_by_layer(scores.assign(model="ast"))
     assert list(by_layer["layer"]) == [*scores["layer"].unique(), "with r"]
-    words = scoring.words(run, tests, scoring.of_models(run, scoring.scorecard), scores.assign(model="ast"))
+    words = scoring.words(run, scoring.of_models(run, scoring.scorecard), scores.assign(model="ast"))
     own = frames["scores"][frames["scores"]["null"] == ""]
     best = own.loc[own["pearson"].idxmax()]
     assert words["best"] == f"ast {best['method']} by {best['matcher']} ({best['pearson']:.2f})"
     assert words["easy"] == f"ast {best['balanced_accuracy']:.0%}"
-    assert words["passing"].split(", ")[:4] == list(measures.CORE) and words["failing"]

@@ -1,18 +1,18 @@
 """The audit's matrix, read: which switch of the released code changes which exhibit, why others do not, and what a
 fault alone explains of the numbers that the paper prints."""
 
+import tomllib
 from collections.abc import Mapping, Sequence
 from itertools import product
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from andlib import concepts, kept, paper, stages
-from andlib.pages import section_4_4
 from andlib.pages.section_4_5 import TABLE_8, chance_by_sizes
 from andlib.profiles import FAULTS, MODELS, PROFILES
 from andlib.run import Run
-from andlib.similarity import FUNCTIONS
 
 Measures = dict[str, float | str | None]  # name -> value; None where no answer of a language model is kept
 MODES = ("corrected", *FAULTS, "released")
@@ -20,65 +20,13 @@ EXHIBITS = ("Tables 2, 7", "Table 4", "Table 6", "Figs 3, 9", "Fig. 4", "Fig. 5"
 NAME = "audit_matrix"  # of the kept file
 CLOSE = 1e-5  # the cosine of equal names differs by less, added up in another order
 
-_WORDS = ("Figs 3, 9", "Fig. 4", "Fig. 5")  # what is read off summaries
-_CLIPS = ("Figs 6, 11–13",)  # what is read off the highest clips' captions
-_NO_CONCEPT = "no closed concept enters"
-_CUBED = f"block units are labelled by {concepts.FUNCTION}"
-# switch, exhibits, networks, why it changes nothing there: facts about the code's path, tested against the numbers
-NO_EFFECT = (
-    ("db_one_unit_at_a_time", ("Table 4", "Table 6"), MODELS, f"{_CUBED}, which compares a unit with no other"),
-    ("db_one_unit_at_a_time", (*_WORDS, *_CLIPS), MODELS, _NO_CONCEPT),
-    ("ablate_leading_rows", ("Tables 2, 7", "Table 6", "Figs 3, 9", "Fig. 5", *_CLIPS), MODELS, "no unit is silenced"),
-    ("db_top_k_only", ("Tables 2, 7",), MODELS, "the classifier's units are compared on every clip"),
-    ("db_top_k_only", (*_WORDS, *_CLIPS), MODELS, _NO_CONCEPT),
-    ("calibration_loop", _CLIPS, MODELS, "captions are clustered, not summaries"),
-    ("ocp_substring", ("Tables 2, 7", "Table 6", *_WORDS, *_CLIPS), MODELS, "only OCP matches nouns with classes"),
-    ("db_double_softmax", (*_WORDS, *_CLIPS), MODELS, _NO_CONCEPT),
-    ("word_lists_by_substring", _CLIPS, MODELS, "captions are clustered, not words"),
-    ("first_token", EXHIBITS, ("ast",), "AST is read at its class token, which is token 0"),
-    ("beats_48k_as_16k", EXHIBITS, ("ast",), "AST is played 16 kHz"),
-    ("icl_uncalibrated", EXHIBITS[1:], MODELS, "ICL names classifier units alone"),
-    ("rank_single_argsort", ("Table 4", "Table 6"), MODELS, _CUBED),
-    ("rank_single_argsort", (*_WORDS, *_CLIPS), MODELS, _NO_CONCEPT),
+_STATED = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))  # audit.toml explains each
+HEADLINES, _CHANGES, _LEADING = _STATED["headlines"], _STATED["changes"], "ablate_leading_rows"
+TABLES = {what: (table["exhibit"], table["formats"]) for what, table in _STATED["tables"].items()}
+NO_EFFECT = tuple(
+    (row["switch"], tuple(row.get("exhibits", EXHIBITS)), tuple(row.get("networks", MODELS)), row["why"])
+    for row in _STATED["no_effect"]
 )
-
-_STRATEGIES = ("random", "TAB", "DB", "OCP")
-_UNITS = dict.fromkeys([f"{strategy} units" for strategy in _STRATEGIES], ".0f")
-_BY_FUNCTION = {method: [f"{method} {function}" for function in FUNCTIONS] for method in ("TAB", "DB")}
-_RANKED = [name for panel in ("4a", "4b") for name in section_4_4.PANELS[panel]]
-# exhibit -> measures in one unit, that can be compared with each other, and their formats
-HEADLINES = {
-    "Tables 2, 7": dict.fromkeys(["ICL 1-shot", "ICL 2-shot", *_BY_FUNCTION["TAB"], *_BY_FUNCTION["DB"]], ".0%"),
-    "Table 4": dict.fromkeys([f"{strategy} gap" for strategy in _STRATEGIES], "+z.2f"),
-    "Table 6": dict.fromkeys(["TAB", "DB", "summary", "open concepts"], ".0%"),
-    "Figs 3, 9": {"mentions": ".0f"},
-    "Fig. 4": dict.fromkeys(_RANKED, ".1%"),
-    "Fig. 5": {"a unit": ".2f"},
-    "Figs 6, 11–13": {"uninterpretable": ".1%"},
-}
-# what a table of the page shows -> its exhibit, measures with their formats
-TABLES = {
-    "top-1, %": ("Tables 2, 7", dict.fromkeys(["ICL 1-shot", "TAB best", "DB best", *_BY_FUNCTION["DB"]], ".0%")),
-    "ΔR − ΔA, and units silenced a class": ("Table 4", HEADLINES["Table 4"] | _UNITS),
-    "block units described differently, %": ("Table 6", HEADLINES["Table 6"]),
-    "different adjectives, and neurons that have them": ("Figs 3, 9", {"adjectives": ".0f", "mentions": ".0f"}),
-    "AST's commonest adjectives, and neurons that have them": ("Figs 3, 9", {"commonest": ""}),
-    "AST at 10 %, %": ("Fig. 4", HEADLINES["Fig. 4"] | {"spread": ".1%", "chosen": ".0%", "shared": ".0%"}),
-    "AST without the holders of one basic adjective (4c), %": ("Fig. 4", dict.fromkeys(section_4_4.BASIC, ".1%")),
-    "different adjectives a unit, and Spearman's ρ with depth": ("Fig. 5", {"a unit": ".2f", "rho": "+.2f"}),
-    "uninterpretable block units, %": ("Figs 6, 11–13", HEADLINES["Figs 6, 11–13"]),
-}
-# names in the prose -> exhibit, measure, format and the switch before and after which it is told
-_LEADING = "ablate_leading_rows"
-_CHANGES = {
-    "icl": ("Tables 2, 7", "ICL 1-shot", ".0%", "icl_uncalibrated"),
-    "softmax": ("Tables 2, 7", "DB cos", ".0%", "db_double_softmax"),
-    "soft": ("Tables 2, 7", "DB soft_wpmi", ".0%", "db_one_unit_at_a_time"),
-    **{name.lower(): ("Table 4", f"{name} gap", "+z.2f", _LEADING) for name in _STRATEGIES[1:]},
-    "chosen": ("Fig. 4", "chosen", ".0%", _LEADING),
-    "shared": ("Fig. 4", "shared", ".0%", _LEADING),
-    "spread": ("Fig. 4", "spread", ".1%", _LEADING),
-}
 
 
 def reason(switch: str, exhibit: str, model: str) -> str:

@@ -3,14 +3,7 @@
 Arrays are [units, clips]. A measure is NaN where it is undefined: activation or match is the same on every clip."""
 
 import numpy as np
-import pandas as pd
 from jaxtyping import Bool, Float, Int
-
-CORE = ("pearson", "auprc", "f1", "iou")  # fall when half of an explanation's labels are missing, or as many are added
-SPAN = {"pearson": 2}  # width of a measure's range where it is not 1
-LEAST_FALL = 0.001  # of its range, that counts as one
-FREQUENCIES, CLIPS, DRAWS, SEED = (0.499, 0.1, 0.01, 0.001), 10_000, 20, 0  # of the sanity checks
-PASSES = 0.9  # of their draws
 
 Matrix = Float[np.ndarray, "units clips"]
 Clips = Bool[np.ndarray, "units clips"]
@@ -151,25 +144,3 @@ def redundancy(concepts: Float[np.ndarray, "units dimensions"]) -> np.ndarray:
 def _cosine(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     lengths = np.linalg.norm(a, axis=-1) * np.linalg.norm(b, axis=-1)
     return (a * b).sum(-1) / np.maximum(lengths, 1e-12)  # 0 with the centre of an empty cluster
-
-
-def trusted() -> pd.DataFrame:
-    """The two sanity checks of Oikarinen et al. 2025 on ideal neurons: does a measure fall when the labels of its
-    explanation are halved (each is dropped with probability 1/2) or doubled (as many other clips gain one)?
-
-    One row a measure: missing and extra, shares of draws in which it falls by more than LEAST_FALL of its range, at the
-    worst of FREQUENCIES of activation; passes, whether PASSES of the draws fall in both."""
-    rng, tests = np.random.default_rng(SEED), []
-    for frequency in FREQUENCIES:
-        labels = np.zeros((DRAWS, CLIPS), bool)
-        labels[:, : max(1, round(frequency * CLIPS))] = True
-        coin = rng.random(labels.shape)
-        added = labels.sum(1, keepdims=True) / (~labels).sum(1, keepdims=True)
-        cases = labels, labels & (coin < 0.5), labels | (coin < added)
-        ideal, *wrong = (agreement(labels, match, labels) | overlap(match, labels) for match in cases)
-        for measure in [name for name in ideal if name != "threshold"]:
-            falls = [ideal[measure] - values[measure] > LEAST_FALL * SPAN.get(measure, 1) for values in wrong]
-            missing, extra = (float(fall.mean()) for fall in falls)
-            tests.append({"measure": measure, "missing": missing, "extra": extra})
-    worst = pd.DataFrame(tests).groupby("measure", sort=False)[["missing", "extra"]].min()
-    return worst.assign(passes=np.where(worst.min(axis=1) >= PASSES, "yes", "no")).reset_index()

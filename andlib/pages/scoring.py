@@ -161,8 +161,8 @@ def frames(run: Run) -> dict[str, pd.DataFrame]:
     return {"scores": scores, "reliability": of_models(run, reliability)}
 
 
-def words(run: Run, tests: pd.DataFrame, cards: pd.DataFrame, scores: pd.DataFrame) -> dict[str, object]:
-    """The numbers of the page's prose. tests: `measures.trusted`. cards, scores: `of_models`."""
+def words(run: Run, cards: pd.DataFrame, scores: pd.DataFrame) -> dict[str, object]:
+    """The numbers of the page's prose. cards, scores: `of_models`."""
     own = cards[(cards["layer"] == "all") & (cards["null"] == "")].set_index(["model", "method", "matcher"])
     best = {model: own.loc[(model, *own.loc[model]["pearson"].idxmax())] for model in run.models}
     named = {model: f"{row.name[1]} by {row.name[2]} ({row['pearson']:.2f})" for model, row in best.items()}
@@ -170,10 +170,7 @@ def words(run: Run, tests: pd.DataFrame, cards: pd.DataFrame, scores: pd.DataFra
     places = {model: f"{mean.rank(ascending=False)['summary']:.0f} of {len(mean)}" for model, mean in means.items()}
     by_sound = scores[scores["matcher"] == "sound"]
     above = by_sound["pearson_low"].gt(0).groupby([by_sound["model"], by_sound["method"]], sort=False).mean()
-    passes = {answer: rows["measure"].str.replace("_", " ") for answer, rows in tests.groupby("passes")}
-    spoken = {"share": SHARE, "draws": measures.DRAWS, "frequencies": ", ".join(map(str, measures.FREQUENCIES))}
-    spoken |= {"passing": ", ".join(passes.get("yes", ())), "failing": ", ".join(passes.get("no", ()))}
-    spoken |= {"best": wording.by_model(named, ""), "summaries": wording.by_model(places, "")}
+    spoken = {"share": SHARE, "best": wording.by_model(named, ""), "summaries": wording.by_model(places, "")}
     for name, measure in {"hard": "hard_balanced_accuracy", "easy": "balanced_accuracy"}.items():
         spoken[name] = wording.by_model({model: row[measure] for model, row in best.items()})
     spoken |= {"above": "; ".join(f"{model}: {wording.by_model(above.loc[model])}" for model in run.models)}
