@@ -165,11 +165,7 @@ def _pass(target: Target, batches: Iterable[np.ndarray], clips: int, receive: Ca
             )
         receive(layer, _finite(layer, values), done)
 
-    with (
-        torch.no_grad(),
-        tqdm(total=clips, desc="recording", unit="clip", leave=False) as bar,
-        recording(target, take),
-    ):
+    with torch.no_grad(), tqdm(total=clips, desc="recording", unit="clip", leave=False) as bar, recording(target, take):
         for batch in batches:
             heard.clear()
             where = f"{target.name} failed on clips {done} to {done + len(batch) - 1}"

@@ -1,6 +1,6 @@
 """Long stages in parts, each a process of its own, on as many cores or machines as share the cache:
 
-    seq 8 | xargs -P 8 -I{} python -m andlib.scale --profile esc50 --data-dir FOLDER --model ast --part {}/8
+    python -m andlib.scale --profile esc50 --data-dir FOLDER --model ast --part 1/8
     python -m andlib.scale --profile esc50 --data-dir FOLDER --llm transformers:MODEL
     python -m andlib.scale --profile esc50 --data-dir FOLDER --llm transformers:MODEL --captions captions.csv
 

@@ -89,12 +89,7 @@ def soft_wpmi(
 
 
 def rank_reorder(
-    activations: Activations,
-    concepts: Concepts,
-    *,
-    top: float = 0.05,
-    scale: float = 0.5,
-    single_argsort: bool = False,
+    activations: Activations, concepts: Concepts, *, top: float = 0.05, scale: float = 0.5, single_argsort: bool = False
 ) -> Scores:
     """How little a unit's highest activations change when its clips are put in the concept's order.
 
@@ -125,13 +120,7 @@ def rank_reorder(
     return -error / np.maximum(mean_p, np.finfo(np.float32).tiny) ** scale
 
 
-FUNCTIONS = {
-    "cos": cos,
-    "cos_cubed": cos_cubed,
-    "rank_reorder": rank_reorder,
-    "wpmi": wpmi,
-    "soft_wpmi": soft_wpmi,
-}
+FUNCTIONS = {"cos": cos, "cos_cubed": cos_cubed, "rank_reorder": rank_reorder, "wpmi": wpmi, "soft_wpmi": soft_wpmi}
 
 
 def _unit_length(x: np.ndarray) -> np.ndarray:

@@ -30,10 +30,7 @@ class Calibrated:
 
 
 def calibrate(
-    high: Sequence[str],
-    low: Sequence[str],
-    cosine: Float[np.ndarray, "high low"],
-    threshold: float = THRESHOLD,
+    high: Sequence[str], low: Sequence[str], cosine: Float[np.ndarray, "high low"], threshold: float = THRESHOLD
 ) -> Calibrated:
     """S_h^c: drops every point of S_h whose cosine with any point of S_l exceeds the threshold (Section 3.4).
 

@@ -14,19 +14,10 @@ stages = cost.by_stage(costs)
 made = cost.made_by(costs)
 
 # %% [markdown]
-# ## Ours: the profile mini
-#
-# Seconds are **processor time on one thread** of an {glue:text}`processor` core: the time that other programs took is not in it, but the machine was busy with some, which slows memory and so adds to it.
-# Each is the mean over a few clips, units or questions, after a first call that loads what is needed and is not counted.
+# Seconds are **processor time on one thread** of an {glue:text}`processor` core, means over a few clips, units or questions after a first call that loads what is needed.
 # Loading of networks, reading of files and statistics are left out.
+# On the profile `mini` ({glue:text}`mini_clips` clips of {glue:text}`mini_seconds` s, {glue:text}`mini_units` units of the small AST) all stages without a language model take {glue:text}`mini_total:.1f` minutes.
 #
-# {glue:text}`mini_clips` clips of {glue:text}`mini_seconds` s, {glue:text}`mini_units` units of the small AST; without a language model {glue:text}`mini_total:.1f` minutes:
-
-# %% tags=["hide-input"]
-formats = {"one, ms": ".3g", "minutes": ".2g"}
-al.tables.plain(cost.on_mini(stages), "Processor time of every stage on mini, one network", made, formats)
-
-# %% [markdown]
 # ## Projected: ESC-50 and networks of the paper's size
 #
 # Recording, silencing, the ear, TAB's encoder and the choice of clips were measured at this size: clips of {glue:text}`full_seconds` s, networks of {glue:text}`ast_units` (AST) and {glue:text}`beats_units` (BEATs) units, both untrained (random weights throughout), which cost what trained ones do.
@@ -99,5 +90,5 @@ al.tables.plain(alone, caption, speeds["made_by"].iloc[0], formats, heads)
 # ```bash
 # python -m benchmarks.cost                # writes results/mini/stage_costs.json (make llm first)
 # make bench args="similarity scoring"     # some of what is fast; without args everything, half an hour
-# seq 2 | xargs -P 2 -I{} python -m andlib.scale --profile mini --model ast --part {}/2
+# python -m andlib.scale --profile mini --model ast --part 1/2     # and 2/2 beside it
 # ```

@@ -2,8 +2,6 @@
 
 import json
 import os
-import subprocess
-import sys
 from dataclasses import asdict
 from pathlib import Path
 
@@ -150,27 +148,6 @@ def test_half_precision_keeps_logits_close(tmp_path):
     x = torch.randn(2, 48, 128, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         torch.testing.assert_close(load_beats(tmp_path).logits(x), network(x), rtol=0, atol=5e-3)
-
-
-def test_the_converter_writes_a_folder_that_loads(pretrained, tmp_path):
-    command = [sys.executable, "-m", "andlib.networks.beats_checkpoints", str(pretrained), str(tmp_path / "out")]
-    subprocess.run(command, check=True, capture_output=True)
-    out, source = (load_beats(path).module.state_dict() for path in (tmp_path / "out", pretrained))
-    assert all(torch.equal(out[name], value) for name, value in source.items()) and out.keys() == source.keys()
-    found = subprocess.run([*command[:3], str(tmp_path / "none.pt"), command[4]], capture_output=True, text=True)
-    assert found.returncode == 2 and "does not exist" in found.stderr and "Traceback" not in found.stderr
-
-
-def test_the_converter_takes_class_names_from_a_text_file(tmp_path):
-    (tmp_path / "classes.txt").write_text("dog\nrain\nsiren\n")
-    command = [
-        sys.executable,
-        "-m",
-        "andlib.networks.beats_checkpoints",
-        str(saved(tmp_path, classifier().state_dict())),
-    ]
-    subprocess.run([*command, str(tmp_path / "out"), "--classes", str(tmp_path / "classes.txt")], check=True)
-    assert load_beats(tmp_path / "out").classes == ("dog", "rain", "siren")
 
 
 def test_an_untrained_twin_has_the_same_units_and_other_weights(pretrained):

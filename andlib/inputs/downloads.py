@@ -3,6 +3,7 @@
 import hashlib
 import re
 import tempfile
+import tomllib
 import urllib.error
 import urllib.request
 import warnings
@@ -30,32 +31,12 @@ class Archive:
     sha256: str
     size: int
     licence: str
-    begins: bytes = b"PK"  # a zip archive
-    by_hand: str = "Or fetch it by hand, unpack it, and give the folder that holds meta/ and audio/ as data_dir"
+    begins: str = "PK"  # a zip archive
+    by_hand: str = "Or fetch it by hand"
 
 
-# The newest commit of ESC-50's repository, by its full name: archives of `master` circulate with four checksums. The
-# authors publish none; this one, with this size, is recorded alike for this commit by several unrelated public
-# projects (found by searching public code). GitHub may one day pack the same files differently: then it is refused.
-ESC50 = Archive(
-    url="https://github.com/karolpiczak/ESC-50/archive/33c8ce9eb2cf0b1c2f8bcf322eb349b6be34dbb6.zip",
-    sha256="661183a6f53ef04f12c9bd618fed0ddc1713280d6c94a5a5431e844ba6f6a21f",
-    size=645_832_161,
-    licence=(
-        "ESC-50 by K. J. Piczak: Creative Commons Attribution-NonCommercial 3.0 "
-        "(https://creativecommons.org/licenses/by-nc/3.0/); each recording's author is named in its LICENSE file."
-    ),
-)
-# What Qwen2-Audio-7B-Instruct said of each clip ("Please describe this sound"). No licence is stated: it is fetched by
-# each user and passed on by nobody.
-CAPTIONS = Archive(
-    url="https://raw.githubusercontent.com/ArnoldQ666/Qwen_with_ESC-50/83ff0c257a53a0fb912526e21f6f855443219c62/audio_results.csv",
-    sha256="6f9f10377b3870564b26aefa3a7e1254c867e9a5256e763444a3263847a361a6",
-    size=130_780,
-    licence="Captions of ESC-50 by Qwen2-Audio-7B-Instruct, published by ArnoldQ666 without a licence.",
-    begins=b"Filename,Description",
-    by_hand="Or fetch it by hand and name it: -p captions path/to/audio_results.csv",
-)
+_STATED = tomllib.loads(Path(__file__).with_name("archives.toml").read_text(encoding="utf-8"))
+ESC50, CAPTIONS = (Archive(**_STATED[name]) for name in ("esc50", "captions"))
 _BLOCK = 2**20
 _WANTED = re.compile(r"[^/]+/(audio/[\w-]+\.wav|meta/[\w-]+\.csv|LICENSE)", re.ASCII)
 
@@ -139,7 +120,7 @@ def _download(archive: Archive, part: Path) -> None:
 def _receive(archive: Archive, answer: BinaryIO, part: Path, position: int) -> None:
     """Write what is answered from `position` on; bytes already there are the same, so two runs at once do no harm."""
     block = answer.read(_BLOCK)
-    if position == 0 and not block.startswith(archive.begins):
+    if position == 0 and not block.startswith(archive.begins.encode()):
         raise InputError(f"{archive.url} answers with another kind of file: {block[:40]!r}. {archive.by_hand}.")
     part.touch()
     bar = tqdm(desc="fetching", total=archive.size, initial=position, unit="B", unit_scale=True)

@@ -187,19 +187,13 @@ def _class_folders(folder: Path) -> list[_Row]:
     return [_Row(repr(name), name, path.parent.name) for name, path in zip(names, sounds, strict=True)]
 
 
-def regular(path: Path) -> Path:
-    """The path, unless something lies there that is no file: a pipe or a device might never come to an end."""
-    if path.exists() and not path.is_file():
-        raise OSError("it is no file")
-    return path
-
-
 @contextmanager
 def reading(path: Path, expected: str) -> Iterator[str]:
     """The text of a file without its byte-order mark; raises InputError, which says "Give `expected`, in UTF-8"."""
     kinds = (OSError, ValueError, csv.Error, RecursionError)
     with explained(lambda error: f"{str(path)!r} cannot be read ({error}). Give {expected}, in UTF-8.", *kinds):
-        regular(path)
+        if path.exists() and not path.is_file():  # a pipe or a device might never come to an end
+            raise OSError("it is no file")
         yield path.read_text(encoding="utf-8-sig")
 
 

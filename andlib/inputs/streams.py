@@ -50,7 +50,7 @@ def streams(path: Path) -> list[Stream]:
     with path.open("rb") as file:
         head = file.read(2**16)
         kinds: dict[bytes, Callable[[Path, bytes], list[Stream]]] = {b"OggS": _ogg, b"fLaC": _flac}
-        kinds |= {b"RIFF": _wav, b".snd": _au, b"ID3": _mp3}
+        kinds |= {b"RIFF": _from_pipe, b".snd": _from_pipe, b"ID3": _mp3}
         kind = next((kind for start, kind in kinds.items() if head.startswith(start)), None)
         if kind is None and head[:1] == b"\xff" and head[1:2] >= b"\xe2":
             kind = _mp3
@@ -96,16 +96,12 @@ def _apart(path: Path, data: bytes, starts: list[int]) -> list[Stream]:
     return [Stream(path, data[a:b]) for a, b in zip(starts, ends, strict=True)] if starts[1:] else [Stream(path)]
 
 
-def _wav(path: Path, data: bytes) -> list[Stream]:
-    place = data.find(b"data", 12, 2**16) + 4
-    if place < 4 or any(data[place : place + 4]):
+def _from_pipe(path: Path, data: bytes) -> list[Stream]:
+    """A WAV or AU whose length was not known when its header was written: 0."""
+    place = 8 if data.startswith(b".snd") else data.find(b"data", 12, 2**16) + 4
+    if place < 8 or any(data[place : place + 4]):
         return [Stream(path)]
-    size = len(data) - place - 4
-    return [Stream(path, data[:place] + size.to_bytes(4, "little") + data[place + 4 :])]
-
-
-def _au(path: Path, data: bytes) -> list[Stream]:
-    return [Stream(path)] if any(data[8:12]) else [Stream(path, data[:8] + b"\xff" * 4 + data[12:])]
+    return [Stream(path, data[:place] + b"\xff" * 4 + data[place + 4 :])]
 
 
 def _mp3(path: Path, data: bytes) -> list[Stream]:

@@ -1,8 +1,5 @@
-"""BEATs' checkpoints as targets, without running code in them.
+"""BEATs' checkpoints as targets, without running code in them."""
 
-`python -m andlib.networks.beats_checkpoints CHECKPOINT FOLDER` turns one into configuration and safetensors."""
-
-import argparse
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from functools import lru_cache
@@ -18,7 +15,6 @@ from andlib.networks.beats_files import (
     outputs_of,
     read_checkpoint,
     read_header,
-    save,
     shapes_of,
 )
 from andlib.store import digest, file_digest, unchanged
@@ -106,23 +102,3 @@ def layers(config: Config, outputs: int) -> tuple[Layer, ...]:
     places = [(i, name) for i in range(config.encoder_layers) for name in width]
     blocks = (Layer(f"block{i}.{n}", f"{prefix}encoder.layers.{i}.{n}", width[n], "mean") for i, n in places)
     return (*blocks, *([Layer("classifier", "fc", outputs, "mean")] if outputs else []))
-
-
-def main() -> None:
-    """The command line; see the module's docstring."""
-    parser = argparse.ArgumentParser(description="Turns a BEATs checkpoint into a folder that andlib loads.")
-    parser.add_argument("checkpoint", type=Path)
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--classes", type=Path, help="text file with one class name a line")
-    given = parser.parse_args()
-    try:
-        config, weights, own = read_checkpoint(given.checkpoint)
-        classes = own or tuple(given.classes.read_text().splitlines() if given.classes else ())
-        save(given.folder, config, weights, classes)
-        load_beats(given.folder, classes=classes).module  # noqa: B018  what was saved must load
-    except InputError as error:
-        parser.exit(2, f"{error}\n")
-
-
-if __name__ == "__main__":
-    main()

@@ -42,13 +42,6 @@ def by_stage(costs: Costs) -> pd.DataFrame:
     return stages.assign(hours=stages["seconds"] * stages["count"] / 3600)
 
 
-def on_mini(stages: pd.DataFrame) -> pd.DataFrame:
-    """Every stage on mini: milliseconds for one, and minutes for all. stages: `by_stage`."""
-    mini = stages[stages["setting"] == "mini"]
-    mini = mini.assign(**{"one, ms": 1000 * mini["seconds"], "minutes": 60 * mini["hours"]})
-    return mini[["stage", "one", "one, ms", "measured", "counted", "minutes"]]
-
-
 def projected(stages: pd.DataFrame) -> pd.DataFrame:
     """Every stage on ESC-50 with networks of the paper's size, beside the hours that the paper states."""
     full = stages[stages["setting"] != "mini"]

@@ -17,17 +17,7 @@ from andlib.concepts import FUNCTION
 from andlib.pages.section_4_4 import narrowing
 from andlib.profiles import MODELS
 from andlib.similarity import FUNCTIONS
-from andlib.statistics import (
-    CONTRADICTED,
-    INCONCLUSIVE,
-    SUPPORTED,
-    UNTESTABLE,
-    as_trend,
-    interval,
-    together,
-    trend,
-    verdict,
-)
+from andlib.statistics import CONTRADICTED, INCONCLUSIVE, SUPPORTED, UNTESTABLE, as_trend, trend, verdict
 
 Frames = Mapping[str, Mapping[str, pd.DataFrame]]  # page -> name -> frame
 Parts = Iterator[tuple[str, str]]
@@ -57,7 +47,7 @@ def judge(claim: str, frames: Frames) -> tuple[str, str]:
         parts.extend(RULES[claim].parts(frames))
     except Untestable as reason:
         parts.append((str(reason), UNTESTABLE))
-    return together(said for _, said in parts), "; ".join(f"{words}: {said}" for words, said in parts) + "."
+    return statistics.together(said for _, said in parts), "; ".join(f"{words}: {said}" for words, said in parts) + "."
 
 
 def rows(frame: pd.DataFrame, **wanted: Any) -> pd.DataFrame:
@@ -140,7 +130,7 @@ def t4_ocp_gap(frames: Frames) -> Parts:
     for model in MODELS:
         beyond = {other: _ends(gaps, (model, strategy), name) for other, (strategy, name) in parts.items()}
         words = ", ".join(f"{other} {_spelt(*ends)}" for other, ends in beyond.items())
-        yield f"{model} OCP beyond {words}", together(verdict(*ends[1:]) for ends in beyond.values())
+        yield f"{model} OCP beyond {words}", statistics.together(verdict(*ends[1:]) for ends in beyond.values())
 
 
 def t4_frozen_robust(frames: Frames) -> Parts:
@@ -167,7 +157,7 @@ def f10_water(frames: Frames) -> Parts:
         raise Untestable("No unit is labelled water drops, or no other class is related to water")
     rng = np.random.default_rng(0)
     one, two = (rng.choice(group, (10_000, len(group))).mean(1) for group in (water, other))
-    low, high = interval(one - two) if min(len(water), len(other)) > 1 else (np.nan, np.nan)
+    low, high = statistics.interval(one - two) if min(len(water), len(other)) > 1 else (np.nan, np.nan)
     words = f"mean change of {len(water)} classes with water less that of {len(other)} others"
     yield f"{words} {_spelt(water.mean() - other.mean(), low, high)}", verdict(-high, -low)
 
