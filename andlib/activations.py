@@ -153,7 +153,8 @@ def size(target: Target, clips: int) -> int:
 def _pass(target: Target, batches: Iterable[np.ndarray], clips: int, receive: Callable) -> None:
     """One forward pass over all clips; `receive` gets each layer, its activations and the first clip's number."""
     import torch
-    from tqdm import tqdm
+
+    from andlib.bars import tqdm
 
     done, heard = 0, Counter()
 

@@ -47,7 +47,7 @@ class Bench:
         silenced; float32 [sets, clips, classes].
 
         Equal sets are silenced once. All of them are stored together, so that a killed run loses one call at most."""
-        from tqdm import tqdm
+        from andlib.bars import tqdm
 
         keys = [digest(units) for units in sets]
         distinct = dict(zip(keys, sets, strict=True))
@@ -99,7 +99,7 @@ class Bench:
 
     def _on_some(self, sets: Sequence[UnitSet], tried: np.ndarray) -> np.ndarray:
         """`logits` of each set on the clips that it is tried on, [sets, clips]; elsewhere 0."""
-        from tqdm import tqdm
+        from andlib.bars import tqdm
 
         def make():
             logits = np.zeros((*tried.shape, len(self.network.classes)), np.float32)

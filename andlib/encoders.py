@@ -280,7 +280,8 @@ def _counter(tokenizer) -> Callable[[list[str]], list[int]]:
 
 def _batched(embed: Callable) -> Callable[[list[str]], np.ndarray]:
     import torch
-    from tqdm.auto import tqdm
+
+    from andlib.bars import tqdm
 
     def vectors(texts: list[str]) -> np.ndarray:
         firsts = tqdm(range(0, len(texts), BATCH), "encoding", disable=len(texts) <= 500, leave=False)

@@ -1,10 +1,9 @@
 """Long stages in parts, each a process of its own, on as many cores or machines as share the cache:
 
     python -m andlib.scale --profile esc50 --data-dir FOLDER --model ast --part 1/8
-    python -m andlib.scale --profile esc50 --data-dir FOLDER --llm transformers:MODEL
     python -m andlib.scale --profile esc50 --data-dir FOLDER --llm transformers:MODEL --captions captions.csv
 
-The first records activations, the second asks what the pages ask of a language model, the third captions every clip.
+The first records activations, the second captions every clip.
 A part makes every so manyth shard, on one thread unless `--threads` says more, with `--gpu` on a GPU. Which clips a
 shard holds does not depend on how many parts there are, so the bytes are those of a run in one process, and a part that
 was killed, run again, makes what is missing. Every machine needs andlib, recordings and weights at the same path."""
@@ -16,15 +15,12 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from tqdm import tqdm
-
-from andlib import asking, responses, stages
+from andlib import responses
+from andlib.bars import tqdm
 from andlib.errors import InputError
 from andlib.inputs.captions import read_captions
 from andlib.llms import captioners
-from andlib.llms.clients import open_llm
 from andlib.llms.llm import Completions
-from andlib.pages import section_4_1
 from andlib.run import Run, open_run
 from andlib.stages import EVERY
 from andlib.targets import Target
@@ -55,17 +51,6 @@ def _on_gpu(network: Target) -> Target:
     return replace(network, build=lambda: build().to("cuda"), features=lambda waves: features(waves).to("cuda"))
 
 
-def ask_everything(run: Run) -> None:
-    """Asks all that the pages of a profile read."""
-    uncalibrated = run.using(mode="icl_uncalibrated")
-    for model in run.models:
-        stages.neurons_by_language_model(run, model)
-        for shots in asking.SHOTS:
-            section_4_1.icl(run, model, shots)
-            section_4_1.icl(uncalibrated, model, shots)
-    asking.verdicts(run, asking.labelled_adjectives())
-
-
 def caption(run: Run, specification: str, path: Path) -> None:
     """Captions every clip by the audio LLM of that specification into a new file; answers are kept beside it."""
     llm, kept = captioners.open_captioner(specification), Completions(path.with_suffix(".jsonl"))
@@ -80,13 +65,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """The command line; see the module's docstring."""
     import torch
 
-    parser = argparse.ArgumentParser(description="Records in parts, asks or captions.")
+    parser = argparse.ArgumentParser(description="Records in parts, or captions.")
     for name, default in {"profile": "mini", "data-dir": "", "model": "ast", "weights": "", "llm": ""}.items():
         parser.add_argument(f"--{name}", default=default)
     parser.add_argument("--part", default="1/1", help="which of how many, such as 1/8")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--gpu", action="store_true")
-    parser.add_argument("--captions", type=Path, help="caption file to write")
+    parser.add_argument("--captions", type=Path, help="caption file to write, by what --llm names")
     given = parser.parse_args(arguments)
     if given.captions and given.captions.suffix.lower() != ".csv":
         parser.error(f"--captions is {str(given.captions)!r}; expected a name that ends in .csv.")
@@ -97,8 +82,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
         run = open_run({name: getattr(given, name) for name in ("profile", "data_dir", "model", "weights")})
         if given.captions:
             caption(run, given.llm, given.captions)
-        elif given.llm:
-            ask_everything(run.using(language_model=open_llm(given.llm)))
         else:
             for model in run.models:
                 record(run, model, given.part, gpu=given.gpu)

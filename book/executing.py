@@ -20,9 +20,9 @@ import papermill
 from jupyter_client.kernelspec import NoSuchKernel
 from nbclient.exceptions import DeadKernelError
 from papermill.exceptions import PapermillExecutionError
-from tqdm import tqdm
 
 from andlib import paths
+from andlib.bars import tqdm
 from andlib.errors import InputError, check_choice, suggest
 from andlib.run import open_run
 from committed import KERNEL, as_text, labelled, made_from, names, normalise, source, write

@@ -4,11 +4,23 @@
 
 import json
 
-from andlib import paths
+from andlib import asking, paths, stages
 from andlib.llms.llm import Completions
-from andlib.scale import ask_everything
+from andlib.pages import section_4_1
+from andlib.run import Run
 from andlib.store import write_atomically
 from making.command import asked
+
+
+def ask_everything(run: Run) -> None:
+    """Asks all that the pages of a profile read."""
+    uncalibrated = run.using(mode="icl_uncalibrated")
+    for model in run.models:
+        stages.neurons_by_language_model(run, model)
+        for shots in asking.SHOTS:
+            section_4_1.icl(run, model, shots)
+            section_4_1.icl(uncalibrated, model, shots)
+    asking.verdicts(run, asking.labelled_adjectives())
 
 
 def main() -> None:

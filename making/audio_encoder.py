@@ -15,8 +15,8 @@ import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy, interpolate
-from tqdm import tqdm
 
+from andlib.bars import tqdm
 from andlib.concepts import ESC50
 from andlib.encoders import EMBEDDED, encode
 from andlib.frontend import BEATS, SAMPLE_RATE, log_mel

@@ -125,7 +125,7 @@ _MEASURES = dict(zip(EXHIBITS, (closed, unlearnt, texts, adjectives, importance,
 
 def measure(run: Run, modes: Sequence[str] = MODES) -> dict[str, dict[str, dict[str, Measures]]]:
     """Every exhibit of the run's networks under each mode: mode -> model -> exhibit -> measures."""
-    from tqdm import tqdm
+    from andlib.bars import tqdm
 
     cases = tqdm(list(product(modes, run.models)), desc="audit", unit="network")
     measured: dict = {mode: {} for mode in modes}

@@ -7,8 +7,8 @@ import json
 from importlib.metadata import version
 
 import numpy as np
-from tqdm import tqdm
 
+from andlib.bars import tqdm
 from andlib.mini.ear import EAR_VERSION, RATE, predict, statistics
 from andlib.mini.synthesis import synthesc
 from andlib.paths import WEIGHTS

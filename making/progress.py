@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
-from tqdm import trange
 
+from andlib.bars import tqdm
 from andlib.store import digest, write_atomically
 
 
@@ -37,7 +37,7 @@ class Progress:
     def left(self, total: int, unit: str, every: int = 1) -> Iterator[int]:
         """Numbers of the units of work that are left, while the network is in training mode; saves every so many."""
         self.network.train()
-        for number in trange(self.done, total, desc="training", unit=unit):
+        for number in tqdm(range(self.done, total), desc="training", unit=unit):
             yield number
             if (number + 1) % every == 0:
                 self.save(number + 1)

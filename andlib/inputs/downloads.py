@@ -15,9 +15,8 @@ from http.client import HTTPException
 from pathlib import Path
 from typing import BinaryIO
 
-from tqdm import tqdm
-
 from andlib import paths
+from andlib.bars import tqdm
 from andlib.errors import InputError
 from andlib.inputs.captions import find_captions
 

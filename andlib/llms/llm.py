@@ -9,8 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
-from tqdm import tqdm
-
+from andlib.bars import tqdm
 from andlib.store import digest, file_digest, writing
 
 Chat = Sequence[Mapping[str, object]]  # messages with role ("system", "user" or "assistant") and content

@@ -44,7 +44,7 @@ def hear(
     """Descriptions D_d of many clips, caption origin -> one text a clip; a progress bar is shown. waveforms: one vector
     a clip, as `caption` takes them, read one at a time. names: one a clip, in that order. Raises InputError where
     `caption` does, or if the numbers of waveforms and names differ."""
-    from tqdm.auto import tqdm
+    from andlib.bars import tqdm
 
     heard = tqdm(waveforms, "hearing", total=len(names), unit="clip", leave=False)
     unequal = f"The ear was given another number of waveforms than the {len(names)} names."

@@ -81,7 +81,8 @@ def effects(run: Run, model: str) -> dict[tuple[str, str], Effects]:
 def _replaced(measured: Bench, way: str, sets: Sequence[UnitSet]) -> np.ndarray:
     """Logits of fold 1's clips with each set replaced in turn; float32 [sets, clips, classes]."""
     import torch
-    from tqdm import tqdm
+
+    from andlib.bars import tqdm
 
     run, network = measured.run, measured.network
 

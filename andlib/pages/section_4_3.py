@@ -195,7 +195,7 @@ def _drawn(measured: Bench, chosen: Mapping[str, Sequence[UnitSet]], seeds: Sequ
     """Change of own logit by the random sets of each seed: strategy -> float32 [seeds, classes, clips].
 
     A set is tried on the clips of its class and of the next alone, the others are 0: on all, it would take hours."""
-    from tqdm import tqdm
+    from andlib.bars import tqdm
 
     network, labels, classes = measured.network, measured.tested.labels, len(measured.position)
     sets = [unlearning.random_sets(measured.run, network, chosen, seed) for seed in seeds]

@@ -1,10 +1,10 @@
-"""A small full run, killed at random moments and resumed: does it come out as if nothing had happened?
+"""A small full run, killed while it writes and resumed: does it come out as if nothing had happened?
 
 python tests/faults/killed.py KILLS [SEED]
 
 The process loads what a run needs once and forks: each run is a process of its own, and SIGKILL lets it finish nothing.
-Half of the kills come just before a file gets its name, each file in turn; the others at random moments, one in each
-equal part of the processor time that an undisturbed run takes. So kills fall into every stage. Every file that an
+Kills fall while a value or its manifest is half written, before it gets its name and just after, each file in turn; a
+tenth more at random moments, one in each equal part of the processor time of an undisturbed run. Every file that an
 undisturbed run stores must have the same bytes in the folder of the killed and resumed one; and in the folder of two
 runs at once."""
 
@@ -85,18 +85,34 @@ def killed_after(seconds: float, folder: Path, log: Path) -> bool:
     return os.WIFSIGNALED(os.waitpid(process, 0)[1])
 
 
-def killed_at_rename(number: int, folder: Path, log: Path) -> bool:
-    """Kills a run just before the file of that number gets its name; False if there are fewer."""
+MOMENTS = ("half written", "before its name", "behind its name")
+
+
+def killed_at_file(number: int, moment: str, folder: Path, log: Path) -> bool:
+    """Kills a run at a moment of the file of that number; False if there are fewer."""
 
     def trap() -> None:
-        rename, count = Path.replace, iter(range(number + 1))
+        rename, sync, at = Path.replace, os.fsync, [0]
+
+        def die() -> None:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+        def fsync(file: int) -> None:
+            if at[0] == number and moment == MOMENTS[0]:
+                os.ftruncate(file, os.fstat(file).st_size // 2)
+                die()
+            sync(file)
 
         def replace(path: Path, target: Path) -> Path:
-            if next(count) == number:
-                os.kill(os.getpid(), signal.SIGKILL)
-            return rename(path, target)
+            if at[0] == number and moment == MOMENTS[1]:
+                die()
+            renamed = rename(path, target)
+            if at[0] == number:
+                die()
+            at[0] += 1
+            return renamed
 
-        Path.replace = replace
+        Path.replace, os.fsync = replace, fsync
 
     return os.WIFSIGNALED(os.waitpid(begun(folder, log, trap), 0)[1])
 
@@ -110,19 +126,18 @@ def main(kills: int, seed: int = 0) -> None:
         finished(log, begun(work / "two", log), begun(work / "two", log))
         if stored(work / "two") != expected:
             sys.exit("Two runs at once leave other files than one.")
-        random_kills = kills - min(kills // 2, len(expected))
-        recovered, written = 0, set()
-        for number in range(kills):
-            folder, share = work / f"killed{number}", (number + draw.random()) / random_kills
-            if number < random_kills:
+        recovered, written, others = 0, set(), max(1, kills // 10)
+        for number in range(kills + others):
+            folder, share = work / f"killed{number}", (number - kills + draw.random()) / others
+            if number < kills:
+                file = number * len(expected) // kills if kills < len(expected) else number % len(expected)
+                assert killed_at_file(file, MOMENTS[number % 3], folder, log)
+            else:
                 killed = killed_after(share * duration, folder, log)
                 while not killed:  # it took less than the measured one
                     shutil.rmtree(folder)
                     share *= 0.9
                     killed = killed_after(share * duration, folder, log)
-            else:
-                step = max(len(expected) // (kills - random_kills), 1)
-                assert killed_at_rename((number - random_kills) * step, folder, log)
             written.add(len(stored(folder)))
             finished(log, begun(folder, log))
             same = stored(folder) == expected
@@ -130,11 +145,11 @@ def main(kills: int, seed: int = 0) -> None:
             print("." if same else f"\nkill {number}: other files than those of an undisturbed run", end="", flush=True)
             shutil.rmtree(folder)
         print(
-            f"\n{recovered} of {kills} killed runs recovered, every file with equal bytes: {random_kills} killed at"
-            f" random moments of {duration:.1f} s, {kills - random_kills} at a rename; of {len(expected)} files,"
-            f" {', '.join(map(str, sorted(written)))} were written when they were killed."
+            f"\n{recovered} of {kills + others} killed runs recovered, every file with equal bytes: {kills} killed"
+            f" while a file was written or renamed ({', '.join(MOMENTS)}), {others} at random moments of {duration:.1f} s;"
+            f" of {len(expected)} files, {', '.join(map(str, sorted(written)))} were there when they were killed."
         )
-        sys.exit(recovered != kills)
+        sys.exit(recovered != kills + others)
     finally:
         shutil.rmtree(work, ignore_errors=True)
 

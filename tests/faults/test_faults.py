@@ -21,6 +21,7 @@ import mutants
 import numpy as np
 import pandas as pd
 import pytest
+import tqdm
 from conftest import tiny_folder, tiny_run, tiny_set
 from safetensors.numpy import load_file, save_file
 from test_downloads import TOP, members, packed, refused, server  # noqa: F401  a fixture
@@ -29,7 +30,7 @@ from test_publish import SOURCE, project, published  # noqa: F401  fixtures
 import committed
 import executing
 import publish
-from andlib import descriptions, encoders, paths, responses, stages
+from andlib import bars, descriptions, encoders, paths, responses, stages
 from andlib.errors import InputError, MissingExtra
 from andlib.inputs import downloads
 from andlib.llms import clients, llm
@@ -54,7 +55,7 @@ def left_in(folder):
 
 
 def test_killed_runs_come_out_as_if_undisturbed():
-    """SIGKILL at 3 moments of a small full run, at 100 in `make faults`: see killed.py."""
+    """SIGKILL while 3 files of a small full run are written, 100 in `make faults`: see killed.py."""
     script = [sys.executable, str(Path(__file__).with_name("killed.py")), "100" if FULL else "3"]
     done = subprocess.run(script, capture_output=True, text=True)
     print(done.stdout)
@@ -151,6 +152,7 @@ def test_disk_full_while_answers_are_kept(tmp_path):
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (8000, hard))
     try:
+        # the bar's own log may be a file, too, and meet the limit: see `bars`
         with pytest.raises(InputError, match="could not be written.*Free some space"):
             llm.Completions(log).ask(chats, llm.Sampling(7), "m", Model())
     finally:
@@ -158,6 +160,26 @@ def test_disk_full_while_answers_are_kept(tmp_path):
     kept = [answer is not None for answer in llm.Completions(log).ask(chats, llm.Sampling(7), "m")]
     assert kept == [True, True, False, False]  # what was said before is not lost
     assert all(llm.Completions(log).ask(chats, llm.Sampling(7), "m", Model()))
+
+
+class Full(io.StringIO):
+    """A log on a full disk."""
+
+    def write(self, text):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    flush = close = lambda self: None
+
+
+def test_a_run_goes_on_without_its_bar_where_the_disk_of_the_log_is_full(monkeypatch):
+    monkeypatch.setattr(sys, "stderr", Full())
+    monkeypatch.setattr(sys, "stdout", Full())
+    with bars.tqdm(range(3), "working") as bar:
+        assert list(bar) == [0, 1, 2]
+        bar.update()
+        bar.write("a line")
+    with pytest.raises(OSError, match="No space"):
+        list(tqdm.tqdm(range(3), file=sys.stderr))  # what bars.tqdm prevents
 
 
 @contextmanager
