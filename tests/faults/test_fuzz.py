@@ -6,7 +6,9 @@ code they reach."""
 import io
 import json
 import os
+import shutil
 import signal
+import tempfile
 import warnings
 from collections import Counter
 from contextlib import contextmanager, nullcontext
@@ -18,15 +20,17 @@ import pandas as pd
 import pytest
 import soundfile
 import torch
-from conftest import CLASSES, tiny_run
+from conftest import CLASSES, tiny_folder, tiny_run
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from reached import reached
 from safetensors.numpy import save
+from safetensors.torch import load_file
 
 from andlib import concepts, kept, paths, store
+from andlib.activations import record
 from andlib.errors import InputError
-from andlib.inputs import captions, probing, recordings
+from andlib.inputs import captions, probing, recordings, streams
 from andlib.llms import llm, prompts, servers
 from andlib.networks import beats_checkpoints, beats_files, checkpoints, families
 from andlib.pages import claims, section_4_2
@@ -34,7 +38,7 @@ from andlib.report import artefact
 from andlib.store import KINDS, Stage, Store
 
 FULL = bool(os.environ.get("ANDLIB_FAULTS"))
-PROMISED, TESTS, LONGEST = 20_000, 12, 30  # inputs in all; tests below; seconds an input may take, on a busy machine
+PROMISED, TESTS, LONGEST = 20_000, 14, 30  # inputs in all; tests below; seconds an input may take, on a busy machine
 TRIED = Counter()  # how many, by test
 fuzzed = settings(
     max_examples=PROMISED // (TESTS - 1) if FULL else 25,  # a test that an optional package is missing for is skipped
@@ -48,15 +52,26 @@ JUNK = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(m
 
 READERS = {  # module -> those of its functions that read what others wrote; all of them where none is named
     recordings: (),
-    probing: ("open_folder", "_layout", "_listed", "reading", "table_rows", "_csv_lines", "_json_lines")
-    + ("json_pairs", "_clip", "_words", "_classes", "_check_unique", "_refuse", "_fingerprint"),
+    streams: (),
+    probing: (),
     captions: ("read_captions", "clean", "_entries", "_batches", "_match", "_named", "_cut_loop", "_check_texts"),
     concepts: ("concept_set", "_concepts_in"),
     servers: ("OpenAILLM._read", "OpenAILLM._quoted"),
     prompts: ("points", "acoustic", "ranked"),
     llm: ("Completions.__post_init__", "Completions._take", "Completions.ask", "Completions._answer"),
     store: ("Store", "_load_arrays", "_load_lines", "file_digest", "read_object"),
-    checkpoints: ("load_target", "_target", "_layers", "_classes", "_settings", "_json"),
+    checkpoints: (
+        "load_target",
+        "_target",
+        "_layers",
+        "_classes",
+        "_weights",
+        "_names",
+        "_classifies",
+        "_json",
+        "_usual",
+    )
+    + ("_features", "_build"),
     families: ("_blocks", "_clap_blocks", "_clap_settings", "_whisper_settings"),
     beats_checkpoints: ("layers", "load_beats"),
     beats_files: ("config_from", "_unlike", "_sizes", "read_checkpoint", "read_header", "_folder_settings", "_object")
@@ -156,7 +171,24 @@ def sound(kind: str, subtype: str | None = None, wave: np.ndarray = WAVE) -> byt
     return file.getvalue()
 
 
+def mp3() -> bytes:
+    with tempfile.TemporaryDirectory() as folder:  # libsndfile knows it by its ending
+        soundfile.write(Path(folder, "a.mp3"), np.tile(WAVE, 40), 44_100)
+        return Path(folder, "a.mp3").read_bytes()
+
+
+def uncounted(content: bytes) -> bytes:
+    """An MP3 without its first frame, which counts the others."""
+    return content[content.index(content[:2], 100) :]
+
+
 SOUNDS = [sound("WAV"), sound("WAV", "FLOAT"), sound("FLAC"), sound("OGG"), sound("AIFF")]
+SOUNDS += [sound(kind) for kind in ("AU", "RF64", "W64", "VOC", "NIST", "CAF", "SVX")]
+SOUNDS += [sound("OGG", "OPUS"), sound("WAV", wave=np.stack([WAVE, -WAVE], 1)), sound("FLAC") * 2, sound("OGG") * 2]
+SOUNDS += [mp3(), uncounted(mp3()), mp3() * 2, mp3() + uncounted(mp3()), b"ID3\4\0\0\0\0\0\4abcd" + mp3()]
+SOUNDS += [SOUNDS[0][:40] + bytes(4) + SOUNDS[0][44:], SOUNDS[0][:40] + b"\xff" * 4 + SOUNDS[0][44:]]
+SOUNDS += [SOUNDS[2][:21] + bytes([SOUNDS[2][21] & 0xF0]) + bytes(4) + SOUNDS[2][26:]]  # of unknown length
+SOUNDS += [sound("FLAC") + sound("FLAC")[:18] + b"\0" + sound("FLAC")[19:]]
 SOUNDS += [sound("WAV", wave=0 * WAVE), sound("WAV", wave=WAVE[:9]), sound("WAV", wave=WAVE[:0])]
 
 
@@ -166,7 +198,9 @@ def folder(tmp_path_factory):
 
 
 @fuzzed
-@given(edited(SOUNDS), st.sampled_from([".wav", ".flac", ".ogg", ".aiff"]))
+@given(
+    st.sampled_from(SOUNDS) | edited(SOUNDS), st.sampled_from([".wav", ".flac", ".ogg", ".aiff", ".mp3", ".snd", ""])
+)
 def test_recordings(folder, content, suffix):
     path = folder / f"recording{suffix}"
     path.write_bytes(content)
@@ -215,6 +249,51 @@ def test_metadata(sets, given):
         assert set(found.labels) == set(range(len(found.classes))) and all(map(str.isprintable, found.classes))
         assert all(clip.path.resolve().is_relative_to(folder) and clip.source for clip in found.clips)
         assert set(found.folds) <= {0, 1, 2, 3, 4, 5}
+
+
+URBAN = (
+    b"slice_file_name,fsID,start,end,salience,fold,classID,class\n1.wav,7,0,1,1,2,0,dog_bark\n2.wav,8,0,1,1,9,1,siren\n"
+)
+PLACES = ["", "audio", "meta", "metadata", "train", "test", "val", "fold2", "fold9", "dog", "cat", "16k", "train/dog"]
+PLACES += ["test/cat", "test/dog", "audio/fold2", "audio/fold9", ".hidden", "be\u0301be\u0301", "7"]
+FILES = {
+    "1.wav": SOUNDS[0],
+    "2.wav": SOUNDS[2],
+    "3": SOUNDS[2],
+    "4.m4a": b"\0\0\0\x20ftypM4A ",
+    "5.txt": b"words",
+    "._6.wav": b"\0",
+}
+FILES |= {
+    "metadata.csv": LISTED,
+    "metadata.jsonl": LINES,
+    "esc.csv": ESC,
+    "UrbanSound8K.csv": URBAN,
+    "7.wav": SOUNDS[0][:99],
+}
+FILES |= {"8.wav": None, "metadata.csv ": LISTED.replace(b"1.wav", b"train/1.wav").replace(b"2.wav", b"test/2.wav")}
+
+
+@fuzzed
+@given(st.sets(st.tuples(st.sampled_from(PLACES), st.sampled_from(list(FILES))), min_size=1, max_size=8))
+def test_layouts(tmp_path_factory, laid):
+    """Files here and there in a folder; one is a link that leads out of it."""
+    folder = tmp_path_factory.mktemp("laid")
+    for place, name in laid:
+        path = folder / place / name.strip()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if FILES[name] is None:
+            path.symlink_to("/etc/hostname")
+        else:
+            path.write_bytes(FILES[name])
+    with refused_or_right(folder), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what is no sound is skipped, and named in a warning
+        found = probing.open_folder(folder)
+        assert all(clip.path.resolve().is_relative_to(folder) for clip in found.clips)
+        assert set(found.labels) == set(range(len(found.classes))) and set(found.folds) <= {0, 1, 2, 3, 4, 5}
+        assert not {"train", "test", "val", "fold2", "fold9", "16k", "7"} & set(found.classes)
+        assert np.isfinite(found.waveforms(16_000, 0.1)).all()
+    shutil.rmtree(folder)
 
 
 CAPTIONS = [
@@ -359,6 +438,9 @@ NETWORKS = [
 NETWORKS[0]["id2label"] = {"0": "dog", "1": "rain"}
 INPUTS = {"sampling_rate": 16_000, "feature_size": 80, "chunk_length": 1, "mean": 0.0, "std": 0.5}
 TENSORS = save({"weight": np.ones((2, 2), np.float32)})
+_pickled = io.BytesIO()
+torch.save(load_file(tiny_folder() / "model.safetensors"), _pickled)
+PICKLE = _pickled.getvalue()
 
 
 @fuzzed
@@ -374,6 +456,26 @@ def test_networks(folder, config, inputs, weights):
         target = checkpoints.load_target(network, seconds=0.5)
         assert target.layers and all(layer.units > 0 for layer in target.layers)
         assert target.sample_rate > 0
+
+
+@fuzzed
+@given(odd([json.loads((tiny_folder() / "config.json").read_text())]), odd([INPUTS]), st.booleans())
+def test_networks_that_are_built(folder, config, inputs, pickled):
+    """Real weights beside a configuration that may fit them or not: what is heard is finite, or there is a sentence."""
+    network = folder / "built"
+    network.mkdir(exist_ok=True)
+    weights = (tiny_folder() / "model.safetensors").read_bytes()
+    held = {"pytorch_model.bin": PICKLE} if pickled else {"model.safetensors": weights}
+    for name, content in {"config.json": config, "preprocessor_config.json": inputs, **held}.items():
+        (network / name).write_bytes(content)
+    with refused_or_right(folder), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of transformers, at settings that it takes
+        target = checkpoints.load_target(network, seconds=0.5)
+        assert target.sample_rate * target.seconds < 1e7  # else the test, not the package, would fill the memory
+        heard = 0.1 * np.random.default_rng(0).standard_normal((1, round(target.sample_rate * 0.5)))
+        values = record(target, [heard.astype(np.float32)], 1)
+        assert set(values) == {layer.name for layer in target.layers}
+    shutil.rmtree(network)
 
 
 BEATS = beats_files.Config(16, 8, 1, 8, 8, 2, 4, 2, 8, 20)
