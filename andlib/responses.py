@@ -75,8 +75,8 @@ def highest_and_lowest(run: Run, network: Target, where: np.ndarray) -> Extremes
         for made_from, job in extreme_shards(run, network, where)
     )
     total = reduce(partial(merged, run.k), parts)
-    merged_of = {layer.name: {name: total[f"{layer.name}/{name}"] for name in EXTREMES} for layer in network.layers}
-    return {layer: (*_ends(arrays), None) for layer, arrays in merged_of.items()}
+    by_layer = {layer.name: {name: total[f"{layer.name}/{name}"] for name in EXTREMES} for layer in network.layers}
+    return {layer: (*_ends(arrays), None) for layer, arrays in by_layer.items()}
 
 
 def _ends(arrays: Arrays) -> Iterator[Chosen]:

@@ -147,7 +147,8 @@ def main(kills: int, seed: int = 0) -> None:
         print(
             f"\n{recovered} of {kills + others} killed runs recovered, every file with equal bytes: {kills} killed"
             f" while a file was written or renamed ({', '.join(MOMENTS)}), {others} at random moments of"
-            f" {duration:.1f} s; of {len(expected)} files, {', '.join(map(str, sorted(written)))} were there when they were killed."
+            f" {duration:.1f} s; of {len(expected)} files, {', '.join(map(str, sorted(written)))} were there when they"
+            " were killed."
         )
         sys.exit(recovered != kills + others)
     finally:
