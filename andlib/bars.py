@@ -15,8 +15,3 @@ class tqdm(anywhere):  # under the name that everybody knows
     def close(self) -> None:
         with suppress(OSError):
             super().close()
-
-    @classmethod
-    def write(cls, *arguments, **options) -> None:
-        with suppress(OSError):
-            super().write(*arguments, **options)

@@ -4,14 +4,13 @@
     python -m andlib.scale --profile esc50 --data-dir FOLDER --llm transformers:MODEL --captions captions.csv
 
 The first records activations, the second captions every clip.
-A part makes every so manyth shard, on one thread unless `--threads` says more, with `--gpu` on a GPU. Which clips a
+A part makes every so manyth shard, on one thread unless `--threads` says more. Which clips a
 shard holds does not depend on how many parts there are, so the bytes are those of a run in one process, and a part that
 was killed, run again, makes what is missing. Every machine needs andlib, recordings and weights at the same path."""
 
 import argparse
 import re
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -26,7 +25,7 @@ from andlib.stages import EVERY
 from andlib.targets import Target
 
 
-def record(run: Run, model: str | Target, part: str = "1/1", folds: Sequence[int] = EVERY, gpu: bool = False) -> None:
+def record(run: Run, model: str | Target, part: str = "1/1", folds: Sequence[int] = EVERY) -> None:
     """Makes and stores a part of what pages read of a target: activations; where they exceed the budget, the highest
     and lowest among the clips of `folds`, and beside them moments (`activations.extremes`).
 
@@ -40,15 +39,9 @@ def record(run: Run, model: str | Target, part: str = "1/1", folds: Sequence[int
         shards = responses.extreme_shards(run, network, run.probing_set.numbers_in(folds))
     else:
         stage, make, shards = responses.ACTIVATIONS, responses.recorded, responses.shards(run, network)
-    playing = _on_gpu(network) if gpu else network
     missing = [shard for shard in list(shards)[own - 1 :: of] if not run.store.holds(stage, shard[0])]
     for made_from, clips in tqdm(missing, f"{stage.name}, part {part}", unit="shard", leave=False):
-        run.store.get(stage, made_from, partial(make, playing, clips))
-
-
-def _on_gpu(network: Target) -> Target:
-    build, features = network.build, network.features
-    return replace(network, build=lambda: build().to("cuda"), features=lambda waves: features(waves).to("cuda"))
+        run.store.get(stage, made_from, partial(make, network, clips))
 
 
 def caption(run: Run, specification: str, path: Path) -> None:
@@ -70,7 +63,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
         parser.add_argument(f"--{name}", default=default)
     parser.add_argument("--part", default="1/1", help="which of how many, such as 1/8")
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--gpu", action="store_true")
     parser.add_argument("--captions", type=Path, help="caption file to write, by what --llm names")
     given = parser.parse_args(arguments)
     if given.captions and given.captions.suffix.lower() != ".csv":
@@ -84,7 +76,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             caption(run, given.llm, given.captions)
         else:
             for model in run.models:
-                record(run, model, given.part, gpu=given.gpu)
+                record(run, model, given.part)
     except InputError as error:
         parser.exit(2, f"{error}\n")
 

@@ -54,7 +54,7 @@ al.tables.plain(hours, "AudioSet: seconds for one clip, and hours for all", made
 #
 # What is not measured, or missing:
 #
-# - **A GPU of ours** (`--gpu` where there is one), and **captions by an audio language model**, which wants one: the paper's hours stand alone.
+# - **A GPU**, and **captions by an audio language model**, which wants one: the paper's hours stand alone.
 # - **DB and TAB** compare every activation with every caption, and need the full matrices; beyond the memory budget closed concepts are left out.
 # - **Captions and labels**: AudioSet's clips carry several labels each, while this package's probing sets have one class a clip; and many of its videos are no longer to be had.
 #

@@ -137,15 +137,15 @@ def _of_five(row: _Row) -> str:
 def _with_splits(rows: list[_Row]) -> list[_Row]:
     """Rows without folds whose files lie in splits: what is to be tested on is fold 1, and a class's other clips, in
     their order, are dealt to the other folds."""
-    splits = [row.file.partition("/")[0].lower()[:4] for row in rows]
-    last = next((kind for kind in ("test", "eval", "val", "dev") if any(s.startswith(kind) for s in splits)), "")
-    if any(row.fold is not None or not SPLIT.fullmatch(row.file.partition("/")[0]) for row in rows) or not last:
+    splits = [row.file.partition("/")[0].lower() for row in rows]
+    tested = next((kind for kind in ("test", "eval", "val", "dev") if any(s.startswith(kind) for s in splits)), "")
+    if not tested or any(row.fold is not None for row in rows) or not all(map(SPLIT.fullmatch, splits)):
         return rows
-    dealt: Counter[str] = Counter()
-    folds = []
+    folds, dealt = [], Counter()
     for row, split in zip(rows, splits, strict=True):
-        folds.append("1" if split.startswith(last) else str(2 + dealt[row.label] % 4))
-        dealt[row.label] += not split.startswith(last)
+        learnt = not split.startswith(tested)
+        folds.append(str(2 + dealt[row.label] % 4) if learnt else "1")
+        dealt[row.label] += learnt
     return [row._replace(fold=fold) for row, fold in zip(rows, folds, strict=True)]
 
 

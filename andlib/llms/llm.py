@@ -4,6 +4,7 @@ import json
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -135,7 +136,8 @@ class Completions:
                 bar.update()
             if failed:
                 wrong = f"{len(failed)} of {len(chats)} {what} failed"
-                bar.write(f"{wrong} and will be asked again; the first: {failed[0]}")
+                with suppress(OSError):
+                    bar.write(f"{wrong} and will be asked again; the first: {failed[0]}")
 
 
 def question(model: str, prompt: str, sampling: Mapping[str, object]) -> str:

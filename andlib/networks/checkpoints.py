@@ -191,7 +191,7 @@ def _build(folder: Path, family: Family, classified: bool, seed: int | None) -> 
     kind, held = getattr(transformers, family.classifier if classified else family.encoder), _weights(folder)
     with torch.device("meta"):  # no memory is asked for that the file's own weights do not fill
         wanted = sum(weight.numel() for weight in kind(kind.config_class.from_pretrained(folder)).parameters())
-    if 4 * wanted > 4 * sum(path.stat().st_size for path in held) + 2**20:
+    if wanted > 2**18 + sum(path.stat().st_size for path in held):  # a byte or more each
         raise InputError(f"{folder} describes {wanted:,} weights, more than its files hold. Fetch it anew.")
     if seed is not None:
         with torch.random.fork_rng(devices=[]):
@@ -223,32 +223,29 @@ def _folder(location: str | Path) -> Path:
         absent = f"{str(location)[:200]!r} is neither a local folder nor a model that the hub could give"
         with explained(lambda e: f"{absent} ({type(e).__name__}). {remedy}"):
             folder = Path(snapshot_download(str(location), allow_patterns=[CONFIG, WEIGHTS, SHARDS, PART, *SETTINGS]))
+            if not any(folder.glob("*.safetensors")):
+                snapshot_download(str(location), allow_patterns=[PICKLED])
     if (folder / CHANGES).is_file():
         from andlib.networks.whisper import whole
 
         folder = whole(folder)
-    if not (folder / CONFIG).is_file():
-        whole = (folder / "model.bin").is_file() or any(folder.glob("*.onnx"))
-        remedy = ELSEWHERE if whole else "Expected a folder made by save_pretrained."
-        raise InputError(f"{folder} lacks {CONFIG}. {remedy}")
     _names(_weights(folder))
     return folder
 
 
 def _weights(folder: Path) -> list[Path]:
-    """The files of a folder's weights: one, or shards; a pickle, read as weights alone, where there is no other."""
-    if (folder / SHARDS).is_file() and not (folder / WEIGHTS).is_file():
-        named = _json(folder / SHARDS).get("weight_map")
-        names = sorted(set(named.values())) if isinstance(named, dict) else [WEIGHTS]
-        held = [folder / Path(name).name for name in names]
-    else:
-        held = [folder / (PICKLED if (folder / PICKLED).is_file() and not (folder / WEIGHTS).is_file() else WEIGHTS)]
-    for path in held:
-        if not path.is_file():
-            whole = (folder / "model.bin").is_file()
-            remedy = ELSEWHERE if whole else "Expected a folder made by save_pretrained; fetch it anew."
-            raise InputError(f"{folder} lacks {path.name}. {remedy}")
-    return held
+    """The files of a folder's weights: one, or shards; a pickle, read as weights alone, where there is no other.
+    Raises InputError where one is missing, or the configuration."""
+    names = [PICKLED if (folder / PICKLED).is_file() else WEIGHTS]
+    if (folder / WEIGHTS).is_file():
+        names = [WEIGHTS]
+    elif (folder / SHARDS).is_file() and isinstance(shards := _json(folder / SHARDS).get("weight_map"), dict):
+        names = sorted({Path(str(name)).name for name in shards.values()})
+    if lacking := [name for name in (CONFIG, *names) if not (folder / name).is_file()]:
+        whole = (folder / "model.bin").is_file() or any(folder.glob("*.onnx"))
+        remedy = ELSEWHERE if whole else "Expected a folder made by save_pretrained; fetch it anew."
+        raise InputError(f"{folder} lacks {lacking[0]}. {remedy}")
+    return [folder / name for name in names]
 
 
 def _names(held: Sequence[Path]) -> list[str]:
