@@ -8,7 +8,7 @@ import io
 import re
 import tempfile
 from bisect import bisect_left
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
@@ -49,12 +49,16 @@ def streams(path: Path) -> list[Stream]:
     """The streams of a file, in order; of one that is no MP3, Ogg, FLAC, WAV or AU, the file itself."""
     with path.open("rb") as file:
         head = file.read(2**16)
-        kinds: dict[bytes, Callable[[Path, bytes], list[Stream]]] = {b"OggS": _ogg, b"fLaC": _flac}
-        kinds |= {b"RIFF": _from_pipe, b".snd": _from_pipe, b"ID3": _mp3}
-        kind = next((kind for start, kind in kinds.items() if head.startswith(start)), None)
-        if kind is None and head[:1] == b"\xff" and head[1:2] >= b"\xe2":
-            kind = _mp3
-        return kind(path, head + file.read(MOST)) if kind else [Stream(path)]
+        start = head[:4]
+        if start in (b"RIFF", b".snd"):  # of length 0 where that was not known when the header was written
+            place = 8 if start == b".snd" else head.find(b"data", 12) + 4
+            known = place < 8 or any(head[place : place + 4])
+            unknown = head[:place] + b"\xff" * 4 + head[place + 4 :]
+            return [Stream(path)] if known else [Stream(path, unknown + file.read(MOST))]
+        apart = {b"OggS": _ogg, b"fLaC": _flac}.get(start)
+        if start[:3] == b"ID3" or start[:1] == b"\xff" and start[1:2] >= b"\xe2":
+            apart = _mp3
+        return apart(path, head + file.read(MOST)) if apart else [Stream(path)]
 
 
 def _ogg(path: Path, data: bytes) -> list[Stream]:
@@ -94,14 +98,6 @@ def _flac(path: Path, data: bytes) -> list[Stream]:
 def _apart(path: Path, data: bytes, starts: list[int]) -> list[Stream]:
     ends = [*starts[1:], len(data)]
     return [Stream(path, data[a:b]) for a, b in zip(starts, ends, strict=True)] if starts[1:] else [Stream(path)]
-
-
-def _from_pipe(path: Path, data: bytes) -> list[Stream]:
-    """A WAV or AU whose length was not known when its header was written: 0."""
-    place = 8 if data.startswith(b".snd") else data.find(b"data", 12, 2**16) + 4
-    if place < 8 or any(data[place : place + 4]):
-        return [Stream(path)]
-    return [Stream(path, data[:place] + b"\xff" * 4 + data[place + 4 :])]
 
 
 def _mp3(path: Path, data: bytes) -> list[Stream]:
