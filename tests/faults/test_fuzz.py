@@ -444,18 +444,31 @@ PICKLE = _pickled.getvalue()
 
 
 @fuzzed
-@given(odd(NETWORKS), odd([INPUTS]), st.just(TENSORS) | edited([TENSORS]))
-def test_networks(folder, config, inputs, weights):
+@given(odd(NETWORKS), odd([INPUTS]), st.just(TENSORS) | edited([TENSORS]), st.data())
+def test_networks(folder, config, inputs, weights, data):
     """Weights that fit no configuration are refused when the network is built: tests/test_checkpoints.py."""
     network = folder / "network"
-    network.mkdir(exist_ok=True)
+    network.mkdir()
     files = {"config.json": config, "preprocessor_config.json": inputs, "model.safetensors": weights}
-    for name, content in files.items():
-        (network / name).write_bytes(content)
-    with refused_or_right(folder):
-        target = checkpoints.load_target(network, seconds=0.5)
+    shards = {"weight_map": {"weight": "model-1-of-1.safetensors"}}
+    more = {"model-1-of-1.safetensors": weights, "model.safetensors.index.json": json.dumps(shards).encode()}
+    more |= {"model.bin": b"", "changes.safetensors": weights, "a.onnx": b""}
+    for name, content in {**files, **more}.items():
+        if data.draw(st.integers(0, 9)) > (0 if name in files else 8):
+            (network / name).write_bytes(content)
+    options = {"seconds": data.draw(st.sampled_from([0.5, None, 30, -1, "2"]))}
+    options |= {"classes": data.draw(st.sampled_from([(), ("dog", "rain"), ("dog",)]))}
+    options |= {
+        "untrained_seed": data.draw(st.sampled_from([None, 0])),
+        "pooling": data.draw(st.sampled_from([None, "max"])),
+    }
+    place = data.draw(st.sampled_from([network] * 9 + ["nobody/nothing", "a.onnx", "a" * 5000, ""]))
+    with refused_or_right(folder), pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HF_HUB_OFFLINE", "1")
+        target = checkpoints.load_target(place, **options)
         assert target.layers and all(layer.units > 0 for layer in target.layers)
-        assert target.sample_rate > 0
+        assert target.sample_rate > 0 and (target.grid is None or target.grid().seconds[1] > 0)
+    shutil.rmtree(network)
 
 
 @fuzzed
