@@ -21,7 +21,6 @@ import mutants
 import numpy as np
 import pandas as pd
 import pytest
-import tqdm
 from conftest import tiny_folder, tiny_run, tiny_set
 from safetensors.numpy import load_file, save_file
 from test_downloads import TOP, members, packed, refused, server  # noqa: F401  a fixture
@@ -177,8 +176,7 @@ def test_a_run_goes_on_without_its_bar_where_the_disk_of_the_log_is_full(monkeyp
     with bars.tqdm(range(3), "working") as bar:
         assert list(bar) == [0, 1, 2]
         bar.update()
-    with pytest.raises(OSError, match="No space"):
-        list(tqdm.tqdm(range(3), file=sys.stderr))  # what bars.tqdm prevents
+        assert not bar.disable
 
 
 @contextmanager
