@@ -267,7 +267,7 @@ def test_pooling_first_takes_the_first_position_wherever_there_is_one(waves):
         ({"name": "a/b"}, "'a/b' cannot be part of a unit's id"),
         ({"name": "a\0"}, "cannot be part of a unit's id"),
         ({"name": "a" * 5000}, "'a{40}' cannot be part of a unit's id"),
-        ({"layers": []}, "no module None; name one or more"),
+        ({"layers": [], "classifier": "", "classes": ()}, "no module None; name one or more"),
         ({"layers": 3}, "no module 3; name one or more"),
     ],
 )

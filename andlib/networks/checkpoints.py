@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 ELSEWHERE = "Load it with its own package and give it to andlib.wrap."
-SHORTEST, LONGEST = 0.1, 600.0  # s of a clip
+SHORTEST, LONGEST = 0.025, 600.0  # s of a clip; a frame of log-mel is as long
 SECONDS = 10.0  # length of clips where neither the caller nor the network says one
 CHECKPOINT_FILES = (".pt", ".pth", ".ckpt", ".bin", ".safetensors")  # endings of BEATs' single-file checkpoints
 GRAPHS = (".onnx", ".ts", ".torchscript", ".tflite", ".engine", ".h5", ".gguf")  # of networks that are kept whole

@@ -59,7 +59,7 @@ def wrap(
     >>> target = wrap(net, layers="conv*", axes=("clips", "channels", "time"), sample_rate=16_000, seconds=2.0)
     >>> neurons = al.neurons(run, target)"""
     _check(model, name, sample_rate, seconds)
-    declared = _declared(model, layers, axes, name)
+    declared = _declared(model, layers or ([] if classifier else [None]), axes, name)
     if classifier:
         _declared(model, [classifier], SCORES, name)  # refuses one that does not exist
 
@@ -128,10 +128,8 @@ def _declared(model: "nn.Module", layers: Any, axes: Sequence[str] | None, name:
     if not isinstance(layers, Mapping):
         if axes is None:
             raise InputError(f"No axes are declared for {name}; give them, as in axes=('clips', 'channels', 'time').")
-        layers = dict.fromkeys(
-            layers if isinstance(layers, Sequence) and not isinstance(layers, str) else [layers], axes
-        )
-    if odd := [pattern for pattern in layers or [None] if not isinstance(pattern, str)]:
+        layers = dict.fromkeys(layers if isinstance(layers, list | tuple) else [layers], axes)
+    if odd := [pattern for pattern in layers if not isinstance(pattern, str)]:
         raise InputError(f"{name} has no module {odd[0]!r}; name one or more of its modules, as in layers=['conv*'].")
     names = [module for module, _ in model.named_modules() if module]
     for pattern in layers:
