@@ -133,11 +133,9 @@ def _grid(family: Family, config: dict, settings: dict, seconds: float) -> Calla
     if not _usual(settings, config):
         return None
 
-    def patches() -> Grid:
-        strides = config["time_stride"], config["frequency_stride"]
-        return frontend.patches(config["max_length"], config["patch_size"], strides, prefix=2, time_first=True)
-
-    return patches
+    strides = config["time_stride"], config["frequency_stride"]
+    patches = frontend.patches(config["max_length"], config["patch_size"], strides, prefix=2, time_first=True)
+    return lambda: patches
 
 
 def _layers(family: Family, config: dict, classes: tuple[str, ...], own: int) -> tuple[Layer, ...]:

@@ -185,8 +185,10 @@ def whole(folder: Path) -> Path:
     made_from = [ENCODER, file_digest(folder / CHANGES), about]
     made = paths.cache() / "whisper" / f"{folder.name}-{digest(made_from)[:16]}"
     if not (made / WEIGHTS).is_file():
-        network = classifier(about)
         with explained(lambda error: f"{folder} does not fit Whisper base ({error}). Fetch it anew."):
+            if wrong := [name for name, size in SIZES.items() if about.get(name) != size]:
+                raise ValueError(f"its {wrong[0]} is {about.get(wrong[0])!r}")
+            network = classifier(about)
             network.load_state_dict(changed(network.state_dict(), load_file(folder / CHANGES)))
         with making(made) as temporary:
             network.half().save_pretrained(temporary)

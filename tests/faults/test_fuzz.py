@@ -188,6 +188,7 @@ SOUNDS += [sound("OGG", "OPUS"), sound("WAV", wave=np.stack([WAVE, -WAVE], 1)), 
 SOUNDS += [mp3(), uncounted(mp3()), mp3() * 2, mp3() + uncounted(mp3()), b"ID3\4\0\0\0\0\0\4abcd" + mp3()]
 SOUNDS += [SOUNDS[0][:40] + bytes(4) + SOUNDS[0][44:], SOUNDS[0][:40] + b"\xff" * 4 + SOUNDS[0][44:]]
 SOUNDS += [SOUNDS[2][:21] + bytes([SOUNDS[2][21] & 0xF0]) + bytes(4) + SOUNDS[2][26:]]  # of unknown length
+SOUNDS += [sound("AVR"), SOUNDS[0][:40] + (400).to_bytes(4, "little") + SOUNDS[0][44:], uncounted(mp3())[:300]]
 SOUNDS += [sound("FLAC") + sound("FLAC")[:18] + b"\0" + sound("FLAC")[19:]]
 SOUNDS += [sound("WAV", wave=0 * WAVE), sound("WAV", wave=WAVE[:9]), sound("WAV", wave=WAVE[:0])]
 
@@ -275,7 +276,13 @@ FILES |= {"8.wav": None, "metadata.csv ": LISTED.replace(b"1.wav", b"train/1.wav
 
 
 @fuzzed
-@given(st.sets(st.tuples(st.sampled_from(PLACES), st.sampled_from(list(FILES))), min_size=1, max_size=8))
+@given(
+    st.sampled_from(
+        [PLACES, ["train/dog", "test/cat", "test/dog"], ["train", "test", "val"], ["dog", "cat"], ["audio", "meta"]]
+    )
+    .map(lambda places: st.tuples(st.sampled_from(places), st.sampled_from(list(FILES))))
+    .flatmap(lambda files: st.sets(files, min_size=1, max_size=8))
+)
 def test_layouts(tmp_path_factory, laid):
     """Files here and there in a folder; one is a link that leads out of it."""
     folder = tmp_path_factory.mktemp("laid")
@@ -289,6 +296,8 @@ def test_layouts(tmp_path_factory, laid):
     with refused_or_right(folder), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what is no sound is skipped, and named in a warning
         found = probing.open_folder(folder)
+        probing.check_recordings(found)
+        assert len(probing.sources_in_several_folds(found)) <= len(set(found.sources))
         assert all(clip.path.resolve().is_relative_to(folder) for clip in found.clips)
         assert set(found.labels) == set(range(len(found.classes))) and set(found.folds) <= {0, 1, 2, 3, 4, 5}
         assert not {"train", "test", "val", "fold2", "fold9", "16k", "7"} & set(found.classes)
@@ -448,6 +457,7 @@ PICKLE = _pickled.getvalue()
 def test_networks(folder, config, inputs, weights, data):
     """Weights that fit no configuration are refused when the network is built: tests/test_checkpoints.py."""
     network = folder / "network"
+    shutil.rmtree(network, ignore_errors=True)  # of an example that was given up
     network.mkdir()
     files = {"config.json": config, "preprocessor_config.json": inputs, "model.safetensors": weights}
     shards = {"weight_map": {"weight": "model-1-of-1.safetensors"}}
@@ -525,9 +535,17 @@ def test_checkpoints_of_beats(folder, beats, form, untrained, data):
         tensors = JUNK.map(tensor) | st.sampled_from(list(weights)).map(weights.get)
         some = st.dictionaries(st.sampled_from([*weights, TABLE, 3]), tensors, min_size=1, max_size=1)
         odd_weights = data.draw(st.just({}) | some)
-        torch.save({"cfg": odd_settings, "model": {**weights, **odd_weights}}, place)
+        model, labels = {**weights, **odd_weights}, dict(enumerate(CLASSES))
+        wrapped = data.draw(st.sampled_from(["", "module.", "model._orig_mod."]))
+        model = {f"{wrapped}{name}" if wrapped else name: value for name, value in model.items()}
+        model = data.draw(st.sampled_from([model, {"state_dict": model}]))
+        held = {"cfg": odd_settings, "model": model} | data.draw(
+            st.sampled_from([{}, {"label_dict": labels}, {"label_dict": {0: 3}}])
+        )
+        torch.save(held, place)
     else:
         place.write_bytes(data.draw(edited([held if form == "safetensors" else torch_file])))
+    place = data.draw(st.sampled_from([place] * 9 + [folder / "none.pt", folder]))
     with refused_or_right(folder):
         target = beats_checkpoints.load_beats(place, classes=CLASSES, untrained_seed=0 if untrained else None)
         modules = dict(target.module.named_modules())
