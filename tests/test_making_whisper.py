@@ -34,6 +34,7 @@ def small(tmp_path, monkeypatch):
 
     monkeypatch.setenv("ANDLIB_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(whisper, "SHORT", {**whisper.SHORT, **SMALL})
+    monkeypatch.setattr(whisper, "SIZES", {name: SMALL[name] for name in whisper.SIZES if name in SMALL})
     torch.manual_seed(0)
     WhisperForConditionalGeneration(WhisperConfig(**SMALL)).half().save_pretrained(tmp_path / "cache/whisper/base")
     return tmp_path / "out"

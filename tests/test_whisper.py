@@ -217,3 +217,12 @@ def test_the_real_whisper_writes_down_what_is_said():
             scores = network(encoder_outputs=heard, decoder_input_ids=torch.tensor([said])).logits[0, -1]
             said.append(int(scores.argmax()))
     assert said[4:] == [440, 3857, 3227, 322, 264, 3803, 11, 293, 264, 3000, 16202, 292, 412, 264, 2853, 13, 50257]
+
+
+def test_changes_of_another_size_are_refused_before_anything_is_built(cache, tmp_path, monkeypatch):
+    monkeypatch.setattr(whisper, "from_hub", small)
+    whisper.fetch()
+    for number, size in enumerate((10**9, 0, "8", None)):
+        refused(
+            lambda n=number, s=size: load_target(kept(tmp_path / str(n), {}, d_model=s)), "does not fit Whisper base"
+        )
