@@ -482,8 +482,13 @@ def test_networks(folder, config, inputs, weights, data):
 
 
 @fuzzed
-@given(odd([json.loads((tiny_folder() / "config.json").read_text())]), odd([INPUTS]), st.booleans())
-def test_networks_that_are_built(folder, config, inputs, pickled):
+@given(
+    odd([json.loads((tiny_folder() / "config.json").read_text())]),
+    odd([INPUTS]),
+    st.booleans(),
+    st.sampled_from([None, None, 0]),
+)
+def test_networks_that_are_built(folder, config, inputs, pickled, untrained):
     """Real weights beside a configuration that may fit them or not: what is heard is finite, or there is a sentence."""
     network = folder / "built"
     network.mkdir(exist_ok=True)
@@ -493,7 +498,7 @@ def test_networks_that_are_built(folder, config, inputs, pickled):
         (network / name).write_bytes(content)
     with refused_or_right(folder), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of transformers, at settings that it takes
-        target = checkpoints.load_target(network, seconds=0.5)
+        target = checkpoints.load_target(network, seconds=0.5, untrained_seed=untrained)
         assert target.sample_rate * target.seconds < 1e7  # else the test, not the package, would fill the memory
         heard = 0.1 * np.random.default_rng(0).standard_normal((1, round(target.sample_rate * 0.5)))
         values = record(target, [heard.astype(np.float32)], 1)
@@ -647,11 +652,11 @@ HELD = {"made_by": "mini, corrected", "rows": [{"model": "ast", "dA": -0.5, "uni
 
 
 @fuzzed
-@given(odd([HELD]))
-def test_results_that_are_kept(results, content):
+@given(odd([HELD]), st.sampled_from(["one", "one", "one", "none"]), st.sampled_from(["", "make results"]))
+def test_results_that_are_kept(results, content, name, command):
     (results / "mini/one.json").write_bytes(content)
     with refused_or_right(results):
-        assert isinstance(kept.read("mini", "one"), dict)
+        assert isinstance(kept.read("mini", name, command), dict)
 
 
 FRAME = pd.DataFrame({"model": ["ast", "beats_frozen"], "dA": [-0.5, np.nan], "units": [3, 4], "best": ["cos", "a, b"]})
