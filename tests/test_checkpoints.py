@@ -364,7 +364,7 @@ def test_an_ast_of_another_rate_or_other_bands_hears_what_transformers_gives_it(
         {"hidden_size": 10**7},
         {"id2label": ["a"]},
     ],
-    ids=str,
+    ids=lambda changed: "_".join(map(str, *changed.items())),
 )
 def test_a_configuration_out_of_range_is_a_sentence_and_asks_for_no_memory(tmp_path, waves, changed):
     folder = shutil.copytree(tiny_folder(), tmp_path / "net")

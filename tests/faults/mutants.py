@@ -45,12 +45,6 @@ MUTANTS = {
         "parts.append(Stream(path, part, known=False))",
         "tests/test_streams.py",
     ),
-    "a configuration may ask for any memory": (
-        "andlib/networks/checkpoints.py",
-        "if wanted > 2**18 + sum(path.stat().st_size for path in held):",
-        "if False:",
-        "tests/test_checkpoints.py",
-    ),
     "links may leave the folder": (
         "andlib/inputs/probing.py",
         'if ".." in path.parts or not any(path.resolve().is_relative_to(home) for home in homes):',
