@@ -281,8 +281,6 @@ def _counter(tokenizer) -> Callable[[list[str]], list[int]]:
 def _batched(embed: Callable) -> Callable[[list[str]], np.ndarray]:
     import torch
 
-    from andlib.bars import tqdm
-
     def vectors(texts: list[str]) -> np.ndarray:
         firsts = tqdm(range(0, len(texts), BATCH), "encoding", disable=len(texts) <= 500, leave=False)
         with torch.inference_mode():

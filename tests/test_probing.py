@@ -499,6 +499,12 @@ def test_folders_that_are_no_classes_are_refused(tmp_path, names):
     refused(tmp_path, f"is divided into {', '.join(sorted(names.split()))}", "is no class")
 
 
+def test_a_train_among_other_sounds_is_a_class(tmp_path):
+    for name in ("train", "airplane", "test_tone", "valve"):
+        write(tmp_path / name / "1.wav")
+    assert probing.open_folder(tmp_path).classes == ("airplane", "test tone", "train", "valve")
+
+
 @pytest.mark.parametrize("label", ["7", "-1", "2.5", "nan", "None", "true", "[1, 2]", "{}"])
 def test_a_label_is_a_name(tmp_path, label):
     write(tmp_path / "a.wav")

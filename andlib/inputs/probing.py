@@ -35,7 +35,7 @@ LAYOUTS = (
 ESC = ("filename", "category", "fold", "src_file", "target")
 URBAN = ("slice_file_name", "class", "fold", "fsid", "classid")
 AUDIOFOLDER = ("file_name", "label", "fold", "source")
-SPLIT = re.compile(r"(train|test|val|dev|eval)[a-z]*([-_ ].*)?", re.I)
+SPLIT = re.compile(r"(train(ing)?|test(ing)?|val(id(ation)?)?|dev(elopment)?|eval(uation)?)([-_ ].*)?", re.I)
 # names of folders which divide recordings by other than their classes, and cells which name none
 DIVISION = re.compile(SPLIT.pattern + r"|(fold|split|part|batch|set)[-_ ]?\d+|[\d.]+ ?k?hz|\d+k", re.I)
 NAMELESS = re.compile(r"[\d.,+-]*(e[+-]?\d+)?|-?inf(inity)?|nan|none|null|true|false|[\[{(].*", re.I | re.S)
@@ -174,10 +174,9 @@ def _class_folders(folder: Path) -> list[_Row]:
         hint = f" Did you mean {str(inner[0])!r}?" if inner else ""
         raise InputError(f"{str(folder)!r} is no set of recordings: it holds {content}. Expected {LAYOUTS}.{hint}")
     classes = sorted({path.parent.name for path in sounds})
-    if no_classes := [name for name in classes if DIVISION.fullmatch(name)]:
+    if all(map(DIVISION.fullmatch, classes)):  # a train among other sounds is one of them
         raise InputError(
-            f"{str(folder)!r} is divided into {', '.join(classes[:5])}: {no_classes[0]!r} is no class. "
-            f"Expected {LAYOUTS}."
+            f"{str(folder)!r} is divided into {', '.join(classes[:5])}: {classes[0]!r} is no class. Expected {LAYOUTS}."
         )
     if others := [path.relative_to(folder).as_posix() for path in files if path not in sounds]:
         warnings.warn(
