@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import Float
 
 from andlib import paths, weights
+from andlib.bars import tqdm
 from andlib.errors import InputError, explained, optional, suggest
 from andlib.store import digest, file_digest
 
