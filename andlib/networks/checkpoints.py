@@ -86,13 +86,7 @@ def _target(folder: Path, name: str, seconds: float | None, classes: tuple[str, 
     family = FAMILIES[config["model_type"]]
     audio = config.get("audio_config", config)
     settings = {"sampling_rate": 16_000, **family.defaults(audio), **own}
-    longest = settings.get("chunk_length") or settings.get("max_length_s")
-    if longest and seconds and seconds > longest:
-        raise InputError(f"{name} takes clips of at most {longest} s, not {seconds:g} s; give fewer seconds.")
-    seconds = seconds or float(longest or SECONDS)
-    own_tokens = 0
-    if "chunk_length" in settings:  # Whisper: a token spans two shifts, and what follows the clip's own is padding
-        own_tokens = math.ceil(seconds * settings["sampling_rate"] / (2 * settings.get("hop_length", 160)))
+    seconds, own_tokens = _length(name, settings, seconds)
     classified = _classifies(family, config, held)
     classes = _classes(folder, config, classes) if classified else ()
     shape = {k: v for k, v in config.items() if k not in ("transformers_version", "dtype")}
@@ -122,6 +116,20 @@ def _target(folder: Path, name: str, seconds: float | None, classes: tuple[str, 
         content=digest([shape, own, values]),
         grid=_grid(family, audio, settings, seconds),
     )
+
+
+def _length(name: str, settings: dict, seconds: float | None) -> tuple[float, int]:
+    """How many seconds of a clip a network hears, and how many of Whisper's tokens are the clip's own; 0: all.
+
+    Raises InputError if it cannot hear as many as were asked for."""
+    longest = settings.get("chunk_length") or settings.get("max_length_s")
+    if longest and seconds and seconds > longest:
+        raise InputError(f"{name} takes clips of at most {longest} s, not {seconds:g} s; give fewer seconds.")
+    seconds = seconds or float(longest or SECONDS)
+    if "chunk_length" not in settings:
+        return seconds, 0
+    # a token spans two shifts, and what follows the clip's own is padding
+    return seconds, math.ceil(seconds * settings["sampling_rate"] / (2 * settings.get("hop_length", 160)))
 
 
 def _grid(family: Family, config: dict, settings: dict, seconds: float) -> Callable[[], Grid] | None:

@@ -140,9 +140,13 @@ def main(kills: int, seed: int = 0) -> None:
                     killed = killed_after(share * duration, folder, log)
             written.add(len(stored(folder)))
             finished(log, begun(folder, log))
-            same = stored(folder) == expected
-            recovered += same
-            print("." if same else f"\nkill {number}: other files than those of an undisturbed run", end="", flush=True)
+            got = stored(folder)
+            other = [name for name in sorted({*got, *expected}) if got.get(name) != expected.get(name)]
+            recovered += not other
+            print(f"\nkill {number}: {', '.join(other)} not as undisturbed" if other else ".", end="", flush=True)
+            if other:
+                shutil.copytree(folder, tempfile.mkdtemp(prefix=f"kill {number} "), dirs_exist_ok=True)
+                print(f"\n{log.read_text()}", end="", flush=True)
             shutil.rmtree(folder)
         print(
             f"\n{recovered} of {kills + others} killed runs recovered, every file with equal bytes: {kills} killed"
