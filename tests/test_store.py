@@ -25,14 +25,24 @@ def _never():
     raise AssertionError("made again although stored")
 
 
-@pytest.mark.parametrize(
-    "kind,value",
-    [
-        ("arrays", _arrays()),
-        ("frame", pd.DataFrame({"words": [["a", "b"], []], "n": [1, 2]})),
-        ("lines", [{"text": "line\nbreak \u2028 <b>"}, 3]),
-    ],
-)
+VALUES = [
+    ("arrays", _arrays()),
+    ("frame", pd.DataFrame({"words": [["a", "b"], []], "n": [1, 2]})),
+    ("lines", [{"text": "line\nbreak \u2028 <b>"}, 3]),
+]
+
+
+@pytest.mark.parametrize("kind,value", VALUES)
+def test_others_read_what_the_user_lets_them(tmp_path, kind, value):
+    before = os.umask(0o027)
+    try:
+        Store(tmp_path).get(Stage("stage", kind), [5], lambda: value)
+    finally:
+        os.umask(before)
+    assert {oct(path.stat().st_mode & 0o777) for path in tmp_path.rglob("*.*")} == {"0o640"}
+
+
+@pytest.mark.parametrize("kind,value", VALUES)
 def test_a_value_is_made_once_and_read_back(tmp_path, kind, value):
     store = Store(tmp_path)
     first = store.get(Stage("stage", kind), [5], lambda: value)

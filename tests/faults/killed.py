@@ -70,8 +70,9 @@ def finished(log: Path, *processes: int) -> float:
 
 
 def stored(folder: Path) -> dict[str, bytes]:
-    """Every value and manifest, by its path; temporary files, which a kill may leave, count for nothing."""
-    files = (path for path in folder.rglob("*") if path.is_file() and path.suffix != ".tmp")
+    """Every value and manifest, by its path; temporary files, which a kill may leave, count for nothing: the names of
+    ours and of those that safetensors makes begin with a dot."""
+    files = (path for path in folder.rglob("[!.]*") if path.is_file())
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
 
 
