@@ -146,7 +146,7 @@ def calibrate(run: Run, table: pd.DataFrame, writer: str) -> pd.DataFrame:
         if not released:
             cosine[[[opposed(p, q) for q in low] for p in high]] = -1
         h, lo = ([i for i, point in enumerate(side) if point not in junk] for side in (high, low))
-        left.append(rule([high[i] for i in h], [low[i] for i in lo], cosine[np.ix_(h, lo)]).kept)
+        left.append(rule([high[i] for i in h], cosine[np.ix_(h, lo)]))
         closest = cosine.max(1, initial=-1)
         like.append([low[row.argmax()] if most > -1 else "" for row, most in zip(cosine, closest, strict=True)])
         cosines.append(closest)
