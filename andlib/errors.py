@@ -1,8 +1,10 @@
 """The one exception a user meets, and the suggestion that goes with a misspelt name."""
 
 import difflib
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from types import TracebackType
 
 
 class InputError(ValueError):
@@ -13,6 +15,14 @@ class InputError(ValueError):
 
     def _render_traceback_(self) -> list[str]:  # IPython's hook for exceptions that explain themselves
         return [f"{type(self).__name__}: {self}"]
+
+
+def in_a_sentence(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """The `sys.excepthook` of commands: of an InputError, the sentence alone."""
+    if issubclass(kind, InputError):
+        print(error, file=sys.stderr)
+    else:
+        sys.__excepthook__(kind, error, trace)
 
 
 class MissingExtra(InputError, ImportError):

@@ -77,16 +77,12 @@ def log_mel(waveforms: "Float[Tensor, 'clips samples']", front_end: FrontEnd) ->
     x = x.unfold(-1, FRAME, SHIFT)  # [clips, frames, 400]
     x = x - x.mean(-1, keepdim=True)
     previous = torch.cat([x[..., :1], x[..., :-1]], -1)
-    x = (x - PRE_EMPHASIS * previous) * torch.from_numpy(_window(front_end.window_power)).to(x.device)
+    window = (np.hanning(FRAME) ** front_end.window_power).astype(np.float32)
+    x = (x - PRE_EMPHASIS * previous) * torch.from_numpy(window).to(x.device)
     spectrum = torch.fft.rfft(x, FFT)
     power = spectrum.real.square() + spectrum.imag.square()
     bands = power @ torch.from_numpy(_filter_bank()).to(x.device)
     return bands.clamp_min(torch.finfo(torch.float32).eps).log()
-
-
-@lru_cache
-def _window(power: float) -> np.ndarray:
-    return (np.hanning(FRAME) ** power).astype(np.float32)
 
 
 @lru_cache

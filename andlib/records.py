@@ -18,10 +18,9 @@ SILENT = 0.5 / 2**15  # peak below half a step of 16-bit audio
 class Clip:
     """One audio clip a_i of the probing set D_p.
 
-    name: unique in its set (a file name). label: class in words, "crying baby".
-    fold: 1-5, or 0 where the set has none. source: recording the clip was cut from.
-    path: file it is read from; None for a synthesised clip.
-    attributes: what is known of the sound beside its class (SynthESC records its recipe's parameters here)."""
+    name: unique in its set (a file name). label: class in words, "crying baby". fold: 1-5, or 0 where the set has none.
+    source: recording the clip was cut from. path: file it is read from; None for a synthesised clip. attributes: what
+    is known of the sound beside its class (SynthESC records its recipe's parameters here)."""
 
     name: str
     label: str

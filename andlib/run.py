@@ -15,6 +15,7 @@ from andlib.behaviour import behaving
 from andlib.concepts import FUNCTION, concept_set
 from andlib.encoders import EMBEDDED
 from andlib.errors import InputError, check_choice, suggest
+from andlib.llms.batches import Elsewhere
 from andlib.llms.clients import SMOLLM2, open_llm
 from andlib.llms.llm import LLM, Completions
 from andlib.networks.checkpoints import CHECKPOINT_FILES, load_target
@@ -59,12 +60,11 @@ class Run:
     """What one page was asked to do.
 
     models: target networks, in the order of their tables. weights: folder or hub id of the network where it is not the
-    profile's. faults: switches of the released code that are on.
-    k: how many highest and lowest clips describe a neuron. extra: the page's own parameters.
-    concept_set: name or file of the concept set D_c. llm: the language model that is asked (see `andlib.llms.clients`);
-    without one, kept answers are read. summariser: who writes S_h and S_l, our rules or the llm. encoder: DB's text
-    encoder; audio_encoder: TAB's pair of encoders (see `andlib.encoders`). given: records in place of those that the
-    settings name, see `using`."""
+    profile's. faults: switches of the released code that are on. k: how many highest and lowest clips describe a
+    neuron. extra: the page's own parameters. concept_set: name or file of the concept set D_c. llm: the language model
+    that is asked (see `andlib.llms.clients`); without one, kept answers are read. summariser: who writes S_h and S_l,
+    our rules or the llm. encoder: DB's text encoder; audio_encoder: TAB's pair of encoders (see `andlib.encoders`).
+    given: records in place of those that the settings name, see `using`."""
 
     profile: Profile
     models: tuple[str, ...]
@@ -164,8 +164,13 @@ class Run:
 
     @cached_property
     def language_model(self) -> LLM | None:
-        """The language model that is asked; None where only kept answers are read."""
-        return self.given.get("language_model") or (open_llm(self.llm) if self.llm else None)
+        """The language model that is asked; None where only SmolLM2's kept answers are read. Raises InputError where
+        those of another are to be read and there are none."""
+        model = self.given.get("language_model") or (open_llm(self.llm) if self.llm else None)
+        known = {row["model"] for row in self.completions.rows.values()}
+        if isinstance(model, Elsewhere) and "language_model" not in self.given:
+            check_choice(f"Profile {self.profile.name} keeps answers of other models; model", model.model, known)
+        return model
 
     @property
     def answerer(self) -> str:
@@ -210,7 +215,7 @@ class Run:
     @property
     def method(self) -> Method:
         """How this run describes neurons, for keys of the store."""
-        answers = getattr(self.language_model, "revision", self.completions.kept)
+        answers = getattr(self.language_model, "revision", "") or self.completions.kept
         return Method(
             k=self.k,
             concepts=self.concepts,
@@ -243,8 +248,7 @@ def open_run(parameters: Mapping[str, Any]) -> Run:
 
     parameters: the notebook's `globals()`, whose annotations (`k: int = 5`) are the parameters that the page has; or a
     mapping of settings. A name that is no parameter of the page (a misspelt `-p`) is refused; those that are no setting
-    of every page are in `Run.extra`.
-    Raises InputError, naming the parameter, the value and what was expected.
+    of every page are in `Run.extra`. Raises InputError, naming the parameter, the value and what was expected.
 
     >>> run = open_run(globals())"""
     types_of = {name: type(default) for name, default in DEFAULTS.items()}

@@ -42,7 +42,8 @@ def cos_cubed(activations: Activations, concepts: Concepts) -> Scores:
     """Cosine over clips of the cubes of both, centred over clips; norms are at least 1e-3."""
 
     def cubed(x):
-        cubes = _cubes(x - x.mean(0))
+        x = x - x.mean(0)
+        cubes = x * x * x  # several times faster than x**3
         return cubes / np.maximum(np.linalg.norm(cubes, axis=0), 1e-3)
 
     cubed_concepts = cubed(concepts)
@@ -125,10 +126,6 @@ FUNCTIONS = {"cos": cos, "cos_cubed": cos_cubed, "rank_reorder": rank_reorder, "
 
 def _unit_length(x: np.ndarray) -> np.ndarray:
     return x / np.maximum(np.linalg.norm(x, axis=0), np.finfo(np.float32).tiny)
-
-
-def _cubes(x: np.ndarray) -> np.ndarray:
-    return x * x * x  # several times faster than x**3
 
 
 def _chunks(activations: np.ndarray) -> Iterator[np.ndarray]:

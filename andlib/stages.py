@@ -4,6 +4,7 @@
       └────► texts ───────► similarity of activations and concepts ─► closed concepts ──────────┴─► neurons
 `neurons` is that line; every other function here is one of its arrows."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -164,12 +165,8 @@ def open_concepts(run: Run, table: pd.DataFrame, acoustic: Callable[[str], bool]
         for points in set(table["calibrated"])
     }
     rows = [distinct[points] for points in table["calibrated"]]
-    words = {part: [_repeated(getattr(row, part)) for row in rows] for part in PARTS}
+    words = {part: [list(Counter(getattr(row, part)).elements()) for row in rows] for part in PARTS}
     return table.assign(**words, length=[row.length for row in rows])
-
-
-def _repeated(counts: dict[str, int]) -> list[str]:
-    return [word for word, count in counts.items() for _ in range(count)]
 
 
 # Module A: closed concepts

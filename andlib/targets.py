@@ -32,15 +32,13 @@ class Layer:
 
     At every position the readout makes units of channels, then the nonlinearity is applied, then positions are pooled.
 
-    name: `block0.intermediate`. module: its dotted path in the network. units: how many; 0: not counted yet.
-    pooling: over all position axes together, a key of POOLINGS; "none" where the layer has none.
-    axes: of the module's output, "clips" and "channels" among them; all others are positions.
-    nonlinearity: a key of NONLINEARITIES, taken in float32 at least; "sigmoid" suits multi-label scores.
-    readout: None, where each channel is a unit; directions, an array or tensor [channels] or [channels, units]; or a
-    module whose forward maps [..., channels] to [..., units] (an SAE's encoder).
-    own: how many leading positions are the clip's own, those behind them being padding; 0: all.
-    channels: of the module's output; 0: as many as units.
-    Raises InputError where these do not fit each other."""
+    name: `block0.intermediate`. module: its dotted path in the network. units: how many; 0: not counted yet. pooling:
+    over all position axes together, a key of POOLINGS; "none" where the layer has none. axes: of the module's output,
+    "clips" and "channels" among them; all others are positions. nonlinearity: a key of NONLINEARITIES, taken in float32
+    at least; "sigmoid" suits multi-label scores. readout: None, where each channel is a unit; directions, an array or
+    tensor [channels] or [channels, units]; or a module whose forward maps [..., channels] to [..., units] (an SAE's
+    encoder). own: how many leading positions are the clip's own, those behind them being padding; 0: all. channels: of
+    the module's output; 0: as many as units. Raises InputError where these do not fit each other."""
 
     name: str
     module: str

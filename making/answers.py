@@ -1,22 +1,33 @@
-"""Asks the embedded SmolLM2 all that the pages of a profile read: results/<profile>/completions.jsonl.
+"""Asks a language model all that the pages of a profile read: results/<profile>/completions.jsonl.
 
-`python -m making.answers --profile mini` (`make answers`). Killed, it goes on where it was."""
+`python -m making.answers --profile mini` (`make answers`) asks SmolLM2; killed, it goes on where it was. For a model
+that is asked elsewhere, `--batch MODEL --questions FILE` (`make prompts`) writes what it has not answered yet, and
+`--batch MODEL --answered FILE` takes its answers in: in turn, for later questions depend on answers to earlier ones."""
 
 import json
+from collections.abc import Iterable
+from pathlib import Path
 
 from andlib import asking, paths, stages
+from andlib.descriptions import clip_descriptions
+from andlib.errors import InputError
+from andlib.llms.batches import Elsewhere, replies
 from andlib.llms.llm import Completions
 from andlib.pages import section_4_1
+from andlib.profiles import LEARNT
 from andlib.run import Run
+from andlib.stages import EVERY
 from andlib.store import write_atomically
 from making.command import asked
 
 
-def ask_everything(run: Run) -> None:
-    """Asks all that the pages of a profile read."""
+def ask_everything(run: Run, *, every_unit: bool = False) -> None:
+    """Asks all that the pages of a profile read; of every unit what `-p summariser llm` reads."""
     uncalibrated = run.using(mode="icl_uncalibrated")
     for model in run.models:
-        stages.neurons_by_language_model(run, model)
+        for folds in (EVERY, LEARNT) if every_unit else (EVERY,):
+            table = stages.neurons(run, model, folds)
+            stages.rewritten(run, table if every_unit else asking.sampled(table), clip_descriptions(run))
         for shots in asking.SHOTS:
             section_4_1.icl(run, model, shots)
             section_4_1.icl(uncalibrated, model, shots)
@@ -24,13 +35,35 @@ def ask_everything(run: Run) -> None:
 
 
 def main() -> None:
-    run, given = asked("Asks a language model what the pages of a profile read.", llm={"default": "smollm2"})
-    run = run.using(completions=Completions(run.completions.log))  # not those committed: they are asked again
-    ask_everything(run)
-    lines = sorted(json.dumps(row, ensure_ascii=False, sort_keys=True) for row in run.completions.used())
-    path = paths.completions(given.profile)
-    write_atomically(path, lambda temporary: temporary.write_text("\n".join(lines) + "\n", encoding="utf-8"))
-    print(f"{len(lines)} answers are in {path}")
+    options = {"llm": {"default": "smollm2"}, "batch": {"default": "", "metavar": "MODEL"}}
+    options |= {name: {"type": Path, "metavar": "FILE"} for name in ("questions", "answered")}
+    options |= {"units": {"default": "sampled", "choices": ["sampled", "every"]}}
+    run, given = asked("Asks a language model what the pages of a profile read.", **options)
+    path, elsewhere = paths.completions(given.profile), None
+    if given.batch:
+        elsewhere = Elsewhere(given.batch, replies(given.answered, given.batch) if given.answered else None)
+        run = run.using(language_model=elsewhere)
+    else:
+        run = run.using(completions=Completions(run.completions.log))  # not those committed: they are asked again
+    ask_everything(run, every_unit=given.units == "every")
+    if elsewhere and (strange := elsewhere.replies.keys() - run.completions.wanted):
+        raise InputError(
+            f"{given.answered} answers {len(strange)} questions that profile {given.profile} does not ask "
+            f"{given.batch}, the first {min(strange)}. Name its own profile and model, and ask of the same units."
+        )
+    if elsewhere and given.questions:
+        print(f"{write(given.questions, elsewhere.left.values())} questions are in {given.questions}")
+        return
+    others = [row for row in Completions(path).rows.values() if row["model"] != run.answerer and not row["error"]]
+    left = f", {len(elsewhere.left)} questions are left: make prompts writes them" if elsewhere else ""
+    print(f"{write(path, [*run.completions.used(), *others])} answers are in {path}{left}")
+
+
+def write(path: Path, rows: Iterable[dict]) -> int:
+    """Writes rows as lines of JSON, whole or not at all; returns how many."""
+    lines = sorted(json.dumps(row, ensure_ascii=False, sort_keys=True) + "\n" for row in rows)
+    write_atomically(path, lambda temporary: temporary.write_text("".join(lines), encoding="utf-8"))
+    return len(lines)
 
 
 if __name__ == "__main__":

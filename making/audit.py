@@ -132,16 +132,14 @@ def measure(run: Run, modes: Sequence[str] = MODES) -> dict[str, dict[str, dict[
     for mode, model in cases:
         cases.set_postfix_str(f"{mode}, {model}")
         faulty = run.using(mode=mode)
-        measured[mode][model] = {name: _rounded(make(faulty, model)) for name, make in _MEASURES.items()}
+        measures = {name: make(faulty, model).items() for name, make in _MEASURES.items()}
+        rounded = lambda v: round(float(v), 6) if isinstance(v, float | np.floating) else v  # noqa: E731
+        measured[mode][model] = {name: {k: rounded(v) for k, v in each} for name, each in measures.items()}
     return measured
 
 
-def _rounded(measures: Measures) -> Measures:
-    return {k: round(float(v), 6) if isinstance(v, float | np.floating) else v for k, v in measures.items()}
-
-
 def main() -> None:
-    run, given = asked("Measures every table and figure under each fault of the released code.")
+    run, given = asked("Measures every table and figure under each fault of the released code.", slow=False)
     started = time.monotonic()
     modes = measure(run)
     about = {"seed": SEED, "seeds_of_figure4": section_4_4.SEEDS, "made_by": run.made_by()}

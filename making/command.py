@@ -1,11 +1,13 @@
 """What the commands of this folder share: their arguments."""
 
 import argparse
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from andlib import paths
+from andlib.errors import in_a_sentence
 from andlib.profiles import PROFILES
 from andlib.run import Run, open_run
 
@@ -16,10 +18,12 @@ TRAINING = {"seed": {"type": int, "default": 0}, "out": OUT, "threads": THREADS}
 
 
 def asked(
-    description: str, *, model: str = "all", which: Sequence[str] = (), **own: Mapping[str, Any]
+    description: str, *, model: str = "all", slow: bool = True, which: Sequence[str] = (), **own: Mapping[str, Any]
 ) -> tuple[Run, argparse.Namespace]:
-    """The run that a command's arguments ask for, and all of them. which: choices of the command's first word, `which`,
-    if it has one. own: its own options, name -> arguments of `add_argument`."""
+    """The run that a command's arguments ask for, and all of them. slow: with networks that take long. which: choices
+    of the command's first word, `which`, if it has one. own: its own options, name -> arguments of `add_argument`. From
+    then on an InputError ends the command with its sentence alone."""
+    sys.excepthook = in_a_sentence
     able = [name for name, profile in PROFILES.items() if profile.networks and not profile.subset]
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--profile", choices=able, default="mini")
@@ -31,7 +35,7 @@ def asked(
     given = parser.parse_args()
     chosen = {"llm": given.llm} if "llm" in own else {}
     run = open_run({"profile": given.profile, "data_dir": given.data_dir, "model": model, **chosen})
-    return run, given
+    return run if slow else run.using(models=tuple(m for m in run.models if m not in run.profile.slow)), given
 
 
 def trained(seed: int) -> Path:

@@ -3,7 +3,7 @@
 As BEATs' first iteration (Chen et al. 2023): a random projection turns each patch into a token, the encoder sees the
 patches that are not masked, and a small predictor says which tokens the masked ones have."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -43,9 +43,9 @@ def synthesised(recipe: Pretraining) -> Tensor:
     return torch.cat([inputs(probing_set, 2.0).half() for probing_set in sets])
 
 
-def inputs(probing_set: ProbingSet, seconds: float) -> Tensor:
-    """BEATs' inputs of all clips; float32 [clips, frames, mels]."""
-    return torch.cat([features(torch.from_numpy(batch)) for batch in probing_set.batches(16_000, seconds)])
+def inputs(probing_set: ProbingSet, seconds: float, front_end: Callable[[Tensor], Tensor] = features) -> Tensor:
+    """A network's inputs of all clips, BEATs' by default; float32 [clips, frames, mels]."""
+    return torch.cat([front_end(torch.from_numpy(batch)) for batch in probing_set.batches(16_000, seconds)])
 
 
 def patches(x: Tensor) -> Tensor:

@@ -276,12 +276,6 @@ def train_strategies(profile: str, probing_set: ProbingSet, seed: int, out: Path
         train_labelled(lesson, recipe, out, pretrained=pretrained)
 
 
-def ast_inputs(probing_set: ProbingSet, recipe: Recipe) -> torch.Tensor:
-    """AST's inputs of all clips; float32 [clips, frames, mels]."""
-    waves = probing_set.batches(16_000, recipe.seconds)
-    return torch.cat([ast_features(torch.from_numpy(batch), recipe.max_length) for batch in waves])
-
-
 def main() -> None:
     run, given = asked("Trains the small networks again.", model="ast", which=("ast", "beats"), **TRAINING)
     torch.set_num_threads(given.threads)
@@ -289,7 +283,8 @@ def main() -> None:
     if given.which == "beats":
         return train_strategies(given.profile, run.probing_set, given.seed, out)
     recipe = replace(AST[given.profile], seed=given.seed)
-    lesson = Lesson(given.profile, run.probing_set, ast_inputs(run.probing_set, recipe))
+    features = inputs(run.probing_set, recipe.seconds, lambda waves: ast_features(waves, recipe.max_length))
+    lesson = Lesson(given.profile, run.probing_set, features)
     if recipe.teacher:
         train_ast(lesson, replace(recipe, teacher=0.0), out, "ast_alone")
         lesson = replace(lesson, taught=load_file(out / TEACHER)["probabilities"])

@@ -107,15 +107,14 @@ al.tables.named(named, made)
 # Of the classes that captions name in fewer than half of their clips, DB puts {glue:text}`rarely_said` first; of the others, {glue:text}`often_said`.
 
 # %% mystnb={"figure": {"name": "said-and-named", "caption": "Each class: how often captions of its clips name it, and at which rank of the concept set DB's best function has it. Classes that are not first are labelled."}, "image": {"alt": "Scatter plot: share of a class's clips whose captions name it, against the rank of the class by DB, a colour a network"}} tags=["hide-input"]
+al.tables.keep(**section_4_1.said_in_words(named))
 al.figures.said_and_named(named);
 
-# %% tags=["hide-input"]
-al.tables.keep(**section_4_1.said_in_words(named))
-#
+# %% [markdown]
 # ## What differs from the paper, and why
 #
 # - **Encoders.** The paper encodes with CLIP's text tower (ViT-B/32) for DB and with LAION-CLAP for TAB. Each row names what is used here; the cosine is measured with the sentence encoder in its header, so Table 2's cosines of the paper and of this page share a name, not a scale. `-p encoder clip-vit-b-32 -p audio_encoder laion_clap` takes the paper's.
-# - **TAB's encoder** was trained on synthesised sounds of other seeds, captioned with their true class. On SynthESC it has met every class, as LAION-CLAP has met every class of ESC-50; on real recordings it is out of its depth.
+# - **TAB's encoder.** On `mini` it was trained on synthesised sounds of other seeds, captioned with their true class; on `esc50` it is a map from Whisper's states to the sentence encoder, learnt from captions of folds 2–5. Either has met every class, as LAION-CLAP has met every class of ESC-50.
 # - **ICL.** The paper asks for one class and, apart from that, for five, and takes the nearest class for an answer that names none. Here one list gives both, and naming none is wrong. `-p mode icl_uncalibrated` lets it read the uncalibrated summary and snaps its answers, as released.
 # - **Classes.** $D_c$ is by default the paper's, the names of ESC-50, but only the classes of this probing set can be right.
 # - **All clips.** The paper's accuracy uses all 2000 clips, of which the network was trained on 1600. Fold 1 alone stands beside it.

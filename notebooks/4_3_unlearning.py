@@ -66,7 +66,7 @@ al.tables.table4(results, made)
 #
 # Intervals resample source recordings within each class, and draws where units are random; a class with one recording alone leaves none. p permutes which set of units belongs to which class, 10,000 times, and Holm's adjusts it for all strategies and networks of the table.
 # Logits of differently trained classifiers have different scales: gaps of two networks do not compare in logits.
-# Classes without any OCP unit, which count 0 in the average as in the paper: {glue:text}`empty`.
+# Classes without a unit count 0 in the average, as in the paper.
 #
 # ## Beyond random units
 #

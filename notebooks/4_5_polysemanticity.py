@@ -33,7 +33,7 @@ groups = section_4_5.sentence_clusters(run, clusters)  # K-means of all sentence
 # Units of attention output and of both layers of the perceptron count, block by block; the classifier does not.
 #
 # **Partitions.** K-means begins at random and stops at one of many divisions of the sentences that are nearly equally tight, and shares hang on which one it is: another seed is another result.
-# So there are {glue:text}`partitions` partitions here, each from a seed of its own; their inertia, which K-means lowers, differs by {glue:text}`inertia_spread:.0%` at most.
+# So there are {glue:text}`partitions` partitions here, each from a seed of its own.
 # Everything is measured by each of them. A share is the mean over partitions, and its 95 % interval holds all that is likely by any of them (each one's Jeffreys posterior over units, mixed in equal parts): what an interval says hangs on no single partition.
 #
 # **Chance.** A description is in several clusters, so clips that have nothing to do with each other share one now and then.
@@ -91,8 +91,6 @@ al.tables.plain(section_4_5.settings(every), "Trend over depth for every K and Ï
 
 # %% [markdown]
 # The paper finds the same trends for every $K$ and $\tau$. **That is {glue:text}`same`.** {glue:text}`same_numbers`
-#
-# Over these settings chance runs from {glue:text}`chance_least:.1%` to {glue:text}`chance_most:.1%`, while no network's share changes by more than {glue:text}`widest:.0f` points from first to last block: how low a share is says little without its chance.
 #
 # ## What the paper's shares are worth
 #

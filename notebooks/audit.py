@@ -24,11 +24,7 @@ made = " ".join(f"{matrix['made_by']} Seed {matrix['seed']}." for matrix in matr
 # %% [markdown]
 # ## What is measured
 #
-# This page computes no matrix. It reads what one command measured and the repository carries, for the profiles {glue:text}`measured`. Not measured: {glue:text}`absent`. (Seconds it took, without what was stored before: {glue:text}`seconds`.)
-#
-# ```bash
-# python -m making.audit --profile mini  # writes results/mini/audit_matrix.json
-# ```
+# This page computes no matrix. It reads what `python -m making.audit --profile mini` measured and the repository carries, for the profiles {glue:text}`measured`. Not measured: {glue:text}`absent`. (Seconds it took, without what was stored before: {glue:text}`seconds`.)
 #
 # For each network and switch: top-1 of every method and similarity function on the classifier's units (Tables 2, 7); the gaps of Table 4; the share of block units of which another thing is said (Table 6); adjectives kept (Figs 3, 9) and by depth (Fig. 5); accuracy after silencing 10 % of AST's units (Fig. 4); and the share of uninterpretable units at $K = 5$, $\tau = 4$ (Figs 6, 11–13).
 #
@@ -88,46 +84,24 @@ al.tables.plain(*audit.under(rows, "top-1, %"), made)
 al.tables.plain(*audit.under(rows, "ΔR − ΔA, and units silenced a class"), made)
 
 # %% [markdown]
-# ### Table 6: what is said of block units
-#
-# Share of block units, in %, whose first concept by TAB or DB, calibrated summary, or open concepts differ from the corrected ones.
-
-# %% tags=["hide-input"]
-al.tables.plain(*audit.under(rows, "block units described differently, %"), made)
-
-# %% [markdown]
-# ### Figures 3 and 9: adjectives
-
-# %% tags=["hide-input"]
-al.tables.plain(*audit.under(rows, "different adjectives, and neurons that have them"), made)
-
-# %% tags=["hide-input"]
-al.tables.plain(*audit.under(rows, "AST's commonest adjectives, and neurons that have them"), made)
-
-# %% [markdown]
 # ### Figure 4: feature importance
 #
 # AST's accuracy on fold 1 in % after silencing 10 % of the block units, mean over three seeds.
 # *Spread* is the highest less the lowest of the attributes; *chosen*, which share of the silenced units was chosen for its attribute; *shared*, which share two attributes' sets have in common.
 
 # %% tags=["hide-input"]
-al.tables.plain(*audit.under(rows, "AST at 10 %, %"), made)
-
-# %% tags=["hide-input"]
-al.tables.plain(*audit.under(rows, "AST without the holders of one basic adjective (4c), %"), made)
+for what in audit.about("Fig. 4"):
+    display(al.tables.plain(*audit.under(rows, what), made))
 
 # %% [markdown]
-# ### Figure 5: adjectives and depth
-
-# %% tags=["hide-input"]
-al.tables.plain(*audit.under(rows, "different adjectives a unit, and Spearman's ρ with depth"), made)
-
-# %% [markdown]
-# ### Figures 6 and 11 to 13: polysemanticity
+# ### Table 6 and the other figures: what is said of units
+#
+# *Described differently* are block units whose first concept by TAB or DB, calibrated summary, or open concepts are not the corrected ones.
 
 # %% tags=["hide-input"]
 al.tables.keep(**audit.words(run, matrices, rows))
-al.tables.plain(*audit.under(rows, "uninterpretable block units, %"), made)
+for what in audit.about("Table 6", "Figs 3, 9", "Fig. 5", "Figs 6, 11–13"):
+    display(al.tables.plain(*audit.under(rows, what), made))
 
 # %% [markdown]
 # ## Printed numbers that one fault explains
@@ -160,10 +134,6 @@ al.tables.plain(audit.units_a_class(), caption, "M = 50; N from the paper.", for
 # As released, a layer with $n$ chosen units loses its units $0 … n-1$. Which units have the attribute does not enter at all, only how many there are in each layer: two attributes with equal numbers give one curve.
 # Under `ablate_leading_rows` here, {glue:text}`chosen_after` % of the silenced units are ones that the attribute had chosen, and the sets of two attributes share {glue:text}`shared_after` % of their units ({glue:text}`shared_before` % when the chosen units are silenced).
 # The attributes' accuracies lie {glue:text}`spread_after` points apart ({glue:text}`spread_before` corrected): what remains are differences of layers.
-#
-# ### Figure 6: most neurons are interpretable by chance
-#
-# The sizes of Table 8's clusters decide how often five clips drawn at random share one. Of units with random clips, {glue:text}`chance_3:.1%` pass as interpretable at $\tau = 3$, {glue:text}`chance_4:.1%` at 4 and {glue:text}`chance_5:.1%` at 5 (clips and clusters taken as independent). The paper has no such line; [ours](4_5_polysemanticity.ipynb) does, on every figure.
 #
 # Faults that are no switch, and what is done where the paper leaves something open: [choices](../../choices.md).
 #

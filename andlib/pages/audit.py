@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 
 from andlib import concepts, kept, paper, stages
-from andlib.pages.section_4_5 import TABLE_8, chance_by_sizes
 from andlib.profiles import FAULTS, MODELS, PROFILES
 from andlib.run import Run
 
@@ -101,6 +100,11 @@ def overview(rows: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(cells.values())
 
 
+def about(*exhibits: str) -> list[str]:
+    """The TABLES of these exhibits."""
+    return [what for what, (exhibit, _) in TABLES.items() if exhibit in exhibits]
+
+
 def under(rows: pd.DataFrame, what: str) -> tuple[pd.DataFrame, str]:
     """One of TABLES, an exhibit under each switch that changes it, and its caption. rows: `tidy`."""
     exhibit, formats = TABLES[what]
@@ -179,7 +183,6 @@ def words(run: Run, matrices: Mapping[str, Mapping], rows: pd.DataFrame) -> dict
         "ocp_printed": "{units:.0f} units, {dA:.2f} and {dR:.2f}".format(**table4["ast"].loc["OCP"]),
         "soft_printed": "; ".join(f"{name} {a:.0f} / {b:.0f} / {c:.2f}" for name, (a, b, c) in spelt.items()),
         **{f"constant_{name}": share for name, share in constant_answer(run).items()},
-        **{f"chance_{tau}": chance_by_sizes(TABLE_8, 2000, 5, tau) for tau in (3, 4, 5)},
     }
 
 

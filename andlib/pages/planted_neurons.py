@@ -23,6 +23,7 @@ from andlib.tagging import tag
 PLANTED = Stage("planted", "frame", 3)
 NOISES = (0.0, 0.5, 1.0, 2.0, 4.0, 8.0, np.inf)  # deviation of the noise, in deviations of the truth
 SEEDS = 3  # layers at each noise
+SETS = {"class": "names", "polysemantic pair": "names", "conjunction": "joint"}  # kind -> its concepts; else attributes
 
 
 def with_concepts(run: Run) -> Run:
@@ -60,7 +61,7 @@ def described(run: Run, true: pd.DataFrame, texts: Sequence[str], noises: Sequen
         layer = {"noise": noise, "seed": seed, "kind": kinds, "truths": named, "dead": dead_units(u)}
         for method, f in ((method, f) for method in p for f in FUNCTIONS):
             best = {part: _best(run, method, f, u, p[method], part) for part in ("names", "attributes", "joint")}
-            own = [best[_set_of(kind)][i] for i, kind in enumerate(kinds)]
+            own = [best[SETS.get(kind, "attributes")][i] for i, kind in enumerate(kinds)]
             layer |= {f"{method}/{f}/own": own, f"{method}/{f}/joint": best["joint"]}
         layer |= {side: summariser.summaries(choose(s * u, run.k).clips) for side, s in (("high", 1), ("low", -1))}
         layers.append(pd.DataFrame(layer))
@@ -69,10 +70,6 @@ def described(run: Run, true: pd.DataFrame, texts: Sequence[str], noises: Sequen
     for name in given:
         table[name] = [() if dead else value for dead, value in zip(table["dead"], table[name], strict=True)]
     return table[["noise", "seed", "kind", "truths", "dead", *given]]
-
-
-def _set_of(kind: str) -> str:
-    return {"class": "names", "polysemantic pair": "names", "conjunction": "joint"}.get(kind, "attributes")
 
 
 def _best(run: Run, method: str, function: str, u: np.ndarray, p: np.ndarray, part: str) -> list[list[str]]:

@@ -153,13 +153,11 @@ def removals_by_hand() -> pd.Series:
 def words(run: Run, counted: pd.DataFrame, filters: pd.DataFrame) -> dict[str, object]:
     """The numbers of the page's sentences. counted: `supported`. filters: `adjective_filters`."""
     by_list, by_llm = filters["agreement"][:2]
-    shown = {"llm_shared": ".0%", "llm_some": ".0%", "llm_points": ".1f", "rules_points": ".1f"}
     means = counted.set_index(["summariser", "model"])
     spoken = {"answerer": run.answerer, "prompt": prompts.SUMMARY, "sampled": asking.SAMPLED}
-    for name, spec in shown.items():
-        writer, column = name.split("_")
-        values = means.loc[writer][column] if writer in means.index else {}
-        spoken[name] = by_model(values, spec) or "no answer is kept"
+    for column in ("shared", "some"):
+        values = means.loc["llm"][column] if "llm" in means.index else {}
+        spoken[f"llm_{column}"] = by_model(values) or "no answer is kept"
     spoken |= {"adjectives": len(asking.labelled_adjectives())}
     spoken |= {"list_agrees": f"{by_list:.0%}", "llm_agrees": f"{by_llm:.0%}"}
     spoken |= {"different_agrees": by_model(removals_by_hand(), ".0%")}

@@ -26,8 +26,7 @@ def sampled_neurons(run: Run, per_block: int = 10, seed: int = SEED, units: str 
     each of AST's 12.
 
     Dead units, and those that hardly fire, are left out. units: more of them, by name and comma-separated, which come
-    first.
-    Raises InputError for a unit that a model has not, and if per_block is negative or no unit is asked for."""
+    first. Raises InputError for a unit that a model has not, and if per_block is negative or no unit is asked for."""
     tables = []
     for model in run.models:
         table, network = stages.neurons(run, model).set_index("unit", drop=False), run.target(model)

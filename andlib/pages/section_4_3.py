@@ -60,16 +60,15 @@ def table4(effects: Mapping[str, Mapping[str, Effects]], controls: Mapping[str, 
     """Table 4, one row a model and strategy, with what the paper's logits hide.
 
     effects: `silenced`. controls: the function's. Columns: units (mean a class), empty (classes without a unit, which
-    count 0 in the averages as in the paper);
-    dA, dR, gap = dR - dA of the class's own logit, with _low and _high (95 % bootstrap over source recordings; for
-    random, the mean over its draws, over these too), p (10,000 permutations of sets among classes); the same over
-    classes with a unit (gap_filled);
-    margin_dA, margin_dR, margin_gap, margin_p on own logit less the largest other; accuracy of forgotten and of
-    remaining classes, before and after, and by how much it drops for the forgotten, accuracy_drop (_low, _high).
-    What each strategy does beyond random sets with as many units in every layer: excess (_low, _high: 95 % over draws
-    and source recordings together), p_excess and draws, of a gap whose dR is that of one class alone, the next by name;
-    of the whole gap, excess_all and draws_all; ocp_beyond (_low, _high), by how much OCP's excess is larger.
-    p_holm is adjusted over all strategies and models (Holm), NaN where there is no p."""
+    count 0 in the averages as in the paper); dA, dR, gap = dR - dA of the class's own logit, with _low and _high (95 %
+    bootstrap over source recordings; for random, the mean over its draws, over these too), p (10,000 permutations of
+    sets among classes); the same over classes with a unit (gap_filled); margin_dA, margin_dR, margin_gap, margin_p on
+    own logit less the largest other; accuracy of forgotten and of remaining classes, before and after, and by how much
+    it drops for the forgotten, accuracy_drop (_low, _high). What each strategy does beyond random sets with as many
+    units in every layer: excess (_low, _high: 95 % over draws and source recordings together), p_excess and draws, of a
+    gap whose dR is that of one class alone, the next by name; of the whole gap, excess_all and draws_all; ocp_beyond
+    (_low, _high), by how much OCP's excess is larger. p_holm is adjusted over all strategies and models (Holm), NaN
+    where there is no p."""
     rows = []
     for model, strategies in effects.items():
         beyond = controls[model]["beyond"]
@@ -126,8 +125,7 @@ def words(run: Run, results: pd.DataFrame) -> dict[str, object]:
     spoken |= {"claim": claim[0], "claim_numbers": claim[1], "robust": robust[0]}
     spoken |= {"drops": by_model(ocp["accuracy_drop"], "+.1%")}
     spoken |= {f"{name.lower()}_shuffled": by_model(gap, "+.2f") for name, gap in shuffled.items()}
-    spoken |= {name: by_model(ocp[f"accuracy_{name}"], ".1%") for name in ("before", "forgotten", "remaining")}
-    spoken |= {"empty": by_model(ocp["empty"], ".0f"), "margins": by_model(ocp["margin_gap"], "+.2f")}
+    spoken |= {"before": by_model(ocp["accuracy_before"], ".1%")}
     return spoken | {"draws": f"{draws:.0f}", "draws_all": f"{entire:.0f}", "smallest": f"{1 / (draws + 1):.3f}"}
 
 

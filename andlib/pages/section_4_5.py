@@ -199,8 +199,7 @@ def interpretability(run: Run, clusters: int = 11, tau: int = 4, classes: int = 
     uninterpretable (a tuple: how many units, by each partition). Means over partitions, with _low, _high (interval over
     partitions and units): share, by the text's reading; chance, the same of units whose clips are drawn at random;
     beyond, share less chance of the same partition. Of share and chance too: _least, _most (of any partition), _printed
-    (by Algorithm 1).
-    classes: as for `clips_of`. Raises InputError unless 1 <= tau <= K, and K clips are there."""
+    (by Algorithm 1). classes: as for `clips_of`. Raises InputError unless 1 <= tau <= K, and K clips are there."""
     where = clips_of(run, classes)
     if not 1 <= tau <= run.k <= len(where):
         raise InputError(f"Parameter tau is {tau} and k is {run.k}; expected 1 <= tau <= k <= {len(where)} clips.")

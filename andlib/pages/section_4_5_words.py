@@ -16,17 +16,13 @@ def words(
     shown = rows[(rows["k"] == run.k) & (rows["tau"] == run.extra["tau"])]
     spoken = {"title": run.profile.title, "encoder": run.profile.encoder, "draws": DRAWS}
     spoken |= {"sentences": groups.times.sum(), "distinct": len(groups.sentences), "clusters": groups.counts.shape[-1]}
-    inertia = groups.distance**2 @ groups.times
-    spoken |= {"partitions": len(inertia), "inertia_spread": inertia.max() / inertia.min() - 1}
-    spoken |= {"bend": int(bends.loc[bends["elbow"], "clusters"].iloc[0]), "dead": int(shown["dead"].sum())}
+    spoken |= {"partitions": len(groups.label), "dead": int(shown["dead"].sum())}
+    spoken |= {"bend": int(bends.loc[bends["elbow"], "clusters"].iloc[0])}
     spoken |= {"printed": (shown["share_printed"] * shown["units"]).sum() / shown["units"].sum()}
     spoken |= {"printed_chance": shown["chance_printed"].iloc[0]}
     spoken |= shown[["chance", "chance_low", "chance_high"]].iloc[0].to_dict()
     spoken |= {"below": _blocks(shown, shown["beyond_high"] < 0), "above": _blocks(shown, shown["beyond_low"] > 0)}
     spoken |= {"means": by_model(shown.groupby("model", sort=False)["share"].mean(), ".1%")}
-    spoken |= {"chance_least": rows["chance"].min(), "chance_most": rows["chance"].max()}
-    whole = rules.rows(every, part="all")
-    spoken |= {"widest": 100 * (whole["first"] - whole["last"]).abs().max()}
     return spoken | _verdicts(run, every) | _table8() | _ten_classes(run, ten)
 
 
@@ -58,7 +54,7 @@ def _ten_classes(run: Run, ten: pd.DataFrame) -> dict[str, object]:
     others = "The networks are those above, not trained on these ten alone as the paper's were."
     strict = trends(rules.rows(ten, k=5, tau=5))
     at_four = rules.rows(ten, k=5, tau=4)
-    spoken = {"subset": f"Of {classes} classes, that is. {others}" if classes > 10 else whole, "few": min(10, classes)}
+    spoken = {"subset": f"Of {classes} classes, that is. {others}" if classes > 10 else whole}
     spoken |= {"few_clips": len(clips_of(run, 10)), "most_few": at_four["share"].max()}
     spoken |= {"chance_few": at_four["chance"].iloc[0]}
     return spoken | {"strict": by_model(rules.rows(strict, part="all").set_index("model")["verdict"], "")}

@@ -88,14 +88,9 @@ def frames(run: Run) -> dict[str, pd.DataFrame]:
     return {"layers": by_layer(borne_out(run, *tables))}
 
 
-def words(run: Run, units: pd.DataFrame, shuffled: pd.DataFrame) -> dict[str, object]:
+def words(run: Run, units: pd.DataFrame) -> dict[str, object]:
     """The numbers of the page's prose, most of them of the last layer. units: `borne_out`."""
-    known, last = run.probing_set.classes, units[units["layer"] == LAST]
-    named, by_chance = (table.loc[last.index, "db"].str[0] for table in (units, shuffled))
+    last = units[units["layer"] == LAST]
     spoken = {"title": run.profile.title, "clips": len(run.probing_set), "probed_folds": run.extra["folds"]}
-    spoken |= {"units": len(units), "dead": int(units["dead"].sum()), "classes": len(known)}
-    spoken |= {name.replace(" ", "_"): float(last[name].mean()) for name in SHARES}
-    for suffix, names in {"": named, "_shuffled": by_chance}.items():
-        known_names = names[names.isin(known)]
-        spoken |= {f"in_set{suffix}": float(names.isin(known).mean()), f"covered{suffix}": known_names.nunique()}
-    return spoken
+    spoken |= {"units": len(units), "dead": int(units["dead"].sum())}
+    return spoken | {name.replace(" ", "_"): float(last[name].mean()) for name in SHARES[2:]}

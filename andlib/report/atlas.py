@@ -38,10 +38,9 @@ def write(run: Run, folder: Path, *, sounds: bool = True) -> Path:
     """Write the atlas of the run's models for book/atlas.md; returns the data file, `<folder>/<profile>.mjs`.
 
     Neurons are described from folds 2-5 and their descriptions scored on fold 1; from all clips, and not scored, where
-    the probing set has no fold 1 beside others.
-    sounds: writes `<folder>/<profile>/<clip>.mp3`, too, for every clip that a card names; not where
-    ANDLIB_WITHHOLD_AUDIO is set. Recordings without sound have spectrograms, in `<folder>/<profile>.png`.
-    Same bytes on reruns. Raises InputError where the folder cannot be written.
+    the probing set has no fold 1 beside others. sounds: writes `<folder>/<profile>/<clip>.mp3`, too, for every clip
+    that a card names; not where ANDLIB_WITHHOLD_AUDIO is set. Recordings without sound have spectrograms, in
+    `<folder>/<profile>.png`. Same bytes on reruns. Raises InputError where the folder cannot be written.
 
     >>> atlas.write(al.open_run({"model": "all"}), Path("book/_static/atlas"))"""
     held_out = set(run.probing_set.folds) >= {*TEST, *LEARNT}
