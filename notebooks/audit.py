@@ -28,8 +28,7 @@ made = " ".join(f"{matrix['made_by']} Seed {matrix['seed']}." for matrix in matr
 #
 # For each network and switch: top-1 of every method and similarity function on the classifier's units (Tables 2, 7); the gaps of Table 4; the share of block units of which another thing is said (Table 6); adjectives kept (Figs 3, 9) and by depth (Fig. 5); accuracy after silencing 10 % of AST's units (Fig. 4); and the share of uninterpretable units at $K = 5$, $\tau = 4$ (Figs 6, 11–13).
 #
-# The other exhibits follow these: Fig. 8 is drawn from the words of Figs 3 and 9, Fig. 10 is one row of Table 4, and Figs 1, 2 and 7 show single neurons, as Table 6 does.
-# Table 1, Table 5 and Table 8 (networks, prompt, clusters of captions) come before any of these places in the code, and Table 3 needs people.
+# Fig. 8 follows the words of Figs 3 and 9, Fig. 10 is one row of Table 4, and Figs 1, 2 and 7 show single neurons; Tables 1, 5 and 8 come before any of these places in the code, and Table 3 needs people.
 
 # %% tags=["hide-input"]
 al.tables.plain(audit.switches(), "The switches", "As released: commit 5f370c3.")

@@ -55,7 +55,6 @@ al.tables.plain(hours, "AudioSet: seconds for one clip, and hours for all", made
 #
 # - **A GPU**, and **captions by an audio language model**, which wants one: the paper's hours stand alone.
 # - **DB and TAB** compare every activation with every caption, and need the full matrices; beyond the memory budget closed concepts are left out.
-# - **Captions and labels**: AudioSet's clips carry several labels each, while this package's probing sets have one class a clip; and many of its videos are no longer to be had.
 #
 # ## How fast it is
 #

@@ -98,8 +98,7 @@ al.cards.neuron_card(first, run.probing_set, u, al.clip_descriptions(run), run.p
 # ## Any other network
 #
 # Each of these gives a target for `al.neurons`, `al.unit_activations` and every other page's functions.
-# The networks are small and random: put your own in their place.
-# What does not fit is refused with a sentence: a module that does not exist, axes that its output does not have, a network in training mode.
+# The networks are small and random: put your own in their place; what does not fit is refused with a sentence.
 #
 # **Recurrent**, on log-mel frames; of what a layer returns, the first output counts, here the hidden state at every frame:
 

