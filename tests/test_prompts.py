@@ -195,6 +195,23 @@ def test_a_verdict_is_yes_no_or_neither(answer, expected):
     assert prompts.acoustic(answer) is expected
 
 
+@pytest.mark.parametrize(
+    "answer, expected",
+    [
+        ("Answer: not a dog", ()),
+        ("Answer: rain, not sea waves", ("rain",)),
+        ("Answer: not a dog but a cat, rain", ("cat", "rain")),
+        ("It is no dog. It is a cat.", ("cat",)),
+        ("Cat rather than dog; rain.", ("cat", "rain")),
+        ("Answer: dog and cat", ("dog", "cat")),
+        ("A dog knows no rain", ("dog",)),
+        ("It isn't clear. Answer: dog", ("dog",)),
+    ],
+)
+def test_what_an_answer_denies_it_does_not_name(answer, expected):
+    assert prompts.ranked(answer, ("dog", "cat", "rain", "sea waves")) == expected
+
+
 # ---- which concepts an answer names
 
 
@@ -217,7 +234,7 @@ def test_a_verdict_is_yes_no_or_neither(answer, expected):
         ("Answer: car horn", ("car horn",)),
         ("Answer: train", ("train",)),
         ("Answer: cathedral, dogma, engineer", ()),
-        ("The most suitable is train, not rain.", ("train", "rain")),
+        ("The most suitable is train, not rain.", ("train",)),
         ("I think of a siren.", ("siren",)),
         ("The best answer: dog", ("dog",)),
         ("none", ()),

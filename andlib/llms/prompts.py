@@ -15,6 +15,8 @@ _TEXTS = tomllib.loads(Path(__file__).with_name("prompts.toml").read_text(encodi
 CAPTION, SUMMARY, ADJECTIVE, RANKED = (_TEXTS[name] for name in ("caption", "summary", "adjective", "ranked"))
 INSTRUCTION, EXAMPLES = tuple(_TEXTS["instruction"]), tuple(tuple(each.values()) for each in _TEXTS["examples"])
 _NUMBER = re.compile(r"^\s*(?:\d+[.)]|[-*•])\s+")
+# what an answer says that it is not, up to the end of the clause
+_DENIED = re.compile(r"(?ims)\b(?:not|no|nor|never|without|rather than|instead of)\b.*?(?=\bbut\b|[,.;:\n]|$)")
 SUMMARY_SAMPLING, CHOICE_SAMPLING, VERDICT_SAMPLING = Sampling(192), Sampling(128), Sampling(32)
 
 
@@ -89,9 +91,9 @@ def ranked(answer: str, concepts: Sequence[str]) -> tuple[str, ...]:
     """The concepts that an answer to `choice` names, best first; none for "none" or where it names no known one.
 
     Read from the first line that begins with "Answer:" (or from what follows it), else from the whole text. A name
-    counts as whole words alone, in singular or plural."""
+    counts as whole words alone, in singular or plural, and not where it is denied ("not a dog")."""
     line = re.search(r"^[^\w\n]*answer[^\w\n]*:\s*(.*)$", answer, flags=re.IGNORECASE | re.MULTILINE)
-    text = _words(line[1] if line else answer)
+    text = _words(_DENIED.sub(" ", line[1] if line else answer))
     place = {name: text.find(_words(name)) for name in concepts}
     return tuple(sorted((name for name, at in place.items() if at >= 0), key=lambda name: (place[name], -len(name))))
 
