@@ -237,7 +237,8 @@ def _transformers_clap(location: str, known: str) -> tuple[Callable, _Texts]:
 
 @lru_cache
 def _laion_clap(name: str, known: str) -> tuple[Callable, _Texts]:
-    with optional("laion_clap", extra="paper"):
+    alone = "Install it: pip install -c constraints.txt -e '.[paper]', and pip install --no-deps laion-clap."
+    with optional("laion_clap", install=alone):
         import laion_clap
     with _reading(name):
         network = laion_clap.CLAP_Module(enable_fusion=False)
