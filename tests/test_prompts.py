@@ -206,6 +206,8 @@ def test_a_verdict_is_yes_no_or_neither(answer, expected):
         ("Answer: dog and cat", ("dog", "cat")),
         ("A dog knows no rain", ("dog",)),
         ("It isn't clear. Answer: dog", ("dog",)),
+        ("The clips do not feature any sea waves, but rain.", ("rain",)),
+        ("It does not say which kind of dog.", ("dog",)),
     ],
 )
 def test_what_an_answer_denies_it_does_not_name(answer, expected):

@@ -15,8 +15,8 @@ _TEXTS = tomllib.loads(Path(__file__).with_name("prompts.toml").read_text(encodi
 CAPTION, SUMMARY, ADJECTIVE, RANKED = (_TEXTS[name] for name in ("caption", "summary", "adjective", "ranked"))
 INSTRUCTION, EXAMPLES = tuple(_TEXTS["instruction"]), tuple(tuple(each.values()) for each in _TEXTS["examples"])
 _NUMBER = re.compile(r"^\s*(?:\d+[.)]|[-*•])\s+")
-# what an answer says that it is not, up to the end of the clause
-_DENIED = re.compile(r"(?ims)\b(?:not|no|nor|never|without|rather than|instead of)\b.*?(?=\bbut\b|[,.;:\n]|$)")
+# what an answer says that it is not: up to four words of the same clause
+_DENIED = re.compile(r"(?i)\b(?:not|no|nor|never|without|rather than|instead of)\b(?:[^\w,.;:\n]+(?!but\b)\w+){0,4}")
 SUMMARY_SAMPLING, CHOICE_SAMPLING, VERDICT_SAMPLING = Sampling(192), Sampling(128), Sampling(32)
 
 
