@@ -39,10 +39,9 @@ class _Texts(NamedTuple):
 def encode(texts: Sequence[str], encoder: str = EMBEDDED, known: str = "") -> Float[np.ndarray, "texts dimensions"]:
     """The encoder's vector of each text, of length 1, so that dot products are cosines.
 
-    A text longer than the encoder takes is the mean of its parts' vectors, weighted by their tokens.
-    # released code: cuts a caption after 77 tokens.
-    encoder: `all-MiniLM-L6-v2` (embedded), `all-MiniLM-L12-v2`, `clip-vit-b-32`, or a folder or hub id of a sentence
-    encoder or of CLIP. known: its `fingerprint`, where that stands in a key already.
+    A text longer than the encoder takes is the mean of its parts' vectors, weighted by their tokens (released code: a
+    caption is cut after 77 tokens). encoder: `all-MiniLM-L6-v2` (embedded), `all-MiniLM-L12-v2`, `clip-vit-b-32`, or a
+    folder or hub id of a sentence encoder or of CLIP. known: its `fingerprint`, where that stands in a key already.
     Raises InputError if it is unknown, cannot be had or is no longer the one that is known."""
     return _encode(texts, _load(encoder, known or fingerprint(encoder)))
 
@@ -171,7 +170,8 @@ def _sentence_texts(location: str) -> _Texts:
         location = snapshot_download(location, ignore_patterns=UNREAD)
     with weights.without_code(location):
         lenient = {"ignore_mismatched_sizes": True}  # the reading below names the weights
-        network = SentenceTransformer(location, device="cpu", trust_remote_code=False, model_kwargs=lenient)
+        loaded = SentenceTransformer(location, device="cpu", trust_remote_code=False, model_kwargs=lenient)
+        network = weights.with_words(loaded, location)
     part = network[0].auto_model
     weights.pretrained(type(part), part.name_or_path, unused=("pooler",))  # again, for it alone tells what it lacks
     if names := weights.infinite(network):
@@ -237,8 +237,7 @@ def _transformers_clap(location: str, known: str) -> tuple[Callable, _Texts]:
 
 @lru_cache
 def _laion_clap(name: str, known: str) -> tuple[Callable, _Texts]:
-    alone = "Install it: pip install -c constraints.txt -e '.[paper]', and pip install --no-deps laion-clap."
-    with optional("laion_clap", install=alone):
+    with optional("laion_clap", install="pip install -c constraints.txt -e '.[paper]'; and --no-deps laion-clap."):
         import laion_clap
     with _reading(name):
         network = laion_clap.CLAP_Module(enable_fusion=False)
@@ -248,7 +247,7 @@ def _laion_clap(name: str, known: str) -> tuple[Callable, _Texts]:
         return network.get_audio_embedding_from_data(x=batch[:, :CLAP_SAMPLES], use_tensor=False)
 
     embed = _batched(lambda texts: network.get_text_embedding(texts, use_tensor=True))
-    return audio, _Texts(_counter(network.tokenize), 77 - 2, embed)
+    return audio, _Texts(_counter(weights.with_words(network.tokenize, "roberta-base")), 77 - 2, embed)
 
 
 def _laion_weights(name: str) -> dict:

@@ -13,9 +13,18 @@ CODE = "it asks to run Python code of its own, which is never done. Take a model
 
 
 def reader(kind: Any, location: str, **options: Any) -> Any:
-    """A tokenizer, processor or model as `kind.from_pretrained` makes it; raises as `without_code`."""
+    """A tokenizer, processor or model as `kind.from_pretrained` makes it; raises as `without_code` and `with_words`."""
     with without_code(location):
-        return kind.from_pretrained(location, trust_remote_code=False, **options)
+        return with_words(kind.from_pretrained(location, trust_remote_code=False, **options), location)
+
+
+def with_words(read: Any, location: str) -> Any:
+    """What was read; raises InputError for a tokenizer, or what holds one, that has no word: transformers makes such a
+    one where its files are missing, and every text is then the same."""
+    tokenizer = getattr(read, "tokenizer", read)
+    if len(set(getattr(tokenizer, "all_special_ids", ()))) >= len(getattr(tokenizer, "get_vocab", lambda: "-")()):
+        raise InputError(f"{location} lacks the files of its tokenizer, which knows no word. Fetch it anew.")
+    return read
 
 
 def without_code(location: str):

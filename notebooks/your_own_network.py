@@ -132,10 +132,6 @@ sparse = al.wrap(network, layers="layers.1", axes=tokens, readout=encoder, pooli
 location = al.PROFILES["mini"].networks["ast"]  # or an id, such as "facebook/wav2vec2-base-960h"
 published = al.load_target(location, seconds=run.profile.seconds, name="published")
 
-# %% tags=["hide-input"]
-targets = your_own_network.listed([recurrent, transformer, sparse, published])
-al.tables.plain(targets, "Targets made above", run.made_by())
-
 # %% [markdown]
 # ## What differs from the paper, and why
 #

@@ -1,6 +1,7 @@
 """Encoders by name: texts of any length, CLIP and CLAP from folders and through stand-ins of packages, and refusals."""
 
 import importlib
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -90,6 +91,25 @@ def clap_folder(tmp_path):
     ClapFeatureExtractor(truncation="rand_trunc").save_pretrained(tmp_path / "clap")
     save_tokenizer(tmp_path / "clap", 20)
     return tmp_path / "clap"
+
+
+TOKENIZER = ("tokenizer.json", "tokenizer_config.json", "vocab.txt", "special_tokens_map.json")
+
+
+@pytest.mark.parametrize("kind", ["clip", "clap", "sentences"])
+def test_an_encoder_whose_tokenizer_is_missing_is_refused(kind, clip_folder, clap_folder, tmp_path, offline):
+    """Transformers makes a tokenizer without a word, to which all texts are the same."""
+    folder = {"clip": clip_folder, "clap": clap_folder, "sentences": tmp_path / "sentences"}[kind]
+    if kind == "sentences":
+        shutil.copytree(encoders.embedded_folder(), folder)
+    texts = audio_text(str(folder)).texts if kind == "clap" else lambda some: encode(some, str(folder))
+    assert not np.allclose(*texts(["a dog barks", "it rains"]))
+    for name in TOKENIZER:
+        (folder / name).unlink(missing_ok=True)
+    encoders._load.cache_clear(), encoders._transformers_clap.cache_clear()
+    texts = audio_text(str(folder)).texts if kind == "clap" else lambda some: encode(some, str(folder))
+    with pytest.raises(InputError, match="tokenizer|cannot be read"):
+        texts(["a dog barks", "it rains"])
 
 
 # ---------------------------------------------------------------- texts of any length

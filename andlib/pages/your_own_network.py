@@ -12,7 +12,6 @@ from andlib.networks.wrapping import wrap
 from andlib.pages import wording
 from andlib.run import Run
 from andlib.stages import neurons
-from andlib.targets import Target
 
 LAST = "embedding"
 READING = {"layers": ["block?.relu?", LAST], "axes": ("clips", "channels", "frames", "mels"), "pooling": "max"}
@@ -71,12 +70,6 @@ def in_words(run: Run, units: pd.DataFrame) -> pd.DataFrame:
     classes = [", ".join(_classes(run, highest)) for highest in units["highest"]]
     shown = wording.described(units, "borne out").assign(**{"classes of its highest clips": classes})
     return shown[["unit", "DB", "borne out", "classes of its highest clips", "calibrated summary"]]
-
-
-def listed(targets: Sequence[Target]) -> pd.DataFrame:
-    """Targets, one a row: target, layers, units, last layer."""
-    rows = [(t.name, len(t.layers), sum(layer.units for layer in t.layers), t.layers[-1].name) for t in targets]
-    return pd.DataFrame(rows, columns=["target", "layers", "units", "last layer"])
 
 
 def frames(run: Run) -> dict[str, pd.DataFrame]:
