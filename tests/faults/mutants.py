@@ -83,13 +83,13 @@ MUTANTS = {
     ),
     "the key is repeated in errors": (
         "andlib/llms/servers.py",
-        "text = self._masked(str(words))[:QUOTED]",
+        "text = masked(str(words))[:QUOTED]",
         "text = str(words)[:QUOTED]",
         "tests/test_servers.py",
     ),
     "the key is repeated in answers": (
         "andlib/llms/servers.py",
-        "return checked(self._masked(whole), finish)",
+        "return checked(masked(whole), finish)",
         "return checked(whole, finish)",
         "tests/test_servers.py",
     ),

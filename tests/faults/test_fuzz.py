@@ -31,14 +31,14 @@ from andlib import concepts, kept, paths, store
 from andlib.activations import record
 from andlib.errors import InputError
 from andlib.inputs import captions, probing, recordings, streams
-from andlib.llms import llm, prompts, servers
+from andlib.llms import batches, llm, prompts, servers
 from andlib.networks import beats_checkpoints, beats_files, checkpoints, families
 from andlib.pages import claims, section_4_2
 from andlib.report import artefact
 from andlib.store import KINDS, Stage, Store
 
 FULL = bool(os.environ.get("ANDLIB_FAULTS"))
-PROMISED, TESTS, LONGEST = 20_000, 14, 30  # inputs in all; tests below; seconds an input may take, on a busy machine
+PROMISED, TESTS, LONGEST = 20_000, 15, 30  # inputs in all; tests below; seconds an input may take, on a busy machine
 TRIED = Counter()  # how many, by test
 fuzzed = settings(
     max_examples=PROMISED // (TESTS - 1) if FULL else 25,  # a test that an optional package is missing for is skipped
@@ -56,7 +56,8 @@ READERS = {  # module -> those of its functions that read what others wrote; all
     probing: (),
     captions: ("read_captions", "clean", "_entries", "_batches", "_match", "_named", "_cut_loop", "_check_texts"),
     concepts: ("concept_set", "_concepts_in"),
-    servers: ("OpenAILLM._read", "OpenAILLM._quoted"),
+    servers: ("completion", "quoted"),
+    batches: ("replies",),
     prompts: ("points", "acoustic", "ranked"),
     llm: ("Completions.__post_init__", "Completions._take", "Completions.ask", "Completions._answer"),
     store: ("Store", "_load_arrays", "_load_lines", "file_digest", "read_object"),
@@ -346,26 +347,38 @@ REPLIES = [json.dumps(REPLY).encode(), b"<html>sign in</html>"]
 VERDICTS = ["Yes.", "The answer is no.", "It can't describe a sound.", "It is used of sounds.", "Answer: dog, rain"]
 
 
-@pytest.fixture(scope="module")
-def server():
-    pytest.importorskip("openai", reason="needs the extra llm: make llm")
-    return servers.OpenAILLM("small", "http://127.0.0.1:9/v1")  # never asked: what it would have said is given
-
-
 @fuzzed
 @given(
     edited(REPLIES) | JUNK.map(lambda junk: json.dumps({**REPLY, "choices": [junk]}).encode()) | nested(REPLY),
     st.text() | st.sampled_from(VERDICTS),
 )
-def test_answers_of_a_server(folder, server, body, said):
+def test_answers_of_a_server(folder, body, said):
     with refused_or_right(folder):
-        answer, revision = server._read(body)
+        answer, revision = servers.completion(body, "small")
         assert bool(answer.text) != bool(answer.error) and len(answer.text) <= llm.LONGEST
         answer.text.encode(), revision.encode()  # no halves of characters
         for text in (answer.text, said):
             assert all(point.strip() for point in prompts.points(text))
             assert prompts.acoustic(text) in (True, False, None)
             assert set(prompts.ranked(text, CLASSES)) <= set(CLASSES)
+
+
+ROW = {"custom_id": "a", "response": {"status_code": 200, "body": {**REPLY, "model": "small"}}, "error": None}
+
+
+@fuzzed
+@given(
+    edited([f"{json.dumps(ROW)}\n{json.dumps({**ROW, 'custom_id': 'b'})}\n".encode()])
+    | st.tuples(st.sampled_from(list(ROW)), JUNK).map(lambda odd: json.dumps({**ROW, odd[0]: odd[1]}).encode())
+    | nested(ROW)
+)
+def test_answers_of_a_batch(folder, content):
+    path = folder / "answers.jsonl"
+    path.write_bytes(content)
+    with refused_or_right(folder):
+        for answer, revision in batches.replies(path, "small").values():
+            assert bool(answer.text) != bool(answer.error)
+            answer.text.encode(), revision.encode()
 
 
 SAMPLING = llm.Sampling(7)
