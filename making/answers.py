@@ -55,8 +55,9 @@ def main() -> None:
         print(f"{write(given.questions, elsewhere.left.values())} questions are in {given.questions}")
         return
     others = [row for row in Completions(path).rows.values() if row["model"] != run.answerer and not row["error"]]
-    left = f", {len(elsewhere.left)} questions are left: make prompts writes them" if elsewhere else ""
-    print(f"{write(path, [*run.completions.used(), *others])} answers are in {path}{left}")
+    used = run.completions.used()
+    left = f", {len(run.completions.wanted) - len(used)} questions are left: make prompts writes them"
+    print(f"{write(path, [*used, *others])} answers are in {path}{left if elsewhere else ''}")
 
 
 def write(path: Path, rows: Iterable[dict]) -> int:

@@ -377,6 +377,7 @@ def test_answers_of_another_model_or_that_failed_are_asked_again(clone, tmp_path
     answered(questions, file, Scripted(model="elsewhere"))
     file.write_text(file.read_text().replace('"status_code": 200', '"status_code": 500'))
     batched(clone, monkeypatch, "--answered", file)
+    assert f"{count} questions are left" in capsys.readouterr().out
     batched(clone, monkeypatch, "--questions", questions)
     assert f"{count} questions are in" in capsys.readouterr().out
 
