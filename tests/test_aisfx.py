@@ -163,7 +163,7 @@ def targets():
     [start] = [i for i, cell in enumerate(cells) if "## Any other network" in cell.source]
     shown = [cell.source for cell in cells[start:] if cell.cell_type == "code"]
     names = {"al": al, "aisfx": aisfx, "run": Run(MINI, ("ast",))}
-    for source in shown[: [i for i, source in enumerate(shown) if "targets =" in source][0]]:
+    for source in shown:
         exec(source, names)
     return {kind: names[kind] for kind in [*KINDS, "published"]}
 
