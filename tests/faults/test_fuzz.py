@@ -26,6 +26,7 @@ from hypothesis import strategies as st
 from reached import reached
 from safetensors.numpy import save
 from safetensors.torch import load_file
+from test_checkpoints import saved  # noqa: F401  a fixture
 
 from andlib import concepts, kept, paths, store
 from andlib.activations import record
@@ -459,6 +460,7 @@ NETWORKS = [
 ]
 NETWORKS[0]["id2label"] = {"0": "dog", "1": "rain"}
 INPUTS = {"sampling_rate": 16_000, "feature_size": 80, "chunk_length": 1, "mean": 0.0, "std": 0.5}
+KINDS = ("fused ClapModel", "ClapAudioModel", "WhisperForAudioClassification", "HubertModel")  # of test_checkpoints
 TENSORS = save({"weight": np.ones((2, 2), np.float32)})
 _pickled = io.BytesIO()
 torch.save(load_file(tiny_folder() / "model.safetensors"), _pickled)
@@ -495,19 +497,18 @@ def test_networks(folder, config, inputs, weights, data):
 
 
 @fuzzed
-@given(
-    odd([json.loads((tiny_folder() / "config.json").read_text())]),
-    odd([INPUTS]),
-    st.booleans(),
-    st.sampled_from([None, None, 0]),
-)
-def test_networks_that_are_built(folder, config, inputs, pickled, untrained):
+@given(st.sampled_from(["AST", *KINDS]), st.data())
+def test_networks_that_are_built(folder, saved, kind, data):  # noqa: F811
     """Real weights beside a configuration that may fit them or not: what is heard is finite, or there is a sentence."""
-    network = folder / "built"
+    network, whole = folder / "built", tiny_folder() if kind == "AST" else saved(kind)[0]
     network.mkdir(exist_ok=True)
-    weights = (tiny_folder() / "model.safetensors").read_bytes()
-    held = {"pytorch_model.bin": PICKLE} if pickled else {"model.safetensors": weights}
-    for name, content in {"config.json": config, "preprocessor_config.json": inputs, **held}.items():
+    config = data.draw(odd([json.loads((whole / "config.json").read_text())]))
+    own = [json.loads(path.read_text()) for path in whole.glob("preprocessor_config.json")]
+    pickled, untrained = kind == "AST" and data.draw(st.booleans()), data.draw(st.sampled_from([None, None, 0]))
+    held = {"pytorch_model.bin": PICKLE} if pickled else {}
+    held = held or {"model.safetensors": (whole / "model.safetensors").read_bytes()}
+    held |= {"config.json": config, "preprocessor_config.json": data.draw(odd(own or [INPUTS]))}
+    for name, content in held.items():
         (network / name).write_bytes(content)
     with refused_or_right(folder), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of transformers, at settings that it takes
