@@ -460,7 +460,7 @@ NETWORKS = [
 ]
 NETWORKS[0]["id2label"] = {"0": "dog", "1": "rain"}
 INPUTS = {"sampling_rate": 16_000, "feature_size": 80, "chunk_length": 1, "mean": 0.0, "std": 0.5}
-KINDS = ("fused ClapModel", "ClapAudioModel", "WhisperForAudioClassification", "HubertModel")  # of test_checkpoints
+MADE = ("fused ClapModel", "ClapAudioModel", "WhisperForAudioClassification", "HubertModel")  # of test_checkpoints
 TENSORS = save({"weight": np.ones((2, 2), np.float32)})
 _pickled = io.BytesIO()
 torch.save(load_file(tiny_folder() / "model.safetensors"), _pickled)
@@ -497,7 +497,7 @@ def test_networks(folder, config, inputs, weights, data):
 
 
 @fuzzed
-@given(st.sampled_from(["AST", *KINDS]), st.data())
+@given(st.sampled_from(["AST", *MADE]), st.data())
 def test_networks_that_are_built(folder, saved, kind, data):  # noqa: F811
     """Real weights beside a configuration that may fit them or not: what is heard is finite, or there is a sentence."""
     network, whole = folder / "built", tiny_folder() if kind == "AST" else saved(kind)[0]
