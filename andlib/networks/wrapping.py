@@ -59,8 +59,7 @@ def wrap(
     >>> neurons = al.neurons(run, target)"""
     _check(model, name, sample_rate, seconds)
     declared = _declared(model, layers or ([] if classifier else [None]), axes, name)
-    if classifier:
-        _declared(model, [classifier], SCORES, name)  # refuses one that does not exist
+    _declared(model, [classifier] if classifier else [], SCORES, name)  # refuses one that does not exist
 
     def inputs(waveforms: "Tensor") -> "Tensor":
         place = device(model, name)
@@ -83,7 +82,7 @@ def wrap(
     target = _heard(target)
     if classifier and len(classes) != target.layers[-1].units:
         raise InputError(f"{name} has {target.layers[-1].units} class scores, but `classes` names {len(classes)}.")
-    held = [content_digest(model, name, version), content_digest(features, f"`features` of {name}", version)]
+    held = content_digest(model, name, version), content_digest(features, f"`features` of {name}", version)
     target = replace(target, content=digest(held))
     return target.read(layers=list(own), readout=readout) if own and readout is not None else target
 
