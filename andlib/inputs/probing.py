@@ -40,7 +40,6 @@ SPLIT = re.compile(r"(train(ing)?|test(ing)?|val(id(ation)?)?|dev(elopment)?|eva
 DIVISION = re.compile(SPLIT.pattern + r"|(fold|split|part|batch|set)[-_ ]?\d+|[\d.]+ ?k?hz|\d+k", re.I)
 NAMELESS = re.compile(r"[\d.,+-]*(e[+-]?\d+)?|-?inf(inity)?|nan|none|null|true|false|[\[{(].*", re.I | re.S)
 TABLES = ("metadata.csv", "metadata.jsonl")
-UNREAD = {".3gp", ".aac", ".amr", ".ape", ".m4a", ".mka", ".mov", ".mp4", ".webm", ".wma", ".wv"}  # not by libsndfile
 
 
 class _Row(NamedTuple):
@@ -165,12 +164,11 @@ def _listed(table: Path, columns: Sequence[str], needed: Sequence[str], subset: 
 
 def _class_folders(folder: Path) -> list[_Row]:
     files = sorted(path for path in folder.glob("[!.]*/[!.]*") if path.is_file())
-    known = SUFFIXES | UNREAD
-    sounds = [path for path in files if path.suffix.lower() in known or not damage(path)]
+    sounds = [path for path in files if path.suffix.lower() in SUFFIXES or not damage(path)]
     if len({path.parent for path in sounds}) < 2:
         content = ", ".join(sorted(path.name for path in folder.iterdir())[:10]) or "nothing"
         inner = sorted(path.parent for path in (*folder.glob("*/meta*"), *folder.glob("*/metadata.*")))
-        inner += sorted({path.parents[1] for path in folder.glob("*/*/*") if path.suffix.lower() in known})
+        inner += sorted({path.parents[1] for path in folder.glob("*/*/*") if path.suffix.lower() in SUFFIXES})
         hint = f" Did you mean {str(inner[0])!r}?" if inner else ""
         raise InputError(f"{str(folder)!r} is no set of recordings: it holds {content}. Expected {LAYOUTS}.{hint}")
     classes = sorted({path.parent.name for path in sounds})

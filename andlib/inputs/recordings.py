@@ -1,7 +1,7 @@
 """One recording in a file: what is wrong with it, and its samples.
 
-libsndfile reads a truncated file without an error, and NaN passes through: both are looked for here. What its headers
-leave untold or tell wrongly is in `streams`."""
+libsndfile reads a truncated file without an error, and NaN passes through: both are looked for here. What it would not
+read, or not to its end, FFmpeg decodes (`streams`)."""
 
 import os
 import re
@@ -12,7 +12,7 @@ import soundfile
 import soxr
 
 from andlib.errors import InputError
-from andlib.inputs.streams import Stream, streams
+from andlib.inputs.streams import decoded, misread
 from andlib.records import SILENT
 from andlib.store import unchanged
 
@@ -21,8 +21,10 @@ LONGEST = 60.0  # s read of one recording, so that an hour costs no more; no tar
 MARGIN = 0.1  # s read beyond that, so that cutting comes after resampling
 CANCELLED = 1e-3  # a peak this far below that of the channels which were averaged
 LOUDEST = 8.0  # decoders and resamplers overshoot 1 a little, unscaled integers a thousandfold
-REMEDY = "Replace it by an intact WAV, FLAC, OGG or MP3 copy, or take it out of the set"
-SUFFIXES = {f".{name.lower()}" for name in soundfile.available_formats()} | {".aif", ".oga", ".opus"}
+REMEDY = "Replace it by an intact copy, as WAV or FLAC for instance, or take it out of the set"
+SUFFIXES = {f".{name.lower()}" for name in soundfile.available_formats()} | set(
+    [".3gp", ".aac", ".aif", ".amr", ".ape", ".m4a", ".mka", ".mov", ".mp4", ".oga", ".opus", ".webm", ".wma", ".wv"]
+)
 # how libsndfile's log tells of samples that a header announces and the file lacks; a size of 0 or of ten digits is that
 # of a file written to a pipe, whose length was never known
 CUT = re.compile(
@@ -32,6 +34,7 @@ CUT = re.compile(
 BEHIND = re.compile(r"Unknown chunk marker.* at position (0x[0-9A-F]+|\d+)")
 TAGS = (b"ID3", b"TAG", b"APETAGEX", b"LYRICS")  # of what programs put behind the samples
 COUNT = re.compile(rb"NIST_1A[\s\S]{,1000}?\nsample_count -i (\d+)")
+UNKNOWN = 1  # libsndfile's number for a form that it does not know
 UNSURE = ("AVR", "MAT5", "MPC2K", "XI")  # libsndfile does not compare their length with their headers
 
 
@@ -50,24 +53,25 @@ def read_recording(path: Path, sample_rate: int, digest: str = "") -> np.ndarray
 
 def decode(path: Path) -> tuple[np.ndarray, int, str]:
     """The first minute of a recording at its own rate, float32 [samples], that rate in Hz, and what is wrong, or ""."""
-    parts, fault = _examined(path)
-    rate, mono, loudest = 0, np.empty(0, np.float32), 0.0
-    try:
-        for part in () if fault else parts:
-            with part.opened() as alone, soundfile.SoundFile(str(alone)) as file, np.errstate(all="ignore"):
-                if rate not in (0, file.samplerate):
-                    return mono, rate, f"joins sounds at {rate} Hz and at {file.samplerate} Hz"
-                rate = file.samplerate
-                left = round((LONGEST + MARGIN) * rate) - len(mono)
-                wanted = min(file.frames, left) if part.known else left
-                channels = file.read(wanted, dtype="float32", always_2d=True)
-                loudest = max(loudest, float(np.abs(channels).max(initial=0.0)))
-                mono = np.concatenate([mono, channels.mean(axis=1)])
-            if part.known and len(channels) < wanted:
-                return mono, rate, f"is truncated: {len(channels)} of {wanted} samples could be decoded"
-    except soundfile.LibsndfileError as error:
-        return mono, rate, f"cannot be decoded ({error.error_string})"
+    by_ffmpeg, fault = _examined(path)
+    if fault:
+        return np.empty(0, np.float32), 0, fault
+    channels, rate, fault = decoded(path, LONGEST + MARGIN) if by_ffmpeg else _as_stated(path)
+    with np.errstate(all="ignore"):
+        mono, loudest = channels.mean(axis=1), float(np.abs(channels).max(initial=0.0))
     return mono, rate, fault or _odd_samples(mono, rate, loudest)
+
+
+def _as_stated(path: Path) -> tuple[np.ndarray, int, str]:
+    """The same by libsndfile, as many samples as the header states; float32 [samples, channels]."""
+    try:
+        with soundfile.SoundFile(str(path)) as file:
+            wanted = min(file.frames, round((LONGEST + MARGIN) * file.samplerate))
+            channels = file.read(wanted, dtype="float32", always_2d=True)
+            cut = f"is truncated: {len(channels)} of {wanted} samples could be decoded"
+            return channels, file.samplerate, cut if len(channels) < wanted else ""
+    except soundfile.LibsndfileError as error:
+        return np.empty((0, 1), np.float32), 0, f"cannot be decoded ({error.error_string})"
 
 
 def _odd_samples(samples: np.ndarray, rate: int, loudest: float) -> str:
@@ -91,21 +95,23 @@ def damage(path: Path) -> str:
     return _examined(path)[1]
 
 
-def _examined(path: Path) -> tuple[list[Stream], str]:
-    """The streams of a file, and `damage`."""
+def _examined(path: Path) -> tuple[bool, str]:
+    """Whether FFmpeg is to decode a file, and `damage`."""
     if not os.path.isfile(path):  # unlike Path.is_file, it takes a name that is too long for the disk
-        return [], "is absent"
+        return False, "is absent"
     if path.stat().st_size == 0:
-        return [], "is empty (0 bytes)"
+        return False, "is empty (0 bytes)"
     try:
-        parts = streams(path)
-        with parts[0].opened() as alone:
-            info = soundfile.info(str(alone), verbose=True)
+        info = None if misread(path) else soundfile.info(str(path), verbose=True)
     except (soundfile.LibsndfileError, TypeError) as error:  # TypeError: a headerless format
-        return [], f"is not audio that can be decoded ({getattr(error, 'error_string', error)})"
+        info = None
+        if getattr(error, "code", UNKNOWN) != UNKNOWN:
+            return False, f"is not audio that can be decoded ({error.error_string})"
+    if info is None:
+        return True, decoded(path, 0.0)[2]
     if info.frames == 0:
-        return [], "has a header and no samples"
-    return parts, _damage(path, info)
+        return False, "has a header and no samples"
+    return False, _damage(path, info)
 
 
 def _damage(path: Path, info: soundfile._SoundFileInfo) -> str:

@@ -15,6 +15,7 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
 
+import av
 import numpy as np
 import pandas as pd
 import pytest
@@ -179,6 +180,18 @@ def mp3() -> bytes:
         return Path(folder, "a.mp3").read_bytes()
 
 
+def by_ffmpeg(kind: str, codec: str) -> bytes:
+    """A form that libsndfile does not know."""
+    buffer = io.BytesIO()
+    with av.open(buffer, "w", format=kind) as file:
+        stream = file.add_stream(codec, rate=48_000, layout="mono", bit_rate=64_000)
+        frame = av.AudioFrame.from_ndarray(np.tile(WAVE, 20).astype(np.float32)[None], format="fltp", layout="mono")
+        frame.sample_rate = 48_000
+        for packet in (*stream.encode(frame), *stream.encode(None)):
+            file.mux(packet)
+    return buffer.getvalue()
+
+
 def uncounted(content: bytes) -> bytes:
     """An MP3 without its first frame, which counts the others."""
     return content[content.index(content[:2], 100) :]
@@ -191,6 +204,7 @@ SOUNDS += [mp3(), uncounted(mp3()), mp3() * 2, mp3() + uncounted(mp3()), b"ID3\4
 SOUNDS += [SOUNDS[0][:40] + bytes(4) + SOUNDS[0][44:], SOUNDS[0][:40] + b"\xff" * 4 + SOUNDS[0][44:]]
 SOUNDS += [SOUNDS[2][:21] + bytes([SOUNDS[2][21] & 0xF0]) + bytes(4) + SOUNDS[2][26:]]  # of unknown length
 SOUNDS += [sound("AVR"), SOUNDS[0][:40] + (400).to_bytes(4, "little") + SOUNDS[0][44:], uncounted(mp3())[:300]]
+SOUNDS += [by_ffmpeg("mp4", "aac"), by_ffmpeg("webm", "libopus"), by_ffmpeg("asf", "wmav2"), by_ffmpeg("adts", "aac")]
 SOUNDS += [sound("FLAC") + sound("FLAC")[:18] + b"\0" + sound("FLAC")[19:]]
 SOUNDS += [sound("WAV", wave=0 * WAVE), sound("WAV", wave=WAVE[:9]), sound("WAV", wave=WAVE[:0])]
 
