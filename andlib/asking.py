@@ -1,6 +1,7 @@
 """What a run asks its language model of neurons: their summaries, which adjectives are acoustic, which class it is."""
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -86,9 +87,8 @@ def verdicts(run: Run, adjectives: Iterable[str]) -> dict[str, bool | None]:
 def acoustic_filter(run: Run, points: Sequence[Sequence[str]]) -> Callable[[str], bool]:
     """The paper's adjective filter for these summaries: what the language model calls acoustic."""
     released = "word_lists_by_substring" in run.faults
-    concepts = (
-        language.open_concepts(summary, released=released, acoustic=bool) for summary in {tuple(p) for p in points}
-    )
+    read = partial(language.open_concepts, released=released, acoustic=bool, tagger=run.tagger)
+    concepts = map(read, {tuple(summary) for summary in points})
     judged = verdicts(run, {word for words in concepts for word in words.adjectives})
     return lambda word: bool(judged.get(word))
 

@@ -58,7 +58,11 @@ def is_boilerplate(point: str, *, released: bool = False) -> bool:
 
 
 def open_concepts(
-    points: Sequence[str], *, released: bool = False, acoustic: Callable[[str], bool] = is_acoustic
+    points: Sequence[str],
+    *,
+    released: bool = False,
+    acoustic: Callable[[str], bool] = is_acoustic,
+    tagger: str = "hanta",
 ) -> OpenConcepts:
     """C_open: adjectives of a calibrated summary after rule-based and acoustic filtering, and its other words.
 
@@ -66,16 +70,17 @@ def open_concepts(
     that name one thing ("church bells") are one noun.
 
     points: the points of S_h^c, with or without their numbers.
-    released: as `_released_adjectives` (switch `word_lists_by_substring`). acoustic: which adjectives stay."""
-    parts = [_concepts_of(re.sub(r"^\s*\d+[.)]\s*", "", point), released) for point in points]
+    released: as `_released_adjectives` (switch `word_lists_by_substring`). acoustic: which adjectives stay.
+    tagger: see `tagging.tag`."""
+    parts = [_concepts_of(re.sub(r"^\s*\d+[.)]\s*", "", point), released, tagger) for point in points]
     counters = [dict(sum((Counter(part[kind]) for part in parts), Counter())) for kind in range(5)]
     counters[0] = {word: count for word, count in counters[0].items() if acoustic(word)}
     return OpenConcepts(*counters, length=sum(part[5] for part in parts))
 
 
 @lru_cache(maxsize=1 << 16)
-def _concepts_of(point: str, released: bool) -> tuple[tuple[str, ...], ...]:
-    tokens = tag(point)
+def _concepts_of(point: str, released: bool, tagger: str) -> tuple[tuple[str, ...], ...]:
+    tokens = tag(point, tagger)
     adjectives = (word for word, token, _ in adjectives_of(tokens) if not token.negated)
     return (
         tuple(_released_adjectives(tokens) if released else adjectives),

@@ -37,7 +37,6 @@ class Profile:
     slow: tuple[str, ...] = ()
     encoder: str = EMBEDDED
     audio_encoder: str = "embedded"
-    tagger: str = "HanTa 1.2.1"
 
 
 def _profile(name: str) -> Profile:

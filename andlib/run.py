@@ -22,6 +22,7 @@ from andlib.networks.checkpoints import CHECKPOINT_FILES, load_target
 from andlib.profiles import MODELS, PROFILES, STRATEGIES, Profile, switches
 from andlib.records import ProbingSet
 from andlib.store import Stage, Store
+from andlib.tagging import TAGGERS
 from andlib.targets import Target
 
 CHECKED = Stage("checked", "lines")
@@ -29,6 +30,7 @@ CHECKED = Stage("checked", "lines")
 # parameters of every page
 DEFAULTS = {"model": "ast", "profile": "mini", "data_dir": "", "captions": "", "weights": "", "mode": "corrected"}
 DEFAULTS |= {"k": 5, "concepts": "esc50", "llm": "", "summariser": "rules", "encoder": EMBEDDED, "audio_encoder": ""}
+DEFAULTS |= {"tagger": "hanta"}
 LEAST = {"k": 1, "other_k": 1, "per_block": 1, "clusters": 2, "tau": 1, "folds": 1, "class_unit": 0, "seed": 0}
 SUMMARISERS = ("rules", "llm")
 NOTEBOOK_NAMES = {"In", "Out", "get_ipython", "exit", "quit", "open"}
@@ -64,6 +66,7 @@ class Run:
     neuron. extra: the page's own parameters. concept_set: name or file of the concept set D_c. llm: the language model
     that is asked (see `andlib.llms.clients`); without one, kept answers are read. summariser: who writes S_h and S_l,
     our rules or the llm. encoder: DB's text encoder; audio_encoder: TAB's pair of encoders (see `andlib.encoders`).
+    tagger: of the words of summaries, see `tagging.tag`.
     given: records in place of those that the settings name, see `using`."""
 
     profile: Profile
@@ -78,6 +81,7 @@ class Run:
     summariser: str = "rules"
     encoder: str = EMBEDDED
     audio_encoder: str = "embedded"
+    tagger: str = "hanta"
     extra: Mapping[str, Any] = field(default_factory=dict)
     store: Store = field(default_factory=lambda: Store(paths.cache()))
     given: Mapping[str, Any] = field(default_factory=dict)
@@ -224,7 +228,7 @@ class Run:
             audio_encoder=encoders.audio_text(self.audio_encoder).fingerprint,
             summariser=self.summariser,
             writer=(self.answerer, answers) if self.summariser == "llm" else (),
-            tagger=self.profile.tagger,
+            tagger=TAGGERS[self.tagger],
             faults=self.faults,
         )
 
@@ -233,6 +237,8 @@ class Run:
         parts = [f"Profile {self.profile.name}: {self.profile.title}", f"mode {self.mode}"]
         if self.summariser == "llm":
             parts.append(f"summaries by {self.answerer}")
+        if self.tagger != "hanta":
+            parts.append(f"words by {TAGGERS[self.tagger]}")
         if self.concept_set != "esc50":
             parts.append(f"concepts {self.concept_set}")
         if origins:
@@ -268,6 +274,7 @@ def open_run(parameters: Mapping[str, Any]) -> Run:
     values["audio_encoder"] = values["audio_encoder"] or profile.audio_encoder
     values["mode"] = ",".join(name.strip() for name in values["mode"].split(","))
     check_choice("Summariser", values["summariser"], SUMMARISERS)
+    check_choice("Tagger", values["tagger"], TAGGERS)
     return Run(
         profile=profile,
         models=profile.models if model == "all" else (model,),

@@ -161,7 +161,7 @@ def open_concepts(run: Run, table: pd.DataFrame, acoustic: Callable[[str], bool]
     """Adds C_open: words of the calibrated summary by part of speech, and its length in words."""
     released = "word_lists_by_substring" in run.faults
     distinct = {
-        points: language.open_concepts(points, released=released, acoustic=acoustic)
+        points: language.open_concepts(points, released=released, acoustic=acoustic, tagger=run.tagger)
         for points in set(table["calibrated"])
     }
     rows = [distinct[points] for points in table["calibrated"]]

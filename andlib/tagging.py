@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from andlib import paths
+from andlib.errors import explained
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,8 @@ ACOUSTIC = {word: kind for kind, words in reversed(WORDS["acoustic"].items()) fo
 PROPERTIES = frozenset(WORDS["properties"]["nouns"].split())
 EVENTS = frozenset(WORDS["events"]["verbs"].split())
 
+TAGGERS = {"hanta": "HanTa 1.2.1", "nltk": "NLTK's averaged perceptron"}
+PENN = {"JJ": "AJ0", "NN": "NN1", "VB": "VVB", "IN": "PRP"}  # NLTK's codes, by their first letters, as HanTa's
 Tagged = tuple[str, str, str]  # word, lemma, HanTa's code
 _NEGATIONS = {"no", "not", "n't", "without"}
 NEGATION_REACH = 4
@@ -37,16 +40,27 @@ def _tagger():
     return HanoverTagger("morphmodel_en.pgz")
 
 
-@lru_cache(maxsize=1 << 16)
-def tag(text: str) -> tuple[Token, ...]:
-    """Words of a text with lemma, part of speech and negation; punctuation is left out.
+@lru_cache(maxsize=1)
+def _perceptron():
+    """NLTK's tagger; raises InputError where its data are not there, which no package brings."""
+    from nltk.tag import PerceptronTagger
 
-    Tagged by HanTa 1.2.1, whose AJ* and attributive VVN are adjectives, NN* and NP0 nouns, V* verbs, PR* prepositions
-    (Section 3.5 tags with NLTK, whose tagger needs a download). Hyphenated words stay whole.
+    remedy = "Get them once: python -m nltk.downloader averaged_perceptron_tagger_eng"
+    with explained(lambda _: f"NLTK's tagger has no data here. {remedy}.", LookupError):
+        return PerceptronTagger()
+
+
+@lru_cache(maxsize=1 << 16)
+def tag(text: str, tagger: str = "hanta") -> tuple[Token, ...]:
+    """Words of a text with lemma, part of speech and negation; punctuation is left out. Hyphenated words stay whole.
+
+    tagger: "hanta", of whose codes AJ* and attributive VVN are adjectives, NN* and NP0 nouns, V* verbs, PR*
+    prepositions; or Section 3.5's "nltk", of whose JJ*, NN*, VB* and IN are. Lemmas are HanTa's in either case.
+    Raises InputError where NLTK's data are missing.
 
     >>> [(t.lemma, t.pos) for t in tag("A high-pitched dog barks.")][1:]
     [('high-pitched', 'adjective'), ('dog', 'noun'), ('bark', 'verb')]"""
-    return tuple(token for sentence in _sentences(text) for token in _tag_sentence(sentence))
+    return tuple(token for sentence in _sentences(text) for token in _tag_sentence(sentence, tagger))
 
 
 def _sentences(text: str) -> list[str]:
@@ -59,17 +73,21 @@ def _sentences(text: str) -> list[str]:
 
 
 @lru_cache(maxsize=1 << 16)
-def _tag_sentence(sentence: str) -> tuple[Token, ...]:
+def _tag_sentence(sentence: str, tagger: str) -> tuple[Token, ...]:
     from nltk.tokenize import NLTKWordTokenizer
 
     # longer ones are no words, and cost the tagger time that grows with the square of their length
     words = [word for word in NLTKWordTokenizer().tokenize(sentence) if len(word) <= 40]
     codes = _tagger().tag_sent([word.lower() for word in words])
     tagged = [(word, lemma, code) for word, (_, lemma, code) in zip(words, codes, strict=True)]
+    if tagger == "nltk":
+        by_nltk = zip(tagged, _perceptron().tag(words), strict=True)
+        tagged = [(*pair[:2], PENN.get(code[:2], "")) for pair, (_, code) in by_nltk]
     tokens: list[Tagged] = []
     for i, (word, lemma, code) in enumerate(tagged):
         following = tagged[i + 1][2][:2] if i + 1 < len(tagged) else ""
-        tokens.append(_corrected(word.strip("'`\""), lemma.lower().strip("'`\""), code, tokens, following))
+        token = word.strip("'`\""), lemma.lower().strip("'`\""), code
+        tokens.append(token if tagger == "nltk" else _corrected(*token, tokens, following))
     spoken = [(word, lemma, _part_of_speech(code)) for word, lemma, code in tokens if re.search(r"[^\W_]", word)]
     return tuple(
         Token(*token, negated=any(before[0].lower() in _NEGATIONS for before in spoken[max(0, i - NEGATION_REACH) : i]))

@@ -12,6 +12,7 @@ captions: str = ""  # caption file (CSV or JSON); empty takes the profile's
 weights: str = ""  # folder or hub id of the network; empty takes the profile's
 mode: str = "corrected"  # corrected | released | names of released faults
 k: int = 5  # highest / lowest activated clips per neuron
+tagger: str = "hanta"  # who tells adjectives and nouns: hanta | nltk (the paper's, after a download)
 summariser: str = "rules"  # who writes the summaries of Figs 3 and 9: rules | llm
 llm: str = ""  # language model to ask: smollm2 | transformers:MODEL | openai:MODEL | vllm:MODEL; empty reads kept answers
 
@@ -59,7 +60,7 @@ al.tables.plain(section_3_5.by_origin(run), "The commonest adjectives by origin 
 # *Stop words* are "common", "several" and the like; *negated* words follow "no", "not" or "without" by four words at most; *not acoustic* are words that our list does not hold.
 
 # %% tags=["hide-input"]
-fates = {name: section_3_5.adjective_fates(read) for name, read in section_3_5.texts(run).items()}
+fates = {name: section_3_5.adjective_fates(read, run.tagger) for name, read in section_3_5.texts(run).items()}
 filtered = section_3_5.filtered(fates)
 al.tables.keep(**section_3_5.words(run, counts, filtered))
 al.tables.plain(filtered, "What the filters make of every adjective", made)

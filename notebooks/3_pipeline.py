@@ -18,6 +18,7 @@ weights: str = ""  # folder or hub id of the network; empty takes the profile's
 mode: str = "corrected"  # corrected | released | names of released faults
 k: int = 5  # highest / lowest activated clips per neuron
 concepts: str = "esc50"  # concept set: esc50 | classes (the probing set's) | acoustic | a file with one concept a line
+tagger: str = "hanta"  # who tells adjectives and nouns: hanta | nltk (the paper's, after a download)
 llm: str = ""  # language model to ask: smollm2 | transformers:MODEL | openai:MODEL | vllm:MODEL; empty reads kept answers
 
 # %%

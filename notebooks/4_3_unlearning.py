@@ -15,6 +15,7 @@ mode: str = "corrected"  # corrected | released | names of released faults
 k: int = 5  # highest / lowest activated clips per neuron
 encoder: str = "all-MiniLM-L6-v2"  # DB's text encoder: all-MiniLM-L6-v2 | all-MiniLM-L12-v2 | clip-vit-b-32 | folder or hub id
 audio_encoder: str = ""  # TAB's encoders: embedded | whisper | laion_clap | folder or hub id of transformers' CLAP; empty takes the profile's
+tagger: str = "hanta"  # who tells adjectives and nouns: hanta | nltk (the paper's, after a download)
 summariser: str = "rules"  # who writes the summaries: rules | llm
 llm: str = ""  # the summariser's language model, asked about every neuron: transformers:MODEL | openai:MODEL | vllm:MODEL
 target_class: str = "crying baby"  # the class of Figure 10

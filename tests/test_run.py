@@ -161,7 +161,8 @@ def test_the_method_covers_every_setting_that_decides_a_description(run):
         "summariser": "llm",
         "encoder": "clip-vit-b-32",
         "audio_encoder": "laion_clap",
-        "profile": replace(run.profile, tagger="another", encoder="clip-vit-b-32"),
+        "profile": replace(run.profile, encoder="clip-vit-b-32"),
+        "tagger": "nltk",
     }
     elsewhere = {"models", "data_dir", "captions", "weights", "llm", "extra", "store", "given"}
     assert {field.name for field in fields(run)} == changes.keys() | elsewhere

@@ -2,6 +2,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from andlib.errors import InputError
 from andlib.tagging import ACOUSTIC, event_of, tag
 
 
@@ -86,6 +87,12 @@ def test_event_of():
 def test_at_least_250_acoustic_adjectives_all_lower_case():
     assert len(ACOUSTIC) >= 250
     assert all(word == word.lower() and " " not in word for word in ACOUSTIC)
+
+
+def test_the_paper_s_tagger_says_what_it_needs(monkeypatch):
+    monkeypatch.setattr("nltk.data.path", [])
+    with pytest.raises(InputError, match="no data here. Get them once: python -m nltk.downloader averaged_perceptron"):
+        tag("A loud dog barks.", "nltk")
 
 
 ODD = [

@@ -94,7 +94,9 @@ def adjective_filters(run: Run) -> pd.DataFrame:
     yes_other (shares they call acoustic)."""
     labels = asking.labelled_adjectives()
     described = {s for model in run.models for s in stages.neurons_by_language_model(run, model)["calibrated"]}
-    written = {word for s in described for word in language.open_concepts(s, acoustic=bool).adjectives}
+    written = {
+        word for s in described for word in language.open_concepts(s, acoustic=bool, tagger=run.tagger).adjectives
+    }
     by_list = {word: language.is_acoustic(word) for word in (*labels, *written)}
     rows = [_agreement("our list", by_list, "by hand", labels, labels)]
     rows += [_agreement("language model", asking.verdicts(run, labels), "by hand", labels, labels)]

@@ -59,14 +59,14 @@ def texts(run: Run) -> dict[str, list[str]]:
     return {**points, "descriptions of clips": clip_descriptions(run)}
 
 
-def adjective_fates(texts: Iterable[str]) -> pd.DataFrame:
+def adjective_fates(texts: Iterable[str], tagger: str = "hanta") -> pd.DataFrame:
     """What the filters of Section 3.5 do with every adjective of some texts.
 
     One row a filter and adjective, columns filter (one of FILTERS: the rule-based ones, our list of acoustic words, or
     none), adjective, times. Negated are those that "no", "not" or "without" goes before by four words at most."""
     fates: Counter = Counter()
     for text, times in Counter(texts).items():
-        tokens = tagging.tag(text)
+        tokens = tagging.tag(text, tagger)
         passed = list(language.adjectives_of(tokens))
         for word, token, _ in passed:
             acoustic = "kept" if language.is_acoustic(word) else "not acoustic"
@@ -112,5 +112,5 @@ def _removed(times: pd.Series) -> str:
 def frames(run: Run) -> dict[str, pd.DataFrame]:
     """What `make results` keeps of the page."""
     counts = {name: common_adjectives(run, name) for name in run.models}
-    fates = {name: adjective_fates(read) for name, read in texts(run).items()}
+    fates = {name: adjective_fates(read, run.tagger) for name, read in texts(run).items()}
     return {"common": common(run, counts), "filtered": filtered(fates), "by_origin": by_origin(run)}
