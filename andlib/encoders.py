@@ -240,8 +240,9 @@ def _laion_clap(name: str, known: str) -> tuple[Callable, _Texts]:
     with optional("laion_clap", install="pip install -c constraints.txt -e '.[paper]'; and --no-deps laion-clap."):
         import laion_clap
     with _reading(name):
-        network = laion_clap.CLAP_Module(enable_fusion=False)
-        network.model.load_state_dict(_laion_weights(name))
+        state = _laion_weights(name)
+        network = laion_clap.CLAP_Module(enable_fusion=any(".fusion_model." in key for key in state))
+        network.model.load_state_dict(state)
 
     def audio(batch: np.ndarray) -> np.ndarray:
         return network.get_audio_embedding_from_data(x=batch[:, :CLAP_SAMPLES], use_tensor=False)

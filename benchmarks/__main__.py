@@ -15,7 +15,7 @@ from importlib import import_module
 from pathlib import Path
 
 HISTORY = Path(__file__).resolve().parent / "history.jsonl"
-GROUPS = ("similarity", "networks", "scoring", "memory", "describing", "language", "scale", "report")
+GROUPS = ("similarity", "networks", "scoring", "memory", "describing", "language", "answering", "scale", "report")
 
 
 def measure(group: str, machine: dict, commit: str) -> None:

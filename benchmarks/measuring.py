@@ -64,7 +64,7 @@ def in_own_process(module: str, function: str, *arguments: Any, threads: int = 1
     command = [sys.executable, "-m", "benchmarks.measuring", module, function, json.dumps(arguments)]
     env = {**os.environ, "OMP_NUM_THREADS": str(threads)}
     said = subprocess.run(command, cwd=ROOT, env=env, stdout=subprocess.PIPE, text=True, check=True).stdout
-    value, peak_gib = json.loads(said.splitlines()[-1])
+    value, peak_gib = json.loads([line for line in said.splitlines() if line.startswith("[")][-1])  # others log there
     return value, peak_gib
 
 

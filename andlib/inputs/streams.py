@@ -9,10 +9,7 @@ from contextlib import closing
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
 
-import av
 import numpy as np
-
-av.logging.set_level(av.logging.PANIC)  # what is wrong is said here
 
 # an MPEG frame of silence that tells, as its first part, how many frames follow, and from bit 1 of its flags, bytes
 COUNTED = re.compile(rb"\xff[\xe2-\xff][\s\S]{2}(?:[\s\S]{2})?\0{9,32}(?:Xing|Info)([\s\S]{12})")
@@ -54,6 +51,9 @@ def misread(path: Path) -> bool:
 
 def decoded(path: Path, seconds: float) -> tuple[np.ndarray, int, str]:
     """The first seconds of a file by FFmpeg, float32 [samples, channels]; their rate in Hz; what is wrong, or ""."""
+    import av
+
+    av.logging.set_level(av.logging.PANIC)  # what is wrong is said here
     parts, first, rate, have, stated, fault = [], "", 0, 0, 0.0, ""
     plain, options = av.AudioResampler(format="flt"), {"format_whitelist": FORMS, "protocol_whitelist": "file"}
     try:
