@@ -58,13 +58,14 @@ def _summary_answers(run: Run, table: pd.DataFrame, texts: Sequence[str]) -> lis
     return [answers.get(clips, False) for clips in _sets(table)]
 
 
-def counted(run: Run, table: pd.DataFrame, texts: Sequence[str]) -> dict[str, int]:
-    """How many neurons the language model was asked about, by how many distinct questions, and how many answers were
-    cut by length: asked, questions, cut."""
+def counted(run: Run, table: pd.DataFrame, texts: Sequence[str]) -> dict[str, float]:
+    """How many neurons the language model was asked about, by how many distinct questions, the share of neurons that it
+    answered for, and how many answers were cut by length."""
     answers = dict(zip(_sets(table), _summary_answers(run, table, texts), strict=True))
     texts_of = {tuple(texts[i] for i in clips): answer for clips, answer in answers.items()}
     cut = sum(bool(answer) and answer.finish == "length" for answer in texts_of.values())
-    return {"asked": len(table), "questions": len(answers), "cut": cut}
+    share = summaries(run, table, texts)["answered"].mean()
+    return {"neurons": len(table), "questions": len(answers), "answered": share, "cut by length": cut}
 
 
 def _kind(point: str) -> str:
@@ -94,8 +95,7 @@ def acoustic_filter(run: Run, points: Sequence[Sequence[str]]) -> Callable[[str]
 
 
 def choices(run: Run, summaries: Sequence[Sequence[str]], shots: int) -> list[tuple[str, ...] | None]:
-    """ICL: the concepts that the language model names for each summary, best first (Section 3.3, Table 5); None where
-    there is no answer.
+    """ICL: the concepts that the language model names for each summary, best first (Section 3.3, Table 5), or None.
 
     Under `icl_uncalibrated` an answer that names no concept becomes the nearest (# released code:
     data_utils.py:222-238)."""

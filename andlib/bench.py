@@ -116,8 +116,7 @@ class Bench:
 
 
 def bench(run: Run, model: str | Target) -> Bench:
-    """The bench of a model; raises InputError where the probing set has no fold 1, or the network no output for one of
-    its classes."""
+    """The bench of a model; raises InputError where the set has no fold 1, or the network lacks one of its classes."""
     if not set(TEST) <= set(run.probing_set.folds):
         raise InputError(f"{run.profile.title} has no fold 1 to measure on; silencing units needs folds.")
     network, tested = run.target(model), run.probing_set.in_folds(TEST)

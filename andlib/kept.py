@@ -50,8 +50,7 @@ def keeps(run: "Run") -> bool:
 
 
 def stage(run: "Run", stage: Stage, made_from: Sequence[Any], lasting: Sequence[Any], make: Callable[[], Any]) -> Any:
-    """A stage's result as the store has it, or as results/<profile>/stages/ keeps it for a machine that has not
-    computed it yet.
+    """A stage's result as the store has it, or as results/<profile>/stages/ keeps it for other machines.
 
     lasting: the records that decide it but for the samples of recordings, which differ a little from copy to copy;
     without any, nothing is kept. `make results` writes there what pages of recordings ask for."""

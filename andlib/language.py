@@ -24,6 +24,9 @@ class OpenConcepts:
     length: int  # words in the summary
 
 
+Judge = Callable[[str], bool]
+
+
 def _phrases(text: str) -> tuple[str, ...]:
     return tuple(phrase for phrase in (" ".join(part.split()) for part in text.split(",")) if phrase)
 
@@ -58,11 +61,7 @@ def is_boilerplate(point: str, *, released: bool = False) -> bool:
 
 
 def open_concepts(
-    points: Sequence[str],
-    *,
-    released: bool = False,
-    acoustic: Callable[[str], bool] = is_acoustic,
-    tagger: str = "hanta",
+    points: Sequence[str], *, released: bool = False, acoustic: Judge = is_acoustic, tagger: str = "hanta"
 ) -> OpenConcepts:
     """C_open: adjectives of a calibrated summary after rule-based and acoustic filtering, and its other words.
 

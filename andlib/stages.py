@@ -248,8 +248,7 @@ def sound_similarity(run: Run) -> np.ndarray:
 
 
 def neurons_by_language_model(run: Run, model: str) -> pd.DataFrame:
-    """The sampled units of `neurons` that the language model has answered for, with its summaries, calibrated, and
-    C_open."""
+    """The sampled units of `neurons` that the language model has answered for, with its summaries and their C_open."""
     table = asking.sampled(neurons(run, model))
     return rewritten(run, table, clip_descriptions(run)).reset_index(drop=True)
 

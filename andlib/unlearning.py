@@ -76,8 +76,7 @@ def table4_sets(run: Run, model: str) -> dict[str, list[UnitSet]]:
 
 
 def control_sets(run: Run, model: str) -> dict[str, list[UnitSet]]:
-    """The sets that a strategy chooses when every clip is described by another's caption or by one origin alone, and
-    from all clips."""
+    """The sets that a strategy chooses by captions of other clips, by those of one origin alone, and from all clips."""
     described = {
         f"{strategy}, {control}": unit_sets(run, model, LEARNT, strategy, control)
         for control in (SHUFFLED, *alone(run))

@@ -58,8 +58,7 @@ class Contrast:
 
 def spoken(label: str, samples: np.ndarray, key: str) -> tuple[str, str, str]:
     """Captions of one clip: its class, a sentence that names the sound, and one that also says how it sounds. The class
-    is the true one: as with CLAP's captions, a person says what is heard. key: the clip's name; decides among the
-    words."""
+    is the true one: as with CLAP's captions, a person says what is heard. key: the clip's name."""
     quality = measured_sentences(measure(samples, SAMPLE_RATE), key).split(". ")[0].rstrip(".")
     return label, naming_sentence(label, key), f"{naming_sentence(label, key + ' again')} {quality}."
 

@@ -1,7 +1,6 @@
 """Trains the ear's classifier: `andlib/mini/weights/ear.safetensors` and its record `ear.json`.
 
-`python -m making.ear` (a minute). It learns from few clips a class, so that it errs on one in four, as a listener
-may."""
+`python -m making.ear` (a minute). It learns from few clips a class, so that it errs on one in four."""
 
 import json
 from importlib.metadata import version

@@ -34,7 +34,7 @@ made = run.made_by(*run.caption_parts)
 # Neurons that share their five clips share one question.
 
 # %% tags=["hide-input"]
-al.tables.plain(section_3_2.asked(run), f"Neurons that {run.answerer} was asked about", made)
+al.tables.plain(section_3_2.asked(run), "Neurons that a language model was asked about", made, {"answered": ".0%"})
 
 # %% [markdown]
 # ## What the captions support
@@ -55,6 +55,27 @@ al.tables.plain(counted.drop(columns="silent"), caption, made, formats, heads)
 
 # %% tags=["hide-input"]
 al.tables.plain(section_3_2.three_neurons(run), "S_h by rules and by the language model", made)
+
+# %% [markdown]
+# ## What is read in them
+#
+# Module C takes words from either summary of the same block units: the adjectives of Figs 3 and 9, and the nouns by which OCP labels a unit with a class (Table 4).
+
+# %% tags=["hide-input"]
+shares = dict.fromkeys(["with adjective", "with noun", "names a class"], ".0%")
+al.tables.plain(section_3_2.read_alike(run), "Words of the same block units", made, shares)
+
+# %% [markdown]
+# ## ICL, asked in other ways
+#
+# A small model writes freely what does not answer the question.
+# It can be asked for less: each of the 50 names is put behind "Answer:", and the likeliest is taken, by the mean log probability of its tokens or by their sum; *gain* takes off what the name has where nothing is known of the clips, for some names are likely whatever is asked.
+# And its worked examples can be about classes that the set does not have, lest it repeats theirs.
+# Of thirty summaries of `mini`, a reader of the captions alone named the class, or none; *different* counts the names that were put first.
+
+# %% tags=["hide-input"]
+ways, measured = section_3_2.ways_to_ask()
+al.tables.plain(ways, "Summaries of which ICL names the class that was named by hand", measured)
 
 # %% [markdown]
 # ## Which adjectives are acoustic

@@ -97,7 +97,7 @@ def test_kinds_say_what_a_point_speaks_of(scripted):
 def test_an_answer_cut_by_length_is_counted_once(scripted):
     run = scripted(Scripted(Answer("1. Rain", "length")))
     table, texts = units([0, 1, 2], [1, 2, 0], [3, 4, 5]), descriptions.clip_descriptions(run)
-    assert asking.counted(run, table, texts) == {"asked": 3, "questions": 3, "cut": 3}
+    assert asking.counted(run, table, texts) == {"neurons": 3, "questions": 3, "answered": 1.0, "cut by length": 3}
     assert asking.summaries(run, table, texts)["high"].tolist() == [("Rain",)] * 3
 
 
@@ -118,7 +118,7 @@ def test_neurons_without_an_answer_are_left_out_and_counted(scripted):
     assert failed and 0 < sum(whole) < len(every)
     assert table["unit"].tolist() == every["unit"][whole].tolist()
     counts = asking.counted(scripted(None), every, texts)
-    assert counts["asked"] == len(every) == 67 and counts["questions"] == len(model.words("summary"))
+    assert counts["neurons"] == len(every) == 67 and counts["questions"] == len(model.words("summary"))
     assert stages.neurons_by_language_model(scripted(None), "ast").empty  # another model's answers are not ours
 
 

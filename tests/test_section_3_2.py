@@ -1,16 +1,20 @@
 """Our rules beside a language model: what is counted, on hand-made cases, and the labels that were given by reading."""
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from andlib import asking, descriptions, paths, stages
+from andlib.concepts import concept_set
 from andlib.errors import InputError
-from andlib.llms.llm import Completions
+from andlib.llms.llm import Answer, Completions
 from andlib.pages import section_3_2
 from andlib.profiles import PROFILES
 from andlib.run import Run
 
+SETS = paths.root() / "benchmarks/labelled_sets.jsonl"
 CAPTIONS = ("A dog barks loudly.", "A loud puppy.", "Rain falls.")
 
 
@@ -70,6 +74,55 @@ def test_supported_counts_points_a_neuron_and_shares_of_claims(monkeypatch):
     assert first["shared"] == pytest.approx(3 / 6) and first["some"] == pytest.approx(4 / 6)
     assert (second["neurons"], second["shared"], second["some"]) == (1, 1, 1)
     assert silent["silent"] == 1 and np.isnan([silent["shared"], silent["some"]]).all()  # and no warning
+
+
+# ---- words of the same units, answers of several models
+
+
+def as_stored(value):
+    return np.array(value) if isinstance(value, list) else value  # as parquet gives lists back
+
+
+def test_words_are_counted_over_the_same_block_units(monkeypatch, run):
+    name = run.probing_set.classes[0]
+    rows = [
+        ("ast", "rules", "block0.output", ["loud", "high", "loud"], [name]),
+        ("ast", "rules", "block0.output", ["loud"], []),
+        ("ast", "rules", "classifier", ["soft"], [name]),
+        ("ast", "llm", "block0.output", [], ["thing"]),
+        ("ast", "llm", "block0.output", [], []),
+    ]
+    columns = ["model", "summariser", "layer", "adjectives", "nouns"]
+    monkeypatch.setattr(section_3_2, "summaries", lambda run: pd.DataFrame(rows, columns=columns).map(as_stored))
+    rules, llm = section_3_2.read_alike(run).to_dict("records")
+    shares = ["neurons", "with adjective", "with noun", "names a class", "commonest"]
+    assert [rules[key] for key in shares] == [2, 1, 0.5, 0.5, "loud, high"]
+    assert [llm[key] for key in shares] == [2, 0, 0.5, 0, "none"]
+
+
+def test_each_model_whose_answers_are_kept_has_its_rows(run, tmp_path):
+    texts, table = descriptions.clip_descriptions(run), asking.sampled(stages.neurons(run, "ast"))
+    kept = Completions(tmp_path / "log.jsonl")
+
+    class Other:
+        model, revision = "another", ""
+
+        def answers(self, chats, sampling):
+            yield from ((i, Answer("1. Loud.")) for i in range(0, len(chats), 2))
+
+    asking.summaries(run.using(completions=kept, language_model=Other()), table, texts)
+    rows = section_3_2.asked(run.using(completions=kept, models=("ast",))).set_index("asked")
+    assert rows.index.tolist() == [run.answerer, "another"]
+    assert rows.loc[run.answerer, "answered"] == 0 and 0 < rows.loc["another", "answered"] < 1
+
+
+def test_the_ways_to_ask_are_those_that_were_measured_on_the_labelled_sets():
+    rows, made_by = section_3_2.ways_to_ask()
+    sets = [json.loads(line) for line in SETS.read_text(encoding="utf-8").splitlines()]
+    named = [each["label"] for each in sets if each["label"] != "none"]
+    assert len(sets) == 30 and set(named) <= set(concept_set("esc50", ()))
+    assert (rows["sets"] == len(named)).all() and (rows["first"] <= rows["among five"]).all()
+    assert "SmolLM2" in made_by and {"free text", "likelihood, a token"} <= set(rows["way"])
 
 
 # ---- labels given by reading

@@ -45,8 +45,7 @@ class CaptionReport:
 
 
 def find_captions(data_dir: str | Path) -> Path | None:
-    """The file `captions*.csv` or `captions*.json` in a folder, if there is one; raises InputError if there are
-    several."""
+    """The file `captions*.csv` or `captions*.json` in a folder, if there is one. Raises InputError for several."""
     folder = paths.named(data_dir)
     files = sorted(path for path in folder.glob("captions*") if path.suffix.lower() in (".csv", ".json"))
     if len(files) > 1:

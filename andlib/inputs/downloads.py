@@ -23,8 +23,7 @@ from andlib.inputs.captions import find_captions
 
 @dataclass(frozen=True)
 class Archive:
-    """A file on the web, of which every byte is known. size: its bytes. begins: the first of them. by_hand: what a user
-    can do instead."""
+    """A file on the web, whose bytes are known. size: how many. begins: the first. by_hand: what to do instead."""
 
     url: str
     sha256: str
@@ -82,8 +81,7 @@ def captions_beside(recordings: Path, published: Path | None) -> Path | None:
 
 @contextmanager
 def _fetched(archive: Archive, folder: Path) -> Iterator[Path]:
-    """The file, whole and verified, under a temporary name in a folder; what goes wrong until it is put to use becomes
-    a sentence."""
+    """The file, whole and verified, under a temporary name in a folder; what goes wrong until then is a sentence."""
     part = folder / f"{archive.sha256[:12]}.part"
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -26,8 +26,7 @@ FLOOR = 60.0  # dB below the clip's strongest band: what lies lower is the recor
 def caption(samples: np.ndarray, sample_rate: int, name: str, parts: Sequence[str] = ORIGINS) -> dict[str, str]:
     """Description d_i of one clip, caption origin -> text: one sentence for `source`, two or three for `measured`.
     samples: mono, [samples], full scale at +-1. sample_rate: Hz. name: the clip's name; it decides between synonyms and
-    is not otherwise read. parts: origins asked for. Raises InputError for an unknown origin or samples that are no
-    finite mono signal."""
+    is not otherwise read. parts: origins asked for. Raises InputError for an unknown origin or odd samples."""
     texts = {}
     for part in [check_choice("Caption origin", part, ORIGINS) for part in parts]:
         if part == "measured":

@@ -67,8 +67,7 @@ def encode_audio(
     batches: Iterable[Float[np.ndarray, "_ samples"]], sample_rate: int, encoder: AudioEncoder | None = None
 ) -> Float[np.ndarray, "clips dimensions"]:
     """The vector of each clip, of length 1, in the space of the embedded sentence encoder. batches: mono samples, one
-    clip a row, of any level; at least 0.2 s. sample_rate: Hz; others than 16 kHz are resampled. A clip's level does not
-    matter."""
+    clip a row, of any level; at least 0.2 s. sample_rate: Hz; others than 16 kHz are resampled."""
     encoder, vectors = encoder or embedded(), []
     for batch in batches:
         at_rate = batch if sample_rate == SAMPLE_RATE else soxr.resample(batch.T, sample_rate, SAMPLE_RATE).T

@@ -8,15 +8,7 @@ from typing import TYPE_CHECKING
 
 from andlib import frontend, paths
 from andlib.errors import InputError
-from andlib.networks.beats_files import (
-    CONFIG,
-    WEIGHTS,
-    Config,
-    outputs_of,
-    read_checkpoint,
-    read_header,
-    shapes_of,
-)
+from andlib.networks.beats_files import CONFIG, WEIGHTS, Config, outputs_of, read_checkpoint, read_header, shapes_of
 from andlib.store import digest, file_digest, unchanged
 from andlib.targets import Layer, Target
 

@@ -173,8 +173,7 @@ def converted(arrays: Mapping[str, np.ndarray]) -> "dict[str, Tensor]":
 
 
 def whole(folder: Path) -> Path:
-    """A network made from Whisper's encoder as `load_target` takes it: a folder of the cache, written where it is not
-    there yet.
+    """A network made from Whisper's encoder as `load_target` takes it: a folder of the cache, written once.
 
     folder: what is kept of it, config.json and changes.safetensors. Of the latter each matrix NAME.up @ NAME.down is
     added to the weights of that name, all else takes their place.

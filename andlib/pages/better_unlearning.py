@@ -172,8 +172,7 @@ def _gaps(effect: Effects) -> np.ndarray:
 def spill(changes: np.ndarray, nearness: np.ndarray) -> float:
     """Mean change of own logit of the NEAREST classes to each silenced one, less that of the classes further away.
 
-    changes: [ablated, classes]. nearness: [classes, classes]; a class is not near itself. NaN if no class is
-    further away."""
+    changes: [ablated, classes]. nearness: [classes, classes]; none is near itself. NaN without any further away."""
     if len(nearness) < NEAREST + 2:
         return float("nan")
     near = np.argsort(-(nearness - 2 * np.eye(len(nearness))), 1, kind="stable")
@@ -182,8 +181,7 @@ def spill(changes: np.ndarray, nearness: np.ndarray) -> float:
 
 
 def compared(run: Run) -> pd.DataFrame:
-    """The kept rows of the run's models, with p adjusted over all that a profile has (p_holm), and made_by; see
-    `table`.
+    """The kept rows of the run's models, see `table`, with p adjusted over all of a profile (p_holm), and made_by.
 
     Raises InputError where a profile has none."""
     result = kept.read(run.profile.name, NAME, f"make unlearning PROFILE={run.profile.name}")

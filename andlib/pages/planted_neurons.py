@@ -92,8 +92,7 @@ def judged(table: pd.DataFrame) -> pd.DataFrame:
     concepts (the concept set), found, three, share.
 
     A closed method finds a truth if it ranks it first (found) or among its three best (three); two truths, if both are
-    among the three. Summaries and open concepts find what they say, wherever. share: of the unit's truths, those found
-    so."""
+    among the three. Summaries and open concepts find what they say, wherever. share: of the unit's truths, found so."""
     rows = []
     for unit in table[~table["dead"]].to_dict("records"):
         names = tuple(unit["truths"])
@@ -176,8 +175,7 @@ def curves(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def by_function(every: pd.DataFrame, in_captions: pd.DataFrame) -> pd.DataFrame:
-    """Share found without noise, one row a method and similarity function, a column a group of truths and concept
-    set."""
+    """Share found without noise, one row a method and similarity function, a column a group and concept set."""
     groups = {"conjunction": "conjunctions", "polysemantic pair": "pairs"}
     clean = every[(every["noise"] == 0) & every["method"].isin(["TAB", "DB"])]
     clean = clean[clean["truth"].isin(stated(in_captions)) | clean["kind"].isin(groups)]

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from andlib import asking, descriptions, language, paths, stages
+from andlib import asking, descriptions, kept, language, paths, stages
 from andlib.errors import InputError
 from andlib.llms import prompts
 from andlib.pages.wording import by_model
@@ -15,13 +15,15 @@ SUMMARISERS = ("rules", "llm")
 
 
 def asked(run: Run) -> pd.DataFrame:
-    """Neurons of each network that the language model was asked about, by how many questions, and answers it gave."""
+    """Neurons of each network that a language model was asked about, by how many questions, and answers it gave: the
+    run's and, where that reads kept answers alone, every one whose answers are kept."""
     texts, rows = descriptions.clip_descriptions(run), []
-    for model in run.models:
-        counts = asking.counted(run, asking.sampled(stages.neurons(run, model)), texts)
-        answered = len(stages.neurons_by_language_model(run, model))
-        rows.append((model, counts["asked"], counts["questions"], answered, counts["cut"]))
-    return pd.DataFrame(rows, columns=["model", "asked about", "questions", "answered", "cut by length"])
+    others = {row["model"] for row in run.completions.rows.values()} - {run.answerer} if not run.llm else ()
+    for one in (run, *(run.using(llm=f"kept:{name}") for name in sorted(others))):
+        for model in run.models:
+            counts = asking.counted(one, asking.sampled(stages.neurons(run, model)), texts)
+            rows.append({"asked": one.answerer, "model": model, **counts})
+    return pd.DataFrame(rows)
 
 
 def summaries(run: Run) -> pd.DataFrame:
@@ -84,6 +86,27 @@ def three_neurons(run: Run) -> pd.DataFrame:
         by, separator = ("rules", " ") if neuron["summariser"] == "rules" else ("language model", " / ")
         rows.append((title, by, separator.join(neuron["high"])))
     return pd.DataFrame(rows, columns=["neuron", "by", "S_h"])
+
+
+def read_alike(run: Run) -> pd.DataFrame:
+    """What module C reads in either writer's summaries of the same block units: one row a model and summariser.
+
+    Columns neurons, with adjective, with noun (shares that keep one), names a class (share whose nouns do, which OCP
+    takes), and commonest: the adjectives that most neurons have (Figure 9)."""
+    table, rows = summaries(run), []
+    for keys, units in table[table["layer"] != "classifier"].groupby(["model", "summariser"], sort=False):
+        having = {f"with {part}": (units[f"{part}s"].map(len) > 0).mean() for part in ("adjective", "noun")}
+        named = [any(language.names_class(nouns, name) for name in run.probing_set.classes) for nouns in units["nouns"]]
+        commonest = units["adjectives"].map(set).explode().value_counts().index[:5]
+        about = {"model": keys[0], "summariser": keys[1], "neurons": len(units), **having}
+        rows.append(about | {"names a class": np.mean(named), "commonest": ", ".join(commonest) or "none"})
+    return pd.DataFrame(rows)
+
+
+def ways_to_ask() -> tuple[pd.DataFrame, str]:
+    """How often ICL, asked in several ways, names what thirty summaries were labelled by hand; and what measured it."""
+    result = kept.read("mini", "ways_to_ask", "python -m benchmarks.choosing")
+    return pd.DataFrame(result["rows"]), result["made_by"]
 
 
 def adjective_filters(run: Run) -> pd.DataFrame:

@@ -149,8 +149,7 @@ def _resampled(name: str, values: np.ndarray) -> dict[str, float]:
 
 
 def examined(run: Run, model: str) -> np.ndarray:
-    """Which classifier units are asked for: those of the probing set's classes, where the network knows all of them and
-    others; int [units]."""
+    """Which classifier units are asked for: those of the set's classes, if the network knows them all; int [units]."""
     known = run.target(model).classes
     whole = set(run.probing_set.classes) <= set(known)
     return np.flatnonzero(np.isin(known, run.probing_set.classes)) if whole else np.arange(len(known))

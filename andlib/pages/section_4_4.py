@@ -84,8 +84,7 @@ def ties(run: Run) -> pd.DataFrame:
 
 
 def chosen_units(run: Run) -> pd.DataFrame:
-    """The sets of units to silence, by what clips of folds 2-5 say of them; one row a model, attribute, percent, seed
-    and set.
+    """The sets of units to silence, by clips of folds 2-5; one row a model, attribute, percent, seed and set.
 
     Columns model, attribute, percent, seed, set ("chosen"; "matched": as many random units in each layer, at
     MATCHED_AT % alone), units. The row of attribute "none" has no unit."""

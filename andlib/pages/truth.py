@@ -97,8 +97,7 @@ def detectors(true: pd.DataFrame, seed: int) -> Iterator[tuple[str, tuple[str, .
 def activations(signals: np.ndarray, noise: float, seed: int) -> np.ndarray:
     """u, float32 [clips, units]: signals [clips, units] in their deviations over clips, plus noise of that deviation.
 
-    Without noise chance orders clips of equal truth; inf leaves noise alone. A dead unit stays 0, whatever the
-    noise."""
+    Without noise chance orders clips of equal truth; inf leaves noise alone. A dead unit stays 0."""
     alive, drawn = signals.std(0) > 0, np.random.default_rng([seed, 1]).standard_normal(signals.shape)
     clean = (signals - signals.mean(0)) / np.where(alive, signals.std(0), 1)
     return np.where(alive, drawn if np.isinf(noise) else clean + max(noise, TIES) * drawn, 0).astype(np.float32)
