@@ -39,8 +39,7 @@ def unit_activations(run: Run, model: str | Target, *, untrained: bool = False) 
 
 
 def classifier_outputs(run: Run, model: str | Target, *, untrained: bool = False) -> np.ndarray:
-    """u of the classifier's units alone; float32 [clips, classes]. Of untrained networks, of which nothing else is
-    read, it is kept."""
+    """u of the classifier's units alone; float32 [clips, classes]; of untrained networks, kept."""
     network = run.probed(model, untrained=untrained)
     if not untrained:
         return unit_activations(run, network)["classifier"]

@@ -69,8 +69,7 @@ class Layer:
 
     @property
     def fingerprint(self) -> str:
-        """What tells this layer and its reading from others in keys of the store: all its fields, the readout by what
-        it holds."""
+        """What tells this layer and its reading from others in keys of the store: all its fields."""
         values = [getattr(self, field.name) for field in fields(self) if field.name != "readout"]
         return digest([*values, content_digest(self.readout)])
 

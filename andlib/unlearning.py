@@ -164,10 +164,15 @@ def with_interval(name: str, value: float, drawn: np.ndarray) -> dict[str, float
     return {name: float(value), f"{name}_low": low, f"{name}_high": high}
 
 
-def changes(matrix: np.ndarray) -> np.ndarray:
-    """dA, dR, and dR of one class alone for each that is silenced, the next; float [3, ...]. matrix: as `by_class`."""
-    beside = np.diagonal(np.roll(matrix, -1, -1), axis1=-2, axis2=-1).mean(-1)
-    return np.array([*ablation.ablated_and_remaining(matrix), beside])
+def changes(matrix: np.ndarray, counts: np.ndarray | None = None) -> np.ndarray:
+    """dA, dR, and dR of one class alone for each that is silenced, the next; float [3, ...]. matrix: as `by_class`.
+    counts: how often each class counts among the others of one matrix; None counts each once."""
+    own, beside = (np.diagonal(part, axis1=-2, axis2=-1) for part in (matrix, np.roll(matrix, -1, -1)))
+    if counts is None:
+        return np.array([*ablation.ablated_and_remaining(matrix), beside.mean(-1)])
+    others = counts * ~np.eye(len(matrix), dtype=bool)
+    remaining = (matrix * others).sum(1) / np.where(others.any(1), others.sum(1), np.nan)
+    return np.array([own.mean(), remaining.mean(), np.average(beside, weights=np.roll(counts, -1))])
 
 
 def drawn_changes(effects: Effects, values: Sequence[np.ndarray], draws: int, rng: np.random.Generator) -> np.ndarray:
@@ -175,12 +180,19 @@ def drawn_changes(effects: Effects, values: Sequence[np.ndarray], draws: int, rn
     the tries with them; float [draws, 3]. Equal seeds draw the same recordings, and the same of equally many tries.
 
     How much another recording would differ, a class with one alone does not show: it is taken to vary as recordings of
-    the others do, which widens all. NaN where every class has one alone."""
+    the others do, which widens all. NaN where every class has one alone. Where a set is tried on some clips alone, so
+    few of each other class that their recordings cannot be drawn, those classes are: that counts their differences."""
     weights = bootstrap_weights(effects.labels, effects.sources, draws, rng)
-    tries = rng.integers(len(values), size=draws)
-    centre = np.array([changes(effects.by_class(each)) for each in values])[tries]
-    drawn = np.array([changes(effects.by_class(values[i], w)) for i, w in zip(tries, weights, strict=True)])
-    return centre + widening(effects.labels, effects.sources) * (drawn - centre)
+    size, some = len(effects.sizes), effects.tried is not None
+    counts = rng.multinomial(size, np.full(size, 1 / size), size=draws) if some else [None] * draws
+    tries, whole = rng.integers(len(values), size=draws), [effects.by_class(each) for each in values]
+    matrices = (effects.by_class(values[i], w) for i, w in zip(tries, weights, strict=True))
+    if some:
+        own = np.eye(size, dtype=bool)
+        matrices = (np.where(own, drawn, whole[i]) for i, drawn in zip(tries, matrices, strict=True))
+    centre = np.array([changes(matrix) for matrix in whole])[tries]
+    wider = np.where([True, not some, not some], widening(effects.labels, effects.sources), 1)
+    return centre + wider * (np.array(list(map(changes, matrices, counts))) - centre)
 
 
 def beyond_random(effects: Effects, random: np.ndarray, other: int = 2) -> tuple[np.ndarray, np.ndarray]:

@@ -2,8 +2,7 @@
 
 `python -m making.unlearning controls --profile mini` (`make controls`; an hour and a half): Table 4's controls, 99
 random sets a strategy, where none kept fit, in controls.json. `python -m making.unlearning ways --profile mini` (`make
-unlearning`; half an hour): ways to choose and to silence units, in ways_to_unlearn.json. Killed, each goes on where it
-was."""
+unlearning`; half an hour): ways to choose and to silence units, in ways_to_unlearn.json. Killed, each goes on."""
 
 import time
 from typing import Any

@@ -65,7 +65,7 @@ al.tables.table4(results, made)
 # - With **captions shuffled** the gaps are, for OCP, {glue:text}`ocp_shuffled`, and for DB {glue:text}`db_shuffled`.
 # - The paper also finds that BEATs-frozen moves least under ablation, by logits. By what two networks share, the accuracy that OCP takes from the forgotten class's own clips ({glue:text}`drops`), this is {glue:text}`robust`.
 #
-# Intervals resample source recordings within each class, and draws where units are random; a class with one recording alone leaves none. p permutes which set of units belongs to which class, 10,000 times, and Holm's adjusts it for all strategies and networks of the table.
+# Intervals resample source recordings within each class, and draws where units are random; where sets are tried on one clip of every other class, these classes themselves. p permutes which set of units belongs to which class, 10,000 times, and Holm's adjusts it for all strategies and networks of the table.
 # Logits of differently trained classifiers have different scales: gaps of two networks do not compare in logits.
 # Classes without a unit count 0 in the average, as in the paper.
 #

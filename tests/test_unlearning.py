@@ -181,6 +181,26 @@ def test_a_class_of_one_recording_is_taken_to_vary_as_those_of_others_do():
     assert row["dA_low"] < row["dA"] == 2.5 < row["dA_high"]
 
 
+def test_where_one_clip_of_other_classes_is_tried_these_classes_are_drawn():
+    """Forty classes of two recordings each; a set is tried on its own class's and on the first of every other's."""
+    rng, size = np.random.default_rng(0), 40
+    labels, clips = np.repeat(np.arange(size), 2), np.arange(2 * size)
+    others = np.tile(np.repeat(rng.standard_normal(size), 2), (size, 1))  # the change of a class, whichever is silenced
+    own = np.where(labels == np.arange(size)[:, None], 5 + clips % 2, others)  # and of its own, 5 or 6
+    tried = (labels == np.arange(size)[:, None]) | (clips % 2 == 0)
+    zeros = np.zeros(2 * size)
+    few = ablation.Effects(own, own, 0 * own, zeros, zeros, labels, clips, np.ones(size, int), tried)
+    drawn = unlearning.drawn_changes(few, [few.own], 4000, np.random.default_rng(0))
+    assert np.isfinite(drawn).all() and drawn.mean(0) == pytest.approx(
+        [5.5, others[0].mean(), others[0].mean()], abs=0.02
+    )
+    assert drawn[:, 0].std() == pytest.approx(np.sqrt(1 / 8 / size), rel=0.05)
+    assert drawn[:, 1].std() == pytest.approx(others[0].std() / np.sqrt(size), rel=0.05)
+    counts = np.bincount([1, 1, 2], minlength=3)
+    matrix = np.arange(9.0).reshape(3, 3)
+    assert unlearning.changes(matrix, counts) == pytest.approx([4, np.mean([4 / 3, 5, 7]), (2 * 1 + 5) / 3])
+
+
 def test_what_is_undefined_has_no_p_and_single_recordings_no_interval():
     after = np.zeros((3, 6, 3))
     row = unlearning.unlearnt(toy(np.full(6, -1.0), sources=(0, 0, 2, 2, 4, 4)))

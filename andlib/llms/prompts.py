@@ -1,7 +1,6 @@
 """What is asked of a language model, and how its answers are read.
 
-prompts.toml has the texts, and says which are the paper's. Constant text stands first, so that a server may keep what
-it made of it."""
+prompts.toml has the texts, and says which are the paper's. Constant text stands first, for servers keep it."""
 
 import re
 import tomllib

@@ -155,8 +155,7 @@ def _is_weight(value: Any) -> bool:
 
 
 def _renamed(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Values under the names of `Classifier`, without what trainers put before them, and with torch's first names of
-    weight norm."""
+    """Values under the names of `Classifier`, without trainers' prefixes, and torch's first names of weight norm."""
     while values and len({name.partition(".")[0] for name in values}) == 1 and next(iter(values)).startswith(WRAPPERS):
         values = {name.partition(".")[2]: value for name, value in values.items()}
     for old, new in (("original0", "weight_g"), ("original1", "weight_v")):

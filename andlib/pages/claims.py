@@ -35,8 +35,7 @@ def everywhere() -> dict[str, Frames]:
 
 
 def on_whisper(frames: Frames) -> Frames:
-    """The frames of networks with Whisper's, fine-tuned and frozen, in the place of BEATs'; AST stays. Only those that
-    have Whisper's."""
+    """The frames that have Whisper's networks, with these, fine-tuned and frozen, in the place of BEATs'."""
     swapped: dict[str, dict[str, pd.DataFrame]] = {}
     for page, (name, table) in ((page, item) for page, tables in frames.items() for item in tables.items()):
         if "model" in table and table["model"].str.contains(WHISPER).any():

@@ -141,8 +141,7 @@ def curves(run: Run, results: pd.DataFrame) -> pd.DataFrame:
 
 def compared(run: Run, results: pd.DataFrame) -> pd.DataFrame:
     """Figure 4's claims, one row a comparison and model: accuracy without the units that should matter less, minus
-    without those that should matter more. The claim "beyond layers" is ours: as many random units in each layer should
-    matter less.
+    without those that should matter more. The claim "beyond layers", on random units in the same layers, is ours.
 
     results: `silenced`. Columns claim, more, less, percents (averaged over), difference, low and high (95 % over
     seeds, source recordings, and sets, for any two sets of units differ; NaN where no unit holds one of the two),

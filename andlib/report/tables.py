@@ -108,8 +108,7 @@ def intervals(frame: pd.DataFrame, made_by: str, cosine: str, what: str) -> Tabl
 
 
 def controls(results: pd.DataFrame, made_by: str) -> Table:
-    """Top-1 under every condition: TAB's and DB's best functions, and the string match. results:
-    `section_4_1.at_best`."""
+    """Top-1 under every condition: TAB, DB, and the string match. results: `section_4_1.at_best`."""
     rows = [
         {"model": model, "method": method, **ours.loc[ours["method"] == method].set_index("condition")["top1"]}
         for model, ours in results.groupby("model", sort=False)
@@ -188,8 +187,7 @@ def table4(results: pd.DataFrame, made_by: str) -> Table:
 
 
 def beyond_random(results: pd.DataFrame, made_by: str) -> Table:
-    """What each strategy of Table 4 does beyond random sets with as many units in every layer. results:
-    `section_4_3.table4`."""
+    """What strategies do beyond as many random units in every layer. results: `section_4_3.table4`."""
     frame = results[results["excess"].notna()]
     names = {"95 %": "excess", "all, 95 %": "excess_all", "OCP − it, 95 %": "ocp_beyond"}
     frame = frame.assign(**{head: _intervals(frame, name) for head, name in names.items()})
