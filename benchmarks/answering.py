@@ -62,7 +62,7 @@ def converted(folder: str) -> None:
 
     tokenizer, network = open_llm("smollm2").loaded
     config = {name: value for name, value in network.config.to_dict().items() if name != "quantization_config"}
-    plain = type(network)(type(network.config).from_dict(config))
+    plain = type(network)(type(network.config).from_dict(config))  # one read from GGUF refuses to be saved
     plain.load_state_dict(network.state_dict())
     plain.generation_config = network.generation_config
     plain.save_pretrained(folder)

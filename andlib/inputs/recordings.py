@@ -22,9 +22,8 @@ MARGIN = 0.1  # s read beyond that, so that cutting comes after resampling
 CANCELLED = 1e-3  # a peak this far below that of the channels which were averaged
 LOUDEST = 8.0  # decoders and resamplers overshoot 1 a little, unscaled integers a thousandfold
 REMEDY = "Replace it by an intact copy, as WAV or FLAC for instance, or take it out of the set"
-SUFFIXES = {f".{name.lower()}" for name in soundfile.available_formats()} | set(
-    [".3gp", ".aac", ".aif", ".amr", ".ape", ".m4a", ".mka", ".mov", ".mp4", ".oga", ".opus", ".webm", ".wma", ".wv"]
-)
+SUFFIXES = {f".{name.lower()}" for name in soundfile.available_formats()} | {".aif", ".oga", ".opus"}
+SUFFIXES |= {".3gp", ".aac", ".amr", ".ape", ".m4a", ".mka", ".mov", ".mp4", ".webm", ".wma", ".wv"}  # by FFmpeg
 # how libsndfile's log tells of samples that a header announces and the file lacks; a size of 0 or of ten digits is that
 # of a file written to a pipe, whose length was never known
 CUT = re.compile(
