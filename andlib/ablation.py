@@ -1,15 +1,18 @@
 """Silencing units, and what that does to each class: Section 4.3, Table 4, Figure 10."""
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from andlib.devices import in_halves
 from andlib.errors import InputError
 from andlib.targets import Layer, Target, check_axes, first
 
@@ -68,25 +71,22 @@ def ablate(target: Target, units: UnitSet, instead: Instead | None = None) -> It
 def logits_of(
     target: Target, features, units: UnitSet | None = None, instead: Instead | None = None
 ) -> Float[np.ndarray, "clips classes"]:
-    """The network's class scores on prepared features, with `units` silenced or replaced, see `ablate`."""
-    _ = target.module  # loaded once, before any thread asks
-    with ablate(target, units or {}, instead):
-        return side_by_side(target.logits, features.split(BATCH))
+    """The network's class scores on prepared features, with `units` silenced or replaced, see `ablate`.
 
-
-def side_by_side(scores: Callable[..., "Tensor"], *batches: Sequence) -> Float[np.ndarray, "clips classes"]:
-    """What `scores` gives for each batch (and what stands beside it in further sequences), in order.
-
-    Batches run side by side on the cores that torch leaves idle: each on its own, so the scores are the same."""
+    Batches run side by side on the cores that torch leaves idle: each on its own, so the scores are the same. On a GPU
+    they run in turn."""
     import torch
 
-    def without_gradients(*batch):
+    def scores(batch: "Tensor") -> "Tensor":
         with torch.inference_mode():
-            return scores(*batch)
+            given = target.logits(batch).cpu()
+        return given if given.dtype == torch.float64 else given.float()
 
-    workers = max(1, (os.cpu_count() or 1) // torch.get_num_threads())
-    with ThreadPoolExecutor(workers) as pool:
-        return torch.cat(list(pool.map(without_gradients, *batches))).numpy()
+    _ = target.module  # loaded once, before any thread asks
+    workers = max(1, (os.cpu_count() or 1) // torch.get_num_threads()) if target.device == "cpu" else 1
+    with ablate(target, units or {}, instead), ThreadPoolExecutor(workers) as pool:
+        parts = pool.map(partial(in_halves, scores), features.split(BATCH))
+        return torch.cat(list(chain.from_iterable(parts))).numpy()
 
 
 def features_of(target: Target, waveforms: Float[np.ndarray, "clips samples"]):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from andlib.devices import in_halves
 from andlib.errors import InputError, explained, first_line
 from andlib.store import Arrays
 from andlib.targets import Layer, Target, first, pool
@@ -156,33 +157,36 @@ def _pass(target: Target, batches: Iterable[np.ndarray], clips: int, receive: Ca
 
     from andlib.bars import tqdm
 
-    done, heard = 0, Counter()
+    done, length, heard = 0, 0, Counter()
 
     def take(layer: Layer, values: "Tensor") -> None:
         heard[layer.name] += 1
-        if len(values) != len(batch):
+        if len(values) != length:
             raise InputError(
-                f"Layer {layer.name} gave {len(values)} clips for {len(batch)}; declare where its clips' axis is."
+                f"Layer {layer.name} gave {len(values)} clips for {length}; declare where its clips' axis is."
             )
         receive(layer, _finite(layer, values), done)
 
+    def hear(batch: "Tensor") -> None:
+        nonlocal done, length
+        heard.clear()
+        length = len(batch)
+        where = f"{target.name} failed on clips {done} to {done + length - 1}"
+        where += f" of {target.seconds:g} s at {target.sample_rate} Hz"
+        with explained(lambda e: f"{where} ({first_line(e)}). Check these, the network and `features`."):
+            target.forward(target.features(batch))
+        for layer in target.layers:
+            if heard[layer.name] != 1:
+                raise InputError(
+                    f"The module of layer {layer.name} ran {heard[layer.name]} times in a forward pass; expected "
+                    "once. Name another module whose output holds the same units."
+                )
+        done += length
+        bar.update(length)
+
     with torch.no_grad(), tqdm(total=clips, desc="recording", unit="clip", leave=False) as bar, recording(target, take):
         for batch in batches:
-            heard.clear()
-            where = f"{target.name} failed on clips {done} to {done + len(batch) - 1}"
-            where += f" of {target.seconds:g} s at {target.sample_rate} Hz"
-            with explained(
-                lambda e, where=where: f"{where} ({first_line(e)}). Check these, the network and `features`."
-            ):
-                target.forward(target.features(torch.from_numpy(batch)))
-            for layer in target.layers:
-                if heard[layer.name] != 1:
-                    raise InputError(
-                        f"The module of layer {layer.name} ran {heard[layer.name]} times in a forward pass; expected "
-                        "once. Name another module whose output holds the same units."
-                    )
-            done += len(batch)
-            bar.update(len(batch))
+            in_halves(hear, torch.from_numpy(batch))
 
 
 def counted(target: Target) -> Target:

@@ -47,7 +47,8 @@ def explained(explain: Callable[[Exception], str], *kinds: type[Exception]) -> I
     try:
         yield
     except Exception as error:
-        if isinstance(error, InputError) or not isinstance(error, kinds or Exception):
+        memory = type(error).__name__ == "OutOfMemoryError"  # of a GPU, where fewer clips at a time may fit
+        if isinstance(error, InputError) or memory or not isinstance(error, kinds or Exception):
             raise
         raise InputError(explain(error)) from None
 

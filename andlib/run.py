@@ -1,8 +1,5 @@
 """A run: one page's parameters, checked, the records that they name, and the folder where its stages are stored."""
 
-import inspect
-import math
-import types
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -13,12 +10,14 @@ from typing import Any
 from andlib import encoders, paths
 from andlib.behaviour import behaving
 from andlib.concepts import FUNCTION, concept_set
+from andlib.devices import PRECISIONS, device_named, placed
 from andlib.encoders import EMBEDDED
 from andlib.errors import InputError, check_choice, suggest
 from andlib.llms.batches import Elsewhere
 from andlib.llms.clients import SMOLLM2, open_llm
 from andlib.llms.llm import LLM, Completions
 from andlib.networks.checkpoints import CHECKPOINT_FILES, load_target
+from andlib.parameters import is_parameter, of_type
 from andlib.profiles import MODELS, PROFILES, STRATEGIES, Profile, switches
 from andlib.records import ProbingSet
 from andlib.store import Stage, Store
@@ -30,10 +29,8 @@ CHECKED = Stage("checked", "lines")
 # parameters of every page
 DEFAULTS = {"model": "ast", "profile": "mini", "data_dir": "", "captions": "", "weights": "", "mode": "corrected"}
 DEFAULTS |= {"k": 5, "concepts": "esc50", "llm": "", "summariser": "rules", "encoder": EMBEDDED, "audio_encoder": ""}
-DEFAULTS |= {"tagger": "hanta"}
-LEAST = {"k": 1, "other_k": 1, "per_block": 1, "clusters": 2, "tau": 1, "folds": 1, "class_unit": 0, "seed": 0}
+DEFAULTS |= {"tagger": "hanta", "device": "auto", "precision": "float32"}
 SUMMARISERS = ("rules", "llm")
-NOTEBOOK_NAMES = {"In", "Out", "get_ipython", "exit", "quit", "open"}
 RECORDS = ("probing_set", "concepts", "language_model", "completions")  # that `Run.using` may put in place
 UNTRAINED_SEED = 0
 
@@ -66,7 +63,8 @@ class Run:
     neuron. extra: the page's own parameters. concept_set: name or file of the concept set D_c. llm: the language model
     that is asked (see `andlib.llms.clients`); without one, kept answers are read. summariser: who writes S_h and S_l,
     our rules or the llm. encoder: DB's text encoder; audio_encoder: TAB's pair of encoders (see `andlib.encoders`).
-    tagger: see `tagging.tag`. given: records in place of those that the settings name, see `using`."""
+    tagger: see `tagging.tag`. store: where results are kept, and on what device and in which precision the networks
+    run. given: records in place of those that the settings name, see `using`."""
 
     profile: Profile
     models: tuple[str, ...]
@@ -123,7 +121,7 @@ class Run:
         if isinstance(model, Target):
             if untrained:
                 raise InputError(f"{model.name} is given as a Target; give its untrained twin as another.")
-            return behaving(self.store, model) if model.live else model
+            return behaving(self.store, model) if model.live else placed(model, self.store)
         location = self.weights or self.profile.networks.get(model)
         if not location:
             raise InputError(
@@ -131,13 +129,14 @@ class Run:
                 f"-p model {model} -p weights path/to/checkpoint."
             )
         bare = Path(location).suffix in CHECKPOINT_FILES  # class names are those of the recordings it learnt from
-        return load_target(
+        network = load_target(
             location,
             name=model,
             seconds=self.profile.seconds,
             classes=self.probing_set.classes if bare else (),
             untrained_seed=UNTRAINED_SEED if untrained else None,
         )
+        return placed(network, self.store)
 
     def probed(self, model: str | Target, *, untrained: bool = False) -> Target:
         """The target as it is played to and read: as `target`, but for the faults of the released code that are on."""
@@ -239,6 +238,8 @@ class Run:
         parts += [f"words by {TAGGERS[self.tagger]}"] * (self.tagger != "hanta")
         if self.concept_set != "esc50":
             parts.append(f"concepts {self.concept_set}")
+        if (where := (self.store.device, self.store.precision)) != ("cpu", "float32"):
+            parts.append("networks on {} in {}".format(*where))
         if origins:
             parts.append("descriptions from " + " + ".join(origins))
         if self.weights:
@@ -257,12 +258,12 @@ def open_run(parameters: Mapping[str, Any]) -> Run:
     >>> run = open_run(globals())"""
     types_of = {name: type(default) for name, default in DEFAULTS.items()}
     declared = parameters.get("__annotations__") or ({} if "get_ipython" in parameters else types_of)
-    given = {name: value for name, value in parameters.items() if _is_parameter(name, value)}
+    given = {name: value for name, value in parameters.items() if is_parameter(name, value)}
     again = any(isinstance(value, Run) for value in given.values())  # a reader runs the cell again, amid its results
     for name in given:
         if not again and name not in declared:
             raise InputError(f"Parameter {name!r} is unknown to this page. {suggest(name, declared)}")
-    values = {name: _of_type(name, given.get(name, DEFAULTS[name]), kind) for name, kind in types_of.items()}
+    values = {name: of_type(name, given.get(name, DEFAULTS[name]), kind) for name, kind in types_of.items()}
     profile = PROFILES[check_choice("Profile", values.pop("profile"), PROFILES)]
     known = [*MODELS, *STRATEGIES, *profile.networks, "all"]
     model = check_choice(f"On profile {profile.name}, model", values.pop("model"), dict.fromkeys(known))
@@ -273,28 +274,12 @@ def open_run(parameters: Mapping[str, Any]) -> Run:
     values["mode"] = ",".join(name.strip() for name in values["mode"].split(","))
     check_choice("Summariser", values["summariser"], SUMMARISERS)
     check_choice("Tagger", values["tagger"], TAGGERS)
+    precision = check_choice("Precision", values.pop("precision"), PRECISIONS)
     return Run(
         profile=profile,
         models=profile.models if model == "all" else (model,),
         concept_set=values.pop("concepts"),
+        store=Store(paths.cache(), device_named(values.pop("device")), precision),
         **values,
-        extra={n: _of_type(n, given[n], kind) for n, kind in declared.items() if n in given and n not in DEFAULTS},
+        extra={n: of_type(n, given[n], kind) for n, kind in declared.items() if n in given and n not in DEFAULTS},
     )
-
-
-def _is_parameter(name: str, value: Any) -> bool:
-    callable_or_module = isinstance(value, types.ModuleType | type) or inspect.isroutine(value)
-    return not name.startswith("_") and name not in NOTEBOOK_NAMES and not callable_or_module
-
-
-def _of_type(name: str, value: Any, kind: type) -> Any:
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    right = isinstance(value, kind) and (kind is not int or number)
-    if kind is float and number and math.isfinite(value):
-        return float(value)
-    least = LEAST.get(name, -math.inf)
-    if not right or kind is float or kind is int and value < least:
-        words = {int: "a whole number", str: "text", float: "a number", bool: "true or false"}
-        more = f", at least {least}" if kind is int and name in LEAST else ""
-        raise InputError(f"Parameter {name} is {value!r}; expected {words[kind]}{more}.")
-    return value

@@ -3,10 +3,9 @@
     python -m andlib.scale --profile esc50 --data-dir FOLDER --model ast --part 1/8
     python -m andlib.scale --profile esc50 --data-dir FOLDER --llm transformers:MODEL --captions captions.csv
 
-The first records activations, the second captions every clip.
-A part makes every so manyth shard, on one thread unless `--threads` says more. Which clips a
-shard holds does not depend on how many parts there are, so the bytes are those of a run in one process, and a part that
-was killed, run again, makes what is missing. Every machine needs andlib, recordings and weights at the same path."""
+The first records activations, the second captions every clip. A part makes every so manyth shard, on one thread or
+`--threads`. Which clips a shard holds does not depend on the number of parts, so the bytes are those of one process; a
+killed part, run again, makes what is missing. Every machine needs andlib, recordings and weights at one path."""
 
 import argparse
 import re
@@ -59,7 +58,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     import torch
 
     parser = argparse.ArgumentParser(description="Records in parts, or captions.")
-    for name, default in {"profile": "mini", "data-dir": "", "model": "ast", "weights": "", "llm": ""}.items():
+    defaults = {"profile": "mini", "data-dir": "", "model": "ast", "weights": "", "device": "auto", "llm": ""}
+    for name, default in defaults.items():
         parser.add_argument(f"--{name}", default=default)
     parser.add_argument("--part", default="1/1", help="which of how many, such as 1/8")
     parser.add_argument("--threads", type=int, default=1)
@@ -71,7 +71,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         parser.error(f"--threads is {given.threads}; expected at least 1.")
     torch.set_num_threads(given.threads)
     try:
-        run = open_run({name: getattr(given, name) for name in ("profile", "data_dir", "model", "weights")})
+        run = open_run({name: getattr(given, name) for name in ("profile", "data_dir", "model", "weights", "device")})
         if given.captions:
             caption(run, given.llm, given.captions)
         else:

@@ -94,7 +94,8 @@ class Target:
     sample_rate (Hz) and seconds: the waveforms it takes; shorter ones are zero-padded at the end, longer cropped.
     features: waveforms [clips, samples] -> the network's input. build: makes the network, in evaluation mode.
     content: sha256 of configuration and weights, and of what makes its input. grid: gives the places of its positions;
-    None: they have none. live: whether the network is the caller's own module, which may change behind it."""
+    None: they have none. live: whether the network is the caller's own module, which may change behind it. device,
+    precision: see `devices.placed`; they stand in every key of the store by themselves."""
 
     name: str
     layers: tuple[Layer, ...]
@@ -106,6 +107,8 @@ class Target:
     content: str
     grid: Callable[[], Grid] | None = None
     live: bool = False
+    device: str = "cpu"
+    precision: str = "float32"
 
     def __post_init__(self):
         if not 0 < len(self.name) <= 200 or "/" in self.name or not self.name.isprintable():
@@ -155,7 +158,12 @@ class Target:
         """What the network gives for inputs made by `features`; raises InputError if it is in training mode."""
         if self.module.training:
             raise InputError(f"{self.name} is in training mode, so its outputs are random; call .eval() on the module.")
-        return self.module(features)
+        if self.live or (self.device, self.precision) == ("cpu", "float32"):
+            return self.module(features)
+        import torch
+
+        with torch.autocast(torch.device(self.device).type, torch.bfloat16, enabled=self.precision == "bf16"):
+            return self.module(features.to(self.device))
 
     def logits(self, features: "Tensor") -> "Float[Tensor, 'clips classes']":
         """The network's class scores for inputs made by `features`; raises InputError if it has no classifier."""

@@ -13,7 +13,7 @@ from andlib.profiles import LEARNT
 from andlib.run import Run
 from andlib.stages import EVERY
 from andlib.statistics import bootstrap_weights, interval, permutation_p, widening
-from andlib.store import digest
+from andlib.store import Store, digest
 from andlib.targets import Target
 
 STRATEGIES = ("TAB", "DB", "OCP")
@@ -120,8 +120,9 @@ def decided(run: Run, model: str | Target) -> list:
     """What decides sets of units and what silencing them does, for keys of results that are kept: not the sets, in
     which another processor may swap two units, nor the samples of recordings, which differ a little from copy to
     copy."""
-    network, clips = run.probed(model), decided_by(run)
-    return [network, run.profile.beside, clips, run.method, stages.NEURONS]
+    usual = run.store.computed == Store(run.store.folder).computed
+    held = [run.probed(model), run.profile.beside, decided_by(run), run.method, stages.NEURONS]
+    return held if usual else [*held, run.store.computed]
 
 
 def unlearnt(*tries: Effects) -> dict[str, float]:

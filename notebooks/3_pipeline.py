@@ -15,6 +15,7 @@ profile: str = "mini"  # what is probed and with which models: mini | esc10 | es
 data_dir: str = ""  # folder with the recordings, for profiles that need one
 captions: str = ""  # caption file (CSV or JSON); empty takes the profile's
 weights: str = ""  # folder or hub id of the network; empty takes the profile's
+device: str = "auto"  # where networks run: auto | cpu | cuda | cuda:1 | mps
 mode: str = "corrected"  # corrected | released | names of released faults
 k: int = 5  # highest / lowest activated clips per neuron
 concepts: str = "esc50"  # concept set: esc50 | classes (the probing set's) | acoustic | a file with one concept a line

@@ -9,6 +9,8 @@ model: str = "all"  # target network: ast | beats_finetuned | beats_frozen | bea
 profile: str = "mini"  # what is probed and with which models: mini | esc10 | esc50
 data_dir: str = ""  # folder with the recordings, for profiles that need one
 weights: str = ""  # folder or hub id of the network; empty takes the profile's
+device: str = "auto"  # where networks run: auto | cpu | cuda | cuda:1 | mps
+precision: str = "float32"  # of networks: float32 | bf16
 mode: str = "corrected"  # corrected | released | names of released faults
 
 # %%

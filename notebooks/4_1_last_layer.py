@@ -12,6 +12,8 @@ profile: str = "mini"  # what is probed and with which models: mini | esc10 | es
 data_dir: str = ""  # folder with the recordings, for profiles that need one
 captions: str = ""  # caption file (CSV or JSON); empty takes the profile's
 weights: str = ""  # folder or hub id of the network; empty takes the profile's
+device: str = "auto"  # where networks run: auto | cpu | cuda | cuda:1 | mps
+precision: str = "float32"  # of networks: float32 | bf16
 mode: str = "corrected"  # corrected | released | names of released faults
 k: int = 5  # highest / lowest activated clips per neuron
 concepts: str = "esc50"  # concept set: esc50 | classes (the probing set's) | a file with one concept a line
@@ -62,7 +64,7 @@ al.tables.controls(best, made)
 # [The clean comparison](training_strategies.ipynb) says how much of an order of networks is luck.
 #
 # - **TAB** puts it first for {glue:text}`tab_top1`; on fold 1 alone for {glue:text}`tab_fold1`; for an untrained network's units for {glue:text}`tab_untrained`.
-# - **ICL**, with one worked example: {glue:text}`icl_one`. With two: {glue:text}`icl_two`. The language model here is a hundredth of the size of the paper's, often repeats its example or the description, and is no measure of what ICL can do; [the page on summaries](3_summaries.ipynb) shows what it writes.
+# - **ICL**, with one worked example: {glue:text}`icl_one`. With two: {glue:text}`icl_two`. *By likelihood* the model writes nothing: the concept is taken that the summary makes likelier than no summary does, with one example {glue:text}`icl_likely`. The language model here is a hundredth of the size of the paper's, often repeats its example or the description, and is no measure of what ICL can do; [the page on summaries](3_summaries.ipynb) shows what it writes.
 #
 # The intervals draw the units anew, the same for both of a pair: they say how far a difference rests on which classes were asked.
 # They are silent on other clips, captions and trainings, and where all units agree they have no width, which with few units is no certainty.

@@ -16,7 +16,12 @@ from andlib import paths
 from andlib.run import DEFAULTS
 
 LONGEST, MIDDLE = 70, 40
-CALLED = {"concepts": "concept_set", "model": "models"}  # parameter -> the run's field
+CALLED = {
+    "concepts": "concept_set",
+    "model": "models",
+    "device": "store",
+    "precision": "store",
+}  # parameter -> the run's field
 SAYS_ALONE = {"made_by", "using", "__init__"}  # of a run: they tell of its fields, or copy them, without effect
 PAGES = committed.names()
 

@@ -23,8 +23,8 @@ MUTANTS = {
     ),
     "one parameter is left out of keys": (
         "andlib/store.py",
-        "key = digest([asdict(stage), self.device, self.precision, made_from])[:32]",
-        "key = digest([asdict(stage), self.device, self.precision, made_from[1:]])[:32]",
+        "key = digest([asdict(stage), *self.computed.values(), made_from])[:32]",
+        "key = digest([asdict(stage), *self.computed.values(), made_from[1:]])[:32]",
         "tests/test_store.py",
     ),
     "samples that a file lacks are not missed": (

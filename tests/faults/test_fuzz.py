@@ -62,7 +62,7 @@ READERS = {  # module -> those of its functions that read what others wrote; all
     batches: ("replies",),
     prompts: ("points", "acoustic", "ranked"),
     llm: ("Completions.__post_init__", "Completions._take", "Completions.ask", "Completions._answer"),
-    store: ("Store", "_load_arrays", "_load_lines", "file_digest", "read_object"),
+    store: ("Store", "_load_lines", "file_digest", "read_object"),
     checkpoints: (
         "load_target",
         "_target",
