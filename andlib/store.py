@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import tempfile
 import uuid
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -14,26 +15,21 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from filelock import FileLock, Timeout
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
 
+from andlib.bars import tqdm
 from andlib.errors import InputError
 
 Arrays = dict[str, np.ndarray]
 
 
 def _save_arrays(value: Arrays, path: Path) -> None:
-    from safetensors import SafetensorError
-    from safetensors.numpy import save_file
-
     try:
         save_file({name: np.ascontiguousarray(array) for name, array in value.items()}, path)
     except SafetensorError as error:  # a full disk, in Rust's words
         raise OSError(error) from None
-
-
-def _load_arrays(path: Path) -> Arrays:
-    from safetensors.numpy import load_file
-
-    return load_file(path)
 
 
 def _save_lines(value: list, path: Path) -> None:
@@ -46,7 +42,7 @@ def _load_lines(path: Path) -> list:
 
 # kind of value -> file ending, how to write it, how to read it
 KINDS: dict[str, tuple[str, Callable, Callable]] = {
-    "arrays": (".safetensors", _save_arrays, _load_arrays),
+    "arrays": (".safetensors", _save_arrays, load_file),
     "frame": (".parquet", lambda value, path: value.to_parquet(path), pd.read_parquet),
     "lines": (".jsonl", _save_lines, _load_lines),
 }
@@ -88,10 +84,8 @@ def writing(folder: Path) -> Iterator[None]:
         folder.mkdir(parents=True, exist_ok=True)
         yield
     except OSError as error:
-        raise InputError(
-            f"{folder} could not be written ({error.strerror or error}). "
-            "Free some space, or choose another folder; the environment variable ANDLIB_CACHE moves the cache."
-        ) from None
+        remedy = "Free some space, or choose another folder; the environment variable ANDLIB_CACHE moves the cache."
+        raise InputError(f"{folder} could not be written ({error.strerror or error}). {remedy}") from None
 
 
 def write_atomically(path: Path, write: Callable[[Path], Any]) -> None:
@@ -130,18 +124,24 @@ class Stage:
 class Store:
     """A folder of results. Each has a manifest beside it, written last: what has none does not exist.
 
-    device, precision: kind of device and of number that results are computed with; they are part of every key."""
+    device, precision: that networks compute results on and in, see `devices.placed`; in every key stand the precision
+    and the kind of device."""
 
     folder: Path
     device: str = "cpu"
     precision: str = "float32"
 
+    @property
+    def computed(self) -> dict[str, str]:
+        """By what results are computed, as keys and manifests hold it."""
+        return {"device": self.device.partition(":")[0], "precision": self.precision}
+
     def get(self, stage: Stage, made_from: Sequence[Any], make: Callable[[], Any]) -> Any:
         """The stored result of a stage for these records, or what `make()` gives, stored.
 
-        made_from: everything that changes the result, as `fingerprint` takes it.
-        A value that is damaged, or that was made from other records, is reported in a warning and made again.
-        Raises InputError if the folder cannot be used."""
+        made_from: everything that changes the result, as `fingerprint` takes it. A value that is damaged or made from
+        other records is reported in a warning and made again; one that another process of this machine is making is
+        waited for. Raises InputError if the folder cannot be used."""
         ending, save, load = KINDS[stage.kind]
         path, question = self._path(stage, made_from), self._question(stage, made_from)
         with writing(path.parent):
@@ -150,11 +150,20 @@ class Store:
                     return load(path)
                 except Exception as error:  # readers raise whatever the damage provokes
                     _warn(path, f"it cannot be read as {ending[1:]}: {str(error).partition(chr(10))[0]}")
-        value = make()
-        write_atomically(path, lambda temporary: save(value, temporary))
-        about = {**question, "sha256": file_digest(path), "andlib": version("andlib")}
-        text = json.dumps(about, indent=1)
-        write_atomically(_manifest(path), lambda temporary: temporary.write_text(text))
+        lock = _lock(path)
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            with tqdm(bar_format=f"waiting for {stage.name}, which another process makes", leave=False), lock:
+                pass
+            return self.get(stage, made_from, make)
+        try:
+            value = make()
+            write_atomically(path, lambda temporary: save(value, temporary))
+            about = {**question, "sha256": file_digest(path), "andlib": version("andlib")}
+            write_atomically(_manifest(path), lambda temporary: temporary.write_text(json.dumps(about, indent=1)))
+        finally:
+            lock.release()
         return load(path)
 
     def holds(self, stage: Stage, made_from: Sequence[Any]) -> bool:
@@ -162,13 +171,12 @@ class Store:
         return self._intact(self._path(stage, made_from), self._question(stage, made_from))
 
     def _path(self, stage: Stage, made_from: Sequence[Any]) -> Path:
-        key = digest([asdict(stage), self.device, self.precision, made_from])[:32]
+        key = digest([asdict(stage), *self.computed.values(), made_from])[:32]
         return self.folder / stage.name / f"{key}{KINDS[stage.kind][0]}"
 
     def _question(self, stage: Stage, made_from: Sequence[Any]) -> dict[str, Any]:
         """What a value's manifest must say that it answers."""
-        own = {"device": self.device, "precision": self.precision}
-        return {**asdict(stage), **own, "made_from": [digest(record) for record in made_from]}
+        return {**asdict(stage), **self.computed, "made_from": [digest(record) for record in made_from]}
 
     def _intact(self, path: Path, question: Mapping[str, Any]) -> bool:
         if not _manifest(path).is_file() or not path.is_file():
@@ -202,6 +210,14 @@ def unchanged(digests: Mapping[Path, str]) -> None:
     for path, known in digests.items():
         if not path.is_file() or file_digest(path) != known:
             raise InputError(f"{path} was changed while it was in use. Run the page or the program again.")
+
+
+def _lock(path: Path) -> FileLock:
+    """What one process of this machine holds while it makes a value; in the folder of temporary files, for the store's
+    own may be another machine's, and ends with the process."""
+    folder = Path(tempfile.gettempdir(), f"andlib-{getattr(os, 'getuid', int)()}")
+    folder.mkdir(exist_ok=True)
+    return FileLock(folder / f"{digest(str(path.resolve()))[:32]}.lock", thread_local=False)
 
 
 def _manifest(path: Path) -> Path:

@@ -4,6 +4,7 @@ import json
 import multiprocessing
 import os
 import signal
+import threading
 import time
 from dataclasses import dataclass
 
@@ -221,3 +222,35 @@ def test_two_writers_of_one_value_do_no_harm(tmp_path):
     for writer in writers:
         writer.join()
     assert len(list(tmp_path.glob("stage/*.safetensors"))) == 1
+
+
+def _make_slowly(folder, begun, ending):
+    def make():
+        begun.set()
+        time.sleep(60 if ending == "killed" else 1)
+        if ending == "failed":
+            raise InputError("This one fails.")
+        return ["theirs"]
+
+    Store(folder).get(Stage("slow", "lines"), [1], make)
+
+
+@pytest.mark.parametrize("ending,value", [("done", "theirs"), ("failed", "ours"), ("killed", "ours")])
+def test_what_another_process_makes_is_waited_for(tmp_path, ending, value):
+    context = multiprocessing.get_context("spawn")
+    begun = context.Event()
+    other = context.Process(target=_make_slowly, args=(tmp_path, begun, ending))
+    other.start()
+    assert begun.wait(60)
+    if ending == "killed":
+        threading.Timer(1, os.kill, (other.pid, signal.SIGKILL)).start()
+    assert Store(tmp_path).get(Stage("slow", "lines"), [1], lambda: ["ours"]) == [value]
+    other.join()
+
+
+def test_a_value_whose_making_fails_can_be_made_again(tmp_path):
+    store, stage = Store(tmp_path), Stage("slow", "lines")
+    for _ in range(2):
+        with pytest.raises(ZeroDivisionError):
+            store.get(stage, [1], lambda: [1 / 0])
+    assert store.get(stage, [1], lambda: [1]) == [1]
