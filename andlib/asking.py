@@ -9,6 +9,8 @@ import pandas as pd
 
 from andlib import encoders, language, paths
 from andlib.llms import prompts
+from andlib.llms.clients import TransformersLLM
+from andlib.llms.likelihood import Scorer
 from andlib.llms.llm import Answer, Chat, Sampling
 from andlib.run import Run
 
@@ -108,6 +110,19 @@ def choices(run: Run, summaries: Sequence[Sequence[str]], shots: int) -> list[tu
         for i, nearest in zip(silent, near.argmax(1), strict=True):
             named[i] = (run.concepts[nearest],)
     return named
+
+
+def likeliest(run: Run, summaries: Sequence[Sequence[str]], shots: int) -> list[tuple[str, ...] | None]:
+    """ICL by likelihood: concepts ordered by how much more of the language model's probability each gets as the answer
+    by a summary than by none, of all its tokens together; None where that is not kept and the model is not of this
+    process. Of the ways that `benchmarks.choosing` tries, the one that names most of what was named by hand."""
+    model = run.language_model
+    chats = [prompts.scored(run.concepts, points, shots) for points in ((), *summaries)]
+    scorer = Scorer(model) if isinstance(model, TransformersLLM) else None
+    given = run.completions.ask(chats, prompts.SCORING, run.answerer, scorer, "likelihoods")
+    usual, *scores = [prompts.scores(answer.text, len(run.concepts)) if answer else None for answer in given]
+    orders = [None if s is None or usual is None else np.argsort(usual - s, kind="stable") for s in scores]
+    return [None if order is None else tuple(run.concepts[i] for i in order) for order in orders]
 
 
 def labelled_adjectives() -> dict[str, bool]:

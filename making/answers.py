@@ -6,6 +6,7 @@ that is asked elsewhere, `--batch MODEL --questions FILE` (`make prompts`) write
 
 import json
 from collections.abc import Iterable
+from itertools import product
 from pathlib import Path
 
 from andlib import asking, paths, stages
@@ -28,9 +29,9 @@ def ask_everything(run: Run, *, every_unit: bool = False) -> None:
         for folds in (EVERY, LEARNT) if every_unit else (EVERY,):
             table = stages.neurons(run, model, folds)
             stages.rewritten(run, table if every_unit else asking.sampled(table), clip_descriptions(run))
-        for shots in asking.SHOTS:
-            section_4_1.icl(run, model, shots)
-            section_4_1.icl(uncalibrated, model, shots)
+        for shots, ask in product(asking.SHOTS, section_4_1.ICL.values()):
+            section_4_1.icl(run, model, shots, ask)
+            section_4_1.icl(uncalibrated, model, shots, ask)
     asking.verdicts(run, asking.labelled_adjectives())
 
 

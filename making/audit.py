@@ -20,10 +20,8 @@ from andlib.run import Run
 from andlib.similarity import FUNCTIONS
 from andlib.statistics import spearmanr
 from andlib.unlearning import SEED, block_units, table4_sets
-from andlib.unlearning import STRATEGIES as CHOSEN
 from making.command import asked
 
-STRATEGIES = ("random", *CHOSEN)
 PERCENT, TAU, COMMONEST = section_4_4.MATCHED_AT, 4, 3
 
 
@@ -35,21 +33,20 @@ def closed(run: Run, model: str) -> Measures:
     measures: Measures = {}
     for row in section_4_1.last_layer(run, {model: pairs}).to_dict("records"):
         whole = row["units"] == u.shape[1]
-        measures[f"{row['method']} {row['function']}"] = row["top1"] if whole else None
+        if row["method"] in section_4_1.METHODS:
+            measures[f"{row['method']} {row['function']}"] = row["top1"] if whole else None
         if (row["method"], row["function"]) == ("DB", "soft_wpmi"):
             measures["DB soft_wpmi cosine"] = row["cos"]
     for method in ("TAB", "DB"):
         measures[f"{method} best"] = max(measures[f"{method} {function}"] for function in FUNCTIONS)
-    del measures["string match mentions"]
     return measures
 
 
 def unlearnt(run: Run, model: str) -> Measures:
     """Table 4: dA, dR, gap = dR - dA, and units silenced (mean, least and most a class), by strategy."""
     measured, measures = bench(run, model), {}
-    sets = table4_sets(run, model)
-    for strategy in STRATEGIES:
-        effects = measured.effects(sets[strategy])
+    for strategy, sets in table4_sets(run, model).items():
+        effects = measured.effects(sets)
         a, r = ablation.ablated_and_remaining(effects.by_class(effects.own))
         sizes = effects.sizes
         row = {"gap": r - a, "dA": a, "dR": r, "units": sizes.mean(), "least": sizes.min(), "most": sizes.max()}
@@ -110,9 +107,8 @@ def texts(run: Run, model: str) -> Measures:
     """Table 6: shares of block units of which another thing is said than in mode corrected: the first concept of TAB
     and DB, the calibrated summary, or the words of C_open."""
     ours, usual = (block_units(stages.neurons(r, model)) for r in (run, run.using(mode="corrected")))
-    open_concepts = ["adjectives", "nouns", "verbs", "prepositions"]
     compared = {"TAB": (["tab"], 1), "DB": (["db"], 1), "summary": (["calibrated"], None)}
-    compared["open concepts"] = open_concepts, None
+    compared["open concepts"] = ["adjectives", "nouns", "verbs", "prepositions"], None
     differ = {}
     for name, (columns, first) in compared.items():
         pairs = [(map(list, ours[c]), map(list, usual[c])) for c in columns]

@@ -2,7 +2,9 @@
 
 import json
 import shutil
+from dataclasses import asdict
 
+import numpy as np
 import pandas as pd
 import pytest
 from conftest import CLASSES, tiny_run, tiny_set
@@ -16,6 +18,7 @@ from andlib.llms.clients import SMOLLM2, open_llm
 from andlib.llms.llm import Answer, Completions, Sampling, checked
 from andlib.pages import section_3_2, section_4_1
 from andlib.profiles import LEARNT
+from andlib.store import digest
 from making import answers, command
 
 THEMES = (
@@ -231,6 +234,39 @@ def test_icl_uncalibrated_reads_the_whole_summary_and_snaps_to_the_nearest(scrip
     assert model.words("choice") and all("They are alike." in words for words in model.words("choice"))
     named = Scripted(model="another")
     assert section_4_1.icl(scripted(named, mode="icl_uncalibrated"), "ast", 1) == [("dog", "siren", "cat")] * 3
+
+
+def scored_by_hand(run, tmp_path, texts) -> list:
+    """What ICL by likelihood names for three summaries, where these texts are the kept scores; the first is that of
+    no summary."""
+    sampling = asdict(prompts.SCORING)
+    chats = [prompts.scored(run.concepts, points, 1) for points in ((), *([f"Point {i}."] for i in range(3)))]
+    row = {"model": run.answerer, "revision": "r", "sampling": sampling, "finish": "stop", "error": ""}
+    rows = [row | {"prompt": digest(chat), "text": text} for chat, text in zip(chats, texts, strict=False)]
+    (tmp_path / "scores.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    run = run.using(completions=Completions(tmp_path / "scores.jsonl"))
+    return section_4_1.icl(run, "ast", 1, asking.likeliest)
+
+
+def test_likelihood_ranks_by_what_a_summary_adds_to_a_name(scripted, three_summaries, tmp_path):
+    run = scripted(None)
+    usual = np.linspace(-20, -1, len(run.concepts))
+    more = np.zeros((3, len(usual)))
+    for summary, name in enumerate(CLASSES):
+        more[summary, run.concepts.index(name)] = 5
+    texts = [json.dumps((usual + added).tolist()) for added in (0 * usual, *more)]
+    named = scored_by_hand(run, tmp_path, texts)
+    assert [names[0] for names in named] == list(CLASSES)
+    assert all(sorted(names) == sorted(run.concepts) for names in named)
+    assert scored_by_hand(run, tmp_path, texts[:3]) == [*named[:2], None]
+    broken = [texts[0], texts[1], "[1, 2]", "dog"]
+    assert scored_by_hand(run, tmp_path, broken) == [named[0], None, None]
+    assert scored_by_hand(run, tmp_path, ["[]", *texts[1:]]) == [None] * 3  # nothing to compare with
+
+
+def test_only_a_model_of_this_process_scores(scripted, three_summaries):
+    model = Scripted()
+    assert section_4_1.icl(scripted(model), "ast", 1, asking.likeliest) == [None] * 3 and not model.asked
 
 
 # ---- the language model as the run's summariser

@@ -10,8 +10,9 @@ import torch
 from test_llm import HOSTILE, SAMPLING, chat
 
 from andlib.errors import InputError, MissingExtra
-from andlib.llms import clients
+from andlib.llms import clients, prompts
 from andlib.llms.clients import TransformersLLM, open_llm
+from andlib.llms.likelihood import Scorer
 from andlib.llms.llm import Answer, Sampling, checked
 
 TEMPLATE = (
@@ -197,6 +198,23 @@ def test_without_gguf_the_install_line_is_given(monkeypatch, tmp_path):
     (tmp_path / "model.gguf").write_bytes(b"GGUF")
     with pytest.raises(MissingExtra, match=r"Please install gguf.*make llm.*\.\[llm\]"):
         said(TransformersLLM(str(tmp_path / "model.gguf")), [chat("rain")])
+
+
+def test_names_are_scored_as_if_each_were_read_alone(tiny):
+    names, points = ("dog", "a long name", "cat"), (["It barks."], [], ["It barks.", "It is loud, and goes on and on."])
+    chats = [prompts.scored(names, each, 1) for each in points]
+    scores = [prompts.scores(answer.text, 3) for answer in said(Scorer(tiny), chats, prompts.SCORING)]
+    tokenizer, network = tiny.loaded
+    for asked, found in zip(chats, scores, strict=True):
+        told = tokenizer.apply_chat_template(asked[:-1], add_generation_prompt=True, tokenize=False) + "Answer:"
+        begun = len(tokenizer(told)["input_ids"])
+        for name, score in zip(names, found, strict=True):
+            ids = torch.tensor(tokenizer(f"{told} {name}")["input_ids"])
+            with torch.inference_mode():
+                likely = network(ids[None]).logits[0].log_softmax(-1)
+            assert score == pytest.approx(likely[range(begun - 1, len(ids) - 1), ids[begun:]].sum().item(), abs=2e-4)
+    alone = said(Scorer(tiny), chats[:1], prompts.SCORING)
+    assert prompts.scores(alone[0].text, 3) == pytest.approx(scores[0], abs=2e-4)
 
 
 def test_smollm2_answers_in_words():

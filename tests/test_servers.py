@@ -503,12 +503,13 @@ def vllm(monkeypatch):
 def test_vllm_is_given_every_setting(vllm):
     llm = open_llm.__wrapped__("vllm:org/model")
     given = {"model": "org/model", "enable_prefix_caching": True, "seed": 0, "generation_config": "vllm"}
-    given |= {"enforce_eager": not torch.cuda.is_available()}
+    given |= {} if torch.cuda.is_available() else {"enforce_eager": True, "dtype": "float32"}
     assert llm.engine.options == given and (llm.model, llm.revision) == ("org/model", "abc123")
     answers = dict(llm.answers([tuple(chat(str(i))) for i in range(600)], SAMPLING))
     assert answers == {i: Answer(str(i), "length") for i in range(600)}
     assert llm.engine.sizes == [256, 256, 88]
     assert servers.VLLM("org/model", max_model_len=4096).engine.options == {**given, "max_model_len": 4096}
+    assert servers.VLLM("org/model", dtype="bfloat16").engine.options == {**given, "dtype": "bfloat16"}
 
 
 def test_vllm_passes_over_a_chat_that_is_too_long(vllm):

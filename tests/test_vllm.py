@@ -38,7 +38,7 @@ def by_transformers():
 
 def test_the_same_greedy_answers_in_this_process(folder, by_transformers, monkeypatch):  # noqa: F811
     monkeypatch.setattr(os, "environ", ALONE)
-    llm = servers.VLLM(str(folder), max_model_len=2048, dtype="float32")  # by itself vLLM would take half of it
+    llm = servers.VLLM(str(folder), max_model_len=2048)
     given = dict(llm.answers([*CHATS, [{"role": "user", "content": "long " * 3000}]], SAMPLING))
     assert [given[i] for i in range(len(CHATS))] == by_transformers
     assert "2048" in given[len(CHATS)].error and not given[len(CHATS)].text

@@ -2,10 +2,14 @@
 
 prompts.toml has the texts, and says which are the paper's. Constant text stands first, for servers keep it."""
 
+import json
 import re
 import tomllib
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
+
+import numpy as np
 
 from andlib import language
 from andlib.llms.llm import Chat, Sampling
@@ -17,6 +21,7 @@ _NUMBER = re.compile(r"^\s*(?:\d+[.)]|[-*•])\s+")
 # what an answer says that it is not: up to four words of the same clause
 _DENIED = re.compile(r"(?i)\b(?:not|no|nor|never|without|rather than|instead of)\b(?:[^\w,.;:\n]+(?!but\b)\w+){0,4}")
 SUMMARY_SAMPLING, CHOICE_SAMPLING, VERDICT_SAMPLING = Sampling(192), Sampling(128), Sampling(32)
+SCORING = Sampling(0)  # nothing is written: see `scored`
 
 
 def summary(descriptions: Sequence[str]) -> Chat:
@@ -41,6 +46,18 @@ def choice(concepts: Sequence[str], points: Sequence[str], shots: int) -> Chat:
     text = " ".join(points) or "Nothing is known of these clips."
     first, *others = [*turns, {"role": "user", "content": f"Description: {_data(text)}"}]
     return [{**first, "content": f"{opening}\n{first['content']}"}, *others]
+
+
+def scored(concepts: Sequence[str], points: Sequence[str], shots: int) -> Chat:
+    """The same question for `likelihood.Scorer`: its last turn holds the answers whose likelihood is asked."""
+    return [*choice(concepts, points, shots), {"role": "names", "content": list(concepts)}]
+
+
+def scores(answer: str, count: int) -> np.ndarray | None:
+    """The scores of `count` names in an answer to `scored`; None where it has no such list."""
+    with suppress(ValueError, RecursionError):
+        found = np.array(json.loads(answer), float)
+        return found if found.shape == (count,) and np.isfinite(found).all() else None
 
 
 def lines(chat: Chat) -> list[dict[str, str]]:

@@ -230,9 +230,11 @@ class VLLM:
         with optional("vllm", install="With a GPU: pip install -e '.[vllm]'; on a CPU: see tests/test_vllm.py."):
             import torch
             import vllm
-        # by default a model folder's own sampling would fill in what is not named; on a CPU, compiling takes minutes
+        # by default a model folder's own sampling would fill in what is not named
         given = {"enable_prefix_caching": True, "seed": 0, "generation_config": "vllm"}
-        given |= {"enforce_eager": not torch.cuda.is_available(), **options}
+        if not torch.cuda.is_available():  # compiling takes minutes, and halved precision gives other answers
+            given |= {"enforce_eager": True, "dtype": "float32"}
+        given |= options
         why = f"vLLM cannot load {model!r}"
         with explained(lambda e: f"{why}: {str(e).strip().partition(chr(10))[0]}", OSError, ValueError, RuntimeError):
             self.engine = vllm.LLM(model=model, **given)

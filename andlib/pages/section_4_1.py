@@ -1,6 +1,6 @@
 """Section 4.1, Tables 2 and 7: naming the classes of the last layer, and any other unit, by closed concepts."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import combinations, product
 
 import numpy as np
@@ -22,6 +22,7 @@ from andlib.statistics import interval
 from andlib.targets import Target
 
 METHODS, MEASURED = ("DB", "TAB", "ICL"), ("top1", "top5", "cos")
+ICL = {"ICL": asking.choices, "ICL by likelihood": asking.likeliest}  # in the paper, in free text
 DRAWS, SEED = 10_000, 0
 
 HELD_OUT = "fold 1, foreseen"  # by the function that is best on the other folds
@@ -85,9 +86,9 @@ def last_layer(run: Run, conditions: Mapping[str, Conditions] | None = None) -> 
     rows: list[dict] = []
     for model, pairs in (conditions or {name: conditions_of(run, name) for name in run.models}).items():
         truth, cosine = true_concepts(run, model), name_cosines(run)
-        for shots in asking.SHOTS:
-            named = _answered(run, model, shots, truth, cosine)
-            row = _shares(model, "ICL", f"{shots}-shot", "all clips", named)
+        for (way, ask), shots in product(ICL.items(), asking.SHOTS):
+            named = _answered(run, model, shots, truth, cosine, ask)
+            row = _shares(model, way, f"{shots}-shot", "all clips", named)
             rows.append(row | {"none": int(np.nansum(named["none"]))})
         for (method, condition), (u, p) in pairs.items():
             for function in FUNCTIONS:
@@ -174,12 +175,14 @@ def name_cosines(run: Run) -> np.ndarray:
     return names @ names.T
 
 
-def _answered(run: Run, model: str, shots: int, truth: Sequence[int], cosine: np.ndarray) -> dict[str, np.ndarray]:
+def _answered(
+    run: Run, model: str, shots: int, truth: Sequence[int], cosine: np.ndarray, ask: Callable = asking.choices
+) -> dict[str, np.ndarray]:
     """`concepts.identification` of ICL's answers, and none: whether no concept was named; nan where no answer is kept.
 
     One ranked list a unit, so that its first five hold its first; naming none is a wrong answer."""
     values = {column: np.full(len(truth), np.nan) for column in (*MEASURED, "none")}
-    answers = icl(run, model, shots)
+    answers = icl(run, model, shots, ask)
     for unit, (number, true) in enumerate(zip(examined(run, model), truth, strict=True)):
         if (named := answers[number]) is not None:
             ranking = [run.concepts.index(name) for name in named]
@@ -189,13 +192,13 @@ def _answered(run: Run, model: str, shots: int, truth: Sequence[int], cosine: np
     return values
 
 
-def icl(run: Run, model: str, shots: int) -> list[tuple[str, ...] | None]:
+def icl(run: Run, model: str, shots: int, ask: Callable = asking.choices) -> list[tuple[str, ...] | None]:
     """The concepts that the language model names for each classifier unit, best first (Section 3.3); None where there
-    is no answer. It reads the calibrated summary; under `icl_uncalibrated` the uncalibrated one."""
+    is no answer. It reads the calibrated summary; under `icl_uncalibrated` the uncalibrated one. ask: one of ICL."""
     table = stages.neurons_by_language_model(run, model)
     table = table[table["layer"] == "classifier"].set_index("index")
     read = table["high" if "icl_uncalibrated" in run.faults else "calibrated"]
-    named = dict(zip(read.index, asking.choices(run, read, shots), strict=True))
+    named = dict(zip(read.index, ask(run, read, shots), strict=True))
     return [named.get(unit) for unit in range(len(run.target(model).classes))]
 
 
@@ -267,7 +270,8 @@ def words(run: Run, best: pd.DataFrame, sure: pd.DataFrame, accuracy: pd.DataFra
     spoken |= {f"soft_{column}": soft.loc["soft_wpmi", column] for column in MEASURED}
     spoken |= {name: _under(top1, "DB", condition) for name, condition in CONDITIONS.items()}
     spoken |= {f"tab_{name}": _under(top1, "TAB", CONDITIONS[name]) for name in ("top1", "fold1", "untrained")}
-    spoken |= {f"icl_{name}": _by_icl(best, shots) for name, shots in (("one", 1), ("two", 2))}
+    spoken |= {f"icl_{name}": _by_icl(best, "ICL", shots) for name, shots in (("one", 1), ("two", 2))}
+    spoken |= {"icl_likely": _by_icl(best, "ICL by likelihood", 1)}
     claims = ("t2_db_best", "t2_follows_accuracy", "t7_cubed_best_db")
     spoken |= {claim: rules.judge(claim, frames)[0] for claim in claims} | {"concepts": len(run.concepts)}
     spoken |= {f"chance_{first}": concepts.chance(len(run.concepts), first) for first in (1, 5)}
@@ -280,8 +284,8 @@ def _under(top1: Shares, method: str, condition: str) -> str:
     return by_model(top1[method, condition]) if (method, condition) in top1 else "not to be had here"
 
 
-def _by_icl(best: pd.DataFrame, shots: int) -> str:
+def _by_icl(best: pd.DataFrame, way: str, shots: int) -> str:
     """ICL's top-1 by model, and how many units got no name or no answer."""
     answered = "{0.model} {0.top1:.0%} (none named for {0.none:.0f} of {0.units})"
-    rows = best[best["function"] == f"{shots}-shot"].itertuples()
+    rows = best[(best["method"] == way) & (best["function"] == f"{shots}-shot")].itertuples()
     return ", ".join((answered if row.units else "{0.model}: no kept answer").format(row) for row in rows)

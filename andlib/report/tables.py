@@ -12,8 +12,7 @@ from andlib.report.shown import Table
 
 
 def keep(**values: object) -> None:
-    """Glues values by name: into the page's prose, and into the results that are committed beside the page. A frame is
-    kept as its rows."""
+    """Glues values by name into the page's prose and into the results committed beside it; a frame as its rows."""
     from myst_nb import glue
 
     for name, value in values.items():
@@ -83,9 +82,12 @@ def table2(results: pd.DataFrame, made_by: str, rests_on: Mapping[str, str], con
             rows.append({"model": model, "clips": "the paper", **cells})
         for condition in dict.fromkeys(c for c in ours["condition"] if c.startswith(("all", "fold 1"))):
             shown = ours[ours["condition"] == condition].to_dict("records")
-            cells = [[f"{r['function']} {_identified(r, '.0f')}" for r in shown if r["method"] == m] for m in heads]
+            ways = [
+                [(r["function"] + r["method"].removeprefix(m), r) for r in shown if m in r["method"]] for m in heads
+            ]
+            cells = [[f"{way} {_identified(row, '.0f')}" for way, row in each] for each in ways]
             start = {"model": model, "clips": f"ours, {condition}"}
-            for row in zip_longest(*cells, fillvalue="–"):  # ICL has two: with one and with two examples
+            for row in zip_longest(*cells, fillvalue="–"):  # ICL has several: with one example and with two
                 rows.append(start | dict(zip(heads.values(), row, strict=True)))
     by_chance = " / ".join(f"{100 * chance(concepts, first):.0f}" for first in (1, 5))
     rows.append({"model": "chance", "clips": f"{concepts} concepts", **dict.fromkeys(heads.values(), by_chance)})
@@ -165,8 +167,7 @@ def table3(scores: pd.DataFrame, made_by: str, encoder: str) -> Table:
 
 
 def table4(results: pd.DataFrame, made_by: str) -> Table:
-    """Table 4: change of a class's own logit when its units are silenced, ours and the paper's rows.
-    results: `section_4_3.table4`."""
+    """Table 4: how silencing its units changes a class's own logit, and the paper's. results: `section_4_3.table4`."""
     rows = []
     for model, ours in results.groupby("model", sort=False):
         if model in paper.numbers()["models"]:
