@@ -20,7 +20,7 @@ from andlib.targets import Target
 if TYPE_CHECKING:
     from torch import Tensor
 
-LOGITS, EFFECTS = Stage("silenced", "arrays", ablation.VERSION), Stage("effects", "arrays", ablation.VERSION)
+LOGITS, EFFECTS = Stage("silenced", "arrays", ablation.VERSION), Stage("effects", "arrays", ablation.VERSION + 1)
 
 
 @dataclass(frozen=True)
@@ -68,9 +68,15 @@ class Bench:
         tried = None
         if self.beside:
             tried = self.shared | (self.tested.labels == np.arange(len(sets))[:, None])
-        made_from = [self.network, self.tested, sets, self.beside]
-        logits = self.logits if tried is None else lambda sets: self._on_some(sets, tried)
-        made = kept.stage(self.run, EFFECTS, made_from, lasting, lambda: self.changed(logits(sets)))
+
+        def make():
+            made = self.changed(self.logits(sets) if tried is None else self._on_some(sets, tried))
+            return made if tried is None else {name: v[tried] if v.ndim > 1 else v for name, v in made.items()}
+
+        made = kept.stage(self.run, EFFECTS, [self.network, self.tested, sets, self.beside], lasting, make)
+        for name in ("own", "margin", "correct") if tried is not None else ():
+            values, made[name] = made[name], np.zeros(tried.shape, made[name].dtype)
+            made[name][tried] = values
         return self.effects_of(made, sets, tried)
 
     @property

@@ -41,8 +41,9 @@ def main() -> None:
     if given.which == "ways":
         print(kept.write(given.profile, better_unlearning.NAME, ways(run)))
     else:
-        models = {model: controls_of(run, model) for model in run.models}
-        print(kept.write(given.profile, "controls", {"made_by": run.made_by(), "models": models}))
+        for model in run.models:  # each is kept as soon as it is there
+            models = kept.read(given.profile, "controls").get("models", {}) | {model: controls_of(run, model)}
+            print(kept.write(given.profile, "controls", {"made_by": run.made_by(), "models": models}))
 
 
 if __name__ == "__main__":
