@@ -26,7 +26,6 @@ ESC50 = tuple(
 )
 FUNCTION = "cos_cubed"  # labels block units; the paper does not say which it used, and finds this best for AST
 ENOUGH = 8  # living units of a layer, and concepts: with fewer of either, units of one name are no wonder
-CONCEPT_SETS = ("classes", "esc50", "acoustic")
 LONGEST_CONCEPT = 200  # characters: a longer line belongs to a text of another kind
 
 
@@ -42,10 +41,8 @@ def concept_set(name: str, classes: Sequence[str]) -> tuple[str, ...]:
         return named[name]
     path = Path(paths.PACKAGE / "acoustic_concepts.txt" if name == "acoustic" else os.path.expanduser(name))
     if not os.path.isfile(path):  # Path.is_file raises for a name too long to be one
-        raise InputError(
-            f"Concept set {name!r} is unknown and no file. {suggest(name, CONCEPT_SETS)} "
-            "Or give a text file with one concept a line."
-        )
+        known = f"{suggest(name, [*named, 'acoustic'])} Or give a text file with one concept a line."
+        raise InputError(f"Concept set {name!r} is unknown and no file. {known}")
     with reading(path, "a text file with one concept a line, two or more, each once") as text:
         return _concepts_in(text)
 
@@ -106,8 +103,7 @@ def score_as_released(
 
     # released code: data_utils.py:45-58. The log-mean over units in wpmi and soft_wpmi is then the unit's own score,
     so that wpmi keeps only (1 - lambda) of it and soft_wpmi is 0 for every concept.
-    top_k_only: # released code: data_utils.py:76-92 shows DB only the unit's few highest clips (`db_top_k_only`);
-    0 shows it all of them."""
+    top_k_only: # released code: data_utils.py:76-92 shows DB the unit's few highest clips (`db_top_k_only`); 0: all."""
     parts = []
     clips = highest(activations, top_k_only) if top_k_only else None
     for unit in range(activations.shape[1]):
@@ -147,17 +143,15 @@ def warn_where_alike(neurons: pd.DataFrame, function: str) -> None:
 
 
 def identification(
-    ranking: Int[np.ndarray, "units count"],
-    truth: Sequence[int],
-    concept_cosine: Float[np.ndarray, "concepts concepts"],
+    ranking: Int[np.ndarray, "units count"], truth: Sequence[int], cosine: Float[np.ndarray, "concepts concepts"]
 ) -> dict[str, np.ndarray]:
     """Whether each unit's true concept is first and among the first five, and cosine of first and true (Section 4.1).
 
-    ranking: five columns, or one a concept. truth: index of each unit's true concept. concept_cosine: of the names.
+    ranking: five columns, or one a concept. truth: index of each unit's true concept. cosine: of the concepts' names.
     Returns arrays [units]: top1 and top5 (0 or 1), cos in [-1, 1]. Their means are Table 2's columns."""
     truth = np.asarray(truth)
     return {
         "top1": (ranking[:, 0] == truth).astype(float),
         "top5": (ranking[:, :5] == truth[:, None]).any(1).astype(float),
-        "cos": concept_cosine[ranking[:, 0], truth],
+        "cos": cosine[ranking[:, 0], truth],
     }

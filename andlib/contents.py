@@ -57,6 +57,9 @@ class _Description:
             types.MethodType: lambda v: ["method", self.of(v.__func__), self.of(v.__self__)],
             types.ModuleType: lambda v: ["module", v.__name__, _version(v.__name__)],
             type: self._class,
+            staticmethod | classmethod: lambda v: [type(v).__name__, self.of(v.__func__)],
+            property: lambda v: ["property", *map(self.of, (v.fget, v.fset))],
+            weakref.ReferenceType: lambda v: ["reference", self.of(v())],
         }
         for kind, describe in kinds.items():
             if isinstance(value, kind):
@@ -91,12 +94,6 @@ class _Description:
             return _bytes(plain, value.dtype, tuple(value.shape))
         if torch and isinstance(value, torch.nn.Module):
             return self._module(value, set(vars(torch.nn.Module())))
-        if isinstance(value, staticmethod | classmethod):
-            return [type(value).__name__, self.of(value.__func__)]
-        if isinstance(value, property):
-            return ["property", *map(self.of, (value.fget, value.fset))]
-        if isinstance(value, weakref.ReferenceType):
-            return ["reference", self.of(value())]
         wrapped = [self.of(value.__wrapped__)] if hasattr(value, "__wrapped__") else []
         try:
             reduce = copyreg.dispatch_table.get(type(value))
@@ -107,13 +104,8 @@ class _Description:
             return ["global", type(value).__module__, reduced, *wrapped]
         made, arguments, *state = reduced
         state = [list(part) if isinstance(part, Iterator) else part for part in state]
-        return [
-            "object",
-            self.of(type(value)),
-            getattr(made, "__qualname__", ""),
-            self.of([*arguments, state]),
-            *wrapped,
-        ]
+        named = [self.of(type(value)), getattr(made, "__qualname__", "")]
+        return ["object", *named, self.of([*arguments, state]), *wrapped]
 
     def _module(self, module: Any, internal: set[str]) -> list:
         """A network's class, attributes, hooks, weights, buffers and parts."""
@@ -125,10 +117,8 @@ class _Description:
     def _uncovered(self, value: Any, error: Exception) -> str:
         kind = f"{type(value).__module__}.{type(value).__qualname__}"
         if not self.declared:
-            raise InputError(
-                f"{self.name} holds a {kind}, which no key of the store can cover ({error}). Take it out, or give "
-                "version=, a name of your own that you change whenever that changes."
-            )
+            remedy = "Take it out, or give version=, a name of your own that you change whenever that changes."
+            raise InputError(f"{self.name} holds a {kind}, which no key of the store can cover ({error}). {remedy}")
         return f"declared {kind}"
 
 
@@ -142,15 +132,13 @@ def _bytes(array: np.ndarray, dtype: Any, shape: tuple) -> list:
 
 def _cells(function: types.FunctionType) -> list:
     """What a function encloses; a cell may be empty still."""
-    return [cell.cell_contents if _filled(cell) else "empty" for cell in function.__closure__ or ()]
-
-
-def _filled(cell: Any) -> bool:
-    try:
-        cell.cell_contents  # noqa: B018
-    except ValueError:
-        return False
-    return True
+    held = []
+    for cell in function.__closure__ or ():
+        try:
+            held.append(cell.cell_contents)
+        except ValueError:
+            held.append("empty")
+    return held
 
 
 def _globals(function: types.FunctionType) -> dict[str, Any]:

@@ -25,11 +25,8 @@ def alone(run: Run) -> tuple[str, ...]:
 def clip_captions(run: Run) -> pd.DataFrame:
     """D_d by origin, one row a clip and origin: columns clip, origin, text."""
     names = [clip.name for clip in run.probing_set.clips]
-    texts = {}
-    if "file" in run.caption_parts:
-        texts["file"], _ = caption_file(run)
-    heard = tuple(part for part in run.caption_parts if part != "file")
-    if heard:
+    texts = {"file": caption_file(run)[0]} if "file" in run.caption_parts else {}
+    if heard := tuple(part for part in run.caption_parts if part != "file"):
         texts |= _heard(run, names, heard)
     return compose(texts, names, order=run.caption_parts)
 

@@ -6,6 +6,7 @@ from functools import cached_property
 
 import numpy as np
 import pandas as pd
+import scipy
 from jaxtyping import Float
 
 from andlib import frontend
@@ -36,11 +37,9 @@ class Firing:
     @cached_property
     def _peak(self) -> tuple[slice, slice]:
         """Times and bands of the cells around the highest that reach half of its height over the clip's median."""
-        from scipy.ndimage import find_objects, label
-
         own = self.map[self.seconds[:-1] < self.heard]
-        near, _ = label(own >= (own.max() + np.median(own)) / 2)
-        return find_objects(near)[near.flat[own.argmax()] - 1]
+        near, _ = scipy.ndimage.label(own >= (own.max() + np.median(own)) / 2)
+        return scipy.ndimage.find_objects(near)[near.flat[own.argmax()] - 1]
 
     @property
     def interval(self) -> tuple[float, float]:
@@ -117,9 +116,8 @@ def _laid_out(x, layer: Layer, grid: Grid):
     if positions == ["tokens"]:
         x = x[:, grid.prefix :]
         if x.shape[1] % grid.bands:
-            raise InputError(
-                f"Layer {layer.name} has {x.shape[1]} tokens with a place, not whole rows of {grid.bands} bands."
-            )
+            wrong = f"{x.shape[1]} tokens with a place, not whole rows of {grid.bands} bands"
+            raise InputError(f"Layer {layer.name} has {wrong}.")
         return x.unflatten(1, (grid.bands, -1)).transpose(1, 2) if grid.time_first else x.unflatten(1, (-1, grid.bands))
     if len(positions) == 1:
         return x.unsqueeze(2 if positions[0] in TIMES else 1)
@@ -132,13 +130,8 @@ def fired(run: Run, network: Target, unit: Unit, clips: Sequence[int]) -> dict[i
 
     def make() -> dict[str, np.ndarray]:
         found = where_it_fired(network, unit, [run.probing_set.read(clip, rate) for clip in chosen])
-        return {
-            "activation": np.array([firing.activation for firing in found]),
-            "map": np.stack([firing.map for firing in found]),
-            "heard": np.array([firing.heard for firing in found]),
-            "seconds": found[0].seconds,
-            "hertz": found[0].hertz,
-        }
+        own = {name: np.array([getattr(firing, name) for firing in found]) for name in ("activation", "map", "heard")}
+        return {**own, "seconds": found[0].seconds, "hertz": found[0].hertz}
 
     layer = network.only([unit.layer])
     kept = run.store.get(FIRING, [layer, unit.index, run.probing_set, clips], make)

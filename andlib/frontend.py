@@ -23,7 +23,6 @@ PRE_EMPHASIS = 0.97
 @dataclass(frozen=True)
 class FrontEnd:
     """Settings in which the two networks differ, and the normalisation (x - mean) / (2 deviation).
-
     scale: factor on samples in [-1, 1]. window_power: 1 is Hann's window, 0.85 Povey's."""
 
     name: str
@@ -48,9 +47,7 @@ def patches(
     frames: int, size: int, strides: tuple[int, int] | None = None, *, prefix: int = 0, time_first: bool = False
 ) -> Grid:
     """Where patches of the log-mel lie, each of `size` frames and bands; one that overlaps others has its middle.
-
-    frames: of the clip. strides: from patch to patch in frames and bands; by default they touch.
-    prefix, time_first: as for `Grid`."""
+    frames: of the clip. strides: in frames and bands; by default patches touch. prefix, time_first: as for `Grid`."""
     strides = strides or (size, size)
     begin = [(size - stride) / 2 for stride in strides]
     count = [(length - size) // stride + 1 for length, stride in zip((frames, MELS), strides, strict=True)]
@@ -62,11 +59,9 @@ def patches(
 
 
 def log_mel(waveforms: "Float[Tensor, 'clips samples']", front_end: FrontEnd) -> "Float[Tensor, 'clips frames mels']":
-    """Natural logarithm of mel-band power, before normalisation.
-
-    waveforms: mono samples at 16 kHz in [-1, 1]. Frames are 25 ms long, 10 ms apart; 128 bands, 20-8000 Hz.
+    """Natural logarithm of mel-band power, before normalisation: frames of 25 ms, 10 ms apart; 128 bands, 20-8000 Hz.
     Agrees with Kaldi within 2e-3 in bands less than 80 dB below the frame's strongest, 0.1 elsewhere (float32).
-    Raises ValueError for waveforms shorter than one frame."""
+    waveforms: mono samples at 16 kHz in [-1, 1]. Raises ValueError for waveforms shorter than one frame."""
     import torch
 
     if waveforms.shape[-1] < FRAME:

@@ -13,7 +13,6 @@ from andlib.tagging import ACOUSTIC, IGNORED, NEGATION_REACH, WORDS, Token, tag
 @dataclass(frozen=True)
 class OpenConcepts:
     """Output of module C for one neuron: words of its calibrated summary, each with its number of occurrences.
-
     A mapping's keys are the set the paper speaks of, in order of appearance; its sum is what Fig. 4 counts."""
 
     adjectives: dict[str, int]
@@ -42,14 +41,12 @@ _LONGEST_PHRASE = max(len(phrase.split()) for phrase in _KNOWN_PHRASES)
 
 def is_acoustic(adjective: str) -> bool:
     """Whether an adjective can describe tone, emotion or acoustic features of a sound (Section 3.5).
-
     A list of ours stands in for the verdict that the paper asks of its LLM once per distinct adjective."""
     return adjective.lower() in ACOUSTIC
 
 
 def is_boilerplate(point: str, *, released: bool = False) -> bool:
     """Whether a point of a summary is a greeting or other talk, no finding.
-
     released: words count wherever their letters occur (switch `word_lists_by_substring`): "sure" drops "pressure"."""
     text, openings = point.lower(), WORDS["boilerplate"]["openings"].split()
     if any(phrase in text for phrase in WORDS["boilerplate"]["phrases"]):
@@ -67,12 +64,10 @@ def open_concepts(
 
     Section 3.5. Nouns, verbs and prepositions (Section 4.4) are lemmas without words that carry no concept; two words
     that name one thing ("church bells") are one noun.
-
-    points: the points of S_h^c, with or without their numbers.
-    released: as `_released_adjectives` (switch `word_lists_by_substring`). acoustic: which adjectives stay.
-    tagger: see `tagging.tag`."""
+    points: the points of S_h^c, with or without their numbers. acoustic: which adjectives stay. tagger: see `tag`.
+    released: as `_released_adjectives` (switch `word_lists_by_substring`)."""
     parts = [_concepts_of(re.sub(r"^\s*\d+[.)]\s*", "", point), released, tagger) for point in points]
-    counters = [dict(sum((Counter(part[kind]) for part in parts), Counter())) for kind in range(5)]
+    counters = [dict(Counter(word for part in parts for word in part[kind])) for kind in range(5)]
     counters[0] = {word: count for word, count in counters[0].items() if acoustic(word)}
     return OpenConcepts(*counters, length=sum(part[5] for part in parts))
 
@@ -157,7 +152,6 @@ def names_class(nouns: Iterable[str], class_name: str, *, released: bool = False
 
     The rule of OCP in Section 4.3. Classes of ESC-50 have synonyms (`words.toml`); another class is named by all words
     of its name. released: any noun that is a substring of the class name (switch `ocp_substring`).
-
     nouns: lemmas or plurals, also phrases of two words. class_name: in words, like "sea waves"."""
     if released:
         return any(noun in class_name for noun in nouns if noun)

@@ -34,9 +34,8 @@ class Clip:
 class ProbingSet:
     """The probing set D_p: N clips in a fixed order, and how their samples are had.
 
-    classes: class names in the order of the set's own numbering.
-    read: gives a clip's mono samples, float32 in [-1, 1], at the asked sampling rate (Hz).
-    fingerprint: sha256 over everything that decides the samples, labels, folds and sources."""
+    classes: names in the order of the set's own numbering. read: gives a clip's mono samples, float32 in [-1, 1], at a
+    sampling rate (Hz). fingerprint: sha256 over everything that decides the samples, labels, folds and sources."""
 
     name: str
     clips: tuple[Clip, ...]
@@ -71,10 +70,8 @@ class ProbingSet:
 
     def frame(self) -> pd.DataFrame:
         """One row a clip: name, label, fold, source, and its attributes."""
-        rows = [
-            {"name": c.name, "label": c.label, "fold": c.fold, "source": c.source, **c.attributes} for c in self.clips
-        ]
-        return pd.DataFrame(rows)
+        own = ("name", "label", "fold", "source")
+        return pd.DataFrame([{name: getattr(c, name) for name in own} | dict(c.attributes) for c in self.clips])
 
     def batches(self, sample_rate: int, seconds: float, size: int = 32) -> Iterator[np.ndarray]:
         """Samples of consecutive clips, cropped or zero-padded at the end to one length; float32 [clips, samples].
@@ -90,10 +87,9 @@ class ProbingSet:
                     samples = self.read(clip, sample_rate)
                     row[: len(samples)] = samples[:length]
                     if np.abs(row).max() < SILENT <= np.abs(samples).max():
-                        raise InputError(
-                            f"{clip.name!r} is silent in the {seconds:g} s that are heard of it, and not behind them. "
-                            "Cut its beginning off or take it out of the set."
-                        )
+                        heard = f"the {seconds:g} s that are heard of it, and not behind them"
+                        remedy = "Cut its beginning off or take it out of the set."
+                        raise InputError(f"{clip.name!r} is silent in {heard}. {remedy}")
                 except InputError as error:
                     refused.append(str(error))
             if refused and first + size >= len(self):
@@ -112,9 +108,8 @@ class ProbingSet:
         """The clips of those folds, in order; raises InputError if there are none."""
         kept = tuple(clip for clip in self.clips if clip.fold in folds)
         if not kept:
-            raise InputError(
-                f"Probing set {self.name!r} has no clip in folds {folds}; it has {sorted(set(self.folds))}."
-            )
+            held = sorted(set(self.folds))
+            raise InputError(f"Probing set {self.name!r} has no clip in folds {folds}; it has {held}.")
         return replace(self, clips=kept, fingerprint=f"{self.fingerprint}/folds{folds}")
 
 

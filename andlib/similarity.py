@@ -9,7 +9,7 @@ float64, so that no rank of theirs hangs on rounding; the others from float32, a
 
 import itertools
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -128,9 +128,8 @@ def _unit_length(x: np.ndarray) -> np.ndarray:
     return x / np.maximum(np.linalg.norm(x, axis=0), np.finfo(np.float32).tiny)
 
 
-def _chunks(activations: np.ndarray) -> Iterator[np.ndarray]:
-    for first in range(0, activations.shape[1], CHUNK):
-        yield activations[:, first : first + CHUNK]
+def _chunks(activations: np.ndarray) -> list[np.ndarray]:
+    return np.split(activations, range(CHUNK, activations.shape[1], CHUNK), axis=1)
 
 
 def _tiled(tile: Callable[..., None], shape: tuple[int, int], size: tuple[int, int]) -> np.ndarray:

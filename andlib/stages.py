@@ -105,18 +105,15 @@ def summarised(run: Run, units: pd.DataFrame, texts: Sequence[str]) -> pd.DataFr
         return Consensus(texts).table(units)
     written = asking.summaries(run, units, texts)
     if not written.pop("answered").all():
-        raise InputError(
-            "The language model has not answered for every neuron: name one that can be asked (-p llm smollm2), "
-            "or run the page again, which asks those that failed."
-        )
+        remedy = "name one that can be asked (-p llm smollm2), or run the page again, which asks those that failed"
+        raise InputError(f"The language model has not answered for every neuron: {remedy}.")
     return written
 
 
 def concluded(run: Run, table: pd.DataFrame, writer: str = "") -> pd.DataFrame:
     """Neurons with summaries `high` and `low`, calibrated (module B) and read for open concepts (module C).
 
-    writer: who wrote them, the run's summariser by default: "llm" lets the language model judge the adjectives, else a
-    list of ours does."""
+    writer: by default the run's summariser; for "llm" the language model judges the adjectives, else a list of ours."""
     writer, acoustic = writer or run.summariser, language.is_acoustic
     calibrated = calibrate(run, table, writer)
     if writer == "llm":
@@ -127,10 +124,9 @@ def concluded(run: Run, table: pd.DataFrame, writer: str = "") -> pd.DataFrame:
 def calibrate(run: Run, table: pd.DataFrame, writer: str) -> pd.DataFrame:
     """Adds the calibrated summary, without greetings and junk; and for each point of S_h the closest one of S_l.
 
-    Points of our rules are compared by what they claim, for they are all cast in a few moulds; those of a language
-    model as they stand. Neither is compared with another value of its own scale, which encoders find alike: "gradual"
-    never falls to "sharp" (cosine -1, and "" where nothing else is there). Under `calibration_loop` all sentences are
-    compared as they stand."""
+    Points of our rules, all cast in a few moulds, are compared by what they claim; those of a language model as they
+    stand. Neither is compared with another value of its own scale, which encoders find alike: "gradual" never falls to
+    "sharp" (cosine -1, and "" where nothing else is there). Under `calibration_loop` all are compared as they stand."""
     from andlib.mini.consensus import claimed, opposed
 
     released = "calibration_loop" in run.faults
@@ -206,30 +202,22 @@ def closed_scores(
 
 def embeddings(run: Run, texts: Sequence[str], encoder: str) -> np.ndarray:
     """Unit-length vectors of texts by a text encoder; float32 [texts, dimensions]."""
-    texts = list(texts)
-    known = encoders.fingerprint(encoder)
-    return run.store.get(EMBEDDINGS, [known, texts], lambda: {"vectors": encoders.encode(texts, encoder, known)})[
-        "vectors"
-    ]
+    texts, known = list(texts), encoders.fingerprint(encoder)
+    stored = run.store.get(EMBEDDINGS, [known, texts], lambda: {"vectors": encoders.encode(texts, encoder, known)})
+    return stored["vectors"]
 
 
 def concept_similarity(run: Run, texts: Sequence[str]) -> np.ndarray:
     """P for DB: similarity of each clip's description and each concept; float32 [clips, concepts]."""
-    return concepts.clip_concept_similarity(
-        embeddings(run, texts, run.encoder),
-        embeddings(run, run.concepts, run.encoder),
-        softmax_over_concepts="db_double_softmax" in run.faults,
-    )
+    clips, names = (embeddings(run, each, run.encoder) for each in (texts, run.concepts))
+    return concepts.clip_concept_similarity(clips, names, softmax_over_concepts="db_double_softmax" in run.faults)
 
 
 def sound_vectors(run: Run) -> np.ndarray:
     """Unit-length vectors of the clips' sounds by TAB's audio encoder; float32 [clips, dimensions]."""
     pair, clips, seconds = encoders.audio_text(run.audio_encoder), run.probing_set, run.profile.seconds
-
-    def make():
-        return {"vectors": pair.audio(clips.batches(pair.sample_rate, seconds))}
-
-    return run.store.get(SOUNDS, [pair, clips, seconds], make)["vectors"]
+    batches = clips.batches(pair.sample_rate, seconds)  # read when they are asked for
+    return run.store.get(SOUNDS, [pair, clips, seconds], lambda: {"vectors": pair.audio(batches)})["vectors"]
 
 
 def sound_similarity(run: Run) -> np.ndarray:

@@ -102,8 +102,7 @@ def two_sided_p(drawn: np.ndarray) -> float:
 def verdict(low: float, high: float, margin: float = 0.0) -> str:
     """What an interval says of the claim that a difference exceeds a margin: one of VERDICTS.
 
-    Supported where all of it lies above, contradicted where none of it does, else inconclusive; not testable here where
-    there is no interval (NaN)."""
+    Supported if all of it lies above, contradicted if none of it does, else inconclusive; NaN is not testable here."""
     if np.isnan(low + high):
         return UNTESTABLE
     return SUPPORTED if low > margin else CONTRADICTED if high <= margin else INCONCLUSIVE

@@ -8,11 +8,12 @@ import argparse
 import shutil
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
 import torch
+from safetensors.torch import save_file
 from torch import Tensor
 from torch.nn.functional import cross_entropy, interpolate
 
@@ -35,10 +36,9 @@ from making.training import mask
 
 @dataclass(frozen=True)
 class Contrast:
-    """How the encoder is trained. corpus: SynthESC's seeds, none of them probed (0) or judged on (1). temperature: at
-    the start. alike: cosine from which two captions say the same. mask_bands, mask_frames: at most. shift_bands: at
-    most, either way. equaliser: deviation of a microphone's response, natural logarithm of power. padded: share of
-    clips that end early."""
+    """How the encoder is trained. corpus: SynthESC's seeds, none probed (0) or judged on (1). temperature: at first.
+    alike: cosine from which two captions say the same. mask_bands, mask_frames, shift_bands (either way): at most.
+    equaliser: deviation of a microphone's response, natural logarithm of power. padded: share that ends early."""
 
     corpus: list[int] = field(default_factory=lambda: list(range(100, 108)))
     sources_per_fold: int = 8
@@ -148,8 +148,6 @@ def accuracies(encoder: AudioEncoder, probing_set: ProbingSet, seconds: float) -
 def train(recipe: Contrast, out: Path, judged: dict[str, tuple[ProbingSet, float]]) -> None:
     """Writes a trained encoder and its record into `out`; resumes a killed training of the same recipe. judged: sets on
     which the record says how often the nearest class name is right, and the length of their clips."""
-    from safetensors.torch import save_file
-
     begun, file = time.perf_counter(), out / "encoder.safetensors"
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.seed)
@@ -171,7 +169,7 @@ def main() -> None:
     torch.set_num_threads(given.threads)
     judged = {f"synthesc-{seed}": (synthesc(seed), 2.0) for seed in (0, 1)}
     out = trained(given.seed) / "encoder"
-    train(replace(Contrast(), seed=given.seed), out, judged)
+    train(Contrast(seed=given.seed), out, judged)
     if given.seed == 0:
         for name in ("encoder.safetensors", "encoder.json"):
             shutil.copyfile(out / name, WEIGHTS / name)

@@ -6,6 +6,7 @@ import json
 from importlib.metadata import version
 
 import numpy as np
+from safetensors.numpy import save_file
 
 from andlib.bars import tqdm
 from andlib.mini.ear import EAR_VERSION, RATE, predict, statistics
@@ -21,8 +22,6 @@ TARGET = 0.75  # ... this accuracy on CHECK_SEED is taken
 def train() -> dict:
     """Fits the classifier on few clips, writes its weights and record, and returns the record. The record holds seeds,
     clips per class, versions, and the accuracy on the probed seed per fold and over all."""
-    from safetensors.numpy import save_file
-
     many = synthesc(TRAINING_SEED, sources_per_fold=max(CLIPS_PER_CLASS), variants=1, folds=(1,))
     check, probed = synthesc(CHECK_SEED), synthesc(PROBED_SEED)
     features, check_features = all_statistics(many), all_statistics(check)

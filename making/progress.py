@@ -77,12 +77,9 @@ def state_of(folder: Path, settings: dict) -> Path:
 def finish(file: Path, network: nn.Module, begun: float, **about: Any) -> None:
     """Writes a training's record and removes the states beside it, also those under recipes since changed. begun:
     `time.perf_counter()` at its start. about: what the record says beside parameters, time and versions."""
-    record = {
-        **about,
-        "parameters": sum(p.numel() for p in network.parameters()),
-        "seconds": round(time.perf_counter() - begun),
-        "versions": {"python": platform.python_version(), "torch": torch.__version__},
-    }
+    parameters = sum(p.numel() for p in network.parameters())
+    record = {**about, "parameters": parameters, "seconds": round(time.perf_counter() - begun)}
+    record["versions"] = {"python": platform.python_version(), "torch": torch.__version__}
     write_atomically(file, lambda path: path.write_text(json.dumps(record, indent=1) + "\n"))
     for state in file.parent.glob("*.ckpt"):
         state.unlink()

@@ -27,9 +27,8 @@ def measure(run: Run, strategy: str, seed: int) -> dict:
     named = section_4_1.last_layer(run)
     named = named[named["method"] == "DB"]
     top1 = named[named["function"] == section_4_1.best_function(named, "DB")].set_index("condition")["top1"]
-    sets = unlearning.table4_sets(run, strategy)
-    chosen = {name: units for name, units in sets.items() if name != "random"}
-    effects = unlearning.unlearning(run, strategy, sets | unlearning.random_sets(run, strategy, chosen))
+    sets = unlearning.strategy_sets(run, strategy)
+    effects = unlearning.unlearning(run, strategy, sets | unlearning.random_sets(run, strategy, sets))
     gaps = {name: unlearning.unlearnt(effect)["gap"] for name, effect in effects.items()}
     described = unlearning.block_units(stages.neurons(run, strategy))
     row = {"strategy": strategy, "seed": seed, "accuracy": accuracy}

@@ -227,7 +227,6 @@ def train_frozen(lesson: Lesson, recipe: Pretraining, out: Path) -> None:
 
 def train_untrained(lesson: Lesson, seed: int, out: Path) -> None:
     """beats_untrained, the floor of pre-training: random features under a trained linear classifier."""
-
     network = beats.make(BEATS, 0, seed)
     make_beats(lesson, "untrained", {"seed": seed}, out, lambda _: (with_linear(network, lesson), {"losses": []}))
 

@@ -310,6 +310,7 @@ def test_trends_are_the_same_only_if_all_fall_rise_or_are_flat():
     assert same((-0.2, 0.1), (-0.3, 0.1))[0] == INCONCLUSIVE  # the same, but no trend is known
     assert same((-0.2, -0.1), (0.1, 0.3))[0] == CONTRADICTED
     assert same()[0] == UNTESTABLE
+    assert same((np.nan, np.nan))[0] == UNTESTABLE  # it was run, on too little for an interval
 
 
 def gtzan(high, title="GTZAN (music)"):

@@ -111,7 +111,6 @@ def compose(
 
 def descriptions(frame: pd.DataFrame, names: Sequence[str]) -> list[str]:
     """The description d_i of every clip in the order of `names`: its texts joined with one space.
-
     frame: what `compose` gives for these clips; its order of rows is the order of joining."""
     return list(frame.groupby("clip")["text"].agg(" ".join)[list(names)])
 
@@ -154,10 +153,9 @@ def _match(path: Path, entries: list[tuple[str, str]], names: Sequence[str]) -> 
 
 
 def _named(key: PurePosixPath, by_stem: Mapping[str, Sequence[str]]) -> str | None:
-    def same_folders(name: str) -> bool:  # as far as both tell
-        return all(map(eq, reversed(key.parent.parts), reversed(PurePosixPath(name).parent.parts)))
-
-    alike = [name for name in by_stem.get(key.stem) or by_stem.get(key.name, ()) if same_folders(name)]
+    alike, folders = by_stem.get(key.stem) or by_stem.get(key.name, ()), key.parent.parts[::-1]
+    # folders agree as far as both tell
+    alike = [name for name in alike if all(map(eq, folders, PurePosixPath(name).parent.parts[::-1]))]
     return alike[0] if len(alike) == 1 else None
 
 

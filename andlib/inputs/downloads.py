@@ -1,6 +1,5 @@
 """ESC-50 from its authors' repository, and captions of it: fetched, and checked to be the very files that are meant."""
 
-import hashlib
 import re
 import tempfile
 import tomllib
@@ -19,6 +18,7 @@ from andlib import paths
 from andlib.bars import tqdm
 from andlib.errors import InputError
 from andlib.inputs.captions import find_captions
+from andlib.store import file_digest
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,6 @@ def fetch_esc50(folder: str | Path, archive: Archive = ESC50) -> Path:
 
 def fetch_captions(folder: str | Path, archive: Archive = CAPTIONS) -> Path:
     """The file `captions_qwen2_audio.csv` inside `folder`, ready for `read_captions`; fetched where it is not there.
-
     Raises InputError if the machine is offline, the disk is full, or the file is not the known one."""
     target = paths.named(folder) / "captions_qwen2_audio.csv"
     if not target.is_file():
@@ -65,7 +64,6 @@ def fetch_captions(folder: str | Path, archive: Archive = CAPTIONS) -> Path:
 
 def captions_beside(recordings: Path, published: Path | None) -> Path | None:
     """The caption file in a folder of recordings, else the published one of ESC-50; None where neither can be had.
-
     published: the folder that keeps what is fetched; None where the recordings are not ESC-50's."""
     found = find_captions(recordings)
     if found or not published:
@@ -73,9 +71,8 @@ def captions_beside(recordings: Path, published: Path | None) -> Path | None:
     try:
         return fetch_captions(published)
     except InputError as error:
-        warnings.warn(
-            f"Clips are described by what is measured alone, for there are no captions: {error}", stacklevel=2
-        )
+        alone = f"Clips are described by what is measured alone, for there are no captions: {error}"
+        warnings.warn(alone, stacklevel=2)
         return None
 
 
@@ -106,8 +103,7 @@ def _download(archive: Archive, part: Path) -> None:
         have = part.stat().st_size
     if have < archive.size:
         raise InputError(f"{archive.url} stopped after {have:,} of {archive.size:,} bytes. Run again to go on.")
-    with part.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    digest = file_digest(part)
     if digest != archive.sha256:
         part.unlink()
         wrong = f"{archive.url} is not the known archive: its SHA-256 is {digest}, expected {archive.sha256}"

@@ -11,10 +11,11 @@ import os
 import re
 import unicodedata
 import warnings
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
+from itertools import cycle
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
@@ -58,7 +59,6 @@ def open_folder(data_dir: str | Path, *, subset: str = "") -> ProbingSet:
     For its layouts see `LAYOUTS`. Labels are class names in words: `crying_baby` becomes "crying baby". ESC's classes
     keep the order of `target`, others are sorted. Without a column `fold` every fold is 0; without `source` each clip
     is its own source recording.
-
     subset: "esc10" keeps the rows of an ESC table whose column `esc10` is true, "" keeps all.
     Raises InputError where the table or the recordings cannot be used; `check_recordings` reads their samples, too."""
     check_choice("subset", subset, ("", "esc10"))
@@ -140,11 +140,8 @@ def _with_splits(rows: list[_Row]) -> list[_Row]:
     tested = next((kind for kind in ("test", "eval", "val", "dev") if any(s.startswith(kind) for s in splits)), "")
     if not tested or any(row.fold is not None for row in rows) or not all(map(SPLIT.fullmatch, splits)):
         return rows
-    folds, dealt = [], Counter()
-    for row, split in zip(rows, splits, strict=True):
-        learnt = not split.startswith(tested)
-        folds.append(str(2 + dealt[row.label] % 4) if learnt else "1")
-        dealt[row.label] += learnt
+    next_fold = defaultdict(lambda: cycle("2345"))  # of each class
+    folds = ["1" if s.startswith(tested) else next(next_fold[r.label]) for r, s in zip(rows, splits, strict=True)]
     return [row._replace(fold=fold) for row, fold in zip(rows, folds, strict=True)]
 
 
@@ -173,13 +170,11 @@ def _class_folders(folder: Path) -> list[_Row]:
         raise InputError(f"{str(folder)!r} is no set of recordings: it holds {content}. Expected {LAYOUTS}.{hint}")
     classes = sorted({path.parent.name for path in sounds})
     if all(map(DIVISION.fullmatch, classes)):  # a train among other sounds is one of them
-        raise InputError(
-            f"{str(folder)!r} is divided into {', '.join(classes[:5])}: {classes[0]!r} is no class. Expected {LAYOUTS}."
-        )
+        divided = f"{str(folder)!r} is divided into {', '.join(classes[:5])}: {classes[0]!r} is no class"
+        raise InputError(f"{divided}. Expected {LAYOUTS}.")
     if others := [path.relative_to(folder).as_posix() for path in files if path not in sounds]:
-        warnings.warn(
-            f"{len(others)} of {len(files)} files are no sounds and are skipped: {', '.join(others[:5])}.", stacklevel=2
-        )
+        skipped = f"{len(others)} of {len(files)} files are no sounds and are skipped: {', '.join(others[:5])}."
+        warnings.warn(skipped, stacklevel=2)
     names = [path.relative_to(folder).as_posix() for path in sounds]
     return [_Row(repr(name), name, path.parent.name) for name, path in zip(names, sounds, strict=True)]
 
@@ -241,9 +236,8 @@ def _clip(folder: Path, row: _Row) -> Clip:
     path = next((path for path in places if os.path.lexists(path)), places[0])
     homes = [folder, *([folder.parents[1] / "blobs"] if folder.parent.name == "snapshots" else [])]
     if ".." in path.parts or not any(path.resolve().is_relative_to(home) for home in homes):
-        raise InputError(
-            f"{row.where}: {row.file!r} lies outside {str(folder)!r}. Copy the recording into that folder."
-        )
+        outside = f"{row.where}: {row.file!r} lies outside {str(folder)!r}"
+        raise InputError(f"{outside}. Copy the recording into that folder.")
     fold = "0" if row.fold is None else check_choice(f"{row.where}: fold", row.fold.strip(), "12345")
     source = str(PurePosixPath(row.file).with_suffix("")) if row.source is None else row.source.strip()
     if not source:
@@ -282,7 +276,5 @@ def _refuse(clips: Sequence[Clip], faults: Iterable[str]) -> None:
 
 
 def _fingerprint(clips: Sequence[Clip], classes: Sequence[str], digests: Mapping[Path, str]) -> str:
-    digest = hashlib.sha256(json.dumps(classes).encode())
-    for c in clips:
-        digest.update(json.dumps([c.name, c.label, c.fold, c.source, digests[c.path]]).encode())
-    return digest.hexdigest()
+    about = [[c.name, c.label, c.fold, c.source, digests[c.path]] for c in clips]
+    return hashlib.sha256("".join(map(json.dumps, [classes, *about])).encode()).hexdigest()

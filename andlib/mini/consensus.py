@@ -35,9 +35,8 @@ class Claim:
 
 @lru_cache(maxsize=1 << 16)
 def claims(description: str) -> frozenset[Claim]:
-    """What a caption says: sources (what sounds), events (what happens) and qualities (how it sounds). Adverbs are
-    qualities too ("barks loudly"). Synonyms become one claim ("rapid" and "fast", "puppy" and "dog"). What is negated
-    ("not loud") is not claimed."""
+    """What a caption says: sources (what sounds), events (what happens), qualities (how it sounds, by adverbs, too:
+    "loudly"). Synonyms are one claim ("rapid" and "fast", "puppy" and "dog"); what is negated ("not loud") is none."""
     tokens = [token for token in tag(description) if not token.negated]
     keys = {"quality": _qualities(tokens), "event": _events(tokens), "source": _sources(tokens)}
     return frozenset(Claim(kind, key) for kind in KINDS for key in keys[kind])
@@ -49,8 +48,7 @@ def _qualities(tokens: list[Token]) -> Iterator[str]:
         if language.is_acoustic(word) and not other:
             yield QUALITY_SYNONYMS.get(word, word)
     for token in tokens:
-        adjective = _adjective_of_adverb(token.word.lower()) if token.pos == "other" else ""
-        if adjective:
+        if token.pos == "other" and (adjective := _adjective_of_adverb(token.word.lower())):
             yield QUALITY_SYNONYMS.get(adjective, adjective)
 
 
@@ -64,8 +62,7 @@ def _adjective_of_adverb(word: str) -> str:
 def _events(tokens: list[Token]) -> Iterator[str]:
     for token in tokens:
         if token.pos in ("verb", "noun"):
-            verb = event_of(token.word.lower(), token.lemma)
-            verb = EVENT_SYNONYMS.get(token.lemma, verb)
+            verb = EVENT_SYNONYMS.get(token.lemma) or event_of(token.word.lower(), token.lemma)
             if verb and (token.pos == "verb" or not _is_source(token.lemma)):
                 yield EVENT_SYNONYMS.get(verb, verb)
 
@@ -86,9 +83,8 @@ def _sources(tokens: list[Token]) -> Iterator[str]:
 def claimed(point: str) -> str:
     """What a point claims, "loud barking dog", without its number, its mould and how many clips hold it; the point
     without its number where it claims nothing that is known."""
-    words = [(c.kind, _gerund(c.key) if c.kind == "event" else c.key) for c in claims(point)]
-    ordered = sorted(words, key=lambda word: (KINDS.index(word[0]), word[1]))
-    return " ".join(word for _, word in ordered) or _NUMBER.sub("", point)
+    words = sorted((KINDS.index(claim.kind), _title(claim)) for claim in claims(point))
+    return " ".join(word for _, word in words) or _NUMBER.sub("", point)
 
 
 @lru_cache(maxsize=1 << 16)
@@ -106,11 +102,8 @@ def different(one: str, other: str) -> bool:
 
 def _values(point: str) -> dict[str, set[str]]:
     """What a point says on each scale of ACOUSTIC: level, pitch, onset and so on."""
-    values: dict[str, set[str]] = {}
-    for claim in claims(point):
-        if claim.kind == "quality" and claim.key in ACOUSTIC:
-            values.setdefault(ACOUSTIC[claim.key], set()).add(claim.key)
-    return values
+    said = [claim.key for claim in claims(point) if claim.kind == "quality"]
+    return {ACOUSTIC[key]: {other for other in said if ACOUSTIC[other] == ACOUSTIC[key]} for key in said}
 
 
 # How a claim is told. A claim always gets the same wording, whatever its count, and its neighbours in the word list,
@@ -124,41 +117,34 @@ _WORDINGS = {
 }
 
 
-def number_word(number: int) -> str:
-    """The number in words up to twelve, in digits above."""
-    return _NUMBERS[number] if number < len(_NUMBERS) else str(number)
-
-
 def _support(count: int, clips: int) -> str:
+    """How many clips hold a claim, with numbers in words up to twelve, in digits above."""
     if clips == 1:
         return "the one clip"
-    every = f"{number_word(clips)} clips"
-    return f"all {every}" if count == clips else f"{number_word(count)} of the {every}"
+    some, every = (_NUMBERS[number] if number < len(_NUMBERS) else number for number in (count, clips))
+    return f"all {every} clips" if count == clips else f"{some} of the {every} clips"
 
 
 @lru_cache(maxsize=1 << 16)
 def tell(claim: Claim, count: int, clips: int) -> str:
     """The point that says that `count` of so many clips hold a claim, without its number in the list."""
-    key = claim.key
-    title = _gerund(key) if claim.kind == "event" else key
-    forms = {
-        "A": title[:1].upper() + title[1:],
-        "a": _with_article(key) if claim.kind == "source" else title,
-        "s": _third_person(key),
-        "aspect": ACOUSTIC.get(key, ""),
-    }
-    return _wording(claim).format(**forms, n=_support(count, clips))
+    title, aspect = _title(claim), ACOUSTIC.get(claim.key, "")
+    words = {"A": title[:1].upper() + title[1:], "a": _with_article(title) if claim.kind == "source" else title}
+    return _wording(claim).format(**words, s=_third_person(claim.key), aspect=aspect, n=_support(count, clips))
+
+
+def _title(claim: Claim) -> str:
+    return _gerund(claim.key) if claim.kind == "event" else claim.key
 
 
 def _wording(claim: Claim) -> str:
     if claim.kind == "quality" and claim.key.endswith("ing"):  # elsewhere it would read as a verb
         return "{A} {aspect}: {n} are {a}."
     wordings = _WORDINGS[claim.kind]
-    place = _PLACE.get(claim.key) if claim.kind == "quality" else crc32(claim.key.encode())
+    place = list(ACOUSTIC).index(claim.key) if claim.kind == "quality" else crc32(claim.key.encode())
     return wordings[place % len(wordings)]
 
 
-_PLACE = {adjective: place for place, adjective in enumerate(ACOUSTIC)}
 _UNCOUNTED = {"water", "wind", "rain", "thunder", "music", "speech", "laughter", "applause", "traffic", "snow", "wood"}
 
 
@@ -190,8 +176,7 @@ class Consensus:
 
     def __init__(self, descriptions: Sequence[str]):
         captions = [claims(description) for description in descriptions]
-        known = set().union(*captions)
-        self.claims = tuple(sorted(known, key=lambda claim: (KINDS.index(claim.kind), claim.key)))
+        self.claims = tuple(sorted(set().union(*captions), key=lambda claim: (KINDS.index(claim.kind), claim.key)))
         self.holds = np.array([[claim in caption for claim in self.claims] for caption in captions], bool)
         self.holds = self.holds.reshape(len(captions), len(self.claims))
 
@@ -217,21 +202,16 @@ class Consensus:
         return [shared[clips] for clips in sets]
 
     def _balanced_claims(self, counts: np.ndarray, clips: int) -> tuple[tuple[Claim, int, int], ...]:
-        """Claims to tell from the number of clips that hold each; int [claims]."""
+        """Claims to tell from the number of clips that hold each, int [claims]: the first, with at most one source to
+        two others, and at least one source if there is any."""
         shared = np.flatnonzero(counts >= max(1, (clips + 1) // 2))  # of no clip, nothing is shared
-        ranked = [self.claims[i] for i in shared[np.argsort(-counts[shared], kind="stable")]]
-        count = dict(zip((self.claims[i] for i in shared), counts[shared].tolist(), strict=True))
-        return tuple((claim, count[claim], clips) for claim in _balanced(ranked))
+        ranked = shared[np.argsort(-counts[shared], kind="stable")]
+        others = [i for i in ranked if self.claims[i].kind != "source"]
+        sources = [i for i in ranked if i not in others][: max(1, min(len(others) // 2, MOST_POINTS // 3))]
+        kept = sources + others[: MOST_POINTS - len(sources)]
+        return tuple((self.claims[i], int(counts[i]), clips) for i in ranked if i in kept)
 
 
 def told(shared: Sequence[tuple[Claim, int, int]]) -> tuple[str, ...]:
     """The numbered points of a summary; one that carries no concept where nothing is shared."""
     return tuple(f"{i}. {tell(*claim)}" for i, claim in enumerate(shared, 1)) or (NOTHING_SHARED,)
-
-
-def _balanced(ranked: list[Claim]) -> list[Claim]:
-    """The first claims, with at most one source to two others, and at least one source if there is any."""
-    others = sum(claim.kind != "source" for claim in ranked)
-    sources = [claim for claim in ranked if claim.kind == "source"][: max(1, min(others // 2, MOST_POINTS // 3))]
-    kept = [claim for claim in ranked if claim.kind != "source"][: MOST_POINTS - len(sources)]
-    return [claim for claim in ranked if claim in sources or claim in kept]

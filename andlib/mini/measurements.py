@@ -82,23 +82,22 @@ def measure(samples: np.ndarray, sample_rate: int) -> Measurements:
     active = level >= level.max() - ACTIVE_RANGE
     floored = np.maximum(level, level.max() - ACTIVE_RANGE)
     periodicity, pitches = frame_pitches(content, active)
-    periodic = periodicity >= PITCHED_FRAME
-    pitches = pitches[periodic & np.isfinite(pitches)]
+    pitches = pitches[(periodicity >= PITCHED_FRAME) & np.isfinite(pitches)]
     peaks = event_peaks(floored)
-    inside = active[active.argmax() : len(active) - active[::-1].argmax()]
+    inside = slice(active.argmax(), len(active) - active[::-1].argmax())
     active_seconds = active.sum() * HOP / RATE
     return Measurements(
         level=float(10 * np.log10(np.mean(10 ** (frame_levels(content)[active] / 10)))),
-        pitch=float(np.median(pitches)) if len(pitches) >= PITCHED_SHARE * len(periodic) else None,
+        pitch=float(np.median(pitches)) if len(pitches) >= PITCHED_SHARE * len(periodicity) else None,
         periodicity=float(periodicity.mean()),
         centroid=centroid(audible, active),
         events=len(peaks),
         rate=regular_rate(floored, len(peaks)),
         attack=attack_time(floored, peaks),
-        variation=variation(floored, active),
+        variation=variation(floored[inside]),
         active_seconds=float(active_seconds),
         active_share=float(min(1.0, active_seconds * sample_rate / len(samples))),
-        gaps=float(1 - inside.mean()),
+        gaps=float(1 - active[inside].mean()),
     )
 
 
@@ -107,10 +106,9 @@ def hearable(samples: np.ndarray, sample_rate: int) -> np.ndarray | None:
     Raises InputError unless the samples are a finite vector and the rate is positive."""
     samples = np.asarray(samples, np.float64)
     if samples.ndim != 1 or sample_rate <= 0:
-        raise InputError(
-            f"The ear needs mono samples and a positive rate, but was given an array of shape {samples.shape} "
-            f"at {sample_rate} Hz. Mix the channels to one and name the sampling rate in Hz."
-        )
+        given = f"an array of shape {samples.shape} at {sample_rate} Hz"
+        remedy = "Mix the channels to one and name the sampling rate in Hz."
+        raise InputError(f"The ear needs mono samples and a positive rate, but was given {given}. {remedy}")
     if not np.isfinite(samples).all():
         raise InputError("The clip's samples hold NaN or infinity where finite numbers were expected. Check its file.")
     if len(samples) < SHORTEST * sample_rate:
@@ -210,17 +208,12 @@ def best_period(course: np.ndarray, shortest: int, longest: int) -> tuple[int, f
 
 def attack_time(level: np.ndarray, peaks: np.ndarray) -> float | None:
     """Median time from 15 to 3 dB below an event's peak, in s; None if every event is cut off at the start."""
-    rises = []
-    for peak in peaks:
-        below = np.flatnonzero(level[:peak] < level[peak] - 15)
-        if len(below):
-            rises.append((level[below[-1] :] >= level[peak] - 3).argmax() * HOP / RATE)
+    below = [(peak, np.flatnonzero(level[:peak] < level[peak] - 15)) for peak in peaks]
+    rises = [(level[low[-1] :] >= level[peak] - 3).argmax() * HOP / RATE for peak, low in below if len(low)]
     return float(np.median(rises)) if rises else None
 
 
-def variation(level: np.ndarray, active: np.ndarray) -> float:
-    """Deviation of the level smoothed over 100 ms, from the first active frame to the last, in dB."""
-    where = np.flatnonzero(active)
-    inside = level[where[0] : where[-1] + 1]
-    width = min(10, len(inside))
-    return float(np.convolve(inside, np.ones(width) / width, "valid").std())
+def variation(level: np.ndarray) -> float:
+    """Deviation of the level smoothed over 100 ms, in dB. level: from the first active frame to the last."""
+    width = min(10, len(level))
+    return float(np.convolve(level, np.ones(width) / width, "valid").std())

@@ -38,9 +38,6 @@ def unit_power(x: np.ndarray) -> np.ndarray:
     return x / (np.sqrt(np.mean(x**2)) + 1e-12)
 
 
-# --- sources of sound ---
-
-
 def noise(rng: np.random.Generator, seconds: float, slope: float = 0.0) -> np.ndarray:
     """Gaussian noise of unit power whose spectrum falls by `slope` dB an octave (white 0, pink 3, brown 6)."""
     return unit_power(shape(rng.standard_normal(len(times(seconds))), lambda f: (f + 20.0) ** (-slope / 6.02)))
@@ -60,9 +57,6 @@ def modes(seconds: float, frequencies: Sequence[float], decays, gains=1.0) -> np
     f, d, g = np.broadcast_arrays(np.asarray(frequencies, float), decays, gains)
     rings = g[:, None] * np.exp(-t / d[:, None]) * np.sin(2 * np.pi * f[:, None] * t)
     return rings[f < RATE / 2].sum(0)
-
-
-# --- what shapes it ---
 
 
 def shape(x: np.ndarray, gain) -> np.ndarray:
@@ -91,8 +85,7 @@ def glide(seconds: float, *points: float) -> np.ndarray:
 
 def wander(rng: np.random.Generator, rate: float, depth: float) -> np.ndarray:
     """A random path around 1 over a whole clip, turning `rate` times a second, with deviation `depth` in log."""
-    points = rng.standard_normal(int(rate * SECONDS) + 3)
-    return glide(SECONDS, *np.exp(depth * points))
+    return glide(SECONDS, *np.exp(depth * rng.standard_normal(int(rate * SECONDS) + 3)))
 
 
 def swell(seconds: float, attack: float, release: float) -> np.ndarray:
@@ -106,9 +99,6 @@ def fading(seconds: float, decay: float) -> np.ndarray:
     """An envelope that starts at once (0.5 ms) and falls to 1/e in `decay` seconds."""
     t = times(seconds)
     return np.minimum(1, t / 5e-4) * np.exp(-t / decay)
-
-
-# --- when it happens ---
 
 
 def regular(rng: np.random.Generator, rate: float, jitter: float = 0.0) -> np.ndarray:

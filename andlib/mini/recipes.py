@@ -1,7 +1,6 @@
 """Recipes of sounds: animals, weather, voices, hands and feet; what is handled indoors, machines, and the street.
 
-A recipe makes two seconds of the ESC-50 class whose name it bears, from two generators (see `physics.Sound`). Every
-function here is one."""
+Every function makes two seconds of the ESC-50 class whose name it bears, from two generators (see `physics.Sound`)."""
 
 import numpy as np
 

@@ -5,7 +5,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import product
+from itertools import product, starmap
 
 import numpy as np
 import soxr
@@ -41,16 +41,15 @@ class Draw:
     """Everything that decides one clip's samples."""
 
     seed: int
-    label: str
     fold: int
+    label: str
     source: int
     variant: int
 
     @property
     def name(self) -> str:
         """The clip's file name."""
-        label = self.label.replace(" ", "_")
-        return f"synth{self.seed}-f{self.fold}-{label}-s{self.source}-v{self.variant}.wav"
+        return f"synth{self.seed}-f{self.fold}-{self.label}-s{self.source}-v{self.variant}.wav".replace(" ", "_")
 
     def generators(self) -> tuple[np.random.Generator, np.random.Generator]:
         """Randomness of the source, shared by its variants, and of this take of it."""
@@ -92,9 +91,8 @@ def synthesc(
     of the loudest 10 ms), background, reverb_seconds. Raises InputError for a class without a recipe."""
     for label in classes:
         check_choice("Class", label, CLASSES)
-    each = product(folds, classes, range(sources_per_fold), range(variants))
-    every = [Draw(seed, label, fold, source, variant) for fold, label, source, variant in each]
-    draws = {draw.name: draw for draw in every}
+    each = product([seed], folds, classes, range(sources_per_fold), range(variants))
+    draws = {draw.name: draw for draw in starmap(Draw, each)}
 
     def read(clip: Clip, sample_rate: int) -> np.ndarray:
         samples = render(draws[clip.name])[0] / np.float32(32768)
@@ -116,12 +114,10 @@ def render(draw: Draw) -> tuple[np.ndarray, dict[str, float | str]]:
 def record(sound: Sound, take: np.random.Generator) -> tuple[np.ndarray, dict[str, float | str]]:
     """A sound as a microphone in some room takes it, int16 [32000], and what is true of the recording."""
     background, reverb = str(take.choice(BACKGROUNDS)), float(np.exp(take.uniform(np.log(0.08), np.log(0.9))))
-    wet = reverberate(unit_power(sound.samples), take, reverb, take.uniform(0.1, 0.5))
-    foreground = microphone(wet, take)
+    foreground = microphone(reverberate(unit_power(sound.samples), take, reverb, take.uniform(0.1, 0.5)), take)
     snr = take.uniform(10, 32)
     clip = unit_power(foreground) + 10 ** (-snr / 20) * ambience(background, take)
-    level = take.uniform(-36, -12)
-    clip = unit_power(clip) * 10 ** (level / 20)
+    clip = unit_power(clip) * 10 ** (take.uniform(-36, -12) / 20)
     clip *= min(1, 0.98 / np.abs(clip).max())
     samples = np.round(clip * 32767).astype(np.int16)
     return samples, {
@@ -165,9 +161,8 @@ def microphone(x: np.ndarray, take: np.random.Generator) -> np.ndarray:
 def ambience(kind: str, take: np.random.Generator) -> np.ndarray:
     """Two seconds of background, one of BACKGROUNDS."""
     floor = noise(take, SECONDS, take.uniform(0, 4))
-    t = times(SECONDS)
     if kind == "hum":
-        mains = take.choice([50, 60])
+        mains, t = take.choice([50, 60]), times(SECONDS)
         return 0.3 * floor + unit_power(sum(np.sin(2 * np.pi * mains * k * t) / k for k in (1, 2, 3, 4, 6)))
     if kind == "wind":
         return unit_power(noise(take, SECONDS, 7) * wander(take, 2, 0.5)) + 0.1 * floor

@@ -1,6 +1,6 @@
 """BEATs' checkpoints as targets, without running code in them."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from functools import lru_cache
 from pathlib import Path
@@ -14,8 +14,6 @@ from andlib.targets import Layer, Target
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
-
-SAMPLE_RATE = 16_000  # Hz
 
 
 def load_beats(
@@ -35,7 +33,12 @@ def load_beats(
     file = path / WEIGHTS if path.is_dir() else path
     files = {each: file_digest(each) for each in {file, path / CONFIG} if each.is_file()}
 
-    read = _reader(path, files)
+    @lru_cache
+    def read() -> tuple:  # once, while the files are those of these digests
+        checkpoint = read_checkpoint(path)
+        unchanged(files)
+        return checkpoint
+
     if path.is_dir():
         config, outputs, own = read_header(path)
     else:
@@ -60,25 +63,13 @@ def load_beats(
         name=name,
         layers=layers(config, outputs),
         classes=classes,
-        sample_rate=SAMPLE_RATE,
+        sample_rate=frontend.SAMPLE_RATE,
         seconds=seconds,
         features=_features,
         build=build,
         content=digest([asdict(config), classes, weights]),
-        grid=lambda: frontend.patches(frontend.frames(round(seconds * SAMPLE_RATE)), config.input_patch_size),
+        grid=lambda: frontend.patches(frontend.frames(round(seconds * frontend.SAMPLE_RATE)), config.input_patch_size),
     )
-
-
-def _reader(path: Path, files: Mapping[Path, str]) -> Callable[[], tuple]:
-    """`read_checkpoint` of a path, read once, while its files are those of these digests."""
-
-    @lru_cache
-    def read() -> tuple:
-        checkpoint = read_checkpoint(path)
-        unchanged(files)
-        return checkpoint
-
-    return read
 
 
 def _features(waveforms: "Tensor") -> "Tensor":

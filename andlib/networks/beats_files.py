@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from safetensors import SafetensorError, safe_open
 
-from andlib import paths
 from andlib.errors import InputError, explained
 from andlib.store import read_object, write_atomically
 
@@ -50,7 +49,6 @@ def read_checkpoint(path: Path) -> tuple[Config, dict[str, "Tensor"], tuple[str,
     path: a folder with config.json and model.safetensors; a safetensors file whose metadata holds `config`; or a torch
     checkpoint, {"cfg", "model"} or weights alone. Without a classifier there is none of `fc.*`.
     Raises InputError for anything else, and where weights are missing, extra, mis-shaped or not finite."""
-    path = paths.named(path)
     if path.is_dir():
         settings, weights = _folder_settings(path), _read_safetensors(path / WEIGHTS)[1]
     else:
@@ -136,7 +134,9 @@ def _named(weights: Mapping[str, "Tensor"], path: Path) -> dict[str, "Tensor"]:
     import torch
 
     for name, value in weights.items():
-        if not isinstance(name, str) or not _is_weight(value):
+        # a file may hold sparse tensors and shells, too
+        whole = isinstance(value, torch.Tensor) and value.layout is torch.strided and not value.is_nested
+        if not (isinstance(name, str) and whole and value.is_floating_point() and value.is_cpu):
             raise InputError(f"{path} holds {name!r}, which is no weight of a network. Expected a BEATs checkpoint.")
     weights = _renamed({name: value.float() for name, value in weights.items()})
     prefix = "beats." if "fc.weight" in weights else ""
@@ -144,14 +144,6 @@ def _named(weights: Mapping[str, "Tensor"], path: Path) -> dict[str, "Tensor"]:
         if torch.equal(weights[name], weights.get(prefix + SHARED, torch.empty(0))):
             del weights[name]  # public checkpoints repeat the one table in every block
     return weights
-
-
-def _is_weight(value: Any) -> bool:
-    """Whether it is a tensor of real numbers, all of them here: a file may hold sparse ones and shells, too."""
-    import torch
-
-    plain = isinstance(value, torch.Tensor) and value.layout is torch.strided and not value.is_nested
-    return plain and value.is_floating_point() and value.is_cpu
 
 
 def _renamed(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -176,13 +168,11 @@ def _check(weights: dict[str, "Tensor"], config: Config, path: Path) -> None:
     shapes = shapes_of(weights)
     with torch.device("meta"):
         expected = shapes_of(make(config, outputs_of(shapes)).state_dict())
-    other = [(name, shape) for name, shape in expected.items() if shapes.get(name, shape) != shape]
+    other = [f"{n} {shapes[n]} for {shape}" for n, shape in expected.items() if shapes.get(n, shape) != shape]
     faults = {
         "lacks": [name for name in expected if name not in shapes],
         "has weights that BEATs has not:": [name for name in shapes if name not in expected],
-        "has other shapes than its configuration says:": [
-            f"{name} {shapes[name]} for {shape}" for name, shape in other
-        ],
+        "has other shapes than its configuration says:": other,
         "has values that are not finite in": [name for name, value in weights.items() if not value.isfinite().all()],
     }
     for fault, names in faults.items():

@@ -13,6 +13,7 @@ from safetensors import SafetensorError, safe_open
 from andlib import frontend, paths, weights
 from andlib.errors import InputError, explained, first_line
 from andlib.frontend import AST
+from andlib.networks.beats_checkpoints import load_beats
 from andlib.networks.families import FAMILIES, LINEAR, Family, ast_features
 from andlib.records import Grid
 from andlib.store import digest, file_digest, read_object, unchanged
@@ -64,8 +65,6 @@ def load_target(
     odd = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)  # whatever is wrong with a description
     with explained(lambda e: f"{path} describes no network that could be built ({e!r}). Fetch it anew.", *odd):
         if single or _json(path / CONFIG).get("model_type") == "beats":
-            from andlib.networks.beats_checkpoints import load_beats
-
             seconds = seconds or SECONDS
             target = load_beats(path, name=name, seconds=seconds, classes=tuple(classes), untrained_seed=untrained_seed)
         else:
@@ -140,7 +139,6 @@ def _grid(family: Family, config: dict, settings: dict, seconds: float) -> Calla
         return lambda: Grid((0.0, seconds), (0.0, settings["sampling_rate"] / 2), bands=1)
     if not _usual(settings, config):
         return None
-
     strides = config["time_stride"], config["frequency_stride"]
     patches = frontend.patches(config["max_length"], config["patch_size"], strides, prefix=2, time_first=True)
     return lambda: patches

@@ -175,9 +175,8 @@ def converted(arrays: Mapping[str, np.ndarray]) -> "dict[str, Tensor]":
 def whole(folder: Path) -> Path:
     """A network made from Whisper's encoder as `load_target` takes it: a folder of the cache, written once.
 
-    folder: what is kept of it, config.json and changes.safetensors. Of the latter each matrix NAME.up @ NAME.down is
-    added to the weights of that name, all else takes their place.
-    Raises InputError where Whisper is not in the cache or the changes do not fit it."""
+    folder: config.json and changes.safetensors. Of the latter each matrix NAME.up @ NAME.down is added to the weights
+    of that name, all else takes their place. Raises InputError where Whisper is not in the cache or they do not fit."""
     from safetensors.torch import load_file
 
     about = read_object(folder / CONFIG, str(folder / CONFIG), "Fetch it anew.")
@@ -215,8 +214,7 @@ def classifier(about: Mapping[str, Any]) -> "nn.Module":
 
 
 def inputs(waveforms: np.ndarray) -> "Tensor":
-    """The input of a classifier of 5-s clips, float32 [clips, mels, frames]. waveforms: [clips, samples] at 16 kHz,
-    cropped or padded to 5 s."""
+    """Classifiers' input, float32 [clips, mels, frames]. waveforms: [clips, samples], 16 kHz, cut or padded to 5 s."""
     from transformers import WhisperFeatureExtractor
 
     extractor = WhisperFeatureExtractor(chunk_length=5)

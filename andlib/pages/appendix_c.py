@@ -52,13 +52,11 @@ def without_measured(run: Run) -> Run:
 
 
 def unit_acoustics(run: Run, model: str, word: str) -> pd.DataFrame:
-    """Figure 8's points, one row a neuron: unit, highest, has (the adjective in C_open), value (mean of what goes with
-    the adjective over its K highest clips)."""
+    """Figure 8's points: unit, highest, has (the adjective in C_open), value (its measure, mean over highest)."""
     neurons, measured = stages.neurons(run, model), clip_acoustics(run)[WORDS[word]].to_numpy()
     clips, own = filled(neurons["highest"])
-    value = _weighted(measured[clips], own.astype(float))
     has = [word in words for words in neurons["adjectives"]]
-    return neurons[["unit", "highest"]].assign(has=np.array(has, bool), value=value)
+    return neurons[["unit", "highest"]].assign(has=np.array(has, bool), value=_weighted(measured[clips], own))
 
 
 def with_and_without(run: Run, model: str, word: str) -> dict[str, float]:
@@ -86,10 +84,8 @@ def with_and_without(run: Run, model: str, word: str) -> dict[str, float]:
     row |= {"mean_with": value[has].mean(), "mean_without": value[~has].mean(), "difference": difference}
     for name, draws in (("", by_unit), ("source_", by_source[:, 0]), ("share_", by_source[:, 1])):
         row[f"{name}low"], row[f"{name}high"] = interval(draws)
-    return row | {
-        "share": share,
-        "p": float(scipy.stats.mannwhitneyu(value[has], value[~has], alternative="greater").pvalue),
-    }
+    tested = scipy.stats.mannwhitneyu(value[has], value[~has], alternative="greater")
+    return row | {"share": share, "p": float(tested.pvalue)}
 
 
 def contrasts(run: Run) -> pd.DataFrame:
@@ -128,14 +124,12 @@ def frames(run: Run) -> dict[str, pd.DataFrame]:
 
 
 def words(run: Run, table: pd.DataFrame) -> dict[str, object]:
-    """The numbers of the page's prose, of the run's first model, and the ledger's verdicts. table: `judged`, of all
-    descriptions and without what was measured."""
+    """The numbers of the page's prose, of the run's first model, and the ledger's verdicts. table: as in `frames`."""
     printed, first = paper.numbers()["figures"]["8_acoustic_properties"], table[table["model"] == run.models[0]]
     loud, high = (first[first["word"] == word].iloc[0] for word in WORDS)
-    neurons = printed["loud_neurons"] + printed["not_loud_neurons"]
-    spoken = {"k": run.k, "title": run.profile.title, "network": run.models[0], "paper_all": neurons}
-    spoken |= {"paper_loud": printed["loud_neurons"], "loud": loud["with"], "high": high["with"]}
-    spoken |= {"all": loud["with"] + loud["without"]}
+    spoken = {"k": run.k, "title": run.profile.title, "network": run.models[0], "paper_loud": printed["loud_neurons"]}
+    spoken |= {"paper_all": printed["loud_neurons"] + printed["not_loud_neurons"], "high": high["with"]}
+    spoken |= {"loud": loud["with"], "all": loud["with"] + loud["without"]}
     for claim in ("f8a_loud", "f8b_high_pitched"):
         spoken[claim], spoken[f"{claim}_numbers"] = judge(claim, {"appendix_c_acoustics": {"acoustics": table}})
     return spoken

@@ -41,10 +41,7 @@ def switches() -> pd.DataFrame:
 
 def barred() -> pd.DataFrame:
     """`NO_EFFECT` in words; one row a reason."""
-    rows = [
-        (switch, _all_or(exhibits, EXHIBITS), _all_or(models, MODELS), why)
-        for switch, exhibits, models, why in NO_EFFECT
-    ]
+    rows = [(switch, _all_or(where, EXHIBITS), _all_or(of, MODELS), why) for switch, where, of, why in NO_EFFECT]
     return pd.DataFrame(rows, columns=["switch", "exhibits", "networks", "no effect here, because"])
 
 
@@ -54,15 +51,12 @@ def _all_or(names: Sequence[str], every: Sequence[str]) -> str:
 
 def committed() -> dict[str, dict]:
     """What `python -m making.audit` wrote, profile -> its file; profiles without one are left out."""
-    matrices = {profile: kept.read(profile, NAME) for profile in PROFILES}
-    return {profile: matrix for profile, matrix in matrices.items() if matrix}
+    return {profile: matrix for profile in PROFILES if (matrix := kept.read(profile, NAME))}
 
 
 def tidy(matrices: Mapping[str, Mapping]) -> pd.DataFrame:
     """The matrices, one row a profile, mode, model, exhibit and measure: before (in mode corrected), value, changed
-    (NaN where one of the two is not known).
-
-    matrices: profile -> `committed` file."""
+    (NaN where one of the two is not known). matrices: `committed`."""
     rows = []
     for profile, matrix in matrices.items():
         usual = matrix["modes"]["corrected"]
@@ -85,8 +79,7 @@ def overview(rows: pd.DataFrame) -> pd.DataFrame:
     """What each switch does to each exhibit: one row a switch (column switch), a column an exhibit.
 
     "changes" (on all profiles, or only those named), "–" (cannot change any network's, see NO_EFFECT), "none seen"
-    (could, but no number differs), "not asked" (what could change was not measured: no answer of a language model).
-    rows: `tidy`."""
+    (could, but no number differs), "not asked" (what could needs an answer that is not kept). rows: `tidy`."""
     cells = {mode: {"switch": mode} | dict.fromkeys(EXHIBITS, "not measured") for mode in MODES[1:]}
     for (mode, exhibit), part in rows[rows["mode"] != "corrected"].groupby(["mode", "exhibit"], sort=False):
         moved = part.loc[part["changed"] == 1, "profile"].unique()

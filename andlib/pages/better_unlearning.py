@@ -2,7 +2,7 @@
 
 `make unlearning` computes what the page reads."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -13,10 +13,10 @@ from andlib.bench import Bench, bench
 from andlib.profiles import LEARNT
 from andlib.responses import unit_activations
 from andlib.run import Run
-from andlib.statistics import holm, interval, two_sided_p
+from andlib.statistics import holm, two_sided_p
 from andlib.store import Stage
 from andlib.targets import Layer, Target
-from andlib.unlearning import drawn_changes, unit_sets
+from andlib.unlearning import drawn_changes, unit_sets, with_interval
 
 RULES = {  # who chooses -> by what, on clips of folds 2-5
     "OCP": "the nouns of the unit's open concepts name the class (the paper)",
@@ -38,14 +38,11 @@ def choices(run: Run, model: str) -> dict[str, list[UnitSet]]:
     u = {name: values[where] for name, values in unit_activations(run, model).items()}
     named = [run.concepts.index(name) for name in run.probing_set.classes]  # columns of P
     member = run.probing_set.labels[where][:, None] == np.arange(len(named))
-    p = stages.concept_similarity(run, descriptions.clip_descriptions(run)), stages.sound_similarity(run)
-    by_captions, by_sounds = (similarity[where] for similarity in p)
-    scores: dict[str, Callable[[np.ndarray], np.ndarray]] = {
-        "captions": lambda values: concepts.score("cos_cubed", values, by_captions)[:, named],
-        "sounds": lambda values: concepts.score("cos_cubed", values, by_sounds)[:, named],
-        "labels": lambda values: selectivity(values, member),
-    }
-    ranking = {rule: {la: np.argsort(-score(u[la]), 0, kind="stable") for la in u} for rule, score in scores.items()}
+    p = {"captions": stages.concept_similarity(run, descriptions.clip_descriptions(run))[where]}
+    p["sounds"] = stages.sound_similarity(run)[where]
+    scores = {rule: {la: concepts.score("cos_cubed", u[la], p[rule])[:, named] for la in u} for rule in p}
+    scores["labels"] = {la: selectivity(u[la], member) for la in u}
+    ranking = {rule: {la: np.argsort(-s[la], 0, kind="stable") for la in u} for rule, s in scores.items()}
     sets = {
         rule: [{la: np.sort(order[la][: len(i), c]) for la, i in units.items()} for c, units in enumerate(budget)]
         for rule, order in ranking.items()
@@ -98,13 +95,12 @@ def _replaced(measured: Bench, way: str, sets: Sequence[UnitSet]) -> np.ndarray:
 
 
 def _with(network: Target, inputs, clips: int, units: UnitSet, given: dict[str, np.ndarray] | None) -> np.ndarray:
-    """Logits with the units' outputs replaced: by given values [units of the layer], or by those of the donor clips,
-    which are the second half of the inputs."""
+    """Logits with outputs replaced by given values [units of the layer], or by donors', the second half of inputs."""
     import torch
 
     def to_values(layer: Layer, outputs: "torch.Tensor") -> "torch.Tensor":
         shape = [-1 if axis == "channels" else 1 for axis in layer.axes]
-        return torch.from_numpy(given[layer.name][units[layer.name]]).reshape(shape).expand_as(outputs)
+        return torch.from_numpy(given[layer.name][units[layer.name]]).to(outputs).reshape(shape).expand_as(outputs)
 
     def to_donors(layer: Layer, outputs: "torch.Tensor") -> "torch.Tensor":
         axis = layer.axes.index("clips")
@@ -116,7 +112,7 @@ def _with(network: Target, inputs, clips: int, units: UnitSet, given: dict[str, 
     pairs = [inputs[:clips].split(32), inputs[clips:].split(32)]
     batches = [torch.cat(pair) for pair in zip(*pairs, strict=True)]
     with ablation.ablate(network, units, to_donors), torch.inference_mode():
-        return torch.cat([network.logits(batch)[: len(batch) // 2] for batch in batches]).numpy()
+        return torch.cat([network.logits(batch)[: len(batch) // 2].float().cpu() for batch in batches]).numpy()
 
 
 def means(run: Run, network: Target) -> dict[str, np.ndarray]:
@@ -148,10 +144,9 @@ def table(changed: dict[tuple[str, str], Effects], nearness: np.ndarray) -> pd.D
         wider = drawn - _gaps(ocp)
         forgotten, remaining = ablation.ablated_and_remaining(effect.by_class(effect.correct))
         row = {"rule": rule, "way": way, "units": effect.sizes.mean(), "gap": gap}
-        row["margin_gap"] = _gap(effect, effect.margin)
-        row["gap_low"], row["gap_high"] = interval(drawn)
-        row |= {"forgotten": forgotten, "remaining": remaining, "wider": gap - _gap(ocp, ocp.own)}
-        row["wider_low"], row["wider_high"] = interval(wider)
+        row |= {"margin_gap": _gap(effect, effect.margin), **with_interval("gap", gap, drawn)}
+        row |= {"forgotten": forgotten, "remaining": remaining}
+        row |= with_interval("wider", gap - _gap(ocp, ocp.own), wider)
         row["p"] = np.nan if rule == "OCP" else two_sided_p(wider)
         rows.append(row | {"spill": spill(effect.by_class(effect.own), nearness)})
     return pd.DataFrame(rows)
@@ -182,7 +177,6 @@ def spill(changes: np.ndarray, nearness: np.ndarray) -> float:
 
 def compared(run: Run) -> pd.DataFrame:
     """The kept rows of the run's models, see `table`, with p adjusted over all of a profile (p_holm), and made_by.
-
     Raises InputError where a profile has none."""
     result = kept.read(run.profile.name, NAME, f"make unlearning PROFILE={run.profile.name}")
     rows = pd.DataFrame(result["rows"])

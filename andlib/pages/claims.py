@@ -46,7 +46,6 @@ def on_whisper(frames: Frames) -> Frames:
 
 def ledger(results: Mapping[str, Frames]) -> pd.DataFrame:
     """Every claim of the paper on every profile; columns id, where, claim, profile, verdict, numbers, rule.
-
     results: profile -> its frames."""
     judged = [
         (claim["id"], claim["where"], claim["text"], profile, *_judged(claim["id"], profile, frames))
@@ -73,9 +72,8 @@ def words(run: Run, ledger: pd.DataFrame, glance: pd.DataFrame) -> dict[str, obj
     """What the prose of this page and of the book's first says of them. Raises InputError for a profile not in them."""
     if (name := run.profile.name) not in set(ledger["profile"]):
         raise InputError(f"Profile {name} has no results: `make results PROFILE={name}` writes them.")
-    kinds = list(reversed(VERDICTS))
     by_profile = ledger.groupby(["profile", "verdict"], sort=False).size().unstack(fill_value=0)
-    counts = by_profile.reindex(columns=kinds, fill_value=0)
+    counts = by_profile.reindex(columns=VERDICTS[::-1], fill_value=0)
     supported = ledger["verdict"].eq(SUPPORTED).groupby(ledger["id"], sort=False).all()
     return {
         "claims": ledger["id"].nunique(),
@@ -105,8 +103,7 @@ def frames(run: Run) -> dict[str, pd.DataFrame]:
 def at_a_glance(results: Mapping[str, Frames]) -> pd.DataFrame:
     """Every table and figure of the paper; columns exhibit, page, what, paper, and one a profile, all of them text.
 
-    Three values side by side are those of the paper's three networks, in the order of MODELS. A dash: there is no
-    such number. results: profile -> its frames."""
+    Three values side by side are those of MODELS; a dash: there is no such number. results: profile -> its frames."""
     printed = _printed()
     return pd.DataFrame(
         {"exhibit": exhibit, "page": page, "what": what, "paper": printed.get(exhibit, ABSENT)}

@@ -13,7 +13,6 @@ from andlib.errors import InputError
 from andlib.pages.wording import by_model
 
 FULL = ("ast", "beats")  # networks of the paper's size
-
 AUDIOSET, SECONDS, CORES = 2_084_320, 10, (1, 64, 1024)  # clips, of all three parts, and how long they are
 SPEED = ["what", "seconds", "reference", "against", "asked", "least", "peak_gib", "at_most", "note"]
 
@@ -100,9 +99,8 @@ def words(costs: Costs, stages: pd.DataFrame) -> dict[str, object]:
 
 def speeds() -> pd.DataFrame:
     """What `make bench` measured last of each thing; one row a thing, columns SPEED, ratio (how many times as fast as
-    the reference, NaN where there is none) and made_by (when and where the last of all was measured).
-
-    Raises InputError where nothing was measured."""
+    the reference, NaN where there is none) and made_by (when and where the last of all was measured). Raises InputError
+    where nothing was measured."""
     file = paths.root() / "benchmarks/history.jsonl"
     if not file.is_file():
         raise InputError("benchmarks/history.jsonl is missing: make bench measures and writes it.")

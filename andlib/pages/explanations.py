@@ -66,9 +66,8 @@ def nulled(rows: Rows, null: str) -> Rows:
     own = [i for i, phrases in enumerate(rows) if phrases]
     shuffled = [rows[i] for i in np.random.default_rng(SEED).permutation(own)]
     commonest = [row for row, _ in Counter(rows[i] for i in own).most_common(1)] * len(own)
-    given = shuffled if null == "shuffled" else commonest
-    nulled = dict(zip(own, given, strict=True))
-    return [nulled.get(i, ()) for i in range(len(rows))]
+    given = dict(zip(own, shuffled if null == "shuffled" else commonest, strict=True))
+    return [given.get(i, ()) for i in range(len(rows))]
 
 
 def matches(

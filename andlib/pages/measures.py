@@ -133,8 +133,7 @@ def exemplar_shape(exemplars: Float[np.ndarray, "units k dimensions"]) -> tuple[
 
 
 def redundancy(concepts: Float[np.ndarray, "units dimensions"]) -> np.ndarray:
-    """Each unit's largest cosine with another unit of its layer, by their exemplars' mean vectors (Dreyer et al. 2025,
-    who average it over the units)."""
+    """Each unit's largest cosine with another of its layer, by exemplars' means (Dreyer et al. 2025 average it)."""
     concepts = concepts / np.linalg.norm(concepts, axis=1, keepdims=True)
     cosine = concepts @ concepts.T
     np.fill_diagonal(cosine, np.nan if len(cosine) == 1 else -1)

@@ -102,11 +102,9 @@ def judged(table: pd.DataFrame) -> pd.DataFrame:
             among = [concept in unit[column] for concept in right]
             first = list(unit[column][:1]) == right if len(right) == 1 else all(among)
             rows.append((*about.values(), *column.split("/"), first, all(among), np.mean(among)))
-        texts = {
-            "summary": [any(states(point, name) for point in unit["high"]) for name in names],
-            "calibrated": [any(states(point, name) for point in unit["calibrated"]) for name in names],
-            "open concepts": [_say({*unit["adjectives"], *unit["nouns"]}, name) for name in names],
-        }
+        sides = {"summary": unit["high"], "calibrated": unit["calibrated"]}
+        texts = {side: [any(states(point, name) for point in sides[side]) for name in names] for side in sides}
+        texts["open concepts"] = [_say({*unit["adjectives"], *unit["nouns"]}, name) for name in names]
         for method, among in texts.items():
             rows.append((*about.values(), method, "", "", all(among), all(among), np.mean(among)))
     columns = ["noise", "seed", "kind", "truth", "method", "function", "concepts", "found", "three", "share"]
@@ -128,8 +126,7 @@ def states(text: str, truth: str) -> bool:
 
 
 def captioned(run: Run) -> pd.DataFrame:
-    """How often captions say a truth of the clips it holds for, and of the others; one row a truth: kind, truth, clips,
-    said, elsewhere."""
+    """How often captions say a truth where it holds, and elsewhere; columns kind, truth, clips, said, elsewhere."""
     true, texts, rows = truths(run), clip_descriptions(run), []
     for kind, [name], signal in (unit for unit in detectors(true, 0) if len(unit[1]) == 1):
         states_it, holds = np.array([states(text, name) for text in texts]), signal == 1

@@ -48,8 +48,7 @@ def reading(run: Run, target: Target, unit: Unit, *, k: int = 0, t: float | None
 
 
 def compared(run: Run, readings: Sequence[pd.Series]) -> pd.DataFrame:
-    """Readings of one unit side by side: columns changed, highest clips (their classes), shared (how many of them with
-    the first reading), DB and S_h^c."""
+    """Readings of one unit: columns changed, highest clips (their classes), shared (with the first), DB and S_h^c."""
     rows = []
     for neuron in readings:
         classes = Counter(run.probing_set.clips[i].label for i in neuron["highest"]).most_common(CLASSES)

@@ -20,7 +20,7 @@ Readings = dict[tuple[str, str], Layer]  # axis and reading -> the layer so read
 def readings_of(run: Run, network: Target) -> Readings:
     """The classifier under other poolings and nonlinearities, and directions in the last block that mean classes."""
     last, classifier = network.layers[-2], network.layers[-1]
-    weights = network.module.get_submodule(classifier.module).weight.detach().numpy().T
+    weights = network.module.get_submodule(classifier.module).weight.detach().cpu().numpy().T
     means = _class_means(run, unit_activations(run, network)[last.name], network.classes)
     poolings = ("max", "first") if classifier.pooling != "none" else ()
     readings = {("default", f"classifier, {classifier.pooling}"): classifier}

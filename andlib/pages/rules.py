@@ -1,7 +1,6 @@
 """The rules of the paper's claims in code; `rules.toml` has them in words.
 
-A rule reads frames that `make results` keeps and yields the parts of its claim: numbers in words, and what they say
-(one of `statistics.VERDICTS`)."""
+A rule reads frames that `make results` keeps and yields its claim's parts: numbers in words, and a verdict."""
 
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
@@ -62,10 +61,6 @@ def _frame(frames: Frames, page: str, name: str) -> pd.DataFrame:
     if frame.empty:
         raise Untestable(f"The page {page} has no {name} here")
     return frame
-
-
-def _said(holds: bool, known: bool = True) -> str:
-    return UNTESTABLE if not known else SUPPORTED if holds else CONTRADICTED
 
 
 def _apart(more: Mapping[str, float], less: Mapping[str, float], name: str) -> str:
@@ -197,11 +192,13 @@ def f11_13_same(frames: Frames) -> Parts:
     over_depth = rows(_frame(frames, "4_5_polysemanticity", "trends"), part="all")
     for model in MODELS:
         ours = rows(over_depth, model=model)
-        seen = ours.apply(lambda row: trend(row["low"], row["high"]), axis=1).value_counts()
-        decided = _said(not {"falls", "rises"} <= set(seen.index), len(seen) > 0)
-        listed = ", ".join(f"{word} in {count}" for word, count in seen.items()) or "was not run"
+        trends = ours.apply(lambda row: trend(row["low"], row["high"]), axis=1)
+        seen = trends[trends.astype(bool)].value_counts()  # without an interval there is none
         same = len(seen) == 1 and "unclear" not in seen
-        yield f"{model} {listed}", INCONCLUSIVE if decided == SUPPORTED and not same else decided
+        decided = CONTRADICTED if {"falls", "rises"} <= set(seen.index) else SUPPORTED if same else INCONCLUSIVE
+        listed = ", ".join(f"{word} in {count}" for word, count in seen.items())
+        without = "was not run" if ours.empty else "has no interval"
+        yield f"{model} {listed or without}", decided if listed else UNTESTABLE
 
 
 def f14_gtzan(frames: Frames) -> Parts:

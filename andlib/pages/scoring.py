@@ -2,8 +2,7 @@
 
 The paper asks people (Table 3). Here the match of an explanation with a clip stands for the predicted activation, as
 the simulated one does in Bills et al. 2023: the mean cosine of the explanation's phrases and the clip's description
-(matcher "captions", a sentence encoder) or the clip's sound (matcher "sound", TAB's encoders, which read no
-caption)."""
+(matcher "captions", a sentence encoder) or its sound (matcher "sound", TAB's encoders, which read no caption)."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass

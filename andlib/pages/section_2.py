@@ -42,19 +42,14 @@ def captioner_accuracy(run: Run) -> pd.DataFrame:
 def difficulty(run: Run) -> pd.DataFrame:
     """How hard the classes are: accuracy on fold 1 of a floor, of each target network and of chance.
 
-    The floor is `band_statistics_accuracy`, learnt on folds 2-5.
-    A synthesised set is judged by a second seed too; its networks never heard a clip of it. One row a set and
-    method; NaN where a set has no clip to be judged by, or none of several classes to learn from."""
-    rows = [row for probing_set in _seeds(run) for row in _difficulty_rows(run, probing_set)]
-    return pd.DataFrame(rows)
+    The floor is `band_statistics_accuracy`, learnt on folds 2-5. A synthesised set is judged by a second seed too,
+    of which no network heard a clip. A row a set and method; NaN without clips to judge by, or two classes to learn."""
+    sets = [run.probing_set]
+    if run.profile.probing == "synthesc":
+        from andlib.mini.synthesis import synthesc
 
-
-def _seeds(run: Run) -> list[ProbingSet]:
-    if run.profile.probing != "synthesc":
-        return [run.probing_set]
-    from andlib.mini.synthesis import synthesc
-
-    return [run.probing_set, synthesc(seed=SECOND_SEED)]
+        sets.append(synthesc(seed=SECOND_SEED))
+    return pd.DataFrame(row for probing_set in sets for row in _difficulty_rows(run, probing_set))
 
 
 def _difficulty_rows(run: Run, probing_set: ProbingSet):

@@ -74,9 +74,8 @@ def words_kept(run: Run, neurons: Described) -> pd.DataFrame:
     """Module C: words of the calibrated summary, by part of speech, before and after each filter."""
     released, rows = "word_lists_by_substring" in run.faults, []
     for writer, row in neurons.items():
-        tokens = [
-            token for point in row["calibrated"] for token in tag(re.sub(r"^\s*\d+[.)]\s*", "", point), run.tagger)
-        ]
+        unnumbered = [re.sub(r"^\s*\d+[.)]\s*", "", point) for point in row["calibrated"]]
+        tokens = [token for point in unnumbered for token in tag(point, run.tagger)]
         by_rules = language.open_concepts(row["calibrated"], released=released, acoustic=bool, tagger=run.tagger)
         for part, column in PARTS.items():
             spoken = _distinct(token.lemma for token in tokens if token.pos == part)

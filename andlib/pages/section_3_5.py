@@ -49,8 +49,7 @@ def common(run: Run, counts: Mapping[str, pd.Series]) -> pd.DataFrame:
 
 
 def texts(run: Run) -> dict[str, list[str]]:
-    """What the filters read, by name: the summaries of all neurons, those that the language model wrote of some, and
-    the descriptions of clips."""
+    """What the filters read, by name: summaries of all neurons, the language model's of some, descriptions of clips."""
     writer = "rules" if run.summariser == "rules" else run.answerer
     described = {f"summaries by {writer}": stages.neurons}
     described |= {f"summaries by {run.answerer}, sampled neurons": stages.neurons_by_language_model}

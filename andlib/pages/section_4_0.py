@@ -17,8 +17,7 @@ FLOORS = ("beats_untrained", "whisper_untrained")  # random features, trained cl
 def target_accuracy(run: Run, models: Sequence[str] = ()) -> pd.DataFrame:
     """Table 1: share of clips that each model classifies right, on fold 1 (never trained on) and on folds 2-5.
 
-    models: the run's by default. One row a model and set of clips; columns accuracy, low, high (95 % interval over
-    source recordings), n."""
+    models: the run's by default. A row a model and set of clips; columns accuracy, low, high (95 % over sources), n."""
     rows = []
     for model in models or run.models:
         logits = responses.classifier_outputs(run, model)
@@ -33,8 +32,7 @@ def units(run: Run) -> pd.DataFrame:
     """What each network has to be described, and how it is read; one row a model."""
     rows = []
     for network in map(run.target, run.models):
-        row = {"model": network.name, "layers": len(network.layers)}
-        row["units"] = sum(layer.units for layer in network.layers)
+        row = {"model": network.name, "layers": len(network.layers), "units": sum(la.units for la in network.layers)}
         row["that ablation may silence"] = sum(layer.units for layer in network.layers if layer.hidden)
         rows.append(row | {"one number a clip": network.layers[0].pooling, "sampling rate (Hz)": network.sample_rate})
     return pd.DataFrame(rows)

@@ -163,8 +163,7 @@ def _scored(method: str, rated: pd.DataFrame, bertscore: str) -> dict:
 
 
 def agreement(rated: pd.DataFrame) -> float:
-    """Krippendorff's alpha of one method's ratings, differences squared; NaN where no two raters share a neuron or all
-    ratings are equal."""
+    """Krippendorff's alpha of ratings, differences squared; NaN where no two raters share a neuron or all are equal."""
     shared = rated[rated.duplicated("neuron", keep=False)]
     if shared["rating"].nunique() < 2:
         return float("nan")

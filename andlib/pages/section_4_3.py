@@ -38,14 +38,12 @@ def silenced(run: Run, units: Units) -> dict[str, dict[str, Effects]]:
 
 
 def controls(run: Run, units: Units) -> dict[str, dict[str, Any]]:
-    """What stands beside each model's strategies, see `compute`: what `make controls` kept if it belongs to these sets,
-    else with fewer draws."""
+    """What stands beside the strategies, see `compute`: kept by `make controls` for these sets, else of fewer draws."""
     controls = {}
     for model, chosen in units.items():
         fits = digest(chosen) == digest(unlearning.strategy_sets(run, model))
-        controls[model] = (fits and committed(run, model)) or compute(
-            run, model, chosen, *draws_of(run, model, page=True)
-        )
+        held = fits and committed(run, model)
+        controls[model] = held or compute(run, model, chosen, *draws_of(run, model, page=True))
     return controls
 
 
@@ -67,8 +65,7 @@ def table4(effects: Mapping[str, Mapping[str, Effects]], controls: Mapping[str, 
     it drops for the forgotten, accuracy_drop (_low, _high). What each strategy does beyond random sets with as many
     units in every layer: excess (_low, _high: 95 % over draws and source recordings together), p_excess and draws, of a
     gap whose dR is that of one class alone, the next by name; of the whole gap, excess_all and draws_all; ocp_beyond
-    (_low, _high), by how much OCP's excess is larger. p_holm is adjusted over all strategies and models (Holm), NaN
-    where there is no p."""
+    (_low, _high), by how much OCP's excess is larger. p_holm: p adjusted over strategies and models, NaN without."""
     rows = []
     for model, strategies in effects.items():
         beyond = controls[model]["beyond"]
@@ -94,19 +91,17 @@ def described_layers(run: Run) -> pd.DataFrame:
     """What the summaries of each layer hold: one row a model and layer.
 
     Columns: units, dead, hardly fires (how many do); points (mean of S_h before calibration), qualities or events
-    (share of them that name no source), removed (share that calibration dropped);
-    with adjective, with noun (share of units whose open concepts hold one)."""
+    (share of them that name no source), removed (share that calibration dropped); with adjective, with noun (share of
+    units whose open concepts hold one)."""
     rows = []
     for model in run.models:
         for layer, table in stages.neurons(run, model).groupby("layer", sort=False):
             before, after = table["high"].map(len).sum(), table["calibrated"].map(len).sum()
             row = {"model": model, "layer": layer, "units": len(table), "dead": int(table["dead"].sum())}
-            row["hardly fires"] = int(table["hardly_fires"].sum())
-            row["points"] = before / len(table)
+            row |= {"hardly fires": int(table["hardly_fires"].sum()), "points": before / len(table)}
             row["qualities or events"] = table["kinds"].explode().isin(["quality", "event"]).sum() / before
             row["removed"] = 1 - after / before
-            for part in ("adjective", "noun"):
-                row[f"with {part}"] = float(table[f"{part}s"].map(len).gt(0).mean())
+            row |= {f"with {part}": table[f"{part}s"].map(len).gt(0).mean() for part in ("adjective", "noun")}
             rows.append(row)
     return pd.DataFrame(rows)
 

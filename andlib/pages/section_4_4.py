@@ -65,8 +65,7 @@ def chosen(neurons: pd.DataFrame, attribute: str, percent: int, seed: int, fault
     order = np.random.default_rng(seed).permutation(len(neurons))
     counts = amount(neurons, attribute)[order]
     ranked = order[np.argsort(-counts, kind="stable")][: round(share * len(neurons))]
-    rows = neurons.iloc[np.sort(ranked[: counts.sum()] if attribute in BASIC else ranked)]
-    units = by_layer(rows)
+    units = by_layer(neurons.iloc[np.sort(ranked[: counts.sum()] if attribute in BASIC else ranked)])
     return leading_rows(units) if "ablate_leading_rows" in faults else units
 
 
@@ -107,8 +106,7 @@ def silenced(run: Run, units: pd.DataFrame) -> pd.DataFrame:
     """Figure 4: which clips of fold 1 the network still classifies right without each set of units.
 
     units: `chosen_units`. Gives its rows, units being their number, with correct (bool [clips of fold 1; for a
-    network that takes long, `Bench.few`]).
-    Raises InputError where the probing set has no fold 1, or the network no output for one of its classes."""
+    network that takes long, `Bench.few`]). Raises InputError as `bench`."""
     measured = {model: bench(run, model).few for model in units["model"].unique()}
     own = kept.keeps(run) and digest(units["units"].to_list()) == digest(chosen_units(run)["units"].to_list())
     parts = []
@@ -179,17 +177,14 @@ def _by_seed(rows: pd.DataFrame) -> np.ndarray:
 
 
 def _weights(run: Run, model: str) -> np.ndarray:
-    """How much each clip that a model is tried on counts in each draw of source recordings; float [draws, clips], rows
-    of sum 1."""
+    """How much each clip a model is tried on counts in each draw of sources; float [draws, clips], rows of sum 1."""
     tested = bench(run, model).few.tested
-    rng = np.random.default_rng(SEED)
-    drawn = bootstrap_weights(tested.labels, tested.sources, DRAWS, rng)
+    drawn = bootstrap_weights(tested.labels, tested.sources, DRAWS, np.random.default_rng(SEED))
     return drawn / drawn.sum(1, keepdims=True)
 
 
 def _ends(by_seed: np.ndarray, weights: np.ndarray, spread: float = 0.0) -> tuple[float, float]:
-    """95 % interval of the mean of [seeds, clips] when seeds and source recordings are drawn anew, and normal noise of
-    that spread with them."""
+    """95 % interval of the mean of [seeds, clips] with seeds, sources and normal noise of that spread drawn anew."""
     rng, count = np.random.default_rng(SEED), len(by_seed)
     seeds = rng.multinomial(count, np.full(count, 1 / count), size=len(weights)) / count
     return interval(((seeds @ by_seed) * weights).sum(1) + rng.normal(0, spread, len(weights)))
@@ -205,9 +200,8 @@ def adjectives_by_block(run: Run, models: Sequence[str] = (), control: str = "")
     block (from 1), adjectives.
 
     models: by default the run's and all others of the profile. control: as for `clip_descriptions`."""
-    models = models or run.beside(*run.profile.networks)
     tables = []
-    for model in models:
+    for model in models or run.beside(*run.profile.networks):
         table = block_units(stages.neurons(run, model, control=control))
         block = table["layer"].str.extract(r"(\d+)", expand=False).astype(int) + 1
         counts = {"block": block, "adjectives": different(table, "adjectives")}
@@ -246,11 +240,10 @@ def narrowing(trends: pd.DataFrame) -> pd.DataFrame:
     trends: `depth_trends`. Columns part, verdict. Two models differ where their intervals are apart."""
     models = ["ast", "beats_finetuned", "beats_frozen"]
     ast, finetuned, frozen = (row for _, row in trends.set_index("model").reindex(models).iterrows())
-    less = finetuned["low"] - ast["high"], finetuned["high"] - ast["low"]
     fewer = ast["mean_low"] - frozen["mean_high"], ast["mean_high"] - frozen["mean_low"]
     parts = {
         "AST: adjectives fall with depth": as_trend("falls", ast["low"], ast["high"]),
-        "BEATs-finetuned: they fall less": verdict(*less),
+        "BEATs-finetuned: they fall less": verdict(finetuned["low"] - ast["high"], finetuned["high"] - ast["low"]),
         "BEATs-frozen: flat": as_trend("flat", frozen["low"], frozen["high"]),
         "BEATs-frozen: fewer than AST": verdict(*fewer),
     }

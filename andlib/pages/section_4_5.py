@@ -238,9 +238,7 @@ def _blocks(run: Run, model: str, where: np.ndarray, k: int):
 
 def wide(shown: pd.DataFrame) -> pd.DataFrame:
     """Figure 6 as a table, one row a model: the share of each block, the lowest and highest of any block and partition,
-    and means of Algorithm 1's reading and of chance.
-
-    shown: `interpretability` at one K and tau."""
+    and means of Algorithm 1's reading and of chance. shown: `interpretability` at one K and tau."""
     shares = shown.pivot(index="model", columns="block", values="share").rename(columns="block {}".format)
     by_model = shown.groupby("model")
     ends = pd.DataFrame({"lowest": by_model["share_least"].min(), "highest": by_model["share_most"].max()})

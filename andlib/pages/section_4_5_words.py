@@ -52,9 +52,8 @@ def _ten_classes(run: Run, ten: pd.DataFrame) -> dict[str, object]:
     classes = len(run.probing_set.classes)
     whole = f"This set has {classes} classes: as a whole it is that subset, and what follows repeats Figure 11."
     others = "The networks are those above, not trained on these ten alone as the paper's were."
-    strict = trends(rules.rows(ten, k=5, tau=5))
+    strict = rules.rows(trends(rules.rows(ten, k=5, tau=5)), part="all").set_index("model")["verdict"]
     at_four = rules.rows(ten, k=5, tau=4)
     spoken = {"subset": f"Of {classes} classes, that is. {others}" if classes > 10 else whole}
     spoken |= {"few_clips": len(clips_of(run, 10)), "most_few": at_four["share"].max()}
-    spoken |= {"chance_few": at_four["chance"].iloc[0]}
-    return spoken | {"strict": by_model(rules.rows(strict, part="all").set_index("model")["verdict"], "")}
+    return spoken | {"chance_few": at_four["chance"].iloc[0], "strict": by_model(strict, "")}

@@ -41,8 +41,7 @@ def over_seeds(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def paired_over_seeds(rows: pd.DataFrame) -> pd.DataFrame:
-    """Difference between two strategies of the same seed, mean and 95 % interval: columns measure, one, other, mean,
-    low, high."""
+    """Differences of two strategies of one seed, with 95 % interval: columns measure, one, other, mean, low, high."""
     wide = rows.set_index(["strategy", "seed"])
     return pd.DataFrame(
         {"measure": measure, "one": one, "other": other, **_interval(wide.loc[one, measure] - wide.loc[other, measure])}

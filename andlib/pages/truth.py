@@ -28,41 +28,34 @@ TIES = 1e-4  # deviation of what orders clips of equal truth where there is no n
 def known(run: Run) -> pd.DataFrame:
     """What is known of each clip, one row a clip: its recipe's attributes (see `synthesis.synthesc`), or measurements
     of a recording under the same names; late_seconds, the centre of its energy in time."""
-    rate = HEARING_RATE
 
     def make():
-        heard = (clip for batch in run.probing_set.batches(rate, run.profile.seconds) for clip in batch)
+        heard = (clip for batch in run.probing_set.batches(HEARING_RATE, run.profile.seconds) for clip in batch)
         pairs = zip(run.probing_set.clips, heard, strict=True)
-        each = ((c.attributes if "level_db" in c.attributes else _measured(x, rate), x) for c, x in pairs)
-        return pd.DataFrame([{**attributes, "late_seconds": _centre(x, rate)} for attributes, x in each])
+        each = ((c.attributes if "level_db" in c.attributes else _measured(x), x) for c, x in pairs)
+        return pd.DataFrame([{**attributes, "late_seconds": _centre(x)} for attributes, x in each])
 
     return run.store.get(KNOWN, [run.probing_set, run.profile.seconds], make)
 
 
-def _measured(samples: np.ndarray, rate: int) -> dict[str, float | None]:
-    m = measure(samples, rate)
+def _measured(samples: np.ndarray) -> dict[str, float | None]:
+    m = measure(samples, HEARING_RATE)
     heard = {"level_db": m.level, "pitch_hz": m.pitch, "brightness_hz": m.centroid, "noisiness": 1 - m.periodicity}
     return {**heard, "n_events": m.events, "event_rate_hz": m.rate}
 
 
-def _centre(samples: np.ndarray, rate: int) -> float:
+def _centre(samples: np.ndarray) -> float:
     power = samples.astype(np.float64) ** 2
-    return float(power @ np.arange(len(power)) / max(power.sum(), 1e-30) / rate)
+    return float(power @ np.arange(len(power)) / max(power.sum(), 1e-30) / HEARING_RATE)
 
 
 def truths(run: Run) -> pd.DataFrame:
     """What is true of each clip, 0 to 1, [clips, truths]: its class and attributes; graded ones are the clip's rank.
-
     One that holds for fewer than K clips is left out."""
     sound, labels = known(run), np.array([clip.label for clip in run.probing_set.clips])
     pitch, rate = sound["pitch_hz"].astype(float), sound["event_rate_hz"].astype(float)
-    graded = {
-        "loud": sound["level_db"],
-        "quiet": -sound["level_db"],
-        "noisy": sound["noisiness"],
-        "late": sound["late_seconds"],
-    }
-    graded |= {"bright": sound["brightness_hz"], "muffled": -sound["brightness_hz"]}
+    graded = {"loud": sound["level_db"], "quiet": -sound["level_db"], "noisy": sound["noisiness"]}
+    graded |= {"late": sound["late_seconds"], "bright": sound["brightness_hz"], "muffled": -sound["brightness_hz"]}
     true = {name: labels == name for name in run.probing_set.classes} | {
         "high-pitched": pitch >= HIGH_PITCH,
         "low-pitched": (pitch >= AUDIBLE_PITCH) & (pitch <= LOW_PITCH),

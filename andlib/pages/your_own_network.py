@@ -52,8 +52,7 @@ def _share_named(run: Run, table: pd.DataFrame) -> list[float]:
 def by_layer(units: pd.DataFrame) -> pd.DataFrame:
     """`borne_out`, one row a layer: units, dead, hardly fires (how many do), and means of points and SHARES."""
     layers = units.groupby("layer", sort=False)
-    counted = layers.agg(units=("unit", "size"), dead=("dead", "sum"), hardly_fires=("hardly_fires", "sum"))
-    counted = counted.rename(columns={"hardly_fires": "hardly fires"})
+    counted = layers.agg(units=("unit", "size"), dead=("dead", "sum"), **{"hardly fires": ("hardly_fires", "sum")})
     return counted.join(layers[["points", *SHARES]].mean()).reset_index()
 
 

@@ -45,22 +45,17 @@ def export(run: Run, folder: str | Path) -> Path:
     networks = [run.probed(model) for model in run.models]
     needed = sum(activations.size(network, len(run.probing_set)) for network in networks)
     if needed > activations.BUDGET:
-        raise InputError(
-            f"Activations of {', '.join(run.models)} take {needed / 2**30:.1f} GiB together; the budget is "
-            f"{activations.BUDGET / 2**30:.1f} GiB. Export one model, or raise andlib.activations.BUDGET."
-        )
+        taken = f"Activations of {', '.join(run.models)} take {needed / 2**30:.1f} GiB together"
+        budget = f"the budget is {activations.BUDGET / 2**30:.1f} GiB"
+        raise InputError(f"{taken}; {budget}. Export one model, or raise andlib.activations.BUDGET.")
     arrays = {
         "similarity/DB": stages.concept_similarity(run, descriptions.clip_descriptions(run)),
         "similarity/TAB": stages.sound_similarity(run),
         "cosine/names": section_4_1.name_cosines(run),
     }
     silent, neurons = {}, pd.concat([stages.neurons(run, model).assign(model=model) for model in run.models])
-    tables = {
-        "neurons": [neurons],
-        "learnt": [neurons[:0]],
-        "sets": [pd.DataFrame(columns=list(schema()["tables"]["sets"]))],
-        "icl": [_icl(run)],
-    }
+    sets = pd.DataFrame(columns=list(schema()["tables"]["sets"]))
+    tables = {"neurons": [neurons], "learnt": [neurons[:0]], "sets": [sets], "icl": [_icl(run)]}
     with suppress(InputError):  # fewer sentences than clusters
         arrays["clusters/sentences"] = section_4_5.sentence_clusters(run).counts.astype(np.float32)
     for model in run.models:
@@ -121,7 +116,6 @@ def _unlearnt(run: Run, model: str) -> tuple[dict, pd.DataFrame, pd.DataFrame]:
 
 
 def _meta(run: Run, networks: list) -> dict:
-    clips = run.probing_set.frame()[["name", "label", "fold", "source"]]
     return {
         "schema": schema(),
         "profile": run.profile.name,
@@ -130,7 +124,7 @@ def _meta(run: Run, networks: list) -> dict:
         "function": concepts.FUNCTION,
         "rests_on": run.rests_on,
         "captions": list(run.caption_parts),
-        "clips": clips.to_dict("records"),
+        "clips": run.probing_set.frame()[["name", "label", "fold", "source"]].to_dict("records"),
         "concepts": list(run.concepts),
         "classes": list(run.probing_set.classes),
         "tested": [i for i, fold in enumerate(run.probing_set.folds) if fold in TEST],
@@ -143,7 +137,6 @@ def _meta(run: Run, networks: list) -> dict:
 
 def check_export(folder: str | Path) -> list[str]:
     """What is wrong with an exported folder, a sentence each; empty if it is whole.
-
     Files are compared with the digests in meta.json, and names, types, shapes and columns with what it declares."""
     folder = paths.named(folder)
     try:

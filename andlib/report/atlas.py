@@ -129,8 +129,7 @@ def data(
 
 
 def script(profile: str, atlas: dict[str, Any]) -> str:
-    """The data, JSON under gzip in base64, as a script that a page may load from a file, under a line with the sha256
-    of the rest."""
+    """The data, JSON under gzip in base64, as a script that pages may load from a file, headed by the rest's sha256."""
     text = json.dumps(atlas, separators=(",", ":"), allow_nan=False)
     packed = base64.b64encode(gzip.compress(text.encode(), mtime=0)).decode()
     statement = f"(window.ATLAS ??= {{}})[{json.dumps(profile)}] = {json.dumps(packed)};\n"

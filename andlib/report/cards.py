@@ -24,18 +24,12 @@ from andlib.targets import OVER_TOKENS, Target
 
 OTHERS, CLASSES, PARTS = 3, 3, 6  # clips at random on a card; classes that gain and that lose most; parts of a sound
 COLOURS = {"highest": OURS, "lowest": PAPER, "at random": MUTED}
-HEADINGS = {
-    "highest": "Highest activated clips",
-    "lowest": "Lowest activated clips",
-    "at random": "Clips drawn at random",
-}
+HEADS = dict(zip(COLOURS, ("Highest activated clips", "Lowest activated clips", "Clips drawn at random"), strict=True))
 FRAMES = (
     "A white frame is where the unit's values over the spectrogram peak, down to half of their height over the clip's "
     "median; the curve below is their maximum over bands, on one scale for all clips. "
 )
-PLACELESS = (
-    "The activation u itself is read from the class token, which has no place: the frames show its other tokens."
-)
+NO_PLACE = "The activation u itself is read from the class token, which has no place: the frames show its other tokens."
 DEAD = "This unit gives every clip the same activation: no clip describes it."
 FEW = "This unit hardly fires: {used} of the clips lie above its commonest activation, and they alone describe it."
 TIED = "{tied} more clips activate it as much as the last of its highest; those shown come first in the probing set."
@@ -46,7 +40,6 @@ def show(run: Run, unit: Unit | str, *, network: Target | None = None) -> Card:
 
     Its highest, lowest and three other clips with sound and the place where it fires; its activation on all clips; its
     summary before and after calibration; its concepts by every method; what silencing it does to each class.
-
     unit: its id; `block0.output/17` is one of the run's first model. network: its target, where not the profile's.
     Raises InputError if there is no such unit.
 
@@ -70,7 +63,7 @@ def show(run: Run, unit: Unit | str, *, network: Target | None = None) -> Card:
         run.profile.seconds,
         others=others,
         fired=fired,
-        note=FRAMES * (not isinstance(fired, str)) + PLACELESS * placeless,
+        note=FRAMES * (not isinstance(fired, str)) + NO_PLACE * placeless,
         icl=_named_by_language_model(run, neuron),
         effect=_or_reason(firing.effect, run, network, unit),
     )
@@ -107,10 +100,9 @@ def neuron_card(
     icl: Sequence[str] = (),
     effect: pd.DataFrame | str = "",
 ) -> Card:
-    """One neuron, drawn from what is given; see `show`.
-    neuron: a row of `stages.neurons`. activations: u on every clip [clips]. texts: description of every clip, whole or
-    by origin. others: clips for comparison. fired: where in each clip, or why that cannot be told; note: what to know
-    of it. icl: ICL's concepts. effect: `firing.effect`, or why there is none."""
+    """One neuron, drawn from what is given; see `show`. neuron: a row of `stages.neurons`. activations: u on every clip
+    [clips]. texts: description of every clip, whole or by origin. others: clips for comparison. fired: where in each
+    clip, or why that is unknown; note: what to know of it. icl: ICL's concepts. effect: `firing.effect`, or why not."""
     groups = {"highest": neuron["highest"], "lowest": neuron["lowest"], "at random": others}
     places = fired if isinstance(fired, Mapping) else {}
     scale = common_scale(places.values())
@@ -129,11 +121,10 @@ def neuron_card(
         "Summary of the lowest clips (S<sub>l</sub>)": _points(map(escape, neuron["low"])),
     }
     columns = "".join(f"<div><h4>{title}</h4>{html}</div>" for title, html in glance.items() if html)
-    clips = [f"<h4>{HEADINGS[name]}</h4>{_side_by_side(map(drawn, i))}" for name, i in groups.items() if len(i)]
-    return Card(
-        f'<section class="neuron" id="{unit}"><h3>{unit}</h3>{dead}<div class="glance">{columns}</div>'
-        f"{_note(fired if isinstance(fired, str) else note)}{''.join(clips)}</section>"
-    )
+    clips = [f"<h4>{HEADS[name]}</h4>{_side_by_side(map(drawn, i))}" for name, i in groups.items() if len(i)]
+    head = f'<h3>{unit}</h3>{dead}<div class="glance">{columns}</div>'
+    below = _note(fired if isinstance(fired, str) else note) + "".join(clips)
+    return Card(f'<section class="neuron" id="{unit}">{head}{below}</section>')
 
 
 def _weakness(neuron: pd.Series) -> str:
@@ -198,10 +189,8 @@ def _histogram(activations: np.ndarray, groups: Mapping[str, Sequence[int]]) -> 
     ends = f"{edges[0]:.2f} to {edges[-1]:.2f}"
     alt = f"Histogram of u on {len(activations)} clips, {ends}, with ticks at the clips shown"
     size = f'viewBox="-1 0 202 {62 + 9 * len(rows)}" style="width:100%;max-width:24rem"'
-    return (
-        f'<svg role="img" aria-label="{alt}" {size}><path fill="{MUTED}" d="{bars}"/>{ticks}</svg>'
-        f"<br><small>u from {ends}; ticks: {legend}</small>"
-    )
+    drawn = f'<svg role="img" aria-label="{alt}" {size}><path fill="{MUTED}" d="{bars}"/>{ticks}</svg>'
+    return f"{drawn}<br><small>u from {ends}; ticks: {legend}</small>"
 
 
 def _calibration(neuron: pd.Series) -> str:
@@ -244,8 +233,7 @@ def _note(text: str) -> str:
 def rating_page(run: Run, neurons: pd.DataFrame, path: str | Path) -> Path:
     """Writes one HTML file on which people hear each neuron's highest clips, write what they share, and then rate its
     descriptions from 1 to 5, in random order and without their methods' names; returns its path. It needs no other file
-    and no connection, and saves a CSV that `section_4_2.score_ratings` reads. neurons: rows of
-    `section_4_2.sampled_neurons`."""
+    and no connection, and saves a CSV for `section_4_2.score_ratings`. neurons: of `section_4_2.sampled_neurons`."""
     asked, path = questionnaire(run, neurons), Path(path)
     clips = sorted({i for row in asked["neurons"] for i in row["clips"]})
     for row in asked["neurons"]:

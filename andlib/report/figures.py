@@ -26,8 +26,7 @@ def function_accuracy(results: pd.DataFrame, concepts: int):
             ax.bar(place + 0.24 * shift, 100 * values, 0.22, label=f"ours, {condition}", color=colour)
         if model in paper.numbers()["models"]:
             printed = 100 * paper.table7(model, method).set_index("function")["top1"].reindex(functions)
-            mark = {"marker": "D", "color": PAPER, "edgecolor": "black", "zorder": 3}
-            ax.scatter(place, printed, label="the paper (ESC-50)", **mark)
+            ax.scatter(place, printed, label="the paper (ESC-50)", marker="D", color=PAPER, edgecolor="black", zorder=3)
         ax.axhline(100 * chance(concepts, 1), color="black", linestyle=":", linewidth=1, label="chance")
         ax.set_xticks(place, [name.replace("_", "\n") for name in functions], fontsize="small")
         ax.set(ylim=(0, 105), title=f"{model}: {method}")
@@ -69,8 +68,7 @@ def class_changes(changes: pd.DataFrame, target_class: str, model: str, strategy
 
 
 def wider_gaps(rows: pd.DataFrame):
-    """By how much the gap of each rule of better unlearning is wider than OCP's; a panel a model, a mark a way. rows:
-    `better_unlearning.compared`."""
+    """How much wider rules' gaps are than OCP's; a panel a model, a mark a way. rows: `better_unlearning.compared`."""
     rows = rows[rows["rule"] != "OCP"]
     models, rules, ways = (list(rows[name].unique()) for name in ("model", "rule", "way"))
     axes = look.panels(len(models), 1, 5.5, 0.8 + 1.7 * len(models), sharex=True)
@@ -185,8 +183,8 @@ def activation_histogram(activations: np.ndarray, highest: np.ndarray, lowest: n
     ax = look.panels(1, 1, 7, 2.4)[0, 0]
     ax.hist(activations, bins=40, color=MUTED)
     for clips, colour, label in ((highest, OURS, "highest clips"), (lowest, PAPER, "lowest clips")):
-        values, mark = activations[np.asarray(clips)], {"markersize": 26, "markeredgewidth": 2, "label": label}
-        ax.plot(values, 0 * values, "|", color=colour, **mark)
+        values = activations[np.asarray(clips)]
+        ax.plot(values, 0 * values, "|", color=colour, markersize=26, markeredgewidth=2, label=label)
     ax.set(xlabel="activation u", ylabel="clips", title=f"{title}: activation on every clip")
     ax.legend(markerscale=0.4)
     return ax
@@ -204,8 +202,7 @@ def feature_importance(curves: pd.DataFrame, panels: Mapping[str, tuple[str, ...
             line = "--" if attribute == "random" else "-"
             ax.plot(ours["percent"], 100 * ours["accuracy"], line, marker="o", color=colour, label=attribute)
             ax.fill_between(ours["percent"], 100 * ours["lowest"], 100 * ours["highest"], color=colour, alpha=0.12)
-            place = drawn["percent"] + 0.15 * shift
-            ax.plot(place, 100 * drawn["accuracy"], "D", mfc="white", color=colour, zorder=3)
+            ax.plot(drawn["percent"] + 0.15 * shift, 100 * drawn["accuracy"], "D", mfc="white", color=colour, zorder=3)
         before = 100 * curves.loc[curves["attribute"] == "none", "accuracy"].iloc[0]
         ax.axhline(before, color=MUTED, linestyle=":", linewidth=1)
         ax.set_title(f"{model}, ({panel[-1]})")
@@ -221,8 +218,7 @@ def adjectives_by_block(by_block: pd.DataFrame):
     for (model, ours), (colour, marker) in zip(by_block.groupby("model", sort=False), SERIES, strict=False):
         blocks = ours.groupby("block")["adjectives"]
         mean, error = blocks.mean(), 1.96 * blocks.sem()
-        mark = {"color": colour, "marker": marker, "capsize": 3, "label": CALLED.get(model, model)}
-        ax.errorbar(mean.index, mean, yerr=error, **mark)
+        ax.errorbar(mean.index, mean, error, color=colour, marker=marker, capsize=3, label=CALLED.get(model, model))
     ax.set(xlabel="block", ylabel="different adjectives a unit", xticks=sorted(by_block["block"].unique()))
     ax.set_title("Adjectives of block units by depth")
     look.legend_beside(ax)
@@ -247,12 +243,9 @@ def acoustics(tables: Mapping[str, pd.DataFrame], units: Mapping[str, str]):
     axes = look.panels(1, len(tables), 3.6 * len(tables), 3.8)
     for ax, (word, table) in zip(axes.flat, tables.items(), strict=True):
         sides = {name: table.loc[table["has"] == has, "value"] for name, has in (("without", False), ("with", True))}
-        ax.boxplot(
-            [side.to_numpy() for side in sides.values()],
-            tick_labels=[f"{name}\n{len(side)} neurons" for name, side in sides.items()],
-            medianprops={"color": PAPER, "linewidth": 2},
-            flierprops={"marker": ".", "markersize": 2, "markeredgecolor": MUTED},
-        )
+        labels = [f"{name}\n{len(side)} neurons" for name, side in sides.items()]
+        median, fliers = {"color": PAPER, "linewidth": 2}, {"marker": ".", "markersize": 2, "markeredgecolor": MUTED}
+        ax.boxplot(list(map(np.asarray, sides.values())), tick_labels=labels, medianprops=median, flierprops=fliers)
         ax.set(ylabel=units[word], title=f"“{word}”")
     return axes
 

@@ -33,11 +33,9 @@ class Table:
         head = "".join(f'<th scope="col">{escape(str(name))}</th>' for name in self.frame.columns)
         cells = ["".join(map(self._cell, self.frame.columns, row)) for row in self.frame.itertuples(index=False)]
         rows = "".join(f"<tr>{row}</tr>" for row in cells)
-        return (
-            f'<div class="andlib-table"><table><caption>{escape(self.caption)}</caption>'
-            f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
-            f'<p class="made-by">{escape(self.made_by)}</p></div>'
-        )
+        table = f"<caption>{escape(self.caption)}</caption><thead><tr>{head}</tr></thead><tbody>{rows}</tbody>"
+        made_by = f'<p class="made-by">{escape(self.made_by)}</p>'
+        return f'<div class="andlib-table"><table>{table}</table>{made_by}</div>'
 
     def _cell(self, name: str, value: object) -> str:
         number = isinstance(value, int | float) and not isinstance(value, bool)
