@@ -56,9 +56,11 @@ def main() -> None:
         print(f"{write(given.questions, elsewhere.left.values())} questions are in {given.questions}")
         return
     others = [row for row in Completions(path).rows.values() if row["model"] != run.answerer and not row["error"]]
-    used = run.completions.used()
-    left = f", {len(run.completions.wanted) - len(used)} questions are left: make prompts writes them"
-    print(f"{write(path, [*used, *others])} answers are in {path}{left if elsewhere else ''}")
+    told = f"{write(path, [*run.completions.used(), *others])} answers are in {path}"
+    if elsewhere:
+        left = len(elsewhere.left) + sum(bool(answer.error) for answer, _ in elsewhere.replies.values())
+        told += f", {left} questions are left: make prompts writes them"
+    print(told)
 
 
 def write(path: Path, rows: Iterable[dict]) -> int:

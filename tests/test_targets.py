@@ -192,8 +192,10 @@ def test_every_field_of_a_target_that_decides_a_result_is_part_of_its_key():
         "seconds": 1.0,
         "content": "other",
     }
-    # `content` covers what functions do; the grid only names places; a live network's behaviour is in `content`
-    assert {field.name for field in fields(target)} == changes.keys() | {"features", "build", "grid", "live"}
+    # `content` covers what functions do; the grid only names places; a live network's behaviour is in `content`; device
+    # and precision are in every key of the store by themselves
+    others = {"features", "build", "grid", "live", "device", "precision"}
+    assert {field.name for field in fields(target)} == changes.keys() | others
     keys = [replace(target, **{name: value}).fingerprint for name, value in changes.items()]
     assert len({target.fingerprint, *keys}) == len(keys) + 1
 

@@ -100,7 +100,7 @@ class Completions:
 
         model: whose answers are wanted. llm: is asked for those that are missing."""
         keys = [question(model, digest(chat), asdict(sampling)) for chat in chats]
-        self.wanted.update(keys if llm else ())
+        self.wanted.update(keys)
         missing = {key: chat for key, chat in zip(keys, chats, strict=True) if self._answer(key, llm) is None}
         if missing and llm:
             self._ask(missing, sampling, llm, what)

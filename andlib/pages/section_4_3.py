@@ -20,7 +20,7 @@ from andlib.statistics import holm
 from andlib.store import Stage, digest
 
 # of random sets, and of them on all clips: kept; where none kept fit a page; the same of networks that take long
-DRAWS, PAGE_DRAWS, SLOW, SLOW_PAGE = (99, 19), (20, 3), (19, 2), (3, 1)
+DRAWS, PAGE_DRAWS, SLOW, SLOW_PAGE = (99, 19), (20, 3), (19, 1), (3, 1)
 BLOCK = 10  # draws that are stored together, unless they are on all clips
 MATCHED = Stage("matched", "arrays", 3)
 PAGE = "4_3_unlearning"

@@ -10,6 +10,7 @@ import resource
 import shutil
 import subprocess
 import sys
+import tempfile
 import zipfile
 from contextlib import contextmanager
 from dataclasses import replace
@@ -64,8 +65,9 @@ def test_killed_runs_come_out_as_if_undisturbed():
 # Two processes
 
 
-def make_at_once(folder, barrier, results):
-    """Stores a value, made when the other process is making it, too."""
+def make_at_once(folder, barrier, results, temporary):
+    """Stores a value, made when another machine is making it, too, which shares the folder and waits for none here."""
+    tempfile.tempdir = str(temporary)
 
     def make():
         barrier.wait(60)
@@ -74,10 +76,11 @@ def make_at_once(folder, barrier, results):
     results.put(int(Store(folder).get(Stage("stage", "arrays"), [1], make)["a"].sum()))
 
 
-def test_two_processes_that_make_one_value_at_once(tmp_path):
+def test_two_machines_that_make_one_value_at_once(tmp_path, tmp_path_factory):
     context = multiprocessing.get_context("spawn")
     barrier, results = context.Barrier(2), context.Queue()
-    both = [context.Process(target=make_at_once, args=(tmp_path, barrier, results)) for _ in range(2)]
+    machines = [tmp_path_factory.mktemp("machine") for _ in range(2)]
+    both = [context.Process(target=make_at_once, args=(tmp_path, barrier, results, machine)) for machine in machines]
     for process in both:
         process.start()
     assert [results.get(timeout=60) for _ in both] == [499_999_500_000] * 2
