@@ -23,8 +23,12 @@ WANTED = $$(cat pyproject.toml constraints.txt | cksum) $$(pwd)
 # its commands name the folder they were installed in: where they no longer run, it is made anew
 ANEW = $$("$(VENV)/bin/papermill" --version >/dev/null 2>&1 || echo --clear)
 
+# of the paper at full size
+DEVICE ?= auto
+lower = $(shell printf '%s' '$(1)' | tr A-Z a-z)
+
 .DEFAULT_GOAL := help
-.PHONY: help install llm whisper packages book pages page prompts answers controls unlearning audit results strategies sync test lint browser faults bench clean
+.PHONY: help install llm whisper packages book pages page prompts answers controls unlearning audit results strategies paper sync test lint browser faults bench clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' Makefile
@@ -92,6 +96,10 @@ audit: install ## compute what each fault of the released code does to each tabl
 
 results: install sync answers controls ## refresh the committed pages and numbers of PROFILE, with DATA_DIR where it needs recordings
 	@$(PAGES) results $(GIVEN)
+
+paper: install ## the whole paper at full size, by AST, BEATS, CLAP and LLM, on DEVICE; PLAN=1 says what that takes
+	@env -u HF_HUB_OFFLINE $(RUN) -m making.paper $(if $(PLAN),--plan) --data-dir "$(DATA_DIR)" --device "$(DEVICE)" \
+	  $(foreach name,AST BEATS CLAP LLM OUT,$(if $($(name)),--$(call lower,$(name)) "$($(name))"))
 
 sync: install ## write notebooks/*.ipynb from the .py beside them
 	@$(PAGES) sync >/dev/null

@@ -30,8 +30,8 @@ from andlib.paths import WEIGHTS
 from andlib.records import ProbingSet
 from andlib.store import write_atomically
 from making.command import THREADS, trained
+from making.lesson import mask
 from making.progress import Progress, finish, state_of
-from making.training import mask
 
 
 @dataclass(frozen=True)
@@ -124,7 +124,7 @@ def fit(encoder: AudioEncoder, heard: Corpus, recipe: Contrast, state: Path) -> 
         with torch.autocast("cpu", torch.bfloat16):
             audio = encoder(x)
         scale = (encoder.log_scale.exp() / recipe.temperature).clamp_max(100)
-        progress.step(contrast(audio, heard.captions[batch, caption], heard.labels[batch], scale, recipe.alike))
+        progress.step([contrast(audio, heard.captions[batch, caption], heard.labels[batch], scale, recipe.alike)])
     return progress.losses(steps)
 
 

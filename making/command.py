@@ -11,8 +11,16 @@ from andlib.errors import in_a_sentence
 from andlib.profiles import PROFILES
 from andlib.run import Run, open_run
 
+
+def at_least_one(text: str) -> int:
+    """The whole number that an option states, of things of which there must be one."""
+    if text.isdecimal() and int(text):
+        return int(text)
+    raise argparse.ArgumentTypeError(f"{text!r} is no whole number of at least 1")
+
+
 # of each option that several commands have: arguments of `add_argument`
-THREADS = {"type": int, "default": 2, "help": "that torch may use"}
+THREADS = {"type": at_least_one, "default": 2, "help": "that torch may use"}
 OUT = {"type": Path, "help": "folder for the networks; default: cache/training/seed<seed>"}
 TRAINING = {"seed": {"type": int, "default": 0}, "out": OUT, "threads": THREADS}
 
@@ -28,13 +36,15 @@ def asked(
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--profile", choices=able, default="mini")
     parser.add_argument("--data-dir", default="", help="folder with the recordings, for profiles that need one")
+    parser.add_argument("--device", default="auto", help="where networks run: auto, cpu, cuda, cuda:1 or mps")
     if which:
         parser.add_argument("which", choices=which)
     for name, option in own.items():
         parser.add_argument(f"--{name}", **option)
     given = parser.parse_args()
     chosen = {"llm": given.llm} if "llm" in own else {}
-    run = open_run({"profile": given.profile, "data_dir": given.data_dir, "model": model, **chosen})
+    settings = {"profile": given.profile, "data_dir": given.data_dir, "device": given.device, "model": model}
+    run = open_run(settings | chosen)
     return run if slow else run.using(models=tuple(m for m in run.models if m not in run.profile.slow)), given
 
 

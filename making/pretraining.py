@@ -119,5 +119,6 @@ def pretrain(beats: BEATs, corpora: list[Tensor], recipe: Pretraining, state: Pa
         x = next(drawn)
         masked = progress.rng.permutation(tokens) < round(recipe.masked * tokens)
         scores = network(x, masked)
-        progress.step(cross_entropy(scores.flatten(0, 2), tokenizer(x)[:, torch.from_numpy(masked)].flatten()))
+        wanted = tokenizer(x)[:, torch.from_numpy(masked)]
+        progress.step([cross_entropy(scores.flatten(0, 2), wanted.flatten())])
     return progress.losses(count)

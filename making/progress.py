@@ -3,7 +3,7 @@
 import json
 import platform
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,7 @@ class Progress:
         one_cycle = torch.optim.lr_scheduler.OneCycleLR
         self.schedule = one_cycle(self.optimiser, recipe.rate, total_steps=steps, pct_start=0.1)
         if path.is_file():
-            state = torch.load(path, weights_only=True)
+            state = torch.load(path, "cpu", weights_only=True)
             for name in ("network", "optimiser", "schedule"):
                 getattr(self, name).load_state_dict(state[name])
             self.done, self.each, self.rng.bit_generator.state = state["done"], state["each"], state["rng"]
@@ -49,14 +49,18 @@ class Progress:
             order = torch.from_numpy(self.rng.permutation(clips))
             yield from order[: clips // self.recipe.batch * self.recipe.batch].split(self.recipe.batch)
 
-    def step(self, loss: Tensor) -> None:
-        """One step of the optimiser, with gradients clipped at norm 1."""
+    def step(self, losses: Iterable[Tensor]) -> None:
+        """One step of the optimiser on a sum of losses, each gone back through before the next is made; gradients are
+        clipped at norm 1."""
         self.optimiser.zero_grad()
-        loss.backward()
+        total = 0.0
+        for loss in losses:
+            loss.backward()
+            total += loss.item()
         nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
         self.optimiser.step()
         self.schedule.step()
-        self.each.append(loss.item())
+        self.each.append(total)
 
     def losses(self, count: int) -> list[float]:
         """Mean loss of every `count` steps in turn."""

@@ -42,7 +42,7 @@ def main() -> None:
     run, given = asked("Measures the clean comparison and keeps it in results/<profile>/.", model="ast")
     rows, seconds = [], 0
     for seed in SEEDS:
-        train_strategies(given.profile, run.probing_set, seed, trained(seed))
+        train_strategies(run, seed, trained(seed))
         networks = {strategy: str(trained(seed) / f"{strategy}_{given.profile}") for strategy in STRATEGIES}
         profile = replace(run.profile, networks=networks)
         for strategy in STRATEGIES:

@@ -25,8 +25,9 @@ from andlib.records import ProbingSet
 from andlib.store import write_atomically
 from making.audio_encoder import zero_shot
 from making.command import TRAINING, asked, trained
+from making.lesson import Lesson, Recipe, make
 from making.progress import finish
-from making.training import TEACHER, Lesson, Recipe, make
+from making.training import TEACHER
 
 
 @dataclass(frozen=True)
@@ -221,7 +222,8 @@ def project(lesson: Lesson, captions: list[str], out: Path) -> None:
 def main() -> None:
     run, given = asked("Trains what stands on Whisper's encoder.", model="ast", **TRAINING)
     torch.set_num_threads(given.threads)
-    lesson, out = Lesson(given.profile, run.probing_set, inputs(run.probing_set)), given.out or trained(given.seed)
+    out = given.out or trained(given.seed)
+    lesson = Lesson(given.profile, run.probing_set, inputs(run.probing_set), device=run.store.device)
     project(lesson, list(caption_file(run)[0].values()), out)
     frozen(lesson, Head(), out)
     finetuned(lesson, replace(FINETUNED, seed=given.seed), out)

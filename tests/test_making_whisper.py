@@ -14,7 +14,8 @@ from safetensors.torch import load_file
 from andlib.networks import whisper
 from andlib.networks.checkpoints import load_target
 from making import whisper as making
-from making.training import TEACHER, Lesson, Recipe, Taught
+from making.lesson import Lesson, Recipe, Taught
+from making.training import TEACHER
 
 SMALL = {**test_whisper.SMALL, "max_source_positions": 250}
 HEAD = making.Head(steps=60)
@@ -124,9 +125,9 @@ def test_a_teacher_has_its_share_of_what_is_learnt(lesson, monkeypatch):
         seen.append(y)
         return x, y
 
-    monkeypatch.setattr("making.training.augmented", augmented)
-    monkeypatch.setattr("making.training.Progress.step", lambda self, loss: self.each.append(loss.item()))
-    monkeypatch.setattr("making.training.Progress.save", lambda self, done: None)
+    monkeypatch.setattr("making.lesson.augmented", augmented)
+    monkeypatch.setattr("making.lesson.Progress.step", lambda self, losses: self.each.append(sum(losses).item()))
+    monkeypatch.setattr("making.lesson.Progress.save", lambda self, done: None)
     count = len(lesson.probing_set.classes)
     taught = replace(lesson, taught=torch.full((len(lesson.labels), count), 1 / count))
     network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(lesson.features[0].numel(), count))

@@ -9,9 +9,9 @@ from conftest import tiny_set
 from safetensors.torch import load_file
 
 from making import pretraining, training
+from making.lesson import Lesson
 from making.pretraining import Pretraining, Tokenizer, patches
 from making.progress import Progress
-from making.training import Lesson
 
 PRETRAINING = Pretraining(steps=4, batch=2)
 LABELLED = replace(training.LABELLED["mini"], epochs=2, batch=8)
