@@ -23,12 +23,18 @@ WANTED = $$(cat pyproject.toml constraints.txt | cksum) $$(pwd)
 # its commands name the folder they were installed in: where they no longer run, it is made anew
 ANEW = $$("$(VENV)/bin/papermill" --version >/dev/null 2>&1 || echo --clear)
 
-# of the paper at full size
+# Of the paper at full size: checkpoints and a language model other than the paper's, the device, and the folder.
+AST ?=
+BEATS ?=
+CLAP ?=
+LLM ?=
+OUT ?=
 DEVICE ?= auto
-lower = $(shell printf '%s' '$(1)' | tr A-Z a-z)
+# Whether to say what that takes, in place of doing it.
+PLAN ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install llm whisper packages book pages page prompts answers controls unlearning audit results strategies paper sync test lint browser faults bench clean
+.PHONY: help install llm whisper lab packages book pages page prompts answers controls unlearning audit results strategies paper sync test lint browser faults bench clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' Makefile
@@ -49,6 +55,9 @@ llm: install ## add SmolLM2-135M-Instruct, a small language model that answers o
 
 whisper: install ## fetch Whisper base, the real network of profile esc50 (150 to 290 MB, once)
 	@$(RUN) -m andlib.networks.whisper
+
+lab: install ## open the notebooks in JupyterLab, to probe a neuron or change anything else
+	@$(RUN) -m pip install -q -c constraints.txt -e ".[lab]" && "$(VENV)/bin/jupyter-lab" notebooks $(args)
 
 # laion-clap asks for NumPy 1; textblob-aptagger has the weights that NLTK's tagger began with
 packages: ## run open_clip, laion_clap, bert_score, torchaudio and NLTK's tagger, in an environment of their own (2 to 6 GB)
@@ -99,13 +108,14 @@ results: install sync answers controls ## refresh the committed pages and number
 
 paper: install ## the whole paper at full size, by AST, BEATS, CLAP and LLM, on DEVICE; PLAN=1 says what that takes
 	@env -u HF_HUB_OFFLINE $(RUN) -m making.paper $(if $(PLAN),--plan) --data-dir "$(DATA_DIR)" --device "$(DEVICE)" \
-	  $(foreach name,AST BEATS CLAP LLM OUT,$(if $($(name)),--$(call lower,$(name)) "$($(name))"))
+	  $(if $(AST),--ast "$(AST)") $(if $(BEATS),--beats "$(BEATS)") $(if $(CLAP),--clap "$(CLAP)") \
+	  $(if $(LLM),--llm "$(LLM)") $(if $(OUT),--out "$(OUT)")
 
 sync: install ## write notebooks/*.ipynb from the .py beside them
 	@$(PAGES) sync >/dev/null
 
 test: lint ## lint and run the tests
-	@$(RUN) -m pytest $(args)
+	@OMP_NUM_THREADS=1 $(RUN) -m pytest -n $(WORKERS) --dist worksteal $(args)
 
 lint: install ## lint, check the format and the order of imports
 	@$(RUN) -m ruff check . && $(RUN) -m ruff format --check . && "$(VENV)/bin/lint-imports" --no-logo --no-cache

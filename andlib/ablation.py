@@ -7,14 +7,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from andlib.devices import in_halves
 from andlib.errors import InputError
-from andlib.targets import Layer, Target, check_axes, first
+from andlib.targets import Layer, Target, check_axes, first, hooked
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -38,34 +38,27 @@ def ablate(target: Target, units: UnitSet, instead: Instead | None = None) -> It
     ...     logits = target.logits(features)"""
     import torch
 
-    def hook_for(layer: Layer):
-        index = torch.from_numpy(np.array(units[layer.name], dtype=np.int64))
-
-        def hook(module, inputs, output):
-            channels = first(output)
-            check_axes(layer, channels)
-            axis, place = layer.axes.index("channels"), index.to(channels.device)
-            if instead is None:
-                silenced = channels.index_fill(axis, place, 0.0)
-            else:
-                silenced = channels.index_copy(axis, place, instead(layer, channels.index_select(axis, place)))
-            return (silenced, *output[1:]) if isinstance(output, tuple) else silenced
-
-        return hook
-
     layers = [target.layer(name) for name in units if len(units[name])]
+    index = {layer.name: torch.from_numpy(np.array(units[layer.name], dtype=np.int64)) for layer in layers}
+
+    def hook(layer: Layer, output: Any) -> Any:
+        channels = first(output)
+        check_axes(layer, channels)
+        axis, place = layer.axes.index("channels"), index[layer.name].to(channels.device)
+        if instead is None:
+            silenced = channels.index_fill(axis, place, 0.0)
+        else:
+            silenced = channels.index_copy(axis, place, instead(layer, channels.index_select(axis, place)))
+        return (silenced, *output[1:]) if isinstance(output, tuple) else silenced
+
     for layer in layers:
         if layer.readout is not None:
             raise InputError(
                 f"Units of layer {layer.name} are read out of its channels and cannot be silenced one by one. "
                 "Describe the layer without a readout to silence its channels."
             )
-    handles = [target.module.get_submodule(layer.module).register_forward_hook(hook_for(layer)) for layer in layers]
-    try:
+    with hooked(target, layers, hook):
         yield
-    finally:
-        for handle in handles:
-            handle.remove()
 
 
 def logits_of(
@@ -73,8 +66,7 @@ def logits_of(
 ) -> Float[np.ndarray, "clips classes"]:
     """The network's class scores on prepared features, with `units` silenced or replaced, see `ablate`.
 
-    Batches run side by side on the cores that torch leaves idle: each on its own, so the scores are the same. On a GPU
-    they run in turn."""
+    On a processor, batches run side by side on the cores that torch leaves idle, which changes no score."""
     import torch
 
     def scores(batch: "Tensor") -> "Tensor":

@@ -1,10 +1,10 @@
 """u: every unit's activation on every clip, recorded in one forward pass a batch; highest and lowest clips."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float, Int
 from andlib.devices import in_halves
 from andlib.errors import InputError, explained, first_line
 from andlib.store import Arrays
-from andlib.targets import Layer, Target, first, pool
+from andlib.targets import Layer, Target, first, hooked, pool
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -76,20 +76,19 @@ def choose(activations: Float[np.ndarray, "clips units"], k: int) -> Chosen:
     return _above(clips, values, commonest, as_high - len(clips))
 
 
-def choose_kept(side: Mapping[str, np.ndarray], count: int) -> Chosen:
-    """`choose` by what is kept of a layer's end beyond the budget: clips, values [k, units] and ties [units].
+def choose_kept(layer: Arrays, end: int) -> Chosen:
+    """`choose` by what `extremes` keeps of a layer; end: 0 the highest clips, 1 the lowest.
 
-    Other values are not known: a value counts as the commonest that at least half of the `count` clips share."""
-    values, ties = side["values"], side["ties"]
-    commonest = np.where((ties > 1) & (2 * ties >= count), values[-1], -np.inf)
-    return _above(side["clips"].astype(int), values, commonest, ties - (values == values[-1]).sum(0))
+    Other values are not known: a value counts as the commonest that at least half of the clips share."""
+    clips, values, ties = (layer[name][end] for name in ("clips", "values", "ties"))
+    commonest = np.where((ties > 1) & (2 * ties >= layer["count"]), values[-1], -np.inf)
+    return _above(clips.astype(int), values, commonest, ties - (values == values[-1]).sum(0))
 
 
 def _above(clips: np.ndarray, values: np.ndarray, commonest: np.ndarray, tied: np.ndarray) -> Chosen:
     above = (values > commonest).sum(0)
-    return Chosen(
-        [unit[:count] for unit, count in zip(clips.T, above, strict=True)], np.where(above < len(clips), 0, tied)
-    )
+    own = [unit[:count] for unit, count in zip(clips.T, above, strict=True)]
+    return Chosen(own, np.where(above < len(clips), 0, tied))
 
 
 def filled(rows: Iterable) -> tuple[Int[np.ndarray, "units k"], Bool[np.ndarray, "units k"]]:
@@ -102,40 +101,29 @@ def filled(rows: Iterable) -> tuple[Int[np.ndarray, "units k"], Bool[np.ndarray,
     return clips, own
 
 
-@contextmanager
-def recording(target: Target, receive: "Callable[[Layer, Tensor], None]") -> Iterator[None]:
+def recording(target: Target, receive: "Callable[[Layer, Tensor], None]") -> AbstractContextManager[None]:
     """While open, every forward pass hands each layer's pooled output [clips, units] to `receive`.
 
-    The hooks return nothing, so the network's own outputs are what they are without recording.
     Raises InputError where an output has not the declared axes, or another shape than in the batch before."""
     shapes: dict[str, list[int]] = {}
 
-    def hook_for(layer: Layer):
-        def hook(module, inputs, output) -> None:
-            values = pool(output, layer)
-            shape = [n for n, axis in zip(first(output).shape, layer.axes, strict=True) if axis != "clips"]
-            if shapes.setdefault(layer.name, shape) != shape:
-                raise InputError(
-                    f"Layer {layer.name} gave {shape} numbers a clip after {shapes[layer.name]} in an earlier batch; "
-                    "expected one shape for clips of one length."
-                )
-            receive(layer, values)
+    def hook(layer: Layer, output: Any) -> None:
+        values = pool(output, layer)
+        shape = [n for n, axis in zip(first(output).shape, layer.axes, strict=True) if axis != "clips"]
+        if shapes.setdefault(layer.name, shape) != shape:
+            raise InputError(
+                f"Layer {layer.name} gave {shape} numbers a clip after {shapes[layer.name]} in an earlier batch; "
+                "expected one shape for clips of one length."
+            )
+        receive(layer, values)
 
-        return hook
-
-    handles = [target.module.get_submodule(la.module).register_forward_hook(hook_for(la)) for la in target.layers]
-    try:
-        yield
-    finally:
-        for handle in handles:
-            handle.remove()
+    return hooked(target, target.layers, hook)
 
 
 def record(target: Target, batches: Iterable[Float[np.ndarray, "_ samples"]], clips: int) -> dict[str, np.ndarray]:
     """Activations of every unit on every clip: layer name -> float32 [clips, units], clips in the given order.
 
-    batches: mono waveforms at the target's sampling rate and length, `clips` in all. One forward pass a batch records
-    all layers. Raises InputError if a value is not finite, naming the layer."""
+    batches: mono, at the target's rate and length. Raises InputError for a layer whose values are not finite."""
     _ = target.module  # a description of more units than its file holds is refused before they are given room
     full = {layer.name: np.empty((clips, layer.units), np.float32) for layer in target.layers}
 
@@ -162,9 +150,8 @@ def _pass(target: Target, batches: Iterable[np.ndarray], clips: int, receive: Ca
     def take(layer: Layer, values: "Tensor") -> None:
         heard[layer.name] += 1
         if len(values) != length:
-            raise InputError(
-                f"Layer {layer.name} gave {len(values)} clips for {length}; declare where its clips' axis is."
-            )
+            given = f"Layer {layer.name} gave {len(values)} clips for {length}"
+            raise InputError(f"{given}; declare where its clips' axis is.")
         receive(layer, _finite(layer, values), done)
 
     def hear(batch: "Tensor") -> None:
@@ -205,8 +192,7 @@ def extremes(k: int, u: Mapping[str, np.ndarray], first: int = 0) -> Arrays:
     """The k highest and lowest clips of every unit, and moments; u: layer -> [clips, units], numbered from `first`.
 
     `layer/NAME`, where clips, values: [2, k or fewer, units], of the highest u and of the highest -u; ties [2, units]:
-    how many clips are at the last of these values; count: of clips; mean, squares (sum of squared deviations from it):
-    float64 [units]."""
+    clips at the last of the values; count: of clips; mean, squares (summed, of deviations from it): float64 [units]."""
     return {f"{layer}/{name}": array for layer in u for name, array in _of_layer(k, u[layer], first).items()}
 
 
@@ -225,8 +211,7 @@ def _of_layer(k: int, u: np.ndarray, first: int) -> Arrays:
 
 
 def merged(k: int, a: Arrays, b: Arrays) -> Arrays:
-    """`extremes` of the clips of `a` and of those of `b`, which come behind them; of equal activations the earlier
-    clip stays first.
+    """`extremes` of the clips of `a` and then those of `b`; of equal activations the earlier clip stays first.
 
     Associative, but for the rounding of moments, whose formula is that of Chan et al. (1979)."""
     total = {}
@@ -255,17 +240,11 @@ def _merged_layer(k: int, a: Arrays, b: Arrays) -> Arrays:
     }
 
 
-def dead_units(activations: Float[np.ndarray, "clips units"]) -> np.ndarray:
-    """Which units give every clip the same activation, so that their highest clips mean nothing; bool [units]."""
-    return (activations == activations[0]).all(0)
-
-
 def _finite(layer: Layer, values: "Tensor") -> np.ndarray:
     if values.is_complex():
         raise InputError(f"Layer {layer.name} gave complex numbers; expected real ones. Name a module that gives them.")
     array = values.float().cpu().numpy()
     if not np.isfinite(array).all():
-        raise InputError(
-            f"Layer {layer.name} gave activations that are not finite. Check the network's weights and the clips."
-        )
+        given = f"Layer {layer.name} gave activations that are not finite"
+        raise InputError(f"{given}. Check the network's weights and the clips.")
     return array

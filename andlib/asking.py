@@ -34,9 +34,8 @@ def sampled(table: pd.DataFrame) -> pd.DataFrame:
 def summaries(run: Run, table: pd.DataFrame, texts: Sequence[str]) -> pd.DataFrame:
     """S_h and S_l of neurons as the language model writes them (Section 3.2), by the index of `table`.
 
-    Neurons that share their K clips, in whatever order, share one question. Columns high, low (points), kinds (of each
-    point of S_h), answered: whether both of a neuron's questions have an answer; without, its summaries are empty.
-    table: columns highest and lowest. texts: the description of every clip."""
+    Neurons that share their K clips share a question. Columns high, low (points), kinds (of each point of S_h),
+    answered (both; else both are empty). table: columns highest and lowest. texts: the description of every clip."""
     points = [
         None if answer is None else prompts.points(answer.text) if answer else ()
         for answer in _summary_answers(run, table, texts)
@@ -61,8 +60,7 @@ def _summary_answers(run: Run, table: pd.DataFrame, texts: Sequence[str]) -> lis
 
 
 def counted(run: Run, table: pd.DataFrame, texts: Sequence[str]) -> dict[str, float]:
-    """How many neurons the language model was asked about, by how many distinct questions, the share of neurons that it
-    answered for, and how many answers were cut by length."""
+    """Neurons that the language model was asked about, questions, share of neurons answered, answers cut by length."""
     answers = dict(zip(_sets(table), _summary_answers(run, table, texts), strict=True))
     texts_of = {tuple(texts[i] for i in clips): answer for clips, answer in answers.items()}
     cut = sum(bool(answer) and answer.finish == "length" for answer in texts_of.values())
@@ -99,8 +97,7 @@ def acoustic_filter(run: Run, points: Sequence[Sequence[str]]) -> Callable[[str]
 def choices(run: Run, summaries: Sequence[Sequence[str]], shots: int) -> list[tuple[str, ...] | None]:
     """ICL: the concepts that the language model names for each summary, best first (Section 3.3, Table 5), or None.
 
-    Under `icl_uncalibrated` an answer that names no concept becomes the nearest (# released code:
-    data_utils.py:222-238)."""
+    `icl_uncalibrated`: an answer that names none becomes the nearest (# released code: data_utils.py:222-238)."""
     chats = [prompts.choice(run.concepts, points, shots) for points in summaries]
     given = ask(run, chats, prompts.CHOICE_SAMPLING, "choices")
     named = [prompts.ranked(answer.text, run.concepts) if answer else None for answer in given]

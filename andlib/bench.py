@@ -1,4 +1,4 @@
-"""What ablation is measured on, Section 4.3: a network, and clips of fold 1, which no unit was chosen by."""
+"""What ablation is measured on (Section 4.3)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -22,13 +22,14 @@ if TYPE_CHECKING:
 
 LOGITS, EFFECTS = Stage("silenced", "arrays", ablation.VERSION), Stage("effects", "arrays", ablation.VERSION + 1)
 
+INPUTS: dict[tuple[str, str], "Tensor"] = {}  # of one network: a reader tries one unit of it after the other
+
 
 @dataclass(frozen=True)
 class Bench:
     """What ablation is measured on: a network and the clips of fold 1, which no unit was chosen by.
 
-    position: which of the network's outputs is each of the clips' classes. beside: on how many clips of each other
-    class the set of units of a class is tried; 0: on all."""
+    position: the network's output of each class. beside: clips of each other class that a set is tried on; 0: all."""
 
     run: Run
     network: Target
@@ -38,13 +39,16 @@ class Bench:
 
     @cached_property
     def features(self) -> "Tensor":
-        """The network's inputs for the tested clips, made when they are first needed."""
-        waveforms = self.tested.waveforms(self.network.sample_rate, self.network.seconds)
-        return ablation.features_of(self.network, waveforms)
+        """The network's inputs for the tested clips, made when they are first needed; the last are remembered."""
+        key = self.network.fingerprint, self.tested.fingerprint
+        if key not in INPUTS:
+            waveforms = self.tested.waveforms(self.network.sample_rate, self.network.seconds)
+            INPUTS.clear()
+            INPUTS[key] = ablation.features_of(self.network, waveforms)
+        return INPUTS[key]
 
     def logits(self, sets: Sequence[UnitSet], factor: float = 0.0) -> np.ndarray:
-        """Scores of the tested clips' classes with the outputs of each set of units multiplied by `factor`, by default
-        silenced; float32 [sets, clips, classes].
+        """Class scores of the tested clips with each set of units times `factor`; float32 [sets, clips, classes].
 
         Equal sets are silenced once. All of them are stored together, so that a killed run loses one call at most."""
         from andlib.bars import tqdm
@@ -65,9 +69,8 @@ class Bench:
     def effects(self, sets: Sequence[UnitSet], lasting: Sequence = ()) -> Effects:
         """What silencing each class's set of units did to every class: on all clips, or on the class's own and as many
         of every other as `beside` says, always the same ones. lasting: as for `kept.stage`."""
-        tried = None
-        if self.beside:
-            tried = self.shared | (self.tested.labels == np.arange(len(sets))[:, None])
+        own = self.tested.labels == np.arange(len(sets))[:, None]
+        tried = self.shared | own if self.beside else None
 
         def make():
             made = self.changed(self.logits(sets) if tried is None else self._on_some(sets, tried))
@@ -128,8 +131,7 @@ def bench(run: Run, model: str | Target) -> Bench:
     network, tested = run.target(model), run.probing_set.in_folds(TEST)
     strangers = sorted(set(tested.classes) - set(network.classes))
     if strangers:
-        raise InputError(
-            f"{network.name} has no output for {', '.join(strangers[:3])}: nothing to unlearn. Use another network."
-        )
+        lacking = f"{network.name} has no output for {', '.join(strangers[:3])}"
+        raise InputError(f"{lacking}: nothing to unlearn. Use another network.")
     position = tuple(network.classes.index(name) for name in tested.classes)
     return Bench(run, network, tested, position, run.profile.beside)

@@ -7,23 +7,15 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import scipy
 from jaxtyping import Float, Int
 
 from andlib import paths, similarity
 from andlib.activations import highest
 from andlib.errors import InputError, suggest
 from andlib.inputs.probing import reading
+from andlib.tagging import WORDS
 
-# The class names of ESC-50 (Piczak 2015) in the order of its numbering.
-ESC50 = tuple(
-    """dog, rooster, pig, cow, frog, cat, hen, insects, sheep, crow, rain, sea waves, crackling fire, crickets,
-    chirping birds, water drops, wind, pouring water, toilet flush, thunderstorm, crying baby, sneezing, clapping,
-    breathing, coughing, footsteps, laughing, brushing teeth, snoring, drinking sipping, door wood knock, mouse click,
-    keyboard typing, door wood creaks, can opening, washing machine, vacuum cleaner, clock alarm, clock tick,
-    glass breaking, helicopter, chainsaw, siren, car horn, engine, train, church bells, airplane, fireworks,
-    hand saw""".replace("\n    ", " ").split(", ")
-)
+ESC50 = tuple(WORDS["classes"])  # class names of ESC-50 (Piczak 2015) in the order of its numbering
 FUNCTION = "cos_cubed"  # labels block units; the paper does not say which it used, and finds this best for AST
 ENOUGH = 8  # living units of a layer, and concepts: with fewer of either, units of one name are no wonder
 LONGEST_CONCEPT = 200  # characters: a longer line belongs to a text of another kind
@@ -32,10 +24,9 @@ LONGEST_CONCEPT = 200  # characters: a longer line belongs to a text of another 
 def concept_set(name: str, classes: Sequence[str]) -> tuple[str, ...]:
     """The concept set D_c that closed concepts are chosen from (Section 3.3).
 
-    name: "classes" (the probing set's own), "esc50" (the paper's), "acoustic" (an open set of ours, in the place of
-    Section 4.2's from Kumar et al. 2017), or a text file with one concept a line, where blank lines and lines that
-    begin with # are skipped. classes: class names of the probing set. Raises InputError if `name` is none of these, or
-    naming the line of the file that cannot be used."""
+    name: "classes" (the probing set's own), "esc50" (the paper's), "acoustic" (ours, in the place of Section 4.2's from
+    Kumar et al. 2017), or a text file with one concept a line; blank lines and those that begin with # are skipped.
+    classes: of the probing set. Raises InputError if `name` is none of these, or naming the line that is no concept."""
     named = {"classes": tuple(classes), "esc50": ESC50}
     if name in named:
         return named[name]
@@ -64,19 +55,6 @@ def _concepts_in(text: str) -> tuple[str, ...]:
     if len(concepts) < 2:
         raise ValueError(f"concepts found: {len(concepts)}")
     return tuple(concepts)
-
-
-def clip_concept_similarity(
-    clips: Float[np.ndarray, "clips dimensions"],
-    concepts: Float[np.ndarray, "concepts dimensions"],
-    *,
-    softmax_over_concepts: bool = False,
-) -> Float[np.ndarray, "clips concepts"]:
-    """P: cosine of every encoded clip (DB: its description) and every encoded concept (Section 3.3).
-
-    softmax_over_concepts: # released code: data_utils.py:57 takes softmax(100 P) for DB (fault `db_double_softmax`)."""
-    p = clips @ concepts.T
-    return scipy.special.softmax(100 * p, axis=1) if softmax_over_concepts else p
 
 
 def score(

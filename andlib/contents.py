@@ -25,8 +25,7 @@ def content_digest(content: Any, name: str = "", declared: str = "") -> str:
 
     Of a network: classes and their code, structure, weights, buffers, hooks and plain attributes; of a function: its
     code, defaults, what it encloses and the globals that it names; of installed packages their name and version.
-    name: for messages. declared: the caller's version of what cannot be covered, such as an open file or a generator.
-    Raises InputError if there is such a thing and nothing is declared."""
+    name: for messages. declared: the caller's version of what cannot be covered (a generator): InputError without."""
     if content is None:
         return ""
     parts = _Description(name or type(content).__name__, declared).of(content)

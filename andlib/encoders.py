@@ -257,11 +257,9 @@ def _laion_weights(name: str) -> dict:
     file = hf_hub_download("lukewys/laion_clap", "630k-audioset-best.pt") if name == LAION_CLAP else name
     scalar, dtype = np.float64(0).__reduce__()[0], type(np.dtype(np.float64))  # of its records of the training
     allowed = [scalar, (scalar, "numpy.core.multiarray.scalar"), np.dtype, dtype]
-    try:
-        with torch.serialization.safe_globals(allowed):  # `load_ckpt` would run whatever the file holds
-            content = torch.load(file, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError:  # torch's own message advises to run it
-        raise InputError(f"{file} is no checkpoint of weights alone, so it was not read. Fetch it anew.") from None
+    unread = f"{file} is no checkpoint of weights alone, so it was not read. Fetch it anew."  # torch says: run it
+    with explained(lambda _: unread, pickle.UnpicklingError), torch.serialization.safe_globals(allowed):
+        content = torch.load(file, map_location="cpu", weights_only=True)  # `load_ckpt` would run what the file holds
     weights = {key.removeprefix("module."): value for key, value in content.get("state_dict", content).items()}
     weights.pop("text_branch.embeddings.position_ids", None)  # newer transformers compute it
     return weights

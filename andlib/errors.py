@@ -10,8 +10,7 @@ from types import TracebackType
 class InputError(ValueError):
     """Something the user gave cannot be used.
 
-    The message is one sentence or two: what was wrong, what was expected, what to do.
-    Notebooks show the sentence alone, without a traceback."""
+    The message says what was wrong, what was expected and what to do; notebooks show it without a traceback."""
 
     def _render_traceback_(self) -> list[str]:  # IPython's hook for exceptions that explain themselves
         return [f"{type(self).__name__}: {self}"]
@@ -30,14 +29,11 @@ class MissingExtra(InputError, ImportError):
 
 
 @contextmanager
-def optional(package: str, *, extra: str = "", install: str = "") -> Iterator[None]:
-    """What is imported in it needs not be installed: where that fails, MissingExtra says how to install the package.
-
-    extra: that brings it. install: a sentence, where that is not all to say."""
+def optional(package: str, *, install: str) -> Iterator[None]:
+    """What is imported in it needs not be installed: where that fails, MissingExtra says so, and `install`: how to."""
     try:
         yield
     except (ImportError, OSError, RuntimeError) as error:  # what is made for another torch raises any of these
-        install = install or f"Install it: pip install -c constraints.txt -e '.[{extra}]'."
         raise MissingExtra(f"The package {package} is missing or broken ({error}). {install}") from None
 
 

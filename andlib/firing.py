@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,7 +16,7 @@ from andlib.errors import InputError
 from andlib.records import Grid, Unit
 from andlib.run import Run
 from andlib.store import Stage
-from andlib.targets import Layer, Target, at_positions, pool
+from andlib.targets import Layer, Target, at_positions, hooked, pool
 
 FIRING = Stage("firing", "arrays")
 TIMES, BANDS = ("time", "frames"), ("mels",)  # names of axes that say where a position lies
@@ -60,8 +61,7 @@ def where_it_fired(target: Target, unit: Unit, clips: Sequence[Float[np.ndarray,
     A map's mean is the activation where the layer's pooling is "mean". Class and distillation tokens have no place:
     where they are pooled ("cls"), the map holds the same unit's values at all other tokens.
 
-    clips: mono samples at the target's sampling rate; longer ones than the target takes are cut.
-    Raises InputError if positions of the layer have no place.
+    clips: mono, at the target's sampling rate, cut to its length. Raises InputError if the layer's positions have none.
 
     >>> [firing] = al.where_it_fired(target, al.Unit("ast", "block0.output", 17), [samples])
     >>> firing.interval, firing.band  # seconds, Hz"""
@@ -81,17 +81,13 @@ def maps(
 
     units, pooled, placed, grid = list(units), [], [], _grid(target, layer)
 
-    def hook(module, inputs, output) -> None:
+    def hook(layer: Layer, output: Any) -> None:
         pooled.append(pool(output, layer)[:, units])
         placed.append(_laid_out(at_positions(output, layer)[..., units], layer, grid))
 
-    handle = target.module.get_submodule(layer.module).register_forward_hook(hook)
-    try:
-        with torch.no_grad():
-            for batch in torch.from_numpy(waveforms).split(32):
-                target.forward(target.features(batch))
-    finally:
-        handle.remove()
+    with torch.no_grad(), hooked(target, [layer], hook):
+        for batch in torch.from_numpy(waveforms).split(32):
+            target.forward(target.features(batch))
     cells = torch.cat(placed).float().cpu().numpy()
     seconds = np.linspace(*grid.seconds, cells.shape[1] + 1)
     hertz = frontend.hertz(np.linspace(*frontend.mel(grid.hertz), cells.shape[2] + 1))
@@ -144,10 +140,8 @@ def effect(run: Run, network: Target, unit: Unit, factor: float = 0.0) -> pd.Dat
 
     One row a class: class, before, after (mean logit of the class on its own clips), change; stored.
     Raises InputError where there is no fold 1, or the network has not the probing set's classes."""
-    measured = bench(run, network)
-    before, after = measured.logits([{}])[0], measured.logits([{unit.layer: np.array([unit.index])}], factor)[0]
-    tested = measured.tested
-    own = {"before": before, "after": after}
-    own = {name: logits[np.arange(len(tested)), tested.labels] for name, logits in own.items()}
+    measured, units = bench(run, network), {unit.layer: np.array([unit.index])}
+    tested, logits = measured.tested, {"before": measured.logits([{}]), "after": measured.logits([units], factor)}
+    own = {name: scores[0, np.arange(len(tested)), tested.labels] for name, scores in logits.items()}
     frame = pd.DataFrame({"class": [clip.label for clip in tested.clips], **own}).groupby("class", sort=False).mean()
     return frame.reset_index().assign(change=lambda table: table["after"] - table["before"])

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from andlib import paths
-from andlib.errors import InputError
+from andlib.errors import InputError, explained
 from andlib.store import Stage, read_object, write_atomically
 
 if TYPE_CHECKING:
@@ -40,8 +40,7 @@ def read(profile: str, name: str, command: str = "") -> dict[str, Any]:
 def write(profile: str, name: str, held: Mapping[str, Any]) -> Path:
     """Keeps results, whole or not at all; returns the file."""
     text = json.dumps(held, indent=1, ensure_ascii=False) + "\n"
-    write_atomically(path_of(profile, name), lambda file: file.write_text(text, encoding="utf-8"))
-    return path_of(profile, name)
+    return write_atomically(path_of(profile, name), lambda file: file.write_text(text, encoding="utf-8"))
 
 
 def keeps(run: "Run") -> bool:
@@ -72,14 +71,12 @@ def frame(profile: str, page: str, name: str) -> pd.DataFrame:
     Raises InputError if it is absent or damaged."""
     file = frame_file(profile, page, name)
     if not file.is_file():
-        raise InputError(
-            f"Profile {profile} has no frame {name!r} of page {page}: `make results PROFILE={profile}` writes it."
-        )
-    try:
+        absent = f"Profile {profile} has no frame {name!r} of page {page}"
+        raise InputError(f"{absent}: `make results PROFILE={profile}` writes it.")
+    shown = file.relative_to(paths.results().parent).as_posix()
+    back = f"`git checkout {shown}` brings it back."
+    with explained(lambda error: f"{shown} cannot be read ({error}). {back}", OSError, ValueError):
         return pd.read_csv(file, keep_default_na=False, na_values=[""])
-    except (OSError, ValueError) as error:
-        shown = file.relative_to(paths.results().parent).as_posix()
-        raise InputError(f"{shown} cannot be read ({error}). `git checkout {shown}` brings it back.") from None
 
 
 def frame_names(profile: str, page: str) -> list[str]:
@@ -88,15 +85,11 @@ def frame_names(profile: str, page: str) -> list[str]:
 
 
 def write_frame(profile: str, page: str, name: str, values: pd.DataFrame) -> Path:
-    """Keeps a frame, its index left out; returns the file. Read again, an empty text is a missing value, and a text
-    like "10" that number.
-
-    Raises InputError if reading it would give anything else: for nested values, or a text like "1e3"."""
+    """Keeps a frame, its index left out; returns the file. Raises InputError for nested values, or a text like "1e3":
+    what is read is what was written, but that an empty text is a missing value, and a text like "10" that number."""
     exact = values.reset_index(drop=True).astype(dict.fromkeys(values.select_dtypes("floating"), float))
     file = frame_file(profile, page, name)
-    write_atomically(
-        file, lambda temporary: exact.to_csv(temporary, index=False, lineterminator="\n", encoding="utf-8")
-    )
+    write_atomically(file, lambda path: exact.to_csv(path, index=False, lineterminator="\n", encoding="utf-8"))
     back = frame(profile, page, name)
     for column in exact:
         if len(back) != len(exact) or column not in back or not all(map(_reads_as, back[column], exact[column])):

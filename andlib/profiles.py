@@ -18,11 +18,10 @@ class Profile:
     """Everything a page does not choose by its own parameters.
 
     title: what is probed, for captions of tables. probing: `synthesc`, or `folder` for recordings in `data_dir`.
-    subset: rows of an ESC table that are used. seconds: length of the clips given to the networks.
-    caption_parts: origins joined into each description, in this order.
-    networks: model -> folder or hub id of its weights; for any other, the page must name them. models: those that `all`
-    means. archive: whether `data_dir` may be fetched when online. beside: on how many clips of each
-    other class Table 4's sets of units are tried, see `bench.Bench`. slow: models that are tried on fewer."""
+    subset: rows of an ESC table that are used. seconds: length of the clips given to the networks. caption_parts:
+    origins joined into each description, in this order. networks: model -> folder or hub id of its weights; for any
+    other, the page must name them. models: those that `all` means. archive: whether `data_dir` may be fetched when
+    online. beside: on how many clips sets of units are tried, see `bench.Bench`. slow: models that are on fewer."""
 
     name: str
     title: str

@@ -42,7 +42,6 @@ class ProbingSet:
     classes: tuple[str, ...]
     read: Callable[[Clip, int], np.ndarray]
     fingerprint: str
-    licence: str = ""
 
     def __len__(self) -> int:
         return len(self.clips)
@@ -76,8 +75,7 @@ class ProbingSet:
     def batches(self, sample_rate: int, seconds: float, size: int = 32) -> Iterator[np.ndarray]:
         """Samples of consecutive clips, cropped or zero-padded at the end to one length; float32 [clips, samples].
 
-        Raises InputError, naming the first clips and their number, if some cannot be read: before the last batch,
-        so that nothing is made of a set with holes."""
+        Raises InputError before the last batch, naming the first clips and their number, if some cannot be read."""
         length, refused = round(sample_rate * seconds), []
         for first in range(0, len(self), size):
             clips = self.clips[first : first + size]

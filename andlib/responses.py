@@ -1,6 +1,6 @@
 """What a run's networks do on its clips: activations of every unit, stored, and the clips of the highest and lowest."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial, reduce
 
@@ -18,6 +18,7 @@ ACTIVATIONS, KEPT = Stage("activations", "arrays", VERSION), Stage("extremes", "
 OUTPUTS = Stage("outputs", "arrays", VERSION)
 SHARD = 256  # clips whose activations are stored at a time
 
+Job = tuple[Stage, list, Callable[[], Arrays]]  # what `Store.get` takes
 Extremes = dict[str, tuple[Chosen, Chosen, np.ndarray | None]]  # layer -> highest, lowest, u
 
 
@@ -31,10 +32,7 @@ def unit_activations(run: Run, model: str | Target, *, untrained: bool = False) 
             f"Activations of {len(run.probing_set)} clips take {size(network, len(run.probing_set)) / 2**30:.1f} GiB; "
             f"the budget is {BUDGET / 2**30:.1f} GiB. Probe with fewer clips, or raise andlib.activations.BUDGET."
         )
-    stored = [
-        run.store.get(ACTIVATIONS, made_from, lambda clips=clips: recorded(network, clips))
-        for made_from, clips in shards(run, network)
-    ]
+    stored = [run.store.get(*job) for job in shards(run, network)]
     return {layer.name: np.concatenate([shard[layer.name] for shard in stored]) for layer in network.layers}
 
 
@@ -48,12 +46,12 @@ def classifier_outputs(run: Run, model: str | Target, *, untrained: bool = False
     return kept.stage(run, OUTPUTS, made_from, lasting, lambda: {"u": unit_activations(run, only)["classifier"]})["u"]
 
 
-def shards(run: Run, network: Target) -> Iterator[tuple[list, ProbingSet]]:
-    """What every SHARD clips are made from, and these clips, stored by themselves: a killed run resumes behind the
-    last."""
+def shards(run: Run, network: Target) -> Iterator[Job]:
+    """u of every SHARD clips, stored by themselves, so that a killed run resumes behind the last."""
     for first in range(0, len(run.probing_set), SHARD):
         clips = replace(run.probing_set, clips=run.probing_set.clips[first : first + SHARD])
-        yield [network, run.probing_set, first, len(clips)], clips
+        made_from = [network, run.probing_set, first, len(clips)]
+        yield ACTIVATIONS, made_from, lambda clips=clips: recorded(network, clips)
 
 
 def recorded(network: Target, clips: ProbingSet) -> dict[str, np.ndarray]:
@@ -69,31 +67,17 @@ def highest_and_lowest(run: Run, network: Target, where: np.ndarray) -> Extremes
     if not too_large(run, network):
         full = {name: u[where] for name, u in unit_activations(run, network).items()}
         return {name: (choose(u, run.k), choose(-u, run.k), u) for name, u in full.items()}
-    parts = (
-        run.store.get(KEPT, made_from, partial(extremes_of_shard, run.k, network, job))
-        for made_from, job in extreme_shards(run, network, where)
-    )
-    total = reduce(partial(merged, run.k), parts)
+    total = reduce(partial(merged, run.k), (run.store.get(*job) for job in extreme_shards(run, network, where)))
     by_layer = {layer.name: {name: total[f"{layer.name}/{name}"] for name in EXTREMES} for layer in network.layers}
-    return {layer: (*_ends(arrays), None) for layer, arrays in by_layer.items()}
+    return {layer: (choose_kept(arrays, 0), choose_kept(arrays, 1), None) for layer, arrays in by_layer.items()}
 
 
-def _ends(arrays: Arrays) -> Iterator[Chosen]:
-    for end in range(2):
-        yield choose_kept({name: arrays[name][end] for name in ("clips", "values", "ties")}, int(arrays["count"][0]))
-
-
-def extreme_shards(run: Run, network: Target, where: np.ndarray) -> Iterator[tuple[list, tuple[int, ProbingSet]]]:
-    """What the extremes of every SHARD clips of `where` are made from, and the number of the first with the clips."""
+def extreme_shards(run: Run, network: Target, where: np.ndarray) -> Iterator[Job]:
+    """`activations.extremes` of every SHARD clips of `where`."""
     for first in range(0, len(where), SHARD):
         clips = tuple(run.probing_set.clips[i] for i in where[first : first + SHARD])
-        yield [network, run.probing_set, where, run.k, first], (first, replace(run.probing_set, clips=clips))
-
-
-def extremes_of_shard(k: int, network: Target, job: tuple[int, ProbingSet]) -> Arrays:
-    """`activations.extremes` of a shard's clips."""
-    first, clips = job
-    return extremes(k, recorded(network, clips), first)
+        shard, made_from = replace(run.probing_set, clips=clips), [network, run.probing_set, where, run.k, first]
+        yield KEPT, made_from, lambda first=first, shard=shard: extremes(run.k, recorded(network, shard), first)
 
 
 def too_large(run: Run, network: Target) -> bool:

@@ -19,7 +19,7 @@ from andlib.llms.llm import LLM, Completions
 from andlib.networks.checkpoints import CHECKPOINT_FILES, load_target
 from andlib.parameters import is_parameter, of_type
 from andlib.profiles import MODELS, PROFILES, STRATEGIES, Profile, switches
-from andlib.records import ProbingSet
+from andlib.records import ProbingSet, Unit
 from andlib.store import Stage, Store
 from andlib.tagging import TAGGERS
 from andlib.targets import Target
@@ -59,12 +59,11 @@ class Run:
     """What one page was asked to do.
 
     models: target networks, in the order of their tables. weights: folder or hub id of the network where it is not the
-    profile's. faults: switches of the released code that are on. k: how many highest and lowest clips describe a
-    neuron. extra: the page's own parameters. concept_set: name or file of the concept set D_c. llm: the language model
-    that is asked (see `andlib.llms.clients`); without one, kept answers are read. summariser: who writes S_h and S_l,
-    our rules or the llm. encoder: DB's text encoder; audio_encoder: TAB's pair of encoders (see `andlib.encoders`).
-    tagger: see `tagging.tag`. store: where results are kept, and on what device and in which precision the networks
-    run. given: records in place of those that the settings name, see `using`."""
+    profile's. mode: see `profiles.switches`. k: how many highest and lowest clips describe a neuron. concept_set: name
+    or file of the concept set D_c. llm: the language model that is asked (see `andlib.llms.clients`); without one, kept
+    answers are read. summariser: who writes S_h and S_l, our rules or the llm. encoder, audio_encoder: of DB and TAB,
+    see `andlib.encoders`. tagger: see `tagging.tag`. extra: the page's own parameters. store: where results are kept,
+    and where and how the networks run. given: records in place of those that the settings name, see `using`."""
 
     profile: Profile
     models: tuple[str, ...]
@@ -84,8 +83,7 @@ class Run:
     given: Mapping[str, Any] = field(default_factory=dict)
 
     def using(self, **changes: Any) -> "Run":
-        """The same run with other settings (fields of a run) or records: probing_set, concepts, language_model,
-        completions. Records that neither of them touches are not read again.
+        """The same run with other settings (fields of a run) or RECORDS; those that neither touches are not read again.
 
         >>> run.using(k=10), run.using(probing_set=run.probing_set.in_folds((1,)))"""
         settings = {name: value for name, value in changes.items() if name not in RECORDS}
@@ -116,26 +114,28 @@ class Run:
         return probing_set
 
     def target(self, model: str | Target, *, untrained: bool = False) -> Target:
-        """The target network F of that name in the profile, or its untrained twin; a Target is returned as it is, but
-        for a key that follows the behaviour of the caller's own module."""
+        """The target network F of that name, or its untrained twin; a Target as it is, keyed by behaviour if live."""
         if isinstance(model, Target):
             if untrained:
                 raise InputError(f"{model.name} is given as a Target; give its untrained twin as another.")
             return behaving(self.store, model) if model.live else placed(model, self.store)
+        if (model, untrained) not in self._loaded:
+            self._loaded[model, untrained] = self._load(model, untrained)
+        return self._loaded[model, untrained]
+
+    @cached_property
+    def _loaded(self) -> dict[tuple[str, bool], Target]:
+        return {}
+
+    def _load(self, model: str, untrained: bool) -> Target:
         location = self.weights or self.profile.networks.get(model)
         if not location:
-            raise InputError(
-                f"Profile {self.profile.name} has no network {model}. Name its checkpoint, a folder or a hub id: "
-                f"-p model {model} -p weights path/to/checkpoint."
-            )
+            remedy = f"Name its checkpoint, a folder or a hub id: -p model {model} -p weights path/to/checkpoint."
+            own = "One of your own is given as a Target, as in al.show(run, unit, network=target)."
+            raise InputError(f"Profile {self.profile.name} has no network {model}. {remedy} {own}")
         bare = Path(location).suffix in CHECKPOINT_FILES  # class names are those of the recordings it learnt from
-        network = load_target(
-            location,
-            name=model,
-            seconds=self.profile.seconds,
-            classes=self.probing_set.classes if bare else (),
-            untrained_seed=UNTRAINED_SEED if untrained else None,
-        )
+        classes, seed = self.probing_set.classes if bare else (), UNTRAINED_SEED if untrained else None
+        network = load_target(location, name=model, seconds=self.profile.seconds, classes=classes, untrained_seed=seed)
         return placed(network, self.store)
 
     def probed(self, model: str | Target, *, untrained: bool = False) -> Target:
@@ -146,6 +146,13 @@ class Run:
         if "beats_48k_as_16k" in self.faults and network.name.startswith("beats"):
             network = replace(network, sample_rate=48_000)  # its features take every sample for one at 16 kHz
         return network
+
+    def unit(self, name: Unit | str, network: Target | None = None) -> tuple[Target, Unit]:
+        """A neuron's network, as it is played to, and its address. name: `ast/block0.output/17`, or without its first
+        part, of the run's first model. network: where it is not the profile's. Raises InputError for no such unit."""
+        unit = name if isinstance(name, Unit) else Unit.parse(name, network.name if network else self.models[0])
+        network = self.probed(network or unit.model)
+        return network, network.check(unit)
 
     def _recordings(self) -> Path:
         if self.data_dir:
@@ -166,8 +173,7 @@ class Run:
 
     @cached_property
     def language_model(self) -> LLM | None:
-        """The language model that is asked; None where only SmolLM2's kept answers are read. Raises InputError where
-        those of another are to be read and there are none."""
+        """The language model that is asked; None: SmolLM2's kept answers. InputError where a named one has none."""
         model = self.given.get("language_model") or (open_llm(self.llm) if self.llm else None)
         known = {row["model"] for row in self.completions.rows.values()}
         if isinstance(model, Elsewhere) and "language_model" not in self.given:
@@ -186,8 +192,7 @@ class Run:
 
     @property
     def rests_on(self) -> dict[str, str]:
-        """What each method of Section 4.1 rests on, for its column: ICL's language model, TAB's and DB's encoders; and
-        what the cosine of two names is measured with."""
+        """Models behind the columns of Section 4.1: of ICL, TAB, DB, and of the cosine of two names."""
         audio = f"{self.audio_encoder}{' audio encoder' * (self.audio_encoder in encoders.OURS)}"
         return {"ICL": self.answerer, "TAB": audio, "DB": self.encoder, "cosine": self.profile.encoder}
 
@@ -209,8 +214,7 @@ class Run:
 
     @property
     def caption_parts(self) -> tuple[str, ...]:
-        """Origins that make up each description: the profile's, or the file's own where the page names a caption file;
-        what is measured alone where there is no such file."""
+        """Origins of each description: the profile's, or a named caption file's; none from a file that is not there."""
         parts = ("file", "measured") if self.captions else self.profile.caption_parts
         return tuple(part for part in parts if part != "file" or self.caption_file)
 

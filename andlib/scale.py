@@ -10,7 +10,6 @@ killed part, run again, makes what is missing. Every machine needs andlib, recor
 import argparse
 import re
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 
 from andlib import responses
@@ -34,13 +33,12 @@ def record(run: Run, model: str | Target, part: str = "1/1", folds: Sequence[int
         raise InputError(f"Part {part!r} is none; expected which of how many, such as 1/8 or 8/8.")
     network = run.probed(model)
     if responses.too_large(run, network):
-        stage, make = responses.KEPT, partial(responses.extremes_of_shard, run.k)
         shards = responses.extreme_shards(run, network, run.probing_set.numbers_in(folds))
     else:
-        stage, make, shards = responses.ACTIVATIONS, responses.recorded, responses.shards(run, network)
-    missing = [shard for shard in list(shards)[own - 1 :: of] if not run.store.holds(stage, shard[0])]
-    for made_from, clips in tqdm(missing, f"{stage.name}, part {part}", unit="shard", leave=False):
-        run.store.get(stage, made_from, partial(make, network, clips))
+        shards = responses.shards(run, network)
+    missing = [job for job in list(shards)[own - 1 :: of] if not run.store.holds(*job[:2])]
+    for job in tqdm(missing, f"recording part {part}", unit="shard", leave=False):
+        run.store.get(*job)
 
 
 def caption(run: Run, specification: str, path: Path) -> None:

@@ -18,8 +18,7 @@ def search(neurons: pd.DataFrame, words: str, *, run: Run | None = None, best: i
     similarity: mean of two cosines of sentence vectors: of the words with the calibrated summary (its points' mean
     vector), and with the concepts (DB's and TAB's first, adjectives, nouns). A half that says nothing counts 0.
 
-    neurons: rows of `al.neurons`, of as many models as wanted. run: keeps vectors in its store. best: how many rows.
-    Raises InputError if there are no words or no neurons.
+    neurons: of any models. run: keeps vectors in its store. best: how many rows. InputError without words or neurons.
 
     >>> al.search(pd.concat([al.neurons(run, model) for model in run.models]), "high-pitched animal", run=run)"""
     if not words.strip():

@@ -10,6 +10,7 @@ from dataclasses import replace
 
 import numpy as np
 import pandas as pd
+import scipy  # its parts are loaded when they are first needed
 
 from andlib import asking, concepts, encoders, kept, language, summaries
 from andlib.concepts import FUNCTION
@@ -208,9 +209,11 @@ def embeddings(run: Run, texts: Sequence[str], encoder: str) -> np.ndarray:
 
 
 def concept_similarity(run: Run, texts: Sequence[str]) -> np.ndarray:
-    """P for DB: similarity of each clip's description and each concept; float32 [clips, concepts]."""
+    """P for DB: cosine of each clip's description and each concept; float32 [clips, concepts] (Section 3.3)."""
     clips, names = (embeddings(run, each, run.encoder) for each in (texts, run.concepts))
-    return concepts.clip_concept_similarity(clips, names, softmax_over_concepts="db_double_softmax" in run.faults)
+    p = clips @ names.T
+    # released code: data_utils.py:57
+    return scipy.special.softmax(100 * p, axis=1) if "db_double_softmax" in run.faults else p
 
 
 def sound_vectors(run: Run) -> np.ndarray:
@@ -221,11 +224,11 @@ def sound_vectors(run: Run) -> np.ndarray:
 
 
 def sound_similarity(run: Run) -> np.ndarray:
-    """P for TAB: similarity of each clip's sound and each concept; float32 [clips, concepts] (Section 3.3)."""
+    """P for TAB: cosine of each clip's sound and each concept; float32 [clips, concepts] (Section 3.3)."""
     pair = encoders.audio_text(run.audio_encoder)
 
     def make():
-        return {"p": concepts.clip_concept_similarity(sound_vectors(run), pair.texts(run.concepts))}
+        return {"p": sound_vectors(run) @ pair.texts(run.concepts).T}
 
     others = [pair, run.profile.seconds, run.concepts]
     made_from, lasting = ([clips, *others] for clips in (run.probing_set, run.probing_set.layout))

@@ -81,9 +81,8 @@ def interval(values: np.ndarray, level: float = 0.95) -> tuple[float, float]:
 def permutation_p(matrix: Float[np.ndarray, "ablated classes"], draws: int, rng: np.random.Generator) -> float:
     """p of dR - dA if sets and classes had nothing to do with each other.
 
-    Which set belongs to which class is permuted; no further forward pass is needed. One-sided (a larger gap is the
-    claim), with the observed assignment counted, so that p is at least 1 / (draws + 1). NaN where the gap is undefined:
-    a class has no clip, or there is but one class."""
+    Which set belongs to which class is permuted. One-sided (a larger gap is the claim), with the observed assignment
+    counted, so that p is at least 1 / (draws + 1). NaN where a class has no clip, or there is but one class."""
     classes = len(matrix)
     if classes < 2 or np.isnan(matrix).any():
         return np.nan

@@ -20,7 +20,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from andlib.bars import tqdm
-from andlib.errors import InputError
+from andlib.errors import InputError, explained, first_line
 
 Arrays = dict[str, np.ndarray]
 
@@ -80,19 +80,16 @@ def digest(value: Any) -> str:
 @contextmanager
 def writing(folder: Path) -> Iterator[None]:
     """Makes a folder to write in; what the system refuses there becomes an InputError that says why."""
-    try:
+    remedy = "Free some space, or choose another folder; the environment variable ANDLIB_CACHE moves the cache."
+    with explained(lambda e: f"{folder} could not be written ({e.strerror or e}). {remedy}", OSError):
         folder.mkdir(parents=True, exist_ok=True)
         yield
-    except OSError as error:
-        remedy = "Free some space, or choose another folder; the environment variable ANDLIB_CACHE moves the cache."
-        raise InputError(f"{folder} could not be written ({error.strerror or error}). {remedy}") from None
 
 
-def write_atomically(path: Path, write: Callable[[Path], Any]) -> None:
-    """Lets `write` fill a temporary file in the same folder, then renames it to `path`.
+def write_atomically(path: Path, write: Callable[[Path], Any]) -> Path:
+    """Lets `write` fill a temporary file in the same folder, then renames it to `path`, which it returns.
 
-    A killed run leaves at most a temporary file; two writers of one path do no harm.
-    Raises InputError if the folder cannot be written or the disk is full."""
+    A killed run leaves at most a temporary file; two writers do no harm. Raises InputError if it cannot be written."""
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
     try:
         with writing(path.parent):
@@ -102,7 +99,7 @@ def write_atomically(path: Path, write: Callable[[Path], Any]) -> None:
             temporary.chmod(mode)
             with temporary.open("rb+") as file:
                 os.fsync(file.fileno())
-            temporary.replace(path)
+            return temporary.replace(path)
     finally:
         with suppress(OSError):
             temporary.unlink()
@@ -112,8 +109,7 @@ def write_atomically(path: Path, write: Callable[[Path], Any]) -> None:
 class Stage:
     """A kind of result that is stored.
 
-    kind: `arrays` (name -> array), `frame` (pandas) or `lines` (list of JSON values). version: raised when the code
-    that makes the result is changed so that it gives another."""
+    kind: `arrays` (name -> array), `frame` (pandas) or `lines` (JSON values). version: raised when results change."""
 
     name: str
     kind: str
@@ -124,8 +120,7 @@ class Stage:
 class Store:
     """A folder of results. Each has a manifest beside it, written last: what has none does not exist.
 
-    device, precision: that networks compute results on and in, see `devices.placed`; in every key stand the precision
-    and the kind of device."""
+    device, precision: of the networks, see `devices.placed`; every key holds the kind of device and the precision."""
 
     folder: Path
     device: str = "cpu"
@@ -149,7 +144,7 @@ class Store:
                 try:
                     return load(path)
                 except Exception as error:  # readers raise whatever the damage provokes
-                    _warn(path, f"it cannot be read as {ending[1:]}: {str(error).partition(chr(10))[0]}")
+                    _warn(path, f"it cannot be read as {ending[1:]}: {first_line(error)}")
         lock = _lock(path)
         try:
             lock.acquire(timeout=0)
@@ -213,8 +208,7 @@ def unchanged(digests: Mapping[Path, str]) -> None:
 
 
 def _lock(path: Path) -> FileLock:
-    """What one process of this machine holds while it makes a value; in the folder of temporary files, for the store's
-    own may be another machine's, and ends with the process."""
+    """What one process holds while it makes a value; among temporary files, for the store may be another machine's."""
     folder = Path(tempfile.gettempdir(), f"andlib-{getattr(os, 'getuid', int)()}")
     folder.mkdir(exist_ok=True)
     return FileLock(folder / f"{digest(str(path.resolve()))[:32]}.lock", thread_local=False)
@@ -228,12 +222,11 @@ def read_object(source: Path | str | bytes, name: str, remedy: str) -> dict[str,
     """The JSON object that a file (a path), or a text itself, holds.
 
     Raises InputError if it holds none: `name` cannot be read, why, and what to do."""
-    try:
+    kinds = OSError, ValueError, RecursionError
+    with explained(lambda error: f"{name} cannot be read as JSON ({error}). {remedy}", *kinds):
         if isinstance(source, Path) and source.exists() and not source.is_file():
             raise ValueError("it is no file")
         value = json.loads(source.read_text(encoding="utf-8") if isinstance(source, Path) else source)
         if not isinstance(value, dict):
             raise ValueError("it holds no JSON object")
-    except (OSError, ValueError, RecursionError) as error:
-        raise InputError(f"{name} cannot be read as JSON ({error}). {remedy}") from None
     return value

@@ -16,8 +16,7 @@ def calibrate(
 ) -> tuple[str, ...]:
     """S_h^c: the points of S_h whose cosine with no point of S_l exceeds the threshold, in order (Section 3.4).
 
-    cosine: of the sentence vectors of each point of S_h (rows) and of S_l (columns), in [-1, 1].
-    S_l loses nothing, and the order of points does not matter."""
+    cosine: of the vectors of points of S_h (rows) and of S_l (columns), in [-1, 1]. Their order does not matter."""
     return tuple(point for point, row in zip(high, cosine, strict=True) if row.max(initial=-1) <= threshold)
 
 

@@ -1,6 +1,7 @@
 """Target networks F: what a target declares, and how a layer's output becomes one number a clip and unit."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -181,6 +182,17 @@ def chosen_unit(target: Target, text: str) -> Unit:
     return target.check(Unit.parse(text or f"{layer.name}/{min(17, layer.units - 1)}", target.name))
 
 
+@contextmanager
+def hooked(target: Target, layers: Iterable[Layer], hook: Callable[[Layer, Any], Any]) -> Iterator[None]:
+    """While open, `hook` gets these layers and what their modules give in every forward pass; what it returns, if
+    anything, stands in its place. Restores the network on exit, also after an error."""
+    with ExitStack() as handles:
+        for layer in layers:
+            module = target.module.get_submodule(layer.module)
+            handles.enter_context(module.register_forward_hook(lambda *given, layer=layer: hook(layer, given[-1])))
+        yield
+
+
 def first(output: Any) -> "Tensor":
     """A module's output; of several (recurrent layers, blocks of transformers), the first."""
     return output[0] if isinstance(output, tuple) else output
@@ -201,8 +213,7 @@ def at_positions(output: Any, layer: Layer) -> "Float[Tensor, 'clips *positions 
     """Every unit's value at every position of a layer's output, by readout and nonlinearity; in float32 or better,
     whatever the network's precision: pooled in bfloat16, a unit's highest clips are others.
 
-    output: as the layer's module gives it. Raises InputError where it has not the declared axes and width, or the
-    readout does not fit them."""
+    output: of the layer's module. Raises InputError where its axes, width or readout do not fit."""
     import torch
 
     output = first(output)

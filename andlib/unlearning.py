@@ -59,8 +59,7 @@ def by_layer(neurons: pd.DataFrame) -> UnitSet:
 def leading_rows(units: UnitSet) -> UnitSet:
     """As many leading units of each layer (fault `ablate_leading_rows`).
 
-    # released code: close_neuron_class.py:115-127, close_neuron_milan.py:142-188 append one mask row a chosen unit and
-    apply row r to unit r."""
+    # released code: close_neuron_class.py:115-127, close_neuron_milan.py:142-188 mask unit r for the r-th chosen."""
     return {layer: np.arange(len(indices)) for layer, indices in units.items()}
 
 
@@ -118,8 +117,7 @@ def unlearning(run: Run, model: str, sets: Mapping[str, Sequence[UnitSet]]) -> d
 
 def decided(run: Run, model: str | Target) -> list:
     """What decides sets of units and what silencing them does, for keys of results that are kept: not the sets, in
-    which another processor may swap two units, nor the samples of recordings, which differ a little from copy to
-    copy."""
+    which another processor may swap two units, nor samples of recordings, which differ from copy to copy."""
     usual = run.store.computed == Store(run.store.folder).computed
     held = [run.probed(model), run.profile.beside, decided_by(run), run.method, stages.NEURONS]
     return held if usual else [*held, run.store.computed]
@@ -128,8 +126,7 @@ def decided(run: Run, model: str | Target) -> list:
 def unlearnt(*tries: Effects) -> dict[str, float]:
     """One row of `section_4_3.table4`, less its model, strategy and what compares rows.
 
-    tries: what silencing a class's units did; of sets that are drawn at random, of every draw. Values are means over
-    them, and the intervals hold draws and source recordings."""
+    tries: what silencing did; of random sets, in every draw. Values are means, intervals hold draws and recordings."""
     rng, effects = np.random.default_rng(SEED), tries[0]
     correct = np.array([effect.correct for effect in tries])
     own, margin = (effects.by_class(np.mean([getattr(e, name) for e in tries], 0)) for name in ("own", "margin"))

@@ -19,8 +19,7 @@ def reader(kind: Any, location: str, **options: Any) -> Any:
 
 
 def with_words(read: Any, location: str) -> Any:
-    """What was read; raises InputError for a tokenizer, or what holds one, that has no word: transformers makes such a
-    one where its files are missing, and every text is then the same."""
+    """What was read; raises InputError for a tokenizer without words: transformers makes it where files are absent."""
     tokenizer = getattr(read, "tokenizer", read)
     if len(set(getattr(tokenizer, "all_special_ids", ()))) >= len(getattr(tokenizer, "get_vocab", lambda: "-")()):
         raise InputError(f"{location} lacks the files of its tokenizer, which knows no word. Fetch it anew.")
@@ -42,14 +41,9 @@ def pretrained(kind: Any, location: str, unused: Iterable[str] = (), **options: 
     read = {"output_loading_info": True, "ignore_mismatched_sizes": True, **options}
     model, report = reader(kind, location, **read)
     absent = [name for name in report["missing_keys"] if not any(part in name for part in unused)]
-    faults = {
-        "lacks": absent,
-        "has, in another shape,": [name for name, *_ in report["mismatched_keys"]],
-        "has, beyond what its configuration says,": [
-            name for name in report["unexpected_keys"] if _within(model, name)
-        ],
-    }
-    faults["has no finite numbers in"] = infinite(model)
+    beyond = [name for name in report["unexpected_keys"] if _within(model, name)]
+    faults = {"lacks": absent, "has, in another shape,": [name for name, *_ in report["mismatched_keys"]]}
+    faults |= {"has, beyond what its configuration says,": beyond, "has no finite numbers in": infinite(model)}
     for fault, names in faults.items():
         if names:
             more = f" and {len(names) - 3} more" if len(names) > 3 else ""

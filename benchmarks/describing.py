@@ -60,7 +60,7 @@ def describe() -> tuple[dict[str, float], dict[str, int]]:
     run = open_run({}).using(store=Store(folder), probing_set=clips)
     network = random_network("ast", folder / "network", run.profile.seconds, max_length=FRAMES)
     where = np.arange(CLIPS)
-    stored = sum(run.store.holds(responses.ACTIVATIONS, made_from) for made_from, _ in responses.shards(run, network))
+    stored = sum(run.store.holds(*job[:2]) for job in responses.shards(run, network))
     with stage("recording"):
         responses.unit_activations(run, network)
     unknown = tempfile.TemporaryDirectory()  # a store that holds nothing yet

@@ -26,8 +26,7 @@ PERCENT, TAU, COMMONEST = section_4_4.MATCHED_AT, 4, 3
 
 
 def closed(run: Run, model: str) -> Measures:
-    """Tables 2 and 7: top-1 of ICL by number of examples, and of TAB and DB by similarity function, on all clips. DB's
-    cosine under soft_wpmi, too. None where ICL was not asked for every unit."""
+    """Tables 2 and 7, on all clips: top-1 by method and function, DB's cosine under soft_wpmi. None: ICL not asked."""
     u = section_4_1.outputs(run, model)
     pairs = {(method, "all clips"): (u, p) for method, p in section_4_1.similarities(run).items()}
     measures: Measures = {}
@@ -56,9 +55,8 @@ def unlearnt(run: Run, model: str) -> Measures:
 
 def importance(run: Run, model: str) -> Measures:
     """Figure 4, for AST as in the paper: accuracy on fold 1 after silencing 10 % by each attribute, mean over seeds.
-    none: nothing silenced. spread: of the attributes of 4a and 4b, the highest accuracy less the lowest. chosen: which
-    share of the silenced units was chosen for the attribute. shared: what the sets of two attributes share, as a share
-    of either's units (the same seed, mean over pairs)."""
+    none: nothing silenced. spread: the highest accuracy of 4a's and 4b's attributes less the lowest. chosen: share of
+    the silenced units that was chosen for the attribute. shared: share of units that two attributes have in common."""
     if model != MODELS[0]:
         return {}
     measured, names = bench(run, model), section_4_4.ATTRIBUTES
@@ -104,8 +102,7 @@ def polysemanticity(run: Run, model: str) -> Measures:
 
 
 def texts(run: Run, model: str) -> Measures:
-    """Table 6: shares of block units of which another thing is said than in mode corrected: the first concept of TAB
-    and DB, the calibrated summary, or the words of C_open."""
+    """Table 6: shares of block units with another first concept, summary or words of C_open than in mode corrected."""
     ours, usual = (block_units(stages.neurons(r, model)) for r in (run, run.using(mode="corrected")))
     compared = {"TAB": (["tab"], 1), "DB": (["db"], 1), "summary": (["calibrated"], None)}
     compared["open concepts"] = ["adjectives", "nouns", "verbs", "prepositions"], None

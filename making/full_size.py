@@ -17,7 +17,7 @@ from andlib import frontend
 from andlib.errors import InputError
 from andlib.networks import beats
 from andlib.networks.checkpoints import load_target
-from andlib.networks.families import ast_features
+from andlib.networks.families import ast_features, beats_features
 from andlib.run import Run
 from making.command import TRAINING, asked, at_least_one, trained
 from making.lesson import Lesson, Recipe, make
@@ -56,7 +56,7 @@ def fine_tuned_beats(run: Run, start: beats.BEATs, strategy: str, recipe: FullSi
     """As `fine_tuned_ast`, of a BEATs; under the strategy `frozen`, a linear classifier on its tokens alone learns."""
     config, classes = start.config, run.probing_set.classes
     recipe = replace(recipe, width=config.encoder_embed_dim, blocks=config.encoder_layers)
-    lesson = lesson_of(run, recipe, beats.features)
+    lesson = lesson_of(run, recipe, beats_features)
 
     def learn(state: Path):
         if strategy == "frozen":

@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, normalize
 
 from andlib.mini.synthesis import synthesc
-from andlib.networks.beats import BEATs, Encoder, features
+from andlib.networks.beats import BEATs, Encoder
+from andlib.networks.families import beats_features
 from andlib.records import ProbingSet
 from making.progress import Progress
 
@@ -43,7 +44,7 @@ def synthesised(recipe: Pretraining) -> Tensor:
     return torch.cat([inputs(probing_set, 2.0).half() for probing_set in sets])
 
 
-def inputs(probing_set: ProbingSet, seconds: float, front_end: Callable[[Tensor], Tensor] = features) -> Tensor:
+def inputs(probing_set: ProbingSet, seconds: float, front_end: Callable[[Tensor], Tensor] = beats_features) -> Tensor:
     """A network's inputs of all clips, BEATs' by default; float32 [clips, frames, mels]."""
     return torch.cat([front_end(torch.from_numpy(batch)) for batch in probing_set.batches(16_000, seconds)])
 

@@ -7,6 +7,7 @@ import json
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -111,8 +112,7 @@ def scored(x: Tensor, of: Mapping[str, Tensor]) -> Tensor:
 
 def frozen(lesson: Lesson, recipe: Head, out: Path, random_encoder: int | None = None) -> None:
     """whisper_frozen, or with a seed whisper_untrained: states of an encoder that stays as it is, and a linear layer.
-    The decay is the one that does best on folds 2 to 5, each in turn left out; what is said there of the clips left
-    out is kept for those that it teaches."""
+    The decay does best on folds 2 to 5, each in turn left out; what is said there of these clips is kept to teach."""
     about = configuration(lesson) | ({} if random_encoder is None else {"random_encoder": random_encoder})
 
     def learn(_: Path):
@@ -133,7 +133,7 @@ def frozen(lesson: Lesson, recipe: Head, out: Path, random_encoder: int | None =
         return network, {"decay": decay, "cross_validated": right, "shares": shares}
 
     name = "whisper_frozen" if random_encoder is None else "whisper_untrained"
-    make(lesson, name, {**asdict(recipe), "random_encoder": random_encoder}, out, learn, keeper(lesson, about))
+    make(lesson, name, {**asdict(recipe), "random_encoder": random_encoder}, out, learn, partial(keep, about))
 
 
 def finetuned(lesson: Lesson, recipe: LowRank, out: Path) -> None:
@@ -152,7 +152,7 @@ def finetuned(lesson: Lesson, recipe: LowRank, out: Path) -> None:
                     block.set_submodule(name, Changed(module, recipe.rank))
         return network, {"losses": lesson.teach(Hearing(network), recipe, state)}
 
-    make(lesson, "whisper_finetuned", asdict(recipe), out, learn, keeper(lesson, about))
+    make(lesson, "whisper_finetuned", asdict(recipe), out, learn, partial(keep, about))
 
 
 def states(network: nn.Module, lesson: Lesson) -> Tensor:
@@ -166,21 +166,17 @@ def configuration(lesson: Lesson) -> dict:
     return {**whisper.SHORT, "classifier_proj_size": len(classes), "id2label": dict(enumerate(classes))}
 
 
-def keeper(lesson: Lesson, about: dict):
-    """What keeps a network as its changes to Whisper, in half precision, and gives the network that they make."""
-
-    def keep(network: nn.Module, folder: Path) -> nn.Module:
-        kept = {name: value for name, value in network.state_dict().items() if not name.startswith("encoder.")}
-        for name, module in network.named_modules():
-            if isinstance(module, Changed):
-                factors = {whisper.DOWN: module.down, whisper.UP: module.up}
-                kept |= {f"{name}.weight{ending}": factor.weight for ending, factor in factors.items()}
-        kept = {name: value.detach().half().contiguous() for name, value in kept.items()}
-        write_atomically(folder / whisper.CONFIG, lambda path: path.write_text(json.dumps(about, indent=1) + "\n"))
-        write_atomically(folder / whisper.CHANGES, lambda path: save_file(kept, path))
-        return Hearing(load_target(folder, seconds=5.0).module)
-
-    return keep
+def keep(about: dict, network: nn.Module, folder: Path) -> nn.Module:
+    """Keeps a network as its changes to Whisper, in half precision, and gives the network that they make."""
+    kept = {name: value for name, value in network.state_dict().items() if not name.startswith("encoder.")}
+    for name, module in network.named_modules():
+        if isinstance(module, Changed):
+            factors = {whisper.DOWN: module.down, whisper.UP: module.up}
+            kept |= {f"{name}.weight{ending}": factor.weight for ending, factor in factors.items()}
+    kept = {name: value.detach().half().contiguous() for name, value in kept.items()}
+    write_atomically(folder / whisper.CONFIG, lambda path: path.write_text(json.dumps(about, indent=1) + "\n"))
+    write_atomically(folder / whisper.CHANGES, lambda path: save_file(kept, path))
+    return Hearing(load_target(folder, seconds=5.0).module)
 
 
 def inputs(probing_set: ProbingSet) -> Tensor:

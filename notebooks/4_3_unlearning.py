@@ -104,8 +104,7 @@ al.tables.beyond_logits(results, made)
 # %% mystnb={"figure": {"name": "class-changes", "caption": "Each class's own logit before and after the target class's units are silenced (OCP), most affected first. The paper's Figure 10 shows the same for water drops and BEATs-finetuned."}, "image": {"alt": "Dumbbell plot: for every class the mean own logit before and after silencing the target class's units, sorted by change"}} tags=["hide-input"]
 shown = "beats_finetuned" if "beats_finetuned" in run.models else run.models[0]
 ocp = effects[shown]["OCP"]
-changes = section_4_3.class_changes(run, ocp, target_class)
-al.figures.class_changes(changes, target_class, shown, "OCP");
+al.figures.class_changes(section_4_3.class_changes(run, ocp, target_class), target_class, shown, "OCP");
 
 # %% mystnb={"figure": {"name": "change-matrix", "caption": "What silencing each class's OCP units (rows) does to each class's own logit (columns). A selective method darkens the diagonal alone."}, "image": {"alt": "Square heat map of logit changes, classes silenced by classes measured"}} tags=["hide-input"]
 al.figures.change_matrix(ocp.by_class(ocp.own), run.probing_set.classes, f"{shown}: OCP, change of own logit");

@@ -39,8 +39,7 @@ made = run.made_by(*run.caption_parts)
 # *Tied* in the next table is how many units hold exactly as much as the last unit chosen at 10 %.
 
 # %% tags=["hide-input"]
-ties = section_4_4.ties(run)
-al.tables.plain(ties, "Block units that hold an attribute, and how its ranking is tied", made)
+al.tables.plain(section_4_4.ties(run), "Block units that hold an attribute, and how its ranking is tied", made)
 
 # %% [markdown]
 # ## Figure 4

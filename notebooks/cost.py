@@ -25,8 +25,7 @@ made = cost.made_by(costs)
 
 # %% tags=["hide-input"]
 formats = {"seconds for one": ".2g", "CPU hours": ".2g", "the paper, GPU hours": ".0f"}
-caption = "Projected to ESC-50: seconds for one times the count"
-al.tables.plain(cost.projected(stages), caption, made, formats)
+al.tables.plain(cost.projected(stages), "Projected to ESC-50: seconds for one times the count", made, formats)
 
 # %% [markdown]
 # - **Describing every unit** without a language model: {glue:text}`describing` CPU hours.

@@ -60,8 +60,7 @@ rows = planted.by_best_function(every, in_captions)
 # Without noise, and in brackets with noise alone. TAB and DB by the similarity function that finds most ({glue:text}`functions`).
 
 # %% tags=["hide-input"]
-shares = planted.with_and_without_noise(rows)
-al.tables.plain(shares, "Planted truths found, in %: without noise (by chance)", made)
+al.tables.plain(planted.with_and_without_noise(rows), "Planted truths found, in %: without noise (by chance)", made)
 
 # %% mystnb={"figure": {"name": "planted", "caption": "Planted truths found against the noise they are planted in, in deviations of the truth; at infinity, chance."}, "image": {"alt": "A panel for each kind of planted neuron: share found by TAB, DB, summary and open concepts, falling with noise to nearly nothing"}} tags=["hide-input"]
 al.figures.planted(planted.curves(rows));

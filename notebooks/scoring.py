@@ -81,10 +81,9 @@ al.tables.plain(ends, "Best and worst explained units", made, formats, heads)
 # No profile has the same network from another seed: [training strategies](training_strategies.ipynb) has them for BEATs.
 
 # %% tags=["hide-input"]
-again = scoring.of_models(run, scoring.reliability)
 heads = {"halves": "two halves of clips", "retest": "two halves of everything", "same": "same explanation", "chance": "by chance"}
 formats = {"two halves of clips": ".2f", "two halves of everything": ".2f", "same explanation": ".0%", "by chance": ".0%"}
-al.tables.plain(again, "Reliability over other recordings", made, formats, heads)
+al.tables.plain(scoring.of_models(run, scoring.reliability), "Reliability over other recordings", made, formats, heads)
 
 # %% [markdown]
 # ## Without any explanation

@@ -55,8 +55,7 @@ al.figures.strategies(rows, summary);
 # %% tags=["hide-input"]
 paired = strategies.paired_over_seeds(rows)
 al.tables.keep(**strategies.words(run, summary, paired))
-caption = "Differences between strategies of the same seed: mean, and 95 %"
-al.tables.strategies(paired, caption, about["made_by"])
+al.tables.strategies(paired, "Differences between strategies of the same seed: mean, and 95 %", about["made_by"])
 
 # %% [markdown]
 # ## What differs from the paper, and why

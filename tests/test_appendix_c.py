@@ -16,10 +16,9 @@ RATE = 16_000
 TIME = np.arange(RATE) / RATE
 
 
-def test_a_tone_has_its_frequency_and_the_mean_of_its_absolute_values():
+def test_a_tone_has_its_frequency_wherever_it_is():
     tone = (0.5 * np.sin(2 * np.pi * 1000 * TIME)).astype(np.float32)
     assert appendix_c.median_frequency(tone, RATE) == 1000
-    assert appendix_c.mean_amplitude(tone) == pytest.approx(0.5 * 2 / np.pi, rel=0.02)  # a few samples a period
     padded = np.concatenate([tone, np.zeros_like(tone)])
     assert appendix_c.median_frequency(padded, RATE) == pytest.approx(1000, abs=1)
     assert appendix_c.median_frequency(np.zeros(RATE, np.float32), RATE) == 0
@@ -42,6 +41,7 @@ def spoken(run, monkeypatch, has):
 
 def test_units_of_loud_clips_stand_out(run, monkeypatch):
     level = appendix_c.clip_acoustics(run)["amplitude"].to_numpy()
+    assert level == pytest.approx(np.abs(run.probing_set.waveforms(RATE, run.profile.seconds)).mean(1))
     means = level[np.stack(stages.neurons(run, "ast")["highest"].to_list())].mean(1)
     spoken(run, monkeypatch, lambda table: means > np.median(means))
     row = appendix_c.with_and_without(run, "ast", "loud")

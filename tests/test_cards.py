@@ -6,6 +6,7 @@ from html.parser import HTMLParser
 import numpy as np
 import pandas as pd
 import pytest
+import soundfile
 from conftest import tiny_run
 
 import andlib as al
@@ -147,10 +148,12 @@ def test_a_layer_without_places_says_so_on_its_card_and_an_unknown_unit_is_refus
         al.show(run, "ast/classifier/99")
 
 
-def test_a_sound_of_one_s_own_is_heard_in_parts_the_most_exciting_first(run):
-    target, unit = run.target("ast"), Unit("ast", "block0.intermediate", 3)
+def test_a_sound_of_one_s_own_is_heard_in_parts_the_most_exciting_first(run, tmp_path, monkeypatch):
     sound = np.concatenate([np.zeros(8000), 0.3 * np.sin(np.arange(9000) / 4)]).astype(np.float32)
-    page = Tags(cards.own_sound(target, unit, sound, np.array([-1e9, 1e9])).html)
+    soundfile.write(tmp_path / "mine.wav", sound, 16_000)
+    u = {"block0.intermediate": np.tile([[-1e9], [1e9]], 16)}
+    monkeypatch.setattr(cards.responses, "unit_activations", lambda run, target: u)
+    page = Tags(cards.own_sound(run, "block0.intermediate/3", str(tmp_path / "mine.wav")).html)
     assert len(page.all("img")) == 2  # the last 0.06 s are too short to be a part
     assert page.text.count("higher than on 50%") == 2
     order = [float(u) for u in re.findall(r"u = (-?\d+\.\d+)", page.text)]

@@ -1,95 +1,44 @@
-"""One neuron: which one is meant, what each other reading changes, and the sound that is played without a file."""
+"""The cells of the page on which one neuron is probed: each by itself, from the run and the unit's id."""
 
-import numpy as np
 import pandas as pd
 import pytest
 
-from andlib import stages
+from andlib import firing
 from andlib.errors import InputError
 from andlib.pages import probe_one_neuron
-from andlib.records import Unit
-from andlib.targets import chosen_unit
 
-UNIT = Unit("ast", "block0.intermediate", 3)
-ASKED = {
-    "unit": "block0.intermediate/3",
-    "words": "",
-    "other_k": 5,
-    "t": -1.0,
-    "pooling": "max",
-    "factor": 2.0,
-    "wav": "",
-}
+UNIT = "ast/block0.intermediate/3"
 
 
-@pytest.fixture
-def target(run):
-    return run.target("ast")
+def test_readings_change_one_choice_each(run):
+    table = probe_one_neuron.otherwise(run, UNIT, k=5, t=-1.0, pooling="max")
+    assert list(table["changed"].iloc[1:]) == ["K = 5", "t = -1.0", "pooling: max"]
 
 
-def test_a_named_unit_goes_before_words_and_words_before_any(run, target):
-    candidates = probe_one_neuron.nearest(run, target, "")
-    assert len(candidates) == 5
-    pd.testing.assert_frame_equal(candidates, probe_one_neuron.nearest(run, target, probe_one_neuron.EXAMPLE))
-    assert probe_one_neuron.address(target, "block0.intermediate/3", "loud", candidates) == UNIT
-    assert probe_one_neuron.address(target, "", "loud", candidates).id == candidates["unit"][0]
-    assert probe_one_neuron.address(target, "", "", candidates) == Unit("ast", "block0.output", 7)
-    with pytest.raises(InputError, match="block0.output has units 0 to 7"):
-        probe_one_neuron.address(target, "block0.output/8", "", candidates)
+def test_a_unit_is_silenced_and_multiplied(run):
+    table = probe_one_neuron.multiplied(run, UNIT, 3.0).set_index("class")
+    network, unit = run.unit(UNIT)
+    for factor, column in ((0.0, "silenced"), (3.0, "scaled")):
+        expected = firing.effect(run, network, unit, factor).set_index("class")["change"]
+        pd.testing.assert_series_equal(table[column], expected[table.index], check_names=False)
 
 
-def test_each_reading_changes_one_choice_alone(run, target):
-    chosen = probe_one_neuron.reading(run, target, UNIT)
-    assert chosen.name == "nothing: K = 3, t = 0.7, cls" and chosen["unit"] == UNIT.id
-    more = probe_one_neuron.reading(run, target, UNIT, k=5)
-    assert more.name == "K = 5" and list(more["highest"][:3]) == list(chosen["highest"])
-    pooled = probe_one_neuron.reading(run, target, UNIT, pooling="max")
-    layer = stages.neurons(run, target.read(pooling="max"), layers=[UNIT.layer])
-    assert pooled.name == "pooling: max" and list(pooled["highest"]) == list(layer["highest"][3])
-    usual = probe_one_neuron.reading(run, target, UNIT, t=0.7)
-    assert usual.name == "t = 0.7" and list(usual["calibrated"]) == list(chosen["calibrated"])
-    assert probe_one_neuron.reading(run, target, UNIT, t=-1.0)["calibrated"] == []
-    every = probe_one_neuron.reading(run, target, UNIT, t=1.1)
-    assert every["calibrated"] == list(chosen["high"])
+def test_neurons_are_found_by_words(run):
+    found = probe_one_neuron.found(run, "loud")
+    assert len(found) == 5 and found["similarity"].is_monotonic_decreasing
+    assert probe_one_neuron.found(run, "loud", ["classifier"])["unit"].str.startswith("ast/classifier/").all()
 
 
-def test_the_page_keeps_readings_beside_the_first(run, target):
-    asked = run.using(extra=ASKED)
-    [otherwise] = probe_one_neuron.frames(asked).values()
-    assert list(otherwise["changed"].iloc[1:]) == ["K = 5", "t = -1.0", "pooling: max"]
-    assert list(otherwise["shared"].iloc[:3]) == [3, 3, 3] and otherwise["S_h^c"][2] == "nothing is left"
-    words = probe_one_neuron.words(asked, target, UNIT, otherwise)
-    assert words["shared_pooling"] == otherwise["shared"][3] and words["units"] == 2 * (8 + 16 + 8) + 3
-    assert words["heard"] == "No file was given, so a tone that rises evenly from 100 Hz to 7 kHz is played."
-    assert probe_one_neuron.words(asked.using(extra=ASKED | {"wav": "a/b.wav"}), target, UNIT, otherwise)["heard"] == (
-        "This is b.wav."
-    )
+def test_the_page_says_what_is_heard(run):
+    asked = run.using(extra={"unit": "block0.intermediate/3", "wav": "", "factor": 2.0})
+    said = probe_one_neuron.words(asked)
+    assert said["unit"] == UNIT and said["units"] == 2 * (8 + 16 + 8) + 3 and said["heard"].startswith("a tone")
+    assert probe_one_neuron.words(run.using(extra=asked.extra | {"wav": "a/b.wav"}))["heard"] == "b.wav"
 
 
-def test_classes_stand_by_how_much_silencing_changes_them():
-    silenced = pd.DataFrame({"class": list("abc"), "before": [1.0, 2.0, 3.0], "change": [0.1, -0.5, 0.2]})
-    most = probe_one_neuron.most_changed(silenced, silenced.assign(change=1.0))
-    assert list(most["class"]) == ["b", "c", "a"] and list(most["scaled"]) == [1.0] * 3
-    assert list(most.columns) == ["class", "before", "silenced", "scaled"]
-
-
-@pytest.mark.parametrize("wav", ["~nobody/x.wav", "/dev/zero", ".", "x" * 5000])
-def test_what_is_no_sound_file_is_a_sentence(target, wav):
-    with pytest.raises(InputError, match="Recording '.*' is absent"):
-        probe_one_neuron.own_sound(target, wav)
-
-
-@pytest.mark.parametrize(
-    "unit", ["block0.output/²", "block0.output/-1", "block0.output/1.0", "block0.output/" + "9" * 50]
-)
-def test_what_is_no_unit_is_a_sentence(target, unit):
-    with pytest.raises(InputError, match="is not of the form model/layer/index"):
-        chosen_unit(target, unit)
-
-
-def test_the_tone_rises_evenly_and_as_long_as_the_target_hears(target):
-    tone = probe_one_neuron.own_sound(target, "")
-    assert tone.dtype == np.float32 and len(tone) == 8000
-    crossings = np.flatnonzero(np.diff(np.sign(tone)))
-    rates = 8000 / np.diff(crossings)  # a period crosses twice, at 16 kHz
-    assert rates[0] == pytest.approx(100, rel=0.1) and rates[-10:].mean() == pytest.approx(7000, rel=0.2)
+def test_a_unit_that_is_not_there_is_a_sentence(run):
+    for unit in ("ast/block0.intermediate/99", "ast/block9.output/0", "rain"):
+        with pytest.raises(InputError):
+            probe_one_neuron.otherwise(run, unit)
+    with pytest.raises(InputError, match="network=target"):
+        probe_one_neuron.otherwise(run, "mine/block0.output/0")

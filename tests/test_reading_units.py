@@ -9,7 +9,7 @@ from conftest import CLASSES, tiny_run, tiny_set
 
 from andlib import responses, stages
 from andlib.errors import InputError
-from andlib.networks import beats
+from andlib.networks import beats, families
 from andlib.networks.beats_files import Config, save
 from andlib.pages import reading_units, section_4_1
 from andlib.run import open_run
@@ -43,7 +43,7 @@ def outputs(run, layer, sample_rate):
     module = target.module.get_submodule(target.layer(layer).module)
     handle = module.register_forward_hook(lambda m, i, out: found.append(out))
     with torch.no_grad():
-        target.module(beats.features(torch.from_numpy(tiny_set().waveforms(sample_rate, 0.5))))
+        target.module(families.beats_features(torch.from_numpy(tiny_set().waveforms(sample_rate, 0.5))))
     handle.remove()
     return found[0].numpy()
 

@@ -90,6 +90,8 @@ def unguarded(cell: str) -> str:
 
 def clean(text: str) -> str:
     """The text on one line: control and invisible format characters removed, white space runs made one space."""
+    if text.isprintable():
+        return " ".join(text.split())
     return " ".join("".join(c if c.isprintable() else " " if c.isspace() else "" for c in text).split())
 
 
@@ -97,7 +99,6 @@ def compose(
     parts: Mapping[str, Mapping[str, str]], names: Sequence[str], order: Sequence[str] = ORIGINS
 ) -> pd.DataFrame:
     """Texts of every clip by origin, one row a clip and origin: columns clip, origin, text.
-
     parts: origin -> clip -> text. order: origins as a clip's texts are joined; those not in `parts` are left out.
     Raises InputError if an origin is unknown, or has no text for a clip."""
     for origin in (*parts, *order):
@@ -112,7 +113,10 @@ def compose(
 def descriptions(frame: pd.DataFrame, names: Sequence[str]) -> list[str]:
     """The description d_i of every clip in the order of `names`: its texts joined with one space.
     frame: what `compose` gives for these clips; its order of rows is the order of joining."""
-    return list(frame.groupby("clip")["text"].agg(" ".join)[list(names)])
+    texts = {name: [] for name in names}
+    for clip, text in zip(frame["clip"], frame["text"], strict=True):
+        texts[clip].append(text)
+    return [" ".join(parts) for parts in texts.values()]
 
 
 def _entries(path: Path) -> list[tuple[str, str]]:

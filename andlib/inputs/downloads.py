@@ -65,8 +65,7 @@ def fetch_captions(folder: str | Path, archive: Archive = CAPTIONS) -> Path:
 def captions_beside(recordings: Path, published: Path | None) -> Path | None:
     """The caption file in a folder of recordings, else the published one of ESC-50; None where neither can be had.
     published: the folder that keeps what is fetched; None where the recordings are not ESC-50's."""
-    found = find_captions(recordings)
-    if found or not published:
+    if (found := find_captions(recordings)) or not published:
         return found
     try:
         return fetch_captions(published)

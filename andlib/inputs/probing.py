@@ -12,14 +12,11 @@ import re
 import unicodedata
 import warnings
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import partial
 from itertools import cycle
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
-
-import numpy as np
 
 from andlib import paths
 from andlib.errors import InputError, check_choice, explained
@@ -58,8 +55,7 @@ def open_folder(data_dir: str | Path, *, subset: str = "") -> ProbingSet:
 
     For its layouts see `LAYOUTS`. Labels are class names in words: `crying_baby` becomes "crying baby". ESC's classes
     keep the order of `target`, others are sorted. Without a column `fold` every fold is 0; without `source` each clip
-    is its own source recording.
-    subset: "esc10" keeps the rows of an ESC table whose column `esc10` is true, "" keeps all.
+    is its own source. subset: "esc10" keeps the rows of an ESC table whose column `esc10` is true, "" keeps all.
     Raises InputError where the table or the recordings cannot be used; `check_recordings` reads their samples, too."""
     check_choice("subset", subset, ("", "esc10"))
     folder = paths.named(data_dir).resolve()
@@ -70,16 +66,12 @@ def open_folder(data_dir: str | Path, *, subset: str = "") -> ProbingSet:
     classes = _classes(rows)
     _check_unique(rows, clips)
     _refuse(clips, (damage(clip.path) for clip in clips))
-    names = [name for name in ("LICENSE", "LICENCE", "ATTRIBUTION.md") if (folder / name).is_file()]
-    licence = f"see {' and '.join(names)} beside the recordings" if names else ""
     digests = {clip.path: file_digest(clip.path) for clip in clips}
-    read = partial(_read_clip, digests)
-    return ProbingSet(name, clips, classes, read, _fingerprint(clips, classes, digests), licence)
-
-
-def _read_clip(digests: Mapping[Path, str], clip: Clip, sample_rate: int) -> np.ndarray:
-    """Samples of a clip, of the very bytes that its set was fingerprinted by: see `read_recording`."""
-    return read_recording(clip.path, sample_rate, digests[clip.path])
+    about = [[clip.name, clip.label, clip.fold, clip.source, digests[clip.path]] for clip in clips]
+    fingerprint = hashlib.sha256("".join(map(json.dumps, [classes, *about])).encode()).hexdigest()
+    # of the very bytes that the set is fingerprinted by
+    read = lambda clip, sample_rate: read_recording(clip.path, sample_rate, digests[clip.path])  # noqa: E731
+    return ProbingSet(name, clips, classes, read, fingerprint)
 
 
 def check_recordings(probing_set: ProbingSet) -> None:
@@ -134,8 +126,7 @@ def _of_five(row: _Row) -> str:
 
 
 def _with_splits(rows: list[_Row]) -> list[_Row]:
-    """Rows without folds whose files lie in splits: what is to be tested on is fold 1, and a class's other clips, in
-    their order, are dealt to the other folds."""
+    """Rows of splits, without folds: what is to be tested on is fold 1, a class's other clips are dealt to the rest."""
     splits = [row.file.partition("/")[0].lower() for row in rows]
     tested = next((kind for kind in ("test", "eval", "val", "dev") if any(s.startswith(kind) for s in splits)), "")
     if not tested or any(row.fold is not None for row in rows) or not all(map(SPLIT.fullmatch, splits)):
@@ -223,8 +214,7 @@ def json_pairs(text: str) -> tuple[tuple[str, Any], ...]:
 
 
 def _clip(folder: Path, row: _Row) -> Clip:
-    """The clip of one row; its file must lie in the folder, also after links are followed, or where the Hugging Face
-    hub's cache keeps the files of a snapshot."""
+    """The clip of one row; links followed, its file lies in the folder or where the hub's cache keeps a snapshot's."""
     label = _words(row.label)
     if NAMELESS.fullmatch(label) or not label.isprintable():
         raise InputError(f"{row.where}: label {row.label!r} of {row.file!r} is no class name. Give a word or a few.")
@@ -273,8 +263,3 @@ def _refuse(clips: Sequence[Clip], faults: Iterable[str]) -> None:
     if bad := [f"{clip.name!r} {fault}" for clip, fault in zip(clips, faults, strict=True) if fault]:
         more = f"; and {len(bad) - 5} more" if len(bad) > 5 else ""
         raise InputError(f"{len(bad)} of {len(clips)} recordings cannot be used: {'; '.join(bad[:5])}{more}. {REMEDY}.")
-
-
-def _fingerprint(clips: Sequence[Clip], classes: Sequence[str], digests: Mapping[Path, str]) -> str:
-    about = [[c.name, c.label, c.fold, c.source, digests[c.path]] for c in clips]
-    return hashlib.sha256("".join(map(json.dumps, [classes, *about])).encode()).hexdigest()

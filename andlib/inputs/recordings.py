@@ -24,8 +24,7 @@ LOUDEST = 8.0  # decoders and resamplers overshoot 1 a little, unscaled integers
 REMEDY = "Replace it by an intact copy, as WAV or FLAC for instance, or take it out of the set"
 SUFFIXES = {f".{name.lower()}" for name in soundfile.available_formats()} | {".aif", ".oga", ".opus"}
 SUFFIXES |= {".3gp", ".aac", ".amr", ".ape", ".m4a", ".mka", ".mov", ".mp4", ".webm", ".wma", ".wv"}  # by FFmpeg
-# how libsndfile's log tells of samples that a header announces and the file lacks; a size of 0 or of ten digits is that
-# of a file written to a pipe, whose length was never known
+# how libsndfile's log tells that a file lacks samples; a size of 0 or of ten digits is of a pipe, of unknown length
 CUT = re.compile(
     r"(?m)(data|SSND|BODY|Data Size|^riff)\s*: [1-9]\d{,8} \(should be|Last page lacks an end-of-stream|"
     r"Junk after the last page|does not match value from 'ds64'|[Ss]eems to be (a )?truncated|Data length \d+ should be"
@@ -40,9 +39,8 @@ UNSURE = ("AVR", "MAT5", "MPC2K", "XI")  # libsndfile does not compare their len
 def read_recording(path: Path, sample_rate: int, digest: str = "") -> np.ndarray:
     """The first minute of a recording as mono samples at the asked rate, float32 [samples], nominally in [-1, 1].
 
-    Channels are averaged; the rate is changed once (soxr, high quality). sample_rate: Hz. digest: the file's sha256, if
-    it is known. Raises InputError if the file is damaged, shorter than 10 ms, silent, or another one than it was, or
-    holds samples that are not finite or far outside [-1, 1]."""
+    Channels are averaged; the rate is changed once (soxr). sample_rate: Hz. digest: the file's sha256, if known. Raises
+    InputError if it is damaged, changed, shorter than 10 ms, silent, or holds NaN, infinity or more than LOUDEST."""
     samples, rate, fault = decode(path)
     if fault:
         raise InputError(f"Recording {str(path)!r} {fault}. {REMEDY}.")

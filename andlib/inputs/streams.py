@@ -1,8 +1,8 @@
 """What libsndfile would not read, or not to its end: FFmpeg decodes it.
 
-libsndfile believes headers: it reads no further than the length that one states or that it estimates, and only the
-first of several streams in a row. So files that were written to a pipe, MP3s without a count of their frames and joined
-files go to FFmpeg, as do those whose form libsndfile does not know (M4A, WebM, WMA, AMR, ...)."""
+libsndfile reads no further than the length that a header states or that it estimates, and only the first of several
+streams. So files written to a pipe, MP3s without a count of their frames, joined files and those whose form it does not
+know (M4A, WebM, WMA, AMR, ...) go to FFmpeg."""
 
 import re
 from contextlib import closing

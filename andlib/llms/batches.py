@@ -1,5 +1,5 @@
-"""A language model that is asked elsewhere: questions as a batch file of the OpenAI form, and answers as it gives them
-back, from `vllm run-batch -i questions.jsonl -o answers.jsonl --model MODEL` for instance."""
+"""A language model asked elsewhere: questions as a batch file of the OpenAI form, and the answers that came back, from
+`vllm run-batch -i questions.jsonl -o answers.jsonl --model MODEL` for instance."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,8 +15,7 @@ Reply = tuple[Answer, str]  # and the revision of the model that gave it
 
 
 class Elsewhere:
-    """A model by its name. replies: the answers that are here, by `question`; left: questions that have none, as lines
-    of a batch file, by the same."""
+    """A model by its name. replies: answers that are here, by `question`; left: other questions, for a batch file."""
 
     def __init__(self, model: str, replies: Mapping[str, Reply] | None = None):
         self.model, self.revision, self.replies, self.left = model, "", replies or {}, {}
@@ -35,9 +34,7 @@ class Elsewhere:
 
 
 def replies(path: Path, model: str) -> dict[str, Reply]:
-    """The answers of a model in a file that a batch gave back, by the question's `custom_id`; what failed, or is of
-    another model, is an error.
-
+    """The answers in a file that a batch gave back, by `custom_id`; what failed, or is of another model, is an error.
     Raises InputError, naming the line, for a file that is cut or of another form, or answers a question twice."""
     try:
         lines = path.read_text(encoding="utf-8").split("\n")

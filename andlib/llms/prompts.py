@@ -36,7 +36,6 @@ def verdict(adjective: str) -> Chat:
 
 def choice(concepts: Sequence[str], points: Sequence[str], shots: int) -> Chat:
     """Asks which concepts a calibrated summary speaks of (ICL in Section 3.3, Table 5).
-
     points: of S_h^c. shots: how many of the paper's two worked examples come before, as turns of the talk."""
     opening = "\n".join([INSTRUCTION[0], ", ".join(concepts), INSTRUCTION[1], RANKED])
     turns = []
@@ -93,7 +92,6 @@ def points(answer: str) -> tuple[str, ...]:
 
 def acoustic(answer: str) -> bool | None:
     """Whether an answer to `verdict` says yes or no; None where it says neither.
-
     Small models leave the word out: "The adjective is used to ..." is read as yes, a "not" in its sentence as no."""
     opening = re.split(r"(?<=[.!?])\s", answer.strip().lower())[0]
     if word := re.match(r"\W*(?:(?:the )?answer(?: is)?\W+)?(yes|no)\b", opening):

@@ -15,10 +15,10 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor, as_completed
 from dataclasses import asdict
-from functools import lru_cache
+from functools import lru_cache, partial
 from urllib.parse import unquote, urlsplit
 
-from andlib.errors import InputError, explained, optional
+from andlib.errors import InputError, explained, first_line, optional
 from andlib.llms.llm import INSTALL, Answer, Chat, Sampling, checked
 
 RETRIES = 3  # after 408, 409, 429, 5xx, a time-out or a broken connection: 0.5 s, doubling, or Retry-After up to 2 min
@@ -63,24 +63,19 @@ class OpenAILLM:
                 for task in tasks:
                     task.cancel()
 
-    def _client(self):
-        import openai
-
-        return openai.AsyncOpenAI(
-            base_url=self.address,
-            api_key=self._key,
-            timeout=openai.Timeout(self.timeout, connect=min(self.timeout, 5.0)),
-            max_retries=RETRIES,
-            default_headers={"Accept-Encoding": "identity"},
-            http_client=_patient(self.timeout)(follow_redirects=False, event_hooks={"response": [_bounded]}),
-        )
-
     def _ask(self, chat: Chat, sampling: Sampling) -> tuple[Answer, str]:
         import httpx2
         import openai
 
         async def ask() -> bytes:
-            async with self._client() as client:
+            async with openai.AsyncOpenAI(
+                base_url=self.address,
+                api_key=self._key,
+                timeout=openai.Timeout(self.timeout, connect=min(self.timeout, 5.0)),
+                max_retries=RETRIES,
+                default_headers={"Accept-Encoding": "identity"},
+                http_client=_patient(self.timeout)(),
+            ) as client:
                 drawn = {"top_p": 1.0, "n": 1, **asdict(sampling)}
                 create = client.chat.completions.with_raw_response.create
                 return (await create(model=self.model, messages=list(chat), **drawn)).content
@@ -95,7 +90,7 @@ class OpenAILLM:
                 raise InputError(f"No server answers at {self.server}. {remedy}") from None
             late = isinstance(error, openai.APITimeoutError)
             failure = f"no answer came within {self.timeout:g} s" if late else "the connection broke off"
-        except openai.OpenAIError as error:  # raised by _bounded
+        except openai.OpenAIError as error:  # of a response that is not bounded
             failure = str(error)
         return Answer("", error=failure), ""
 
@@ -113,7 +108,6 @@ class OpenAILLM:
 
 def completion(body: bytes | str, model: str, masked: Callable[[str], str] = str) -> tuple[Answer, str]:
     """The answer in a chat completion of the OpenAI form, as JSON, and the revision of the model that it names.
-
     model: that was asked; an answer of another is none. masked: takes secrets out of a text."""
     try:
         reply = json.loads(body)
@@ -146,8 +140,7 @@ def quoted(words: object, masked: Callable[[str], str] = str) -> str:
 
 
 def _server_and_secrets(address: str) -> tuple[str, str, tuple[str, ...]]:
-    """The server as messages name it, without a password that the address may hold; the key it is sent; and all that it
-    must not be heard to repeat."""
+    """The server as messages name it, without a password; the key it is sent; and all that it must not repeat."""
     try:
         parts = urlsplit(address)
         usable = parts.hostname and parts.scheme in ("http", "https") and parts.port != 0
@@ -185,8 +178,9 @@ def _finished(tasks: Iterable[Future]) -> Iterator[tuple[Future, tuple[Answer, s
 
 
 @lru_cache
-def _patient(seconds: float) -> type:
-    """A client whose every try ends after so many seconds, however often a server says that more is to come."""
+def _patient(seconds: float) -> Callable:
+    """Makes a client whose every try ends after so many seconds, however often a server says that more is to come, and
+    whose every response is bounded in size before its body is read."""
     import httpx2
     import openai
 
@@ -197,14 +191,6 @@ def _patient(seconds: float) -> type:
                     return await super().send(request, **options)
             except TimeoutError:
                 raise httpx2.ReadTimeout("", request=request) from None
-
-    return Patient
-
-
-async def _bounded(response) -> None:
-    """A hook that is called with each response before its body is read, and bounds its size."""
-    import httpx2
-    import openai
 
     class Bounded(httpx2.AsyncByteStream):
         def __init__(self, stream):
@@ -218,9 +204,12 @@ async def _bounded(response) -> None:
                     raise openai.OpenAIError(f"the answer went on beyond {BODY} bytes")
                 yield piece
 
-    if response.headers.get("content-encoding", "identity") != "identity":
-        raise openai.OpenAIError("the answer was compressed, which was not asked for")
-    response.stream = Bounded(response.stream)
+    async def bounded(response) -> None:
+        if response.headers.get("content-encoding", "identity") != "identity":
+            raise openai.OpenAIError("the answer was compressed, which was not asked for")
+        response.stream = Bounded(response.stream)
+
+    return partial(Patient, follow_redirects=False, event_hooks={"response": [bounded]})
 
 
 class VLLM:
@@ -234,10 +223,8 @@ class VLLM:
         given = {"enable_prefix_caching": True, "seed": 0, "generation_config": "vllm"}
         if not torch.cuda.is_available():  # compiling takes minutes, and halved precision gives other answers
             given |= {"enforce_eager": True, "dtype": "float32"}
-        given |= options
-        why = f"vLLM cannot load {model!r}"
-        with explained(lambda e: f"{why}: {str(e).strip().partition(chr(10))[0]}", OSError, ValueError, RuntimeError):
-            self.engine = vllm.LLM(model=model, **given)
+        with explained(lambda e: f"vLLM cannot load {model!r}: {first_line(e)}", OSError, ValueError, RuntimeError):
+            self.engine = vllm.LLM(model=model, **given | options)
         weights = self.engine.llm_engine.model_config.hf_config
         self.model, self.revision = model, getattr(weights, "_commit_hash", None) or ""
 
@@ -259,29 +246,22 @@ class VLLM:
         return [checked(reply.outputs[0].text, reply.outputs[0].finish_reason) for reply in replies]
 
 
-# Secrets in what a server says: it may echo the key that it was sent, in an answer as in an error
-
-
 @lru_cache
 def masking(secrets: Iterable[str]) -> Callable[[str], str]:
-    """A function that writes *** for each secret of at least SHORTEST characters in a text.
+    """A function that writes *** for each secret of at least SHORTEST characters that a server's text may echo.
 
     Secrets are found in any case, backwards, with blanks in between, as hexadecimal digits, in base64 (also as a part
     of what was encoded) and with any of their characters escaped as in addresses, JSON or HTML."""
-    forms = [
-        form for secret in sorted(set(secrets), key=len)[::-1] if len(secret) >= SHORTEST for form in _forms(secret)
-    ]
-    pattern = re.compile("|".join(forms) or "(?!)")
+    hidden = sorted((secret for secret in set(secrets) if len(secret) >= SHORTEST), key=len, reverse=True)
+    pattern = re.compile("|".join(form for secret in hidden for form in _forms(secret)) or "(?!)")
     return lambda text: pattern.sub("***", text)
 
 
 def _forms(secret: str) -> list[str]:
-    """Patterns of the forms that a secret takes."""
     hexadecimal = r"(?:[\s:,-]|0x|\\x)*".join(f"{byte:02x}" for byte in secret.encode())
     spelt = (GAP.join(map(_escaped, letters)) for letters in (secret, secret[::-1]))
-    return [f"(?i:{form})" for form in (*spelt, hexadecimal)] + [
-        _base64(secret.encode(), before) for before in range(3)
-    ]
+    in_base64 = (_base64(secret.encode(), before) for before in range(3))
+    return [*(f"(?i:{form})" for form in (*spelt, hexadecimal)), *in_base64]
 
 
 def _escaped(letter: str) -> str:

@@ -23,6 +23,17 @@ EVENT_SYNONYMS = {w: key for key, words in WORDS["synonyms"]["events"].items() f
 _NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
 _NUMBER = re.compile(r"^\s*\d+[.)]\s*")
 NOTHING_SHARED = "1. The clips have nothing in common."
+_UNCOUNTED = {"water", "wind", "rain", "thunder", "music", "speech", "laughter", "applause", "traffic", "snow", "wood"}
+_UNSTRESSED = {"gallop", "hover", "open"}  # beside verbs in -er: their last letter is not doubled
+# How a claim is told: in one wording whatever its count, and in another than its neighbours in the word list, often its
+# opposites, for sentences of one mould are alike to an encoder: the released calibration compares them. An event is a
+# verb and a noun: OCP reads nouns, and a sneeze has no other.
+# {A}: the word, as a gerund where it is a verb. {a}: the same, or the noun with its article. {s}: "barks".
+_WORDINGS = {
+    "quality": ("{A} {aspect}: {a} in {n}.", "{A}: said to be {a} in {n}.", "Being {a}: {a} is the word for {n}."),
+    "event": ("{A}: something {s} in {n}.", "What {s}: {n} have {a}."),
+    "source": ("{A}: {n} feature {a}.", "{A} heard: {a} in {n}.", "{A}: {n} are of {a}."),
+}
 
 
 @dataclass(frozen=True, order=True)
@@ -106,17 +117,6 @@ def _values(point: str) -> dict[str, set[str]]:
     return {ACOUSTIC[key]: {other for other in said if ACOUSTIC[other] == ACOUSTIC[key]} for key in said}
 
 
-# How a claim is told. A claim always gets the same wording, whatever its count, and its neighbours in the word list,
-# often its opposites, get others, for sentences of one mould are alike to an encoder whatever they say: the released
-# calibration compares them. An event is told as a verb and as a noun: OCP reads nouns, and a sneeze has no other.
-# {A}: the word, as a gerund where it is a verb. {a}: the same, or the noun with its article. {s}: "barks".
-_WORDINGS = {
-    "quality": ("{A} {aspect}: {a} in {n}.", "{A}: said to be {a} in {n}.", "Being {a}: {a} is the word for {n}."),
-    "event": ("{A}: something {s} in {n}.", "What {s}: {n} have {a}."),
-    "source": ("{A}: {n} feature {a}.", "{A} heard: {a} in {n}.", "{A}: {n} are of {a}."),
-}
-
-
 def _support(count: int, clips: int) -> str:
     """How many clips hold a claim, with numbers in words up to twelve, in digits above."""
     if clips == 1:
@@ -145,9 +145,6 @@ def _wording(claim: Claim) -> str:
     return wordings[place % len(wordings)]
 
 
-_UNCOUNTED = {"water", "wind", "rain", "thunder", "music", "speech", "laughter", "applause", "traffic", "snow", "wood"}
-
-
 def _with_article(noun: str) -> str:
     if noun in _UNCOUNTED or noun.endswith("ing") or noun.split()[-1] in _UNCOUNTED:
         return noun
@@ -159,9 +156,6 @@ def _gerund(verb: str) -> str:
         return f"{verb[:-1]}ing"
     short = len(verb) > 2 and verb[-1] in "bdgmnprtv" and verb[-2] in "aeiou" and verb[-3] not in "aeiou"
     return f"{verb}{verb[-1]}ing" if short and not verb.endswith("er") and verb not in _UNSTRESSED else f"{verb}ing"
-
-
-_UNSTRESSED = {"gallop", "hover", "open"}  # beside those in -er
 
 
 def _third_person(verb: str) -> str:
@@ -202,8 +196,7 @@ class Consensus:
         return [shared[clips] for clips in sets]
 
     def _balanced_claims(self, counts: np.ndarray, clips: int) -> tuple[tuple[Claim, int, int], ...]:
-        """Claims to tell from the number of clips that hold each, int [claims]: the first, with at most one source to
-        two others, and at least one source if there is any."""
+        """Claims to tell: one source to two others, or one. counts: of clips that hold each claim, int [claims]."""
         shared = np.flatnonzero(counts >= max(1, (clips + 1) // 2))  # of no clip, nothing is shared
         ranked = shared[np.argsort(-counts[shared], kind="stable")]
         others = [i for i in ranked if self.claims[i].kind != "source"]

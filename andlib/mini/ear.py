@@ -9,7 +9,9 @@ from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
 import numpy as np
+from safetensors.numpy import load_file
 
+from andlib.bars import tqdm
 from andlib.errors import check_choice, explained
 from andlib.frontend import triangles
 from andlib.mini.measurements import HOP, RATE, frames, hearable, measure
@@ -40,11 +42,8 @@ def caption(samples: np.ndarray, sample_rate: int, name: str, parts: Sequence[st
 def hear(
     waveforms: Iterable[np.ndarray], sample_rate: int, names: Sequence[str], parts: Sequence[str] = ORIGINS
 ) -> dict[str, list[str]]:
-    """Descriptions D_d of many clips, caption origin -> one text a clip; a progress bar is shown. waveforms: one vector
-    a clip, as `caption` takes them, read one at a time. names: one a clip, in that order. Raises InputError where
-    `caption` does, or if the numbers of waveforms and names differ."""
-    from andlib.bars import tqdm
-
+    """Descriptions D_d of many clips, caption origin -> one text a clip, with a progress bar. waveforms: as `caption`
+    takes them, read one at a time. names: one a clip. Raises InputError where `caption` does, or if numbers differ."""
     heard = tqdm(waveforms, "hearing", total=len(names), unit="clip", leave=False)
     unequal = f"The ear was given another number of waveforms than the {len(names)} names."
     with explained(lambda error: unequal, ValueError):  # zip's: one of the two ended before the other
@@ -54,8 +53,8 @@ def hear(
 
 def guess(samples: np.ndarray, sample_rate: int) -> str | None:
     """The class the small classifier takes the clip for; None for a clip without sound."""
-    features = statistics(samples, sample_rate)
-    return None if features is None else recorded_classes()[int(predict(classifier(), features))]
+    features, (weights, classes) = statistics(samples, sample_rate), classifier()
+    return None if features is None else classes[int(predict(weights, features))]
 
 
 def predict(weights: dict[str, np.ndarray], features: np.ndarray) -> np.ndarray:
@@ -83,14 +82,6 @@ def mel_bands() -> np.ndarray:
 
 
 @lru_cache(maxsize=1)
-def classifier() -> dict[str, np.ndarray]:
-    """The trained classifier: `mean`, `scale` [features], `weight` [classes, features], `bias` [classes]."""
-    from safetensors.numpy import load_file
-
-    return load_file(WEIGHTS / "ear.safetensors")
-
-
-@lru_cache(maxsize=1)
-def recorded_classes() -> list[str]:
-    """Class names in the order of the classifier's outputs."""
-    return json.loads((WEIGHTS / "ear.json").read_text())["classes"]
+def classifier() -> tuple[dict[str, np.ndarray], list[str]]:
+    """The classifier (`mean`, `scale` [features], `weight` [classes, features], `bias` [classes]), and its classes."""
+    return load_file(WEIGHTS / "ear.safetensors"), json.loads((WEIGHTS / "ear.json").read_text())["classes"]

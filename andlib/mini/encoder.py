@@ -1,7 +1,6 @@
 """A small audio encoder in the space of the embedded sentence encoder: what LAION-CLAP is to TAB, in `mini`.
 
-It was trained by contrast on synthesised clips and captions of them (`making.audio_encoder`), so that a clip has a high
-cosine with a text of the same sound."""
+It was trained by contrast on synthesised clips and their captions (`making.audio_encoder`)."""
 
 from collections.abc import Iterable
 from functools import lru_cache
@@ -11,6 +10,7 @@ import numpy as np
 import soxr
 import torch
 from jaxtyping import Float
+from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
@@ -56,8 +56,6 @@ def embedded() -> AudioEncoder:
 
 def load(path: Path) -> AudioEncoder:
     """The encoder whose weights a file holds, in half precision."""
-    from safetensors.torch import load_file
-
     encoder = AudioEncoder()
     encoder.load_state_dict(load_file(path), strict=False)  # batch norm's counts are not kept
     return encoder.eval()

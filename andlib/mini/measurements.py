@@ -67,16 +67,12 @@ class Measurements:
         return self.level == -np.inf
 
 
-SILENCE = Measurements(level=-np.inf)
-
-
 def measure(samples: np.ndarray, sample_rate: int) -> Measurements:
-    """Level, pitch, brightness, repetition, onset, steadiness, noisiness and duration of one clip. samples: mono,
-    [samples], full scale at +-1; zeros at the end count as silence. sample_rate: Hz. Raises InputError if the samples
-    are not a finite vector or the rate is not positive."""
+    """What is measured of one clip. samples: mono, [samples], full scale at +-1; zeros at the end count as silence.
+    sample_rate: Hz. Raises InputError unless the samples are a finite vector and the rate is positive."""
     content = hearable(samples, sample_rate)
     if content is None:
-        return SILENCE
+        return Measurements(level=-np.inf)
     audible = signal.sosfilt(EAR_WEIGHT, content)
     level = frame_levels(audible)
     active = level >= level.max() - ACTIVE_RANGE
@@ -178,9 +174,8 @@ def event_peaks(level: np.ndarray) -> np.ndarray:
 
 
 def regular_rate(level: np.ndarray, events: int) -> float | None:
-    """Repetitions a second where the level repeats itself at least three times, else None. Above 4 Hz the level's
-    course over a quarter of a second is taken off first, so that a rotor's shallow beat counts even where the whole
-    swells; below, a repetition must be one of distinct events."""
+    """Repetitions a second where the level repeats itself at least three times, else None: above 4 Hz less its course
+    over a quarter of a second, for a rotor's shallow beat counts where the whole swells; below, of distinct events."""
     beat = level - uniform_filter1d(level, FASTEST_SLOW)
     period, strength = best_period(beat, 4, FASTEST_SLOW) if beat.std() >= BEAT_DEPTH else (0, 0.0)
     if events >= 3:

@@ -2,6 +2,7 @@
 salient number earns, then its turn of phrase. Every threshold is a constant with its reason."""
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 
@@ -21,6 +22,7 @@ ONE_EVENT = 1.5  # s; a longer sound without a dip is a state, not an event
 BRIEF = 0.7  # s from first to last sound: one bark or sneeze with its decay
 CONTINUOUS, PARTIAL = 0.95, 0.6  # share of the clip that is active
 
+QUALITIES = ("level", "pitch", "brightness", "texture")
 SYNONYMS, REPETITION, TURNS = (SENTENCES[part] for part in ("synonyms", "repetition", "turns"))
 
 
@@ -91,7 +93,10 @@ def measured_sentences(m: Measurements, rng_key: str) -> str:
         return pick(TURNS["silent"], rng_key, "silent")
     words = salient_words(m)
     spoken = {aspect: pick(SYNONYMS.get(word, (word,)), rng_key, word) for aspect, word in words.items()}
-    sentences = quality_sentence(spoken, rng_key) + time_sentences(spoken, words, rng_key)
+    # of one word alone no predicate is made: "the sound is muffled" is a passive verb to taggers
+    several = sum(aspect in spoken for aspect in QUALITIES) > 1
+    templates = TURNS["attributive"] + TURNS["predicative"] if several else TURNS["attributive"]
+    sentences = clause(spoken, rng_key, templates, "quality", *QUALITIES) + time_sentences(spoken, words, rng_key)
     if len(sentences) < 2 and "level" not in words:
         sentences.append(pick(TURNS["moderate"], rng_key, "moderate"))
     if len(sentences) < 2:  # nothing was said of time, so the clip is not continuous
@@ -99,28 +104,21 @@ def measured_sentences(m: Measurements, rng_key: str) -> str:
     return " ".join(sentences)
 
 
-def quality_sentence(spoken: dict[str, str], rng_key: str) -> list[str]:
-    """The sentence on level, pitch, brightness and texture, where one of them stands out."""
-    words = [spoken[aspect] for aspect in ("level", "pitch", "brightness", "texture") if aspect in spoken]
-    # "the sound is muffled" alone is a passive verb to taggers
-    templates = TURNS["attributive"] + TURNS["predicative"] if len(words) > 1 else TURNS["attributive"]
-    return [fill(pick(templates, rng_key, "quality"), words)] if words else []
-
-
 def time_sentences(spoken: dict[str, str], words: dict[str, str], rng_key: str) -> list[str]:
     """One or two sentences on repetition, course and onset, as many as stand out."""
-
-    def clause(templates: Sequence[str], name: str, *aspects: str) -> list[str]:
-        chosen = [spoken[aspect] for aspect in aspects if aspect in spoken]
-        return [fill(pick(templates, rng_key, name), chosen)] if chosen else []
-
-    fills = words.get("duration")
+    told, fills = partial(clause, spoken, rng_key), words.get("duration")
     partly = fills in ("brief", "partial")
-    first = clause(REPETITION.get(words.get("repetition"), ()), "repetition", "repetition")
-    rest = clause(TURNS["course"], "course", *(["steadiness"] if partly else ["duration", "steadiness"]))
-    rest += clause(TURNS["briefly"] if fills == "brief" else TURNS["partly"], "duration", "duration") if partly else []
-    rest += clause(TURNS["onset"], "onset", "onset")
-    return first + [as_sentence(" and ".join(clauses)) for clauses in [rest] if clauses]
+    first = told(REPETITION.get(words.get("repetition"), ()), "repetition", "repetition")
+    rest = told(TURNS["course"], "course", *(["steadiness"] if partly else ["duration", "steadiness"]))
+    rest += told(TURNS["briefly"] if fills == "brief" else TURNS["partly"], "duration", "duration") if partly else []
+    rest += told(TURNS["onset"], "onset", "onset")
+    return [*first, as_sentence(" and ".join(rest))] if rest else first
+
+
+def clause(spoken: dict[str, str], rng_key: str, templates: Sequence[str], name: str, *aspects: str) -> list[str]:
+    """One of the templates, filled with the words of those aspects that stand out; none where none does."""
+    words = [spoken[aspect] for aspect in aspects if aspect in spoken]
+    return [fill(pick(templates, rng_key, name), words)] if words else []
 
 
 def fill(template: str, words: list[str]) -> str:

@@ -13,10 +13,9 @@ LENGTH = round(RATE * SECONDS)  # samples
 
 @dataclass(frozen=True)
 class Sound:
-    """What a recipe makes of the physics of its source, before microphone and room. A recipe takes two generators.
-    `source` draws what stays with a source: the animal, the machine, the room's object. `take` draws what differs
-    between recordings of it: timing, small irregularities, noise. samples: float64 [32000], any scale. pitch_hz:
-    fundamental, NaN where there is none. onsets: when its events begin, s; none for a steady sound."""
+    """What a recipe makes of the physics of a source, before microphone and room. Of its two generators `source` draws
+    what stays with the animal or machine, `take` what differs between recordings: timing, irregularities, noise.
+    samples: float64 [32000], any scale. pitch_hz: NaN where there is none. onsets: of events, s; none if steady."""
 
     samples: np.ndarray
     pitch_hz: float = np.nan

@@ -1,6 +1,7 @@
 """Recipes of sounds: animals, weather, voices, hands and feet; what is handled indoors, machines, and the street.
 
-Every function makes two seconds of the ESC-50 class whose name it bears, from two generators (see `physics.Sound`)."""
+Every function makes two seconds of the ESC-50 class whose name it bears, from two generators (see `physics.Sound`).
+Where one iterator is made of another, events take their random numbers in turn: a list would give other sounds."""
 
 import numpy as np
 
@@ -14,11 +15,9 @@ def dog(source, take):
     pitch, length, hoarse = log_uniform(source, 250, 900), source.uniform(0.1, 0.25), source.uniform(0.2, 0.7)
     throat = source.uniform([500, 1300, 2500], [900, 2000, 3500])
     onsets = bout(take, take.integers(1, 5), source.uniform(0.28, 0.5), length)
-    barks = []
-    for _ in onsets:
-        track = glide(length, *pitch * take.uniform(0.95, 1.05) * np.array([0.65, 1.1, 1, 0.5]))
-        bark = voice(track, 5) + hoarse * noise(take, length, 3)
-        barks.append(formants(bark, throat, 0.3) * swell(length, 0.012, 0.6 * length) * take.uniform(0.6, 1))
+    tracks = (glide(length, *pitch * take.uniform(0.95, 1.05) * np.array([0.65, 1.1, 1, 0.5])) for _ in onsets)
+    tones = (formants(voice(track, 5) + hoarse * noise(take, length, 3), throat, 0.3) for track in tracks)
+    barks = [tone * swell(length, 0.012, 0.6 * length) * take.uniform(0.6, 1) for tone in tones]
     return Sound(place(barks, onsets), pitch, onsets)
 
 
@@ -79,10 +78,8 @@ def chirping_birds(source, take):
     pitch, length = log_uniform(source, 2000, 4500), source.uniform(0.06, 0.16)
     figures = source.uniform(0.7, 1.5, (source.integers(2, 4), 4))
     onsets = bout(take, take.integers(4, 11), length * source.uniform(1.3, 2), length, 0.3)
-    chirps = [
-        voice(glide(length, *pitch * figures[take.integers(len(figures))]), 30) * swell(length, 0.01, 0.03)
-        for _ in onsets
-    ]
+    chosen = (figures[take.integers(len(figures))] for _ in onsets)
+    chirps = [voice(glide(length, *pitch * figure), 30) * swell(length, 0.01, 0.03) for figure in chosen]
     return Sound(place(chirps, onsets), pitch, onsets)
 
 
@@ -118,11 +115,9 @@ def crackling_fire(source, take):
 def water_drops(source, take):
     pitch, rate, rise = log_uniform(source, 500, 2200), source.uniform(1.5, 6), source.uniform(1.2, 2.2)
     onsets = regular(take, rate, source.uniform(0.03, 0.3))
-    drops = []
-    for _ in onsets:
-        length, bubble = 0.18, pitch * log_uniform(take, 0.85, 1.2)
-        plink = voice(glide(length, bubble, bubble * rise, bubble * rise**1.3), 40) * fading(length, 0.035)
-        drops.append((plink + modes(length, [5500], 0.001, 0.6)) * take.uniform(0.5, 1))
+    bubbles, rises = (pitch * log_uniform(take, 0.85, 1.2) for _ in onsets), np.array([1, rise, rise**1.3])
+    plinks = (voice(glide(0.18, *bubble * rises), 40) * fading(0.18, 0.035) for bubble in bubbles)
+    drops = [(plink + modes(0.18, [5500], 0.001, 0.6)) * take.uniform(0.5, 1) for plink in plinks]
     return Sound(place(drops, onsets), pitch, onsets)
 
 
@@ -150,13 +145,10 @@ def crying_baby(source, take):
     pitch, length, strain = log_uniform(source, 350, 650), source.uniform(0.45, 0.75), source.uniform(0.05, 0.4)
     throat = source.uniform([900, 2600], [1300, 3800])
     onsets = bout(take, 3, length + source.uniform(0.15, 0.3), length)
-    t = times(length)
-    cries = []
-    for _ in onsets:
-        quaver = 1 + 0.03 * np.sin(2 * np.pi * take.uniform(5, 9) * t)
-        track = glide(length, *pitch * np.array([0.8, 1.15, 1.1, 1.05, 0.75])) * quaver
-        cry = voice(track, 3) * (1 - strain * (np.sin(np.pi * np.cumsum(track) / 16_000) > 0))
-        cries.append(formants(cry, throat, 0.2) * swell(length, 0.06, 0.15))
+    course = glide(length, *pitch * np.array([0.8, 1.15, 1.1, 1.05, 0.75]))
+    tracks = [course * (1 + 0.03 * np.sin(2 * np.pi * take.uniform(5, 9) * times(length))) for _ in onsets]
+    tones = [voice(track, 3) * (1 - strain * (np.sin(np.pi * np.cumsum(track) / 16_000) > 0)) for track in tracks]
+    cries = [formants(tone, throat, 0.2) * swell(length, 0.06, 0.15) for tone in tones]
     return Sound(place(cries, onsets), pitch, onsets)
 
 
@@ -164,10 +156,8 @@ def clapping(source, take):
     hands, rate = source.uniform([700, 1400], [1300, 2600]), source.uniform(2.2, 4.5)
     people = source.integers(1, 4)
     onsets = np.sort(np.concatenate([regular(take, rate * take.uniform(0.97, 1.03), 0.04) for _ in range(people)]))
-    claps = [
-        formants(noise(take, 0.15), hands * take.uniform(0.9, 1.1), 0.5) * fading(0.15, 0.014) * take.uniform(0.5, 1)
-        for _ in onsets
-    ]
+    slaps = (formants(noise(take, 0.15), hands * take.uniform(0.9, 1.1), 0.5) for _ in onsets)
+    claps = [slap * fading(0.15, 0.014) * take.uniform(0.5, 1) for slap in slaps]
     return Sound(place(claps, onsets), onsets=onsets)
 
 
@@ -186,10 +176,8 @@ def footsteps(source, take):
 def door_wood_knock(source, take):
     wood = log_uniform(source, 180, 500) * np.array([1, 1.6, 2.4, 3.7])
     onsets = bout(take, take.integers(3, 7), source.uniform(0.13, 0.28), 0.2)
-    knocks = []
-    for _ in onsets:
-        panel = modes(0.2, wood, source.uniform(0.015, 0.03), [1, 0.8, 0.5, 0.3])
-        knocks.append((panel + 0.3 * noise(take, 0.2) * fading(0.2, 0.003)) * take.uniform(0.6, 1))
+    panels = [modes(0.2, wood, source.uniform(0.015, 0.03), [1, 0.8, 0.5, 0.3]) for _ in onsets]
+    knocks = [(panel + 0.3 * noise(take, 0.2) * fading(0.2, 0.003)) * take.uniform(0.6, 1) for panel in panels]
     return Sound(place(knocks, onsets), onsets=onsets)
 
 
@@ -234,11 +222,9 @@ def glass_breaking(source, take):
     onset = take.uniform(0.05, 0.9)
     fall = onset + take.exponential(0.22, shards)
     fall = np.sort(fall[fall < SECONDS])
-    pieces = [noise(take, 0.4) * fading(0.4, 0.025)]
-    for _ in fall:
-        tones = brittle * take.uniform(0.8, 2.4, 3)
-        pieces.append(modes(0.25, tones, take.uniform(0.02, 0.06)) * take.uniform(0.15, 0.6))
-    return Sound(place(pieces, [onset, *fall]), onsets=np.array([onset]))
+    crash, tones = noise(take, 0.4) * fading(0.4, 0.025), (brittle * take.uniform(0.8, 2.4, 3) for _ in fall)
+    pieces = [modes(0.25, tone, take.uniform(0.02, 0.06)) * take.uniform(0.15, 0.6) for tone in tones]
+    return Sound(place([crash, *pieces], [onset, *fall]), onsets=np.array([onset]))
 
 
 def helicopter(source, take):

@@ -1,8 +1,9 @@
-"""SynthESC, the probing set of profile `mini`: 28 of ESC-50's classes, synthesised, with their true attributes."""
+"""SynthESC, the probing set of profile `mini`: 28 of ESC-50's classes, synthesised, with their true attributes.
 
-import hashlib
-import json
-from collections.abc import Mapping, Sequence
+The sounds follow from physical recipes alone and are in the public domain (CC0 1.0)."""
+
+from collections import UserDict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import product, starmap
@@ -14,13 +15,13 @@ from scipy import fft, signal
 from andlib.concepts import ESC50
 from andlib.errors import check_choice
 from andlib.mini import recipes
-from andlib.mini.physics import LENGTH, RATE, SECONDS, Sound, noise, shape, times, unit_power, wander
+from andlib.mini.physics import LENGTH, RATE, SECONDS, Sound, log_uniform, noise, shape, times, unit_power, wander
 from andlib.records import Clip, ProbingSet
+from andlib.store import digest
 
 RECIPE_VERSION = 1  # part of every fingerprint: raise it when any sample changes
 RECIPES = {name.replace("_", " "): value for name, value in vars(recipes).items()}
 CLASSES = tuple(name for name in ESC50 if name in RECIPES)  # what the module imports bears no class's name
-LICENCE = "The sounds are synthesised by andlib from physical recipes and are in the public domain (CC0 1.0)."
 
 # Pairs that share their band statistics or their physics; only timing, contour or detail tells them apart.
 CONFUSABLE = (
@@ -58,20 +59,16 @@ class Draw:
         return tuple(np.random.Generator(np.random.PCG64(np.random.SeedSequence(key))) for key in keys)
 
 
-class Truth(Mapping):
+class Truth(UserDict):
     """A clip's true attributes, measured when first looked at, because they need the sound."""
 
     def __init__(self, draw: Draw):
         self.draw = draw
 
-    def __getitem__(self, key: str) -> float | str:
-        return render(self.draw)[1][key]
-
-    def __iter__(self):
-        return iter(render(self.draw)[1])
-
-    def __len__(self) -> int:
-        return len(render(self.draw)[1])
+    @property
+    def data(self) -> dict[str, float | str]:
+        """What a UserDict asks for whatever is looked up in it."""
+        return render(self.draw)[1]
 
 
 def synthesc(
@@ -100,8 +97,7 @@ def synthesc(
 
     clips = tuple(Clip(name, d.label, d.fold, name.rsplit("-", 1)[0], attributes=Truth(d)) for name, d in draws.items())
     decides = [RECIPE_VERSION, seed, sources_per_fold, variants, list(classes), list(folds)]
-    fingerprint = hashlib.sha256(json.dumps(decides).encode()).hexdigest()
-    return ProbingSet(f"synthesc-{seed}", clips, tuple(classes), read, fingerprint, LICENCE)
+    return ProbingSet(f"synthesc-{seed}", clips, tuple(classes), read, digest(decides))
 
 
 @lru_cache(maxsize=1200)  # a whole set of the default size: 72 MB
@@ -113,7 +109,7 @@ def render(draw: Draw) -> tuple[np.ndarray, dict[str, float | str]]:
 
 def record(sound: Sound, take: np.random.Generator) -> tuple[np.ndarray, dict[str, float | str]]:
     """A sound as a microphone in some room takes it, int16 [32000], and what is true of the recording."""
-    background, reverb = str(take.choice(BACKGROUNDS)), float(np.exp(take.uniform(np.log(0.08), np.log(0.9))))
+    background, reverb = str(take.choice(BACKGROUNDS)), log_uniform(take, 0.08, 0.9)
     foreground = microphone(reverberate(unit_power(sound.samples), take, reverb, take.uniform(0.1, 0.5)), take)
     snr = take.uniform(10, 32)
     clip = unit_power(foreground) + 10 ** (-snr / 20) * ambience(background, take)

@@ -1,7 +1,6 @@
 """A network trained by others: the sound-effects CNN of the PyPI package `aisfx` (Ma and Lerch 2022; CC BY 4.0).
 
-Of the package only the checkpoint is read; its Python is neither imported nor run. The network and its input are
-written here from the parameter names and the settings that the package states."""
+Only the package's checkpoint is read, its Python is not run: the network is written from names and settings there."""
 
 from collections import OrderedDict
 from functools import lru_cache
@@ -30,11 +29,8 @@ def network(untrained_seed: int | None = None) -> nn.Module:
     Four blocks of two 3 x 3 convolutions, each batch-normalised and rectified (`block1.relu1` ... `block4.relu2`,
     [clips, channels, frames, mels]), with a 2 x 2 maximum between blocks. `embedding` averages the last over mel bands
     ([clips, 512, frames, 1]); its maximum over time is the output. The package cuts sounds into blocks of 100 frames
-    (2.3 s); here clips are taken whole, whatever their length. Over 20 recordings of 5 s, units of the embedding so had
-    correlate with their maxima over blocks that overlap by half by 0.93 (median).
-    The nine classifiers that the checkpoint holds beside it are left out: their classes have no names.
-
-    untrained_seed: if given, random weights instead (a control).
+    (2.3 s), whose maxima correlate with what clips as a whole give by 0.93 (median of units, 20 recordings of 5 s). Its
+    nine classifiers, whose classes have no names, are left out. untrained_seed: if given, random weights (a control).
     Raises MissingExtra without the package, InputError if its checkpoint is not the one of version 0.1.2."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(untrained_seed or 0)
@@ -76,7 +72,6 @@ def _weights(path: Path) -> dict[str, Tensor]:
 
 def read_checkpoint(path: Path) -> dict[str, Tensor]:
     """Tensors by name from the package's kind of checkpoint, without running its pickle.
-
     NumPy's whole numbers, which it holds beside tensors, are allowed too; raises InputError for anything else."""
     one = np.int64(0)
     allowed = [(one.__reduce__()[0], "numpy.core.multiarray.scalar"), np.dtype, type(one.dtype)]

@@ -1,4 +1,4 @@
-"""BEATs (Chen et al. 2023): the network and its input. Checkpoints: `beats_files`."""
+"""The network BEATs (Chen et al. 2023). Its input: `families.beats_features`; its checkpoints: `beats_files`."""
 
 from typing import TYPE_CHECKING
 
@@ -6,8 +6,6 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn.functional import conv1d, gelu, scaled_dot_product_attention
-
-from andlib import frontend
 
 if TYPE_CHECKING:
     from andlib.networks.beats_files import Config
@@ -136,11 +134,6 @@ class Classifier(nn.Module):
 
     def forward(self, features: Float[Tensor, "clips frames mels"]) -> Float[Tensor, "clips classes"]:
         return self.fc(self.beats(features)).mean(1)
-
-
-def features(waveforms: Float[Tensor, "clips samples"]) -> Float[Tensor, "clips frames mels"]:
-    """BEATs' input: normalised log-mel of waveforms at 16 kHz; frames beyond the last whole patch are not used."""
-    return (frontend.log_mel(waveforms, frontend.BEATS) - frontend.BEATS.mean) / (2 * frontend.BEATS.deviation)
 
 
 def make(config: "Config", outputs: int, seed: int = 0) -> nn.Module:

@@ -1,19 +1,20 @@
 """BEATs' checkpoints as targets, without running code in them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from andlib import frontend, paths
 from andlib.errors import InputError
 from andlib.networks.beats_files import CONFIG, WEIGHTS, Config, outputs_of, read_checkpoint, read_header, shapes_of
+from andlib.networks.families import beats_features
 from andlib.store import digest, file_digest, unchanged
 from andlib.targets import Layer, Target
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import nn
 
 
 def load_beats(
@@ -32,13 +33,7 @@ def load_beats(
     path = paths.named(location)
     file = path / WEIGHTS if path.is_dir() else path
     files = {each: file_digest(each) for each in {file, path / CONFIG} if each.is_file()}
-
-    @lru_cache
-    def read() -> tuple:  # once, while the files are those of these digests
-        checkpoint = read_checkpoint(path)
-        unchanged(files)
-        return checkpoint
-
+    read = lru_cache(partial(_read, path, files))  # once
     if path.is_dir():
         config, outputs, own = read_header(path)
     else:
@@ -65,17 +60,18 @@ def load_beats(
         classes=classes,
         sample_rate=frontend.SAMPLE_RATE,
         seconds=seconds,
-        features=_features,
+        features=beats_features,
         build=build,
         content=digest([asdict(config), classes, weights]),
         grid=lambda: frontend.patches(frontend.frames(round(seconds * frontend.SAMPLE_RATE)), config.input_patch_size),
     )
 
 
-def _features(waveforms: "Tensor") -> "Tensor":
-    from andlib.networks.beats import features
-
-    return features(waveforms)
+def _read(path: Path, files: Mapping[Path, str]) -> tuple[Config, dict, tuple[str, ...]]:
+    """A checkpoint, while its files are those of these digests."""
+    checkpoint = read_checkpoint(path)
+    unchanged(files)
+    return checkpoint
 
 
 def layers(config: Config, outputs: int) -> tuple[Layer, ...]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from safetensors import SafetensorError, safe_open
 
-from andlib.errors import InputError, explained
+from andlib.errors import InputError, explained, first_line
 from andlib.store import read_object, write_atomically
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def read_checkpoint(path: Path) -> tuple[Config, dict[str, "Tensor"], tuple[str,
 
 def read_header(path: Path) -> tuple[Config, int, tuple[str, ...]]:
     """Configuration, number of outputs and class names of a folder as for `read_checkpoint`, without its weights."""
-    with _opened(path / WEIGHTS, "np") as file:
+    with opened(path / WEIGHTS, "np") as file:
         shapes = _renamed({name: tuple(file.get_slice(name).get_shape()) for name in file.keys()})  # noqa: SIM118
     settings = _folder_settings(path)
     return config_from(settings, shapes, path), outputs_of(shapes), _class_names(settings, path)
@@ -119,14 +119,15 @@ def _read_file(path: Path) -> tuple[dict, dict[str, "Tensor"]]:
 
 
 def _read_safetensors(path: Path) -> tuple[dict[str, str], dict[str, "Tensor"]]:
-    with _opened(path, "pt") as file:
+    with opened(path, "pt") as file:
         return file.metadata() or {}, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
 
 
 @contextmanager
-def _opened(path: Path, framework: str) -> Iterator[Any]:
-    unread, kinds = f"{path} cannot be read as safetensors", (SafetensorError, OSError)
-    with explained(lambda e: f"{unread} ({e}). Fetch or convert it anew.", *kinds), safe_open(path, framework) as file:
+def opened(path: Path, framework: str) -> Iterator[Any]:
+    """A safetensors file, open, for numpy ("np") or torch ("pt"); raises InputError where it is none, or damaged."""
+    unread, kinds = f"{path} is damaged or cannot be read as safetensors", (SafetensorError, OSError)
+    with explained(lambda e: f"{unread} ({first_line(e)}). Fetch it anew.", *kinds), safe_open(path, framework) as file:
         yield file
 
 
@@ -183,7 +184,6 @@ def _check(weights: dict[str, "Tensor"], config: Config, path: Path) -> None:
 
 def config_from(settings: Mapping, shapes: Mapping[str, tuple[int, ...]], path: Path) -> Config:
     """The sizes of a checkpoint, read off its weights, so that none exceeds them; its settings tell the distance alone.
-
     Raises InputError if the settings describe another architecture or other sizes, or no network has such sizes."""
     if wrong := _unlike(settings, FIXED):
         raise InputError(f"{path} has settings that are not those of BEATs; expected {wrong}.")

@@ -8,12 +8,11 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from safetensors import SafetensorError, safe_open
-
 from andlib import frontend, paths, weights
 from andlib.errors import InputError, explained, first_line
 from andlib.frontend import AST
 from andlib.networks.beats_checkpoints import load_beats
+from andlib.networks.beats_files import CONFIG, WEIGHTS, opened
 from andlib.networks.families import FAMILIES, LINEAR, Family, ast_features
 from andlib.records import Grid
 from andlib.store import digest, file_digest, read_object, unchanged
@@ -27,8 +26,7 @@ SHORTEST, LONGEST = 0.025, 600.0  # s of a clip; a frame of log-mel is as long
 SECONDS = 10.0  # length of clips where neither the caller nor the network says one
 CHECKPOINT_FILES = (".pt", ".pth", ".ckpt", ".bin", ".safetensors")  # endings of BEATs' single-file checkpoints
 GRAPHS = (".onnx", ".ts", ".torchscript", ".tflite", ".engine", ".h5", ".gguf")  # of networks that are kept whole
-WEIGHTS, CONFIG, PICKLED = "model.safetensors", "config.json", "pytorch_model.bin"
-SHARDS, PART = "model.safetensors.index.json", "model-*-of-*.safetensors"
+PICKLED, SHARDS, PART = "pytorch_model.bin", "model.safetensors.index.json", "model-*-of-*.safetensors"
 CHANGES = "changes.safetensors"  # of a network that is kept as what it changes in Whisper
 SETTINGS = ("preprocessor_config.json", "processor_config.json")  # where a model states how its input is made
 
@@ -89,8 +87,7 @@ def _target(folder: Path, name: str, seconds: float | None, classes: tuple[str, 
     classified = _classifies(family, config, held)
     classes = _classes(folder, config, classes) if classified else ()
     shape = {k: v for k, v in config.items() if k not in ("transformers_version", "dtype")}
-    values = digest([files[path] for path in held]) if seed is None and held[1:] else files[held[0]]
-    values = values if seed is None else f"untrained{seed}"
+    values = digest([files[path] for path in held]) if held[1:] else files[held[0]]
     layers, rate = _layers(family, audio, classes, own_tokens), settings["sampling_rate"]
     sizes = (rate, len(layers), *(layer.units for layer in layers))
     if wrong := [size for size in sizes if type(size) is not int or size < 1]:
@@ -98,8 +95,7 @@ def _target(folder: Path, name: str, seconds: float | None, classes: tuple[str, 
 
     def build() -> "nn.Module":
         code = f"{folder} holds objects that only running its code could make, so it is refused. Fetch safetensors."
-        unbuilt = partial(_anew, f"{folder} describes no network that could be built")
-        with explained(unbuilt), explained(lambda _: code, pickle.UnpicklingError):
+        with explained(partial(_unbuilt, folder)), explained(lambda _: code, pickle.UnpicklingError):
             network = _build(folder, family, classified, seed)
         unchanged(files)
         return network
@@ -112,14 +108,13 @@ def _target(folder: Path, name: str, seconds: float | None, classes: tuple[str, 
         seconds=seconds,
         features=_features(family, settings, audio),
         build=build,
-        content=digest([shape, own, values]),
+        content=digest([shape, own, values if seed is None else f"untrained{seed}"]),
         grid=_grid(family, audio, settings, seconds),
     )
 
 
 def _length(name: str, settings: dict, seconds: float | None) -> tuple[float, int]:
     """How many seconds of a clip a network hears, and how many of Whisper's tokens are the clip's own; 0: all.
-
     Raises InputError if it cannot hear as many as were asked for."""
     longest = settings.get("chunk_length") or settings.get("max_length_s")
     if longest and seconds and seconds > longest:
@@ -202,11 +197,10 @@ def _build(folder: Path, family: Family, classified: bool, seed: int | None) -> 
             torch.manual_seed(seed)
             network = kind(kind.config_class.from_pretrained(folder))
     else:
-        serves_training = ("masked_spec_embed",)
         options = {"dtype": torch.float32, "use_safetensors": held[0].name != PICKLED}
         if any(name.startswith("module.") for name in _names(held)):  # as DataParallel saves them
             options["key_mapping"] = {r"^module\.": ""}
-        network = weights.pretrained(kind, str(folder), serves_training, **options)
+        network = weights.pretrained(kind, str(folder), ("masked_spec_embed",), **options)  # which serves training
     network = network if classified or not family.part else network.get_submodule(family.part)
     if getattr(network.config, "enable_fusion", False):  # CLAP: no clip is longer than its window
         none_longer = lambda _, x, options: (x, {**options, "is_longer": x[0].new_zeros(len(x[0]), 1)})  # noqa: E731
@@ -254,8 +248,7 @@ def _names(held: Sequence[Path]) -> list[str]:
     names = []
     for path in held:
         if path.name != PICKLED:
-            damaged, kinds = f"{path} is damaged or no safetensors", (SafetensorError, OSError)
-            with explained(partial(_anew, damaged), *kinds), safe_open(path, "np") as file:
+            with opened(path, "np") as file:
                 names += file.keys()
     return names
 
@@ -272,8 +265,8 @@ def _classifies(family: Family, config: dict, held: Sequence[Path]) -> bool:
     return bool(family.classifier) and any(name.endswith(f"{family.head}.weight") for name in _names(held))
 
 
-def _anew(fault: str, error: Exception) -> str:
-    return f"{fault} ({first_line(error)}). Fetch it anew."
+def _unbuilt(folder: Path, error: Exception) -> str:
+    return f"{folder} describes no network that could be built ({first_line(error)}). Fetch it anew."
 
 
 def _json(path: Path) -> dict:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from andlib.frontend import AST, log_mel
+from andlib.frontend import AST, BEATS, log_mel
 
 if TYPE_CHECKING:
     from jaxtyping import Float
@@ -103,10 +103,14 @@ def ast_features(
     waves: "Float[Tensor, 'clips samples']", max_length: int, mean: float = AST.mean, deviation: float = AST.deviation
 ) -> "Float[Tensor, 'clips frames mels']":
     """AST's input: normalised log-mel of waveforms at 16 kHz, padded with zeros to `max_length` frames.
-
     mean, deviation: of the log-mel that the network was trained on; AudioSet's by default."""
     from torch.nn.functional import pad
 
     bands = log_mel(waves, AST)[:, :max_length]
     bands = pad(bands, (0, 0, 0, max_length - bands.shape[1]))  # before normalisation, as the checkpoints were trained
     return (bands - mean) / (2 * deviation)
+
+
+def beats_features(waves: "Float[Tensor, 'clips samples']") -> "Float[Tensor, 'clips frames mels']":
+    """BEATs' input: normalised log-mel of waveforms at 16 kHz; frames beyond the last whole patch are not used."""
+    return (log_mel(waves, BEATS) - BEATS.mean) / (2 * BEATS.deviation)

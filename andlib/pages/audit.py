@@ -76,10 +76,9 @@ def _differ(before: float | str | None, value: float | str | None) -> float:
 
 
 def overview(rows: pd.DataFrame) -> pd.DataFrame:
-    """What each switch does to each exhibit: one row a switch (column switch), a column an exhibit.
-
-    "changes" (on all profiles, or only those named), "–" (cannot change any network's, see NO_EFFECT), "none seen"
-    (could, but no number differs), "not asked" (what could needs an answer that is not kept). rows: `tidy`."""
+    """What each switch does to each exhibit: one row a switch (column switch), a column an exhibit: "changes" (on all
+    profiles, or only those named), "–" (cannot change any network's, see NO_EFFECT), "none seen" (could, but no number
+    differs), "not asked" (what could needs an answer that is not kept). rows: `tidy`."""
     cells = {mode: {"switch": mode} | dict.fromkeys(EXHIBITS, "not measured") for mode in MODES[1:]}
     for (mode, exhibit), part in rows[rows["mode"] != "corrected"].groupby(["mode", "exhibit"], sort=False):
         moved = part.loc[part["changed"] == 1, "profile"].unique()
@@ -128,10 +127,8 @@ def _cell(part: pd.DataFrame, spec: str) -> str:
 
 
 def strongest(rows: pd.DataFrame, headlines: Mapping[str, Mapping[str, str]] = HEADLINES) -> pd.DataFrame:
-    """The one switch that moves each exhibit most, by mean absolute change over the networks of a profile.
-
-    headlines: exhibit -> measures of one unit, with formats. Columns exhibit, profile, switch, measure, before and
-    after (one value a network)."""
+    """The one switch that moves each exhibit most, by mean absolute change over the networks of a profile: columns
+    exhibit, profile, switch, measure, before, after (a value a network). headlines: exhibit -> measures, formats."""
     table = []
     alone = rows[rows["mode"].isin(FAULTS)].dropna(subset=["before", "value"])
     for (exhibit, formats), profile in product(headlines.items(), rows["profile"].unique()):
@@ -190,9 +187,8 @@ def _listed(values: pd.Series, mode: str, exhibit: str, measure: str, spec: str)
 
 
 def constant_answer(run: Run) -> dict[str, float]:
-    """Table 7's row if all scores are 0, so that every unit of ESC-50's 50 classes is called by the list's first.
-
-    top1, top5, cos (mean cosine of the first name and all 50, by the profile's sentence encoder); cos_least, cos_mean,
+    """Table 7's row if all scores are 0, so that every unit of ESC-50's 50 classes is called by the list's first: top1,
+    top5, cos (mean cosine of the first name and all 50, by the profile's sentence encoder); cos_least, cos_mean,
     cos_most: the same, whichever of the 50 names stood first."""
     names = stages.embeddings(run, concepts.ESC50, run.profile.encoder)
     cosine = names @ names.T

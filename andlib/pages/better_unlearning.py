@@ -53,9 +53,8 @@ def choices(run: Run, model: str) -> dict[str, list[UnitSet]]:
 
 def selectivity(activations: np.ndarray, member: np.ndarray) -> np.ndarray:
     """d' of each unit for each class: difference of its means on the class's clips and on all others, over the root of
-    the mean of the two variances; float [units, classes].
-
-    activations: [clips, units]. member: bool [clips, classes], each with a clip on either side."""
+    the mean of the two variances; float [units, classes]. activations: [clips, units]. member: bool [clips, classes],
+    each with a clip on either side."""
     sides = []
     for clips in (member, ~member):
         mean, square = ((clips.T @ values) / clips.sum(0)[:, None] for values in (activations, activations**2))
@@ -141,13 +140,12 @@ def table(changed: dict[tuple[str, str], Effects], nearness: np.ndarray) -> pd.D
     for (rule, way), effect in changed.items():
         ocp = changed["OCP", way]
         gap, drawn = _gap(effect, effect.own), _gaps(effect)
-        wider = drawn - _gaps(ocp)
+        wider, wider_drawn = gap - _gap(ocp, ocp.own), drawn - _gaps(ocp)
         forgotten, remaining = ablation.ablated_and_remaining(effect.by_class(effect.correct))
         row = {"rule": rule, "way": way, "units": effect.sizes.mean(), "gap": gap}
         row |= {"margin_gap": _gap(effect, effect.margin), **with_interval("gap", gap, drawn)}
-        row |= {"forgotten": forgotten, "remaining": remaining}
-        row |= with_interval("wider", gap - _gap(ocp, ocp.own), wider)
-        row["p"] = np.nan if rule == "OCP" else two_sided_p(wider)
+        row |= {"forgotten": forgotten, "remaining": remaining, **with_interval("wider", wider, wider_drawn)}
+        row["p"] = np.nan if rule == "OCP" else two_sided_p(wider_drawn)
         rows.append(row | {"spill": spill(effect.by_class(effect.own), nearness)})
     return pd.DataFrame(rows)
 
@@ -166,7 +164,6 @@ def _gaps(effect: Effects) -> np.ndarray:
 
 def spill(changes: np.ndarray, nearness: np.ndarray) -> float:
     """Mean change of own logit of the NEAREST classes to each silenced one, less that of the classes further away.
-
     changes: [ablated, classes]. nearness: [classes, classes]; none is near itself. NaN without any further away."""
     if len(nearness) < NEAREST + 2:
         return float("nan")

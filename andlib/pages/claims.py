@@ -11,6 +11,7 @@ from andlib import kept, paper, paths
 from andlib.errors import InputError
 from andlib.pages.rules import RULES, WATER, Frames, judge, rows
 from andlib.pages.section_4_1 import best_function
+from andlib.pages.wording import spelt
 from andlib.profiles import MODELS, PROFILES
 from andlib.run import Run
 from andlib.statistics import FLAT, SUPPORTED, VERDICTS
@@ -47,17 +48,13 @@ def on_whisper(frames: Frames) -> Frames:
 def ledger(results: Mapping[str, Frames]) -> pd.DataFrame:
     """Every claim of the paper on every profile; columns id, where, claim, profile, verdict, numbers, rule.
     results: profile -> its frames."""
-    judged = [
-        (claim["id"], claim["where"], claim["text"], profile, *_judged(claim["id"], profile, frames))
-        for claim, (profile, frames) in product(paper.numbers()["claims"], results.items())
-    ]
+    judged = []
+    for claim, (profile, frames) in product(paper.numbers()["claims"], results.items()):
+        verdict, numbers = judge(claim["id"], frames)
+        numbers = numbers.replace("beats_", "whisper_") if profile.endswith(WHISPER) else numbers  # what they are
+        rule = RULES[claim["id"]].text
+        judged.append((claim["id"], claim["where"], claim["text"], profile, verdict, numbers, rule))
     return pd.DataFrame(judged, columns=["id", "where", "claim", "profile", "verdict", "numbers", "rule"])
-
-
-def _judged(claim: str, profile: str, frames: Frames) -> tuple[str, str, str]:
-    """Verdict, numbers and rule; `on_whisper`, networks are called what they are."""
-    verdict, numbers = judge(claim, frames)
-    return verdict, numbers.replace("beats_", "whisper_") if profile.endswith(WHISPER) else numbers, RULES[claim].text
 
 
 def side_by_side(ledger: pd.DataFrame) -> pd.DataFrame:
@@ -102,7 +99,6 @@ def frames(run: Run) -> dict[str, pd.DataFrame]:
 
 def at_a_glance(results: Mapping[str, Frames]) -> pd.DataFrame:
     """Every table and figure of the paper; columns exhibit, page, what, paper, and one a profile, all of them text.
-
     Three values side by side are those of MODELS; a dash: there is no such number. results: profile -> its frames."""
     printed = _printed()
     return pd.DataFrame(
@@ -127,15 +123,14 @@ def _if_any(ours: Callable[[Page], str], page: Page) -> str:
 
 def _printed() -> dict[str, str]:
     """What the paper prints; nothing for what it draws without a number."""
-    given = paper.numbers()
-    settings, figures = given["settings"], given["figures"]
+    settings, figures, table_3 = (paper.numbers()[name] for name in ("settings", "figures", "table3_human_evaluation"))
     shares = [paper.table2(model).set_index("method").loc["DB", "top1"] for model in MODELS]
     gaps = [paper.table4(model).set_index("strategy").loc["OCP", "gap"] for model in MODELS]
     functions = [paper.table7(model).assign(method="DB", condition="all clips") for model in MODELS]
     return {
         "Table 1": _listed(paper.table1().set_index("model")["accuracy"].loc[list(MODELS)], ".1%"),
         "Table 2": _listed(shares, ".0%"),
-        "Table 3": f"{given['table3_human_evaluation']['SUM'][0]:.2f} of 5",
+        "Table 3": f"{table_3['SUM'][0]:.2f} of 5",
         "Table 4": _listed(gaps, "+.2f"),
         "Table 7": _listed(map(best_function, functions)),
         "Table 8": str(settings["clusters"]),
@@ -190,15 +185,13 @@ def _commonest(most: int, *models: str) -> Callable[[Page], str]:
 
 def _basic(page: Page) -> str:
     ours = rows(page["comparisons"], claim="f4b_basic", model="ast", percents="10")
-    gained, low, high = 100 * ours[["difference", "low", "high"]].iloc[0]
-    return f"{gained:+.1f} ({low:+.1f} … {high:+.1f}) points"
+    return f"{spelt(*100 * ours[['difference', 'low', 'high']].iloc[0], '+.1f')} points"
 
 
 def _uninterpretable(page: Page) -> str:
     ours = rows(page["shares"], k=5, tau=4)
-    chance, low, high = ours[["chance", "chance_low", "chance_high"]].iloc[0]
     shares = _listed(ours.groupby("model")["share"].mean().reindex(MODELS), ".0%")
-    return f"{shares}; chance {chance:.0%} ({low:.0%} … {high:.0%})"
+    return f"{shares}; chance {spelt(*ours[['chance', 'chance_low', 'chance_high']].iloc[0], '.0%')}"
 
 
 def _calibrated(page: Page) -> str:

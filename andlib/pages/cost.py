@@ -50,8 +50,8 @@ def projected(stages: pd.DataFrame) -> pd.DataFrame:
     graphics |= {(name, "captions by an audio language model"): captioning for name in FULL}
     hours = [graphics.get(key, float("nan")) for key in zip(full["setting"], full["stage"], strict=True)]
     heads = {"setting": "network", "seconds": "seconds for one", "hours": "CPU hours"}
-    full = full.assign(**{"the paper, GPU hours": hours}).rename(columns=heads)
-    return full[["network", "stage", "seconds for one", "counted", "CPU hours", "the paper, GPU hours"]]
+    shown = full[["setting", "stage", "seconds", "counted", "hours"]].rename(columns=heads)
+    return shown.assign(**{"the paper, GPU hours": hours})
 
 
 def to_audioset(costs: Costs) -> pd.DataFrame:
@@ -85,11 +85,10 @@ def words(costs: Costs, stages: pd.DataFrame) -> dict[str, object]:
     spoken |= {"full_seconds": size["ast"]["seconds"], **{f"{name}_units": units[name] for name in FULL}}
     spoken |= {"silencing": by_model(silencing, ".0f"), "describing": by_model(describing, ".1f")}
     spoken |= {"questions": each.loc[("ast", "summaries by a language model"), "count"]}
-    spoken |= {"paper_captions": reported["captioning_esc50_hours_A6000"]}
+    spoken |= {"paper_captions": reported["captioning_esc50_hours_A6000"], "shard": responses.SHARD}
     spoken |= {f"paper_{name}": reported[f"summaries_{name}_hours_A6000"] for name in FULL}
-    spoken |= {"clips": AUDIOSET, "clip_seconds": SECONDS, "shard": responses.SHARD}
-    spoken |= {"shards": math.ceil(AUDIOSET / responses.SHARD), "caption_seconds": a_caption}
-    spoken |= {"caption_years": a_caption * AUDIOSET / 3600 / 24 / 365.25}
+    spoken |= {"clips": AUDIOSET, "clip_seconds": SECONDS, "shards": math.ceil(AUDIOSET / responses.SHARD)}
+    spoken |= {"caption_seconds": a_caption, "caption_years": a_caption * AUDIOSET / 3600 / 24 / 365.25}
     spoken |= {"recording": by_model(recorded["hours, 1 core"] / 24 / 365.25, ".2g")}
     return spoken | {"full_gb": by_model({name: 4 * units[name] * AUDIOSET / 1e9 for name in FULL}, ",.0f")}
 
@@ -98,9 +97,8 @@ def words(costs: Costs, stages: pd.DataFrame) -> dict[str, object]:
 
 
 def speeds() -> pd.DataFrame:
-    """What `make bench` measured last of each thing; one row a thing, columns SPEED, ratio (how many times as fast as
-    the reference, NaN where there is none) and made_by (when and where the last of all was measured). Raises InputError
-    where nothing was measured."""
+    """What `make bench` measured last of each thing, a row each: columns SPEED, ratio (how many times as fast as the
+    reference, NaN without one) and made_by (when and where the last was). Raises InputError where nothing was."""
     file = paths.root() / "benchmarks/history.jsonl"
     if not file.is_file():
         raise InputError("benchmarks/history.jsonl is missing: make bench measures and writes it.")
@@ -110,8 +108,7 @@ def speeds() -> pd.DataFrame:
     day, machine = runs[-1]["date"][:10], runs[-1]["machine"]
     packages = ", ".join(f"{name} {machine[name]}" for name in ("torch", "numpy", "scipy"))
     made = f"By benchmarks, last on {day}: {machine['processor']}, {machine['cores']} cores, {packages}."
-    last = last.fillna({"note": "", "against": ""})
-    return last.assign(ratio=last["reference"] / last["seconds"], made_by=made)
+    return last.fillna({"note": "", "against": ""}).assign(ratio=last["reference"] / last["seconds"], made_by=made)
 
 
 def missed(speeds: pd.DataFrame) -> str:

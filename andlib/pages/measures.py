@@ -26,12 +26,10 @@ def centred(values: Matrix) -> Matrix:
 
 
 def agreement(activation: Matrix, match: Matrix, active: Clips) -> dict[str, np.ndarray]:
-    """Every measure of `ranking` and `overlap`, and Pearson's r, the score of simulation (Bills et al. 2023).
-
-    active: where the unit counts as active. The match says yes to as many clips as are active."""
+    """Every measure of `ranking` and `overlap`, and Pearson's r, the score of simulation (Bills et al. 2023). active:
+    where the unit counts as active. The match says yes to as many clips as are active."""
     r = pearson(activation, match)
-    every = ranking(match, active, np.ones(match.shape, bool)) | overlap(most(match, active.sum(1)), active)
-    every = {"pearson": r, **every}
+    every = {"pearson": r} | ranking(match, active, np.ones_like(active)) | overlap(most(match, active.sum(1)), active)
     return {name: np.where(np.isnan(r), np.nan, values) for name, values in every.items()}
 
 
@@ -80,9 +78,8 @@ def hard_negatives(active: Clips, sound: Float[np.ndarray, "clips clips"]) -> Cl
 
 
 def resampled(weights: Float[np.ndarray, "draws sources"], groups: Int[np.ndarray, "clips"]):
-    """A function from values [units, clips] to their sums in every bootstrap draw, [draws, units].
-
-    weights: how often each source recording is drawn. groups: the recording of each clip."""
+    """A function from values [units, clips] to their sums in every bootstrap draw, [draws, units]. weights: how often
+    each source recording is drawn. groups: the recording of each clip."""
     one_hot = (groups[:, None] == np.arange(weights.shape[1])).astype(np.float32)
     weights = weights.astype(np.float32)
     return lambda values: weights @ (values.astype(np.float32) @ one_hot).T

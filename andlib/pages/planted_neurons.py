@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from andlib import asking, concepts, language, paper, stages
-from andlib.activations import choose, dead_units
+from andlib.activations import choose
 from andlib.descriptions import clip_descriptions
 from andlib.llms import prompts
 from andlib.pages.truth import ATTRIBUTES, HOLDS, PAIRS, TIES, activations, detectors, truths
@@ -42,11 +42,8 @@ def planted_neurons(run: Run) -> pd.DataFrame:
     texts = clip_descriptions(run)
     plan = [ATTRIBUTES, NOISES, SEEDS, PAIRS, TIES, HOLDS]
     answers = [run.answerer, getattr(run.language_model, "revision", run.completions.kept)]
-
-    def make() -> pd.DataFrame:
-        return described(run, truths(run), texts, NOISES, SEEDS)
-
-    return run.store.get(PLANTED, [run.probing_set, run.profile.seconds, texts, run.method, answers, plan], make)
+    made_from = [run.probing_set, run.profile.seconds, texts, run.method, answers, plan]
+    return run.store.get(PLANTED, made_from, lambda: described(run, truths(run), texts, NOISES, SEEDS))
 
 
 def described(run: Run, true: pd.DataFrame, texts: Sequence[str], noises: Sequence[float], seeds: int) -> pd.DataFrame:
@@ -58,7 +55,7 @@ def described(run: Run, true: pd.DataFrame, texts: Sequence[str], noises: Sequen
     for noise, seed in ((noise, seed) for noise in noises for seed in range(seeds)):
         kinds, named, signals = zip(*detectors(true, seed), strict=True)
         u = activations(np.stack(signals, 1), noise, seed)
-        layer = {"noise": noise, "seed": seed, "kind": kinds, "truths": named, "dead": dead_units(u)}
+        layer = {"noise": noise, "seed": seed, "kind": kinds, "truths": named, "dead": (u == u[0]).all(0)}
         for method, f in ((method, f) for method in p for f in FUNCTIONS):
             best = {part: _best(run, method, f, u, p[method], part) for part in ("names", "attributes", "joint")}
             own = [best[SETS.get(kind, "attributes")][i] for i, kind in enumerate(kinds)]
@@ -96,17 +93,17 @@ def judged(table: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for unit in table[~table["dead"]].to_dict("records"):
         names = tuple(unit["truths"])
-        about = {**{name: unit[name] for name in ("noise", "seed", "kind")}, "truth": " + ".join(names)}
+        about = (unit["noise"], unit["seed"], unit["kind"], " + ".join(names))
         right = [ATTRIBUTES.get(name, {"concept": name})["concept"] for name in names]
         for column in (name for name in unit if "/" in name):
             among = [concept in unit[column] for concept in right]
             first = list(unit[column][:1]) == right if len(right) == 1 else all(among)
-            rows.append((*about.values(), *column.split("/"), first, all(among), np.mean(among)))
+            rows.append((*about, *column.split("/"), first, all(among), np.mean(among)))
         sides = {"summary": unit["high"], "calibrated": unit["calibrated"]}
         texts = {side: [any(states(point, name) for point in sides[side]) for name in names] for side in sides}
         texts["open concepts"] = [_say({*unit["adjectives"], *unit["nouns"]}, name) for name in names]
         for method, among in texts.items():
-            rows.append((*about.values(), method, "", "", all(among), all(among), np.mean(among)))
+            rows.append((*about, method, "", "", all(among), all(among), np.mean(among)))
     columns = ["noise", "seed", "kind", "truth", "method", "function", "concepts", "found", "three", "share"]
     return pd.DataFrame(rows, columns=columns)
 
@@ -201,11 +198,8 @@ def frames(run: Run) -> dict[str, pd.DataFrame]:
     """What `make results` keeps of this page."""
     every, in_captions = judged(planted_neurons(run)), captioned(run)
     rows = by_best_function(every, in_captions)
-    return {
-        "planted": with_and_without_noise(rows),
-        "by_function": by_function(every, in_captions),
-        "attributes_found": attributes_found(rows, in_captions),
-    }
+    kept = {"planted": with_and_without_noise(rows), "by_function": by_function(every, in_captions)}
+    return kept | {"attributes_found": attributes_found(rows, in_captions)}
 
 
 def words(run: Run, table: pd.DataFrame, rows: pd.DataFrame, in_captions: pd.DataFrame) -> dict[str, object]:
@@ -231,7 +225,7 @@ def words(run: Run, table: pd.DataFrame, rows: pd.DataFrame, in_captions: pd.Dat
     spoken |= {"joint": _shares(sounds[sounds["by"].str.contains("joint")]), "false": 1 - silent.mean()}
     spoken["lost"] = ", ".join(t for t in in_captions["truth"] if t in known and finds[t] == "none") or "none"
     named = sum(any(map(len, unit[5:])) for unit in dead.itertuples(index=False))
-    return spoken | {"dead": len(dead), "dead_named": int(named)}
+    return spoken | {"dead": len(dead), "dead_named": named}
 
 
 def _shares(rows: pd.DataFrame) -> str:

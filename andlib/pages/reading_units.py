@@ -40,10 +40,9 @@ def _class_means(run: Run, u: np.ndarray, classes: Sequence[str]) -> np.ndarray:
 
 
 def compared(run: Run, model: str, readings: Readings) -> pd.DataFrame:
-    """How far Table 2 moves with the reading of its classes' units; one row a reading.
-
-    Columns model, axis, reading, top1 and top5 (DB on all clips, by the function that is best for the first reading,
-    the default), function, moved (share of units whose first concept differs from the default's)."""
+    """How far Table 2 moves with the reading of its classes' units; one row a reading: model, axis, reading, top1 and
+    top5 (DB on all clips, by the function that is best for the first reading, the default), function, moved (share of
+    units whose first concept differs from the default's)."""
     truth, cosine, p = true_concepts(run, model), name_cosines(run), similarities(run)["DB"]
     network = replace(run.target(model), layers=tuple(readings.values()))  # all are read in one pass
     u = [values[:, examined(run, model)] for values in unit_activations(run, network).values()]
@@ -61,11 +60,10 @@ def words(run: Run, readings: pd.DataFrame) -> dict[str, object]:
     usual = readings[readings["axis"] == "default"].set_index("model")["top1"]
     changed = readings[readings["axis"] != "default"]
     changed = changed.assign(usual=changed["model"].map(usual)).assign(change=lambda rows: rows["top1"] - rows["usual"])
-    ends = changed.groupby("axis", sort=False)["change"].agg(least="min", most="max")
+    ends = changed.groupby("axis", sort=False)["change"].agg(least="min", most="max").stack()
     first = changed[changed["reading"] == "first"].itertuples()
-    instead = ", ".join(f"{row.model} {row.top1:.0%} instead of {row.usual:.0%}" for row in first)
-    changes = {f"{axis}_{end}": 100 * value for (axis, end), value in ends.stack().items()}
-    return {"title": run.profile.title, "first": instead or "no network here", **changes}
+    instead = ", ".join(f"{row.model} {row.top1:.0%} instead of {row.usual:.0%}" for row in first) or "no network here"
+    return {"title": run.profile.title, "first": instead} | {"_".join(end): 100 * value for end, value in ends.items()}
 
 
 def frames(run: Run) -> dict[str, pd.DataFrame]:

@@ -14,6 +14,7 @@ import pandas as pd
 from andlib import paths, statistics
 from andlib.concepts import FUNCTION
 from andlib.pages.section_4_4 import narrowing
+from andlib.pages.wording import spelt
 from andlib.profiles import MODELS
 from andlib.similarity import FUNCTIONS
 from andlib.statistics import CONTRADICTED, INCONCLUSIVE, SUPPORTED, UNTESTABLE, as_trend, trend, verdict
@@ -68,22 +69,16 @@ def _apart(more: Mapping[str, float], less: Mapping[str, float], name: str) -> s
     return verdict(more[f"{name}_low"] - less[f"{name}_high"], more[f"{name}_high"] - less[f"{name}_low"])
 
 
-def _spelt(value: float, low: float, high: float, spec: str = "+.2f") -> str:
-    known = "no interval" if np.isnan(low) else f"{low:{spec}} … {high:{spec}}"
-    return "no value" if np.isnan(value) else f"{value:{spec}} ({known})"
-
-
 def _better(frame: pd.DataFrame, model: str, one: str, other: str, tied: str) -> tuple[str, str]:
-    """One less other in top-1, top-5 and cosine, and whether it lies above 0 in one of them and below in none.
-
-    frame: `section_4_1.intervals`. tied: the verdict where no interval reaches above 0."""
+    """One less other in top-1, top-5 and cosine, and whether it lies above 0 in one of them and below in none. frame:
+    `section_4_1.intervals`. tied: the verdict where no interval reaches above 0."""
     of_model = rows(frame, model=model).set_index("compared")
     row = of_model.reindex([f"{one} − {other}"]).iloc[0].drop("model").astype(float).round(4)  # equal names' cosines
     lows, highs = (row[[f"{name}_{end}" for name in MEASURED]] for end in ("low", "high"))
     decided = SUPPORTED if (lows > 0).any() else tied if (highs <= 0).all() else INCONCLUSIVE
     decided = UNTESTABLE if row.isna().any() else CONTRADICTED if (highs < 0).any() else decided
     perfect = (of_model.reindex([one, other])[MEASURED] >= 1 - 1e-6).all(axis=None)
-    gained = ", ".join(f"{name} {_spelt(*row[[name, f'{name}_low', f'{name}_high']])}" for name in MEASURED)
+    gained = ", ".join(f"{name} {spelt(*row[[name, f'{name}_low', f'{name}_high']])}" for name in MEASURED)
     return f"{model} {one} − {other} {gained}", statistics.CEILING if perfect else decided
 
 
@@ -95,7 +90,7 @@ def t2_db_best(frames: Frames) -> Parts:
 def t2_follows_accuracy(frames: Frames) -> Parts:
     accuracy = rows(_frame(frames, "4_0_target_networks", "accuracy"), clips="fold 1").set_index("model")
     ranked = list(accuracy.reindex(MODELS).dropna(how="all").sort_values("accuracy").iterrows())
-    shares = {model: f"{model} {_spelt(*row[['accuracy', 'low', 'high']], '.1%')}" for model, row in ranked}
+    shares = {model: f"{model} {spelt(*row[['accuracy', 'low', 'high']], '.1%')}" for model, row in ranked}
     apart = [(less, more) for (less, a), (more, b) in combinations(ranked, 2) if b["low"] > a["high"]]
     if not apart:
         raise Untestable(f"No two networks' accuracies are apart: {', '.join(shares.values())}")
@@ -105,7 +100,7 @@ def t2_follows_accuracy(frames: Frames) -> Parts:
         value, low, high = 0 - top1.reindex([f"{less} − {more}"]).iloc[0]
         gained = (value, high, low) if value == value else top1.reindex([f"{more} − {less}"]).iloc[0]
         perfect = (top1.reindex([less, more])["top1"] == 1).all()
-        words = f"accuracy {shares[more]} and {shares[less]}, top-1 {_spelt(*gained)}"
+        words = f"accuracy {shares[more]} and {shares[less]}, top-1 {spelt(*gained)}"
         yield words, statistics.CEILING if perfect else verdict(*gained[1:])
 
 
@@ -124,7 +119,7 @@ def t4_ocp_gap(frames: Frames) -> Parts:
     parts = {"random units": ("OCP", "excess"), "TAB": ("TAB", "ocp_beyond"), "DB": ("DB", "ocp_beyond")}
     for model in MODELS:
         beyond = {other: _ends(gaps, (model, strategy), name) for other, (strategy, name) in parts.items()}
-        words = ", ".join(f"{other} {_spelt(*ends)}" for other, ends in beyond.items())
+        words = ", ".join(f"{other} {spelt(*ends)}" for other, ends in beyond.items())
         yield f"{model} OCP beyond {words}", statistics.together(verdict(*ends[1:]) for ends in beyond.values())
 
 
@@ -132,7 +127,7 @@ def t4_frozen_robust(frames: Frames) -> Parts:
     effects = _frame(frames, "4_3_unlearning", "unlearning").set_index(["model", "strategy"])
     *others, frozen = (_ends(effects, (model, "OCP"), "accuracy_drop") for model in MODELS)
     for model, ours in zip(MODELS, others, strict=False):
-        words = f"{model} {_spelt(*ours, '+.1%')} and beats_frozen {_spelt(*frozen, '+.1%')}"
+        words = f"{model} {spelt(*ours, '+.1%')} and beats_frozen {spelt(*frozen, '+.1%')}"
         yield f"accuracy lost by {words}", verdict(ours[1] - frozen[2], ours[2] - frozen[1])
 
 
@@ -154,7 +149,7 @@ def f10_water(frames: Frames) -> Parts:
     one, two = (rng.choice(group, (10_000, len(group))).mean(1) for group in (water, other))
     low, high = statistics.interval(one - two) if min(len(water), len(other)) > 1 else (np.nan, np.nan)
     words = f"mean change of {len(water)} classes with water less that of {len(other)} others"
-    yield f"{words} {_spelt(water.mean() - other.mean(), low, high)}", verdict(-high, -low)
+    yield f"{words} {spelt(water.mean() - other.mean(), low, high)}", verdict(-high, -low)
 
 
 def figure_4(frames: Frames, claim: str) -> Parts:
@@ -163,7 +158,7 @@ def figure_4(frames: Frames, claim: str) -> Parts:
     if comparisons.empty:
         raise Untestable("The page 4_4_feature_importance was not run for AST")
     for _, row in comparisons.iterrows():
-        gained = _spelt(*row[["difference", "low", "high"]], "+.1%")
+        gained = spelt(*row[["difference", "low", "high"]], "+.1%")
         asked = f", asked {row['margin']:+.0%}" if row["margin"] else ""
         words = f"{row['more']} beyond {row['less']} at {row['percents']} % {gained}{asked}"
         yield words, verdict(row["low"], row["high"], row["margin"])
@@ -174,7 +169,7 @@ def f5_ast_narrows(frames: Frames) -> Parts:
     for (part, decided), names in zip(narrowing(by_model).itertuples(index=False), FIGURE_5, strict=True):
         ours = by_model.set_index("model").reindex(names.split())
         columns = ["mean", "mean_low", "mean_high"] if "fewer" in part else ["rho", "low", "high"]
-        yield f"{part}, " + ", ".join(f"{name} {_spelt(*row[columns])}" for name, row in ours.iterrows()), decided
+        yield f"{part}, " + ", ".join(f"{name} {spelt(*row[columns])}" for name, row in ours.iterrows()), decided
 
 
 def f6_ast_concentrates(frames: Frames) -> Parts:
@@ -185,7 +180,7 @@ def _over_depth(frames: Frames, claimed: Mapping[tuple[str, str], str], tau: int
     found = rows(_frame(frames, "4_5_polysemanticity", "trends"), k=5, tau=tau).set_index(["model", "part"])
     for place, word in claimed.items():
         rho = found[["rho", "low", "high"]].reindex([place]).to_numpy(float)[0]
-        yield f"{' '.join(place).removesuffix(' all')} {_spelt(*rho)}", as_trend(word, *rho[1:])
+        yield f"{' '.join(place).removesuffix(' all')} {spelt(*rho)}", as_trend(word, *rho[1:])
 
 
 def f11_13_same(frames: Frames) -> Parts:
@@ -208,7 +203,7 @@ def f14_gtzan(frames: Frames) -> Parts:
         raise Untestable(f"What is probed is not GTZAN's music: {title}")
     shares = _frame(frames, "4_5_polysemanticity", "shares")
     share, low, high = rows(shares, k=5, tau=4)[["share", "share_low", "share_high"]].max()
-    yield f"highest share {_spelt(share, low, high, '.1%')}", verdict(0.2 - high, 0.2 - low)
+    yield f"highest share {spelt(share, low, high, '.1%')}", verdict(0.2 - high, 0.2 - low)
     yield from _over_depth(frames, FIGURE_6, tau=5)
 
 
@@ -234,7 +229,7 @@ def _word(frames: Frames, word: str) -> pd.Series:
 
 def _contrast(row: pd.Series) -> tuple[str, str]:
     low, high = np.min(row[["low", "source_low"]].to_list()), np.max(row[["high", "source_high"]].to_list())
-    words = f"{row['with']} neurons with {row['word']!r}, difference {_spelt(row['difference'], low, high, '+.3g')}"
+    words = f"{row['with']} neurons with {row['word']!r}, difference {spelt(row['difference'], low, high, '+.3g')}"
     return words, verdict(low, high)
 
 

@@ -5,7 +5,6 @@ the simulated one does in Bills et al. 2023: the mean cosine of the explanation'
 (matcher "captions", a sentence encoder) or its sound (matcher "sound", TAB's encoders, which read no caption)."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
@@ -70,17 +69,15 @@ def scorecard(run: Run, model: str | Target) -> pd.DataFrame:
     cases = list(product(METHODS, MATCHERS, ("", *NULLS)))
     values = np.stack([stored["/".join(case)][: len(MEASURES)] for case in cases])
     lift = values[:, [MEASURES.index("auprc")]] * stored["counted"][0] / stored["counted"][1]
-    values, names = np.concatenate([values, lift], axis=1), [*MEASURES, "lift"]
-    rows = []
+    values, rows = np.concatenate([values, lift], axis=1), []
+    names = [f"{name}{end}" for end in ("", "_low", "_high") for name in (*MEASURES, "lift")]
     for number, layer in enumerate(["all", *dict.fromkeys(table["layer"])]):
         inside = values[..., (table["layer"] == layer).to_numpy() | (layer == "all")]
         means, explained = _means_of_units(inside), np.isfinite(inside[:, 0]).mean(1)
         drawn = {case: stored["/".join(case) + "/draws"][number] for case in cases}
         for case, known, sides in zip(cases, explained, means, strict=True):
             row = dict(zip(("layer", "method", "matcher", "null"), (layer, *case), strict=True))
-            row |= {"units": inside.shape[2], "explained": known}
-            for suffix, side in zip(("", "_low", "_high"), sides, strict=True):
-                row |= {f"{name}{suffix}": value for name, value in zip(names, side, strict=True)}
+            row |= {"units": inside.shape[2], "explained": known, **dict(zip(names, sides.flat, strict=True))}
             row["pearson_low"], row["pearson_high"] = interval(drawn[case])
             rows.append(row | {"p": np.nan if case[2] else two_sided_p(drawn[case] - drawn[*case[:2], "shuffled"])})
     card = pd.DataFrame(rows)
@@ -101,9 +98,8 @@ def reliability(run: Run, model: str | Target) -> pd.DataFrame:
     """Whether explanations and scores come again from other recordings: one row a method and matcher.
 
     halves: Spearman's rho, over units, of the r of one explanation (folds 2-5) on two halves of fold 1's source
-    recordings. retest: the same where the explanations, too, come from two halves, folds 2-3 and folds 4-5: nothing is
-    shared. same: how much these two explanations agree, the mean share of their phrases that both have (for DB and
-    TAB, how often the concept is the same); chance: the same for two units at random."""
+    recordings. retest: the same where explanations, too, come from two halves, folds 2-3 and 4-5. same: the mean share
+    of phrases that both of these have (DB, TAB: how often the concept is the same); chance: that of units at random."""
     tables = [described(run, model), *(stages.neurons(run, model, h) for h in HALVES)]
     return run.store.get(RELIABILITY, _made_from(run, model, tables), lambda: _reliability(run, model, tables))
 
@@ -177,25 +173,16 @@ def words(run: Run, cards: pd.DataFrame, scores: pd.DataFrame) -> dict[str, obje
     return spoken | {"shown": run.models[0], "k": run.k}
 
 
-@dataclass(frozen=True)
-class _Layer:
-    """A layer's units on the clips of the score: activation, which clips are active and which hard to tell from those;
-    [units, clips]. units: where they stand among all of the model's."""
-
-    units: slice
-    activation: np.ndarray
-    active: np.ndarray
-    hard: np.ndarray
-
-
-def _layers(run: Run, model: str | Target, kept: np.ndarray) -> Iterator[_Layer]:
+def _layers(run: Run, model: str | Target, kept: np.ndarray) -> Iterator[tuple]:
+    """Of each layer, where its units stand among all of the model's, and on the clips of the score their activation,
+    which clips are active and which hard to tell from those; [units, clips]."""
     sounds, first = stages.sound_vectors(run)[kept], 0
     alike = sounds @ sounds.T
     for values in unit_activations(run, model).values():
         units = slice(first, first := first + values.shape[1])
         u = values[kept].T
         active = measures.most(u, np.full(len(u), round(SHARE * len(kept))))
-        yield _Layer(units, u, active, measures.hard_negatives(active, alike))
+        yield units, u, active, measures.hard_negatives(active, alike)
 
 
 def _stored(run: Run, model: str | Target) -> dict[str, np.ndarray]:
@@ -220,11 +207,11 @@ def _score(run: Run, model: str | Target, table: pd.DataFrame, methods: Sequence
     weights = bootstrap_weights(labels, sources, DRAWS, np.random.default_rng(SEED))
     _, one, groups = np.unique(np.char.add(labels.astype(str), sources), return_index=True, return_inverse=True)
     sums = measures.resampled(weights[:, one], groups)
-    stored = {"shape": np.concatenate([_shape(run, table.iloc[layer.units]) for layer in layers], axis=1)}
-    active = np.concatenate([layer.active.sum(1) for layer in layers])
+    stored = {"shape": np.concatenate([_shape(run, table.iloc[units]) for units, *_ in layers], axis=1)}
+    active = np.concatenate([active.sum(1) for _, _, active, _ in layers])
     stored["counted"] = np.stack([np.full(len(active), len(kept)), active])
     for case, [match] in explanations.matches(run, [table], methods):
-        scored = [_of_layer(layer, match[layer.units][:, kept], sums, case.endswith("/")) for layer in layers]
+        scored = [_of_layer(*own, match[units][:, kept], sums, case.endswith("/")) for units, *own in layers]
         stored[case] = np.concatenate([values for values, _ in scored], axis=1)
         drawn = [np.where(np.isfinite(r), r, 0).sum(1) for _, r in scored], [np.isfinite(r).sum(1) for _, r in scored]
         totals, counts = (np.vstack([np.sum(parts, 0), *parts]) for parts in drawn)
@@ -232,13 +219,12 @@ def _score(run: Run, model: str | Target, table: pd.DataFrame, methods: Sequence
     return stored
 
 
-def _of_layer(layer: _Layer, match: np.ndarray, sums, bounded: bool) -> tuple[np.ndarray, np.ndarray]:
+def _of_layer(u: np.ndarray, active: np.ndarray, hard: np.ndarray, match: np.ndarray, sums, bounded: bool):
     """A layer's part of `_stored` under one explanation a unit, and Pearson's r in every draw [draws, units]."""
-    u, active = layer.activation, layer.active
     values = measures.agreement(u, match, active)
     undefined = np.isnan(values["pearson"])
-    hard = measures.ranking(match, active, active | layer.hard)["balanced_accuracy"]
-    values["hard_balanced_accuracy"] = np.where(undefined, np.nan, hard)
+    told = measures.ranking(match, active, active | hard)["balanced_accuracy"]
+    values["hard_balanced_accuracy"] = np.where(undefined, np.nan, told)
     drawn = measures.resampled_pearson(sums, u, match)
     bounds = np.full((4, len(u)), np.nan)
     if bounded:

@@ -32,10 +32,9 @@ def first_of_each_class(probing_set: ProbingSet) -> list[int]:
 def captioner_accuracy(run: Run) -> pd.DataFrame:
     """How often a description's own words name the clip's class, by origin: what no method built on them can exceed
     by much. One row an origin and class; columns clips, named (share)."""
-    label = {clip.name: clip.label for clip in run.probing_set.clips}
-    frame = descriptions.clip_captions(run)
-    named = [language.mentions(text, label[clip]) for clip, text in zip(frame["clip"], frame["text"], strict=True)]
-    frame = frame.assign(label=frame["clip"].map(label), named=named)
+    frame, label = descriptions.clip_captions(run), {clip.name: clip.label for clip in run.probing_set.clips}
+    frame = frame.assign(label=frame["clip"].map(label))
+    frame["named"] = list(map(language.mentions, frame["text"], frame["label"]))
     return frame.groupby(["origin", "label"])["named"].agg(clips="size", named="mean").reset_index()
 
 
@@ -74,10 +73,9 @@ def _difficulty_rows(run: Run, probing_set: ProbingSet):
 
 
 def band_statistics_accuracy(waveforms: np.ndarray, labels: np.ndarray, test: np.ndarray) -> float:
-    """Accuracy on `test` clips of a linear classifier on each log-mel band's mean and deviation over time.
-
-    waveforms: float32 [clips, samples] at 16 kHz. labels: int [clips]. test: bool [clips]; it learns from the
-    others. NaN where there is nothing to learn from or to test on."""
+    """Accuracy on `test` clips of a linear classifier on each log-mel band's mean and deviation over time, learnt from
+    the others; NaN where there is nothing to learn from or to test on. waveforms: float32 [clips, samples] at 16 kHz.
+    labels: int [clips]. test: bool [clips]."""
     if not test.any() or len(set(labels[~test])) < 2:
         return np.nan
     import torch

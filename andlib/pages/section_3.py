@@ -24,8 +24,7 @@ Described = Mapping[str, pd.Series]  # who wrote the summaries -> a row of `stag
 def neuron_of_the_page(run: Run) -> Unit:
     """The page's neuron: the one it names, or the first of block 0 that the language model was asked about."""
     target = run.target(run.models[0])
-    default = chosen_unit(target, "")
-    asked = asking.sampled(stages.neurons(run, target.name))
+    default, asked = chosen_unit(target, ""), asking.sampled(stages.neurons(run, target.name))
     asked = asked.loc[asked["layer"] == default.layer, "unit"]
     return chosen_unit(target, run.extra.get("unit") or next(iter(asked), default.id))
 

@@ -42,10 +42,9 @@ def summaries(run: Run) -> pd.DataFrame:
 
 
 def points(run: Run) -> pd.DataFrame:
-    """Every point of S_h that either summariser wrote for the sampled neurons, and how far the captions support it.
-
-    One row a model, unit, summariser and point, of neurons that the language model answered for; columns those of
-    `support`, which counts things said: sources, events, qualities."""
+    """Every point of S_h that either summariser wrote for the neurons that the language model answered for: one row a
+    model, unit, summariser and point, with the columns of `support`, which counts things said: sources, events,
+    qualities."""
     texts, rows = descriptions.clip_descriptions(run), []
     for neuron in summaries(run).to_dict("records"):
         captions = [texts[i] for i in neuron["highest"]]
@@ -64,11 +63,9 @@ def support(point: str, captions: Sequence[str]) -> dict[str, int]:
 
 
 def supported(run: Run) -> pd.DataFrame:
-    """`points`, counted: one row a model and summariser.
-
-    Columns neurons (that the language model answered for), points (a neuron, on average), silent (share of points that
-    make no claim), claims (a neuron, on average), shared (share of claims that at least half of the K captions make),
-    some (share that one makes)."""
+    """`points`, counted: one row a model and summariser. Columns neurons (that the language model answered for), points
+    and claims (a neuron, on average), silent (share of points that make no claim), shared and some (shares of claims
+    that at least half of the K captions make, and that one makes)."""
     rows = []
     for (model, summariser), group in points(run).groupby(["model", "summariser"], sort=False):
         neurons, claims = group["unit"].nunique(), group["claims"].sum()
@@ -89,10 +86,9 @@ def three_neurons(run: Run) -> pd.DataFrame:
 
 
 def read_alike(run: Run) -> pd.DataFrame:
-    """What module C reads in either writer's summaries of the same block units: one row a model and summariser.
-
-    Columns neurons, with adjective, with noun (shares that keep one), names a class (share whose nouns do, which OCP
-    takes), and commonest: the adjectives that most neurons have (Figure 9)."""
+    """What module C reads in either writer's summaries of the same block units: one row a model and summariser. Columns
+    neurons, with adjective, with noun (shares that keep one), names a class (share whose nouns do, which OCP takes),
+    and commonest: the adjectives that most neurons have (Figure 9)."""
     table, rows = summaries(run), []
     for keys, units in table[table["layer"] != "classifier"].groupby(["model", "summariser"], sort=False):
         having = {f"with {part}": (units[f"{part}s"].map(len) > 0).mean() for part in ("adjective", "noun")}
@@ -110,16 +106,13 @@ def ways_to_ask() -> tuple[pd.DataFrame, str]:
 
 
 def adjective_filters(run: Run) -> pd.DataFrame:
-    """How two filters of adjectives agree with a hand-labelled sample and with each other (Section 3.5).
-
-    Filters: our list of words; the language model, asked once for each. One row a comparison; columns one, other,
-    words, undecided (of the language model: neither yes nor no), agreement (share of those decided), yes_one,
-    yes_other (shares they call acoustic)."""
+    """How two filters of adjectives, our list and the language model, asked once for each word, agree with a
+    hand-labelled sample and with each other (Section 3.5). One row a comparison; columns one, other, words, undecided
+    (neither yes nor no), agreement (share of those decided), yes_one, yes_other (shares they call acoustic)."""
     labels = asking.labelled_adjectives()
     described = {s for model in run.models for s in stages.neurons_by_language_model(run, model)["calibrated"]}
-    written = {
-        word for s in described for word in language.open_concepts(s, acoustic=bool, tagger=run.tagger).adjectives
-    }
+    read = [language.open_concepts(summary, acoustic=bool, tagger=run.tagger) for summary in described]
+    written = {word for words in read for word in words.adjectives}
     by_list = {word: language.is_acoustic(word) for word in (*labels, *written)}
     rows = [_agreement("our list", by_list, "by hand", labels, labels)]
     rows += [_agreement("language model", asking.verdicts(run, labels), "by hand", labels, labels)]
@@ -139,15 +132,14 @@ def removals(run: Run) -> pd.DataFrame:
     """How many points calibration removes, and how many of those for a point that claims another thing (Section 3.4).
 
     One row a writer and way of comparing points: as corrected, and as sentences at t = 0.5 (`calibration_loop`).
-    Columns neurons, points, removed (share of points), different (share of removals whose closest point of S_l makes
-    other claims, see `consensus.different`)."""
+    Columns neurons, points, removed (share of points), different (share of these: `consensus.different`)."""
     from andlib.mini.consensus import different
 
-    released, rows = run.using(mode="calibration_loop"), []
+    rows = []
     for summariser, table in summaries_of_all(run).items():
-        writer = "rules" if summariser == "rules" else "llm"
-        for compared, one in (("corrected", run.using(mode="corrected")), ("calibration_loop", released)):
-            calibrated = stages.calibrate(one, table, writer)
+        for compared in ("corrected", "calibration_loop"):
+            writer = "rules" if summariser == "rules" else "llm"
+            calibrated = stages.calibrate(run.using(mode=compared), table, writer)
             triples = calibrated[["high", "like", "calibrated"]].itertuples(index=False)
             gone = [(p, q) for high, like, kept in triples for p, q in zip(high, like, strict=True) if p not in kept]
             points = int(table["high"].map(len).sum())
@@ -166,8 +158,7 @@ def summaries_of_all(run: Run) -> dict[str, pd.DataFrame]:
 
 def removals_by_hand() -> pd.Series:
     """How often `consensus.different` agrees with the hand on 100 removals by whole sentences at t = 0.7, by writer.
-
-    They were labelled "same" where the point of S_l states the chief property of that of S_h, else "different"."""
+    The label is "same" where the point of S_l states the chief property of that of S_h, else "different"."""
     from andlib.mini.consensus import different
 
     read = pd.read_csv(paths.PACKAGE / "removals.csv")
@@ -178,14 +169,11 @@ def removals_by_hand() -> pd.Series:
 def words(run: Run, counted: pd.DataFrame, filters: pd.DataFrame) -> dict[str, object]:
     """The numbers of the page's sentences. counted: `supported`. filters: `adjective_filters`."""
     by_list, by_llm = filters["agreement"][:2]
-    means = counted.set_index(["summariser", "model"])
+    means = counted[counted["summariser"] == "llm"].set_index("model")
     spoken = {"answerer": run.answerer, "prompt": prompts.SUMMARY, "sampled": asking.SAMPLED}
-    for column in ("shared", "some"):
-        values = means.loc["llm"][column] if "llm" in means.index else {}
-        spoken[f"llm_{column}"] = by_model(values) or "no answer is kept"
-    spoken |= {"adjectives": len(asking.labelled_adjectives())}
+    spoken |= {f"llm_{column}": by_model(means[column]) or "no answer is kept" for column in ("shared", "some")}
+    spoken |= {"adjectives": len(asking.labelled_adjectives()), "different_agrees": by_model(removals_by_hand(), ".0%")}
     spoken |= {"list_agrees": f"{by_list:.0%}", "llm_agrees": f"{by_llm:.0%}"}
-    spoken |= {"different_agrees": by_model(removals_by_hand(), ".0%")}
     return spoken | {"llm_by_list": f"{filters['yes_one'].iloc[1]:.0%}"}
 
 

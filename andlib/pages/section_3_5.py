@@ -24,9 +24,8 @@ def common_adjectives(run: Run, model: str, control: str = "") -> pd.Series:
 
 
 def by_origin(run: Run) -> pd.DataFrame:
-    """The commonest adjectives when captions of one origin alone describe the clips; one row a model and origin.
-
-    Columns model, captions, different (adjectives), commonest (with how many neurons have each)."""
+    """The commonest adjectives when captions of one origin alone describe the clips; one row a model and origin,
+    columns model, captions, different (adjectives), commonest (with how many neurons have each)."""
     rows = []
     for model, control in product(run.models, ("", *alone(run))):
         counts = common_adjectives(run, model, control)
@@ -36,16 +35,15 @@ def by_origin(run: Run) -> pd.DataFrame:
 
 
 def common(run: Run, counts: Mapping[str, pd.Series]) -> pd.DataFrame:
-    """How many neurons have each adjective that is among a network's commonest, and what two filters say of it.
-
-    counts: model -> `common_adjectives`. Columns adjective, one a model, our list (what it has the word for), and what
-    the language model answers, under its name."""
+    """How many neurons have each adjective that is among a network's commonest, and what two filters say of it: columns
+    adjective, one a model, our list (what it has the word for), and what the language model answers, under its name.
+    counts: model -> `common_adjectives`."""
     shown = list(dict.fromkeys(word for neurons in counts.values() for word in neurons.index[:MOST]))
     answers = asking.verdicts(run, shown)
-    table = pd.DataFrame({model: neurons.reindex(shown, fill_value=0) for model, neurons in counts.items()})
-    by_list = [tagging.ACOUSTIC.get(word, "no") for word in shown]
-    table = table.assign(**{"our list": by_list, run.answerer: [ANSWERS[answers[word]] for word in shown]})
-    return table.rename_axis("adjective").reset_index()
+    columns = {model: neurons.reindex(shown, fill_value=0) for model, neurons in counts.items()}
+    columns |= {"our list": [tagging.ACOUSTIC.get(word, "no") for word in shown]}
+    columns |= {run.answerer: [ANSWERS[answers[word]] for word in shown]}
+    return pd.DataFrame(columns, index=shown).rename_axis("adjective").reset_index()
 
 
 def texts(run: Run) -> dict[str, list[str]]:
@@ -59,20 +57,18 @@ def texts(run: Run) -> dict[str, list[str]]:
 
 
 def adjective_fates(texts: Iterable[str], tagger: str = "hanta") -> pd.DataFrame:
-    """What the filters of Section 3.5 do with every adjective of some texts.
-
-    One row a filter and adjective, columns filter (one of FILTERS: the rule-based ones, our list of acoustic words, or
-    none), adjective, times. Negated are those that "no", "not" or "without" goes before by four words at most."""
+    """What the filters of Section 3.5 do with every adjective of some texts; one row a filter and adjective, columns
+    filter (one of FILTERS: the rule-based ones, our list of acoustic words, or none), adjective, times. Negated are
+    those that "no", "not" or "without" goes before by four words at most."""
     fates: Counter = Counter()
     for text, times in Counter(texts).items():
         tokens = tagging.tag(text, tagger)
-        passed = list(language.adjectives_of(tokens))
-        for word, token, _ in passed:
-            acoustic = "kept" if language.is_acoustic(word) else "not acoustic"
-            fates["negated" if token.negated else acoustic, word] += times
-        stopped = {id(token) for token in tokens} - {id(token) for _, token, _ in passed}
+        passed = {id(token): word for word, token, _ in language.adjectives_of(tokens)}
         for token in tokens:
-            if token.pos == "adjective" and id(token) in stopped:
+            if word := passed.get(id(token)):
+                acoustic = "kept" if language.is_acoustic(word) else "not acoustic"
+                fates["negated" if token.negated else acoustic, word] += times
+            elif token.pos == "adjective":
                 fates["stop word", token.lemma] += times
     rows = [(kind, word, times) for (kind, word), times in fates.items()]
     rows.sort(key=lambda row: (FILTERS.index(row[0]), -row[2], row[1]))
@@ -96,12 +92,12 @@ def words(run: Run, counts: Mapping[str, pd.Series], removal: pd.DataFrame) -> d
     everywhere = len(loud) == len(high) == len(run.models)
     times = {name: rows.set_index("filter")["times"] for name, rows in removal.groupby("text", sort=False)}
     by_rules, by_llm, captions = (_removed(rows) for rows in times.values())
-    spoken = {"title": run.profile.title, "network": run.models[0], "answerer": run.answerer}
+    described = sum(len(stages.neurons_by_language_model(run, name)) for name in run.models)
+    spoken = {"title": run.profile.title, "network": run.models[0], "answerer": run.answerer, "described": described}
     spoken |= {"first": ", ".join(heads[run.models[0]][:3]), "shared": len(set.intersection(*map(set, heads.values())))}
     spoken |= {"claim": "holds" if everywhere else "does not hold for both words"}
     spoken |= {"loud": ", ".join(loud) or "none", "high": ", ".join(high) or "none"}
-    spoken |= {"rules_removed": by_rules, "llm_removed": by_llm, "captions_removed": captions}
-    return spoken | {"described": sum(len(stages.neurons_by_language_model(run, name)) for name in run.models)}
+    return spoken | {"rules_removed": by_rules, "llm_removed": by_llm, "captions_removed": captions}
 
 
 def _removed(times: pd.Series) -> str:

@@ -15,9 +15,8 @@ FLOORS = ("beats_untrained", "whisper_untrained")  # random features, trained cl
 
 
 def target_accuracy(run: Run, models: Sequence[str] = ()) -> pd.DataFrame:
-    """Table 1: share of clips that each model classifies right, on fold 1 (never trained on) and on folds 2-5.
-
-    models: the run's by default. A row a model and set of clips; columns accuracy, low, high (95 % over sources), n."""
+    """Table 1: share of clips that each model classifies right, on fold 1 (never trained on) and on folds 2-5; a row a
+    model and set of clips, columns accuracy, low, high (95 % over sources), n. models: the run's by default."""
     rows = []
     for model in models or run.models:
         logits = responses.classifier_outputs(run, model)

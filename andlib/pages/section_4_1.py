@@ -18,8 +18,8 @@ from andlib.records import Unit
 from andlib.responses import classifier_outputs, unit_activations
 from andlib.run import Run
 from andlib.similarity import FUNCTIONS
-from andlib.statistics import interval
 from andlib.targets import Target
+from andlib.unlearning import with_interval
 
 METHODS, MEASURED = ("DB", "TAB", "ICL"), ("top1", "top5", "cos")
 ICL = {"ICL": asking.choices, "ICL by likelihood": asking.likeliest}  # in the paper, in free text
@@ -28,8 +28,6 @@ DRAWS, SEED = 10_000, 0
 HELD_OUT = "fold 1, foreseen"  # by the function that is best on the other folds
 CONDITIONS = {"top1": "all clips", "fold1": "fold 1", "untrained": "untrained network"}  # name in prose -> condition
 CONDITIONS |= {"held_out": HELD_OUT, "shuffled": "shuffled captions", "struck": "class words struck"}
-Named = Mapping[str, np.ndarray]  # of a method, measure -> its values by unit
-Shares = Mapping[tuple[str, str], pd.Series]  # method, condition -> top-1 by model
 Conditions = dict[tuple[str, str], tuple[np.ndarray, np.ndarray]]  # method, condition -> u, P
 
 
@@ -44,11 +42,9 @@ def at_best(results: pd.DataFrame) -> pd.DataFrame:
     on fold 1 by the one that was best on the other folds (condition HELD_OUT); all of the others."""
     parts = []
     for (_, method), ours in results.groupby(["model", "method"], sort=False):
-        if method not in ("TAB", "DB"):
-            parts.append(ours)
-            continue
-        parts.append(ours[ours["function"] == best_function(ours, method)])
-        if (ours["condition"] == "folds 2-5").any():
+        closed = method in ("TAB", "DB")
+        parts.append(ours[ours["function"] == best_function(ours, method)] if closed else ours)
+        if closed and (ours["condition"] == "folds 2-5").any():
             foreseen = ours["function"] == best_function(ours, method, "folds 2-5")
             parts.append(ours[foreseen & (ours["condition"] == "fold 1")].assign(condition=HELD_OUT))
     return pd.concat(parts)
@@ -60,10 +56,9 @@ def similarities(run: Run) -> dict[str, np.ndarray]:
 
 
 def conditions_of(run: Run, model: str) -> Conditions:
-    """What TAB and DB compare under every condition: the classifier's activations u and the similarities P.
-
-    "all clips" is the paper's; "fold 1" uses only clips that no network was trained on, "folds 2-5" the others; the
-    rest are controls: an "untrained network" has random weights throughout, classifier included."""
+    """What TAB and DB compare under every condition: the classifier's activations u and the similarities P. "all clips"
+    is the paper's; "fold 1" uses only clips that no network was trained on, "folds 2-5" the others; the rest are
+    controls: an "untrained network" has random weights throughout, classifier included."""
     trained, untrained = (outputs(run, model, untrained=bare) for bare in (False, True))
     test, conditions = np.isin(run.probing_set.folds, TEST), {}
     for method, p in similarities(run).items():
@@ -104,9 +99,8 @@ def intervals(run: Run, results: pd.DataFrame) -> pd.DataFrame:
     """How sure Tables 2 and 7 are: methods by their best functions, and DB by each, on all clips, with 95 %.
 
     One row a model and method, function or pair; columns model, compared ("DB", "DB − TAB", "cos_cubed − wpmi"), and
-    top1, top5 and cos, each with _low and _high: see `compared`. A pair counts the units that both answered for; two
-    networks (model "ast − beats_frozen", compared "DB") are paired over the classes that both have. A best function is
-    that of all units, not chosen anew in each draw. results: `last_layer`."""
+    top1, top5 and cos, each with _low and _high: see `compared`. Two networks (model "ast − beats_frozen", compared
+    "DB") are paired over the classes that both have. No draw chooses best functions anew. results: `last_layer`."""
     rows, p, cosine, by_class = [], similarities(run), name_cosines(run), {}
     pairs = [*combinations(METHODS, 2), *((concepts.FUNCTION, name) for name in FUNCTIONS if name != concepts.FUNCTION)]
     for model in run.models:
@@ -123,30 +117,27 @@ def intervals(run: Run, results: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows + [{"model": row["compared"], **row, "compared": "DB"} for row in networks])
 
 
-def compared(named: Mapping[str, Named], pairs: Iterable[tuple[str, str]]) -> list[dict]:
+def compared(named: Mapping[str, Mapping[str, np.ndarray]], pairs: Iterable[tuple[str, str]]) -> list[dict]:
     """Means over units of what several methods named, then of the differences of pairs of them, with 95 % intervals.
 
-    Units are drawn with replacement, the same for both of a pair: an interval says how far a value rests on which
-    classes happened to be asked. It is silent on other clips, captions, answers of the language model and trainings
-    of the network; and where all units agree it has no width, which with few units is no certainty. One unit has none.
-    named: method -> `concepts.identification`; nan is no answer, and such units are left out."""
+    Units are drawn with replacement, the same for both of a pair: an interval is silent on other clips, captions,
+    answers and trainings, and where all units agree it has no width. One unit has none. named: method ->
+    `concepts.identification`; nan is no answer, and such units are left out."""
     values = {name: {m: np.asarray(arrays[m], float) for m in MEASURED} for name, arrays in named.items()}
     for one, other in pairs:
         values[f"{one} − {other}"] = {m: values[one][m] - values[other][m] for m in MEASURED}
-    return [
-        {"compared": name, **{column: value for m in MEASURED for column, value in _resampled(m, arrays[m]).items()}}
-        for name, arrays in values.items()
-    ]
+    return [{"compared": name} | _resampled(arrays) for name, arrays in values.items()]
 
 
-def _resampled(name: str, values: np.ndarray) -> dict[str, float]:
-    """The mean and its interval, as columns: name, name_low, name_high."""
-    kept = values[~np.isnan(values)]
-    if len(kept) < 2:
-        return {name: float(kept[0]) if len(kept) else np.nan, f"{name}_low": np.nan, f"{name}_high": np.nan}
-    drawn = np.random.default_rng(SEED).multinomial(len(kept), np.full(len(kept), 1 / len(kept)), DRAWS)
-    low, high = interval(drawn @ kept / len(kept))
-    return {name: float(kept.mean()), f"{name}_low": low, f"{name}_high": high}
+def _resampled(arrays: Mapping[str, np.ndarray]) -> dict[str, float]:
+    """Means and their intervals, as columns: name, name_low, name_high."""
+    columns = {}
+    for name, values in arrays.items():
+        known, drawn = values[~np.isnan(values)], []
+        if (count := len(known)) > 1:
+            drawn = np.random.default_rng(SEED).multinomial(count, np.full(count, 1 / count), DRAWS) @ known / count
+        columns |= with_interval(name, known.mean() if count else np.nan, drawn)
+    return columns
 
 
 def examined(run: Run, model: str) -> np.ndarray:
@@ -178,9 +169,8 @@ def name_cosines(run: Run) -> np.ndarray:
 def _answered(
     run: Run, model: str, shots: int, truth: Sequence[int], cosine: np.ndarray, ask: Callable = asking.choices
 ) -> dict[str, np.ndarray]:
-    """`concepts.identification` of ICL's answers, and none: whether no concept was named; nan where no answer is kept.
-
-    One ranked list a unit, so that its first five hold its first; naming none is a wrong answer."""
+    """`concepts.identification` of ICL's answers, and none: whether no concept was named, which is wrong; nan where no
+    answer is kept. One ranked list a unit, so that its first five hold its first."""
     values = {column: np.full(len(truth), np.nan) for column in (*MEASURED, "none")}
     answers = icl(run, model, shots, ask)
     for unit, (number, true) in enumerate(zip(examined(run, model), truth, strict=True)):
@@ -220,8 +210,7 @@ def named_units(run: Run, results: pd.DataFrame) -> pd.DataFrame:
     """What DB's best function calls each classifier unit, on all clips: one row a unit; columns model, class, first,
     second, right, rank (of the class among concepts, from 1), said (largest share of the class's clips that captions
     of one origin name). results: `last_layer`."""
-    said = captioner_accuracy(run).groupby("label")["named"].max()
-    tables = []
+    said, tables = captioner_accuracy(run).groupby("label")["named"].max(), []
     for model, ours in results.groupby("model", sort=False):
         scores = stages.closed_scores(run, "DB", best_function(ours), outputs(run, model), similarities(run)["DB"])
         order, truth = concepts.ranked(scores, len(run.concepts)), np.array(true_concepts(run, model))
@@ -241,9 +230,7 @@ def said_in_words(units: pd.DataFrame) -> dict[str, str]:
 
 def closed_concepts(run: Run, unit: Unit, network: Target | None = None) -> pd.DataFrame:
     """TAB's and DB's three best concepts for one unit by each similarity function, all units of its layer scored
-    together: columns method, function, 1., 2. and 3.
-
-    network: the target, where it is not one of the profile's."""
+    together: columns method, function, 1., 2. and 3. network: the target, where it is not one of the profile's."""
     network = network or run.target(unit.model)
     network.check(unit)
     u, hidden, rows = unit_activations(run, network)[unit.layer], network.layer(unit.layer).hidden, []
@@ -280,7 +267,7 @@ def words(run: Run, best: pd.DataFrame, sure: pd.DataFrame, accuracy: pd.DataFra
     return spoken | {"best": by_model(chosen["function"], ""), "units": int(chosen["units"].iloc[0])}
 
 
-def _under(top1: Shares, method: str, condition: str) -> str:
+def _under(top1: Mapping[tuple[str, str], pd.Series], method: str, condition: str) -> str:
     return by_model(top1[method, condition]) if (method, condition) in top1 else "not to be had here"
 
 

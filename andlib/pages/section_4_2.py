@@ -23,10 +23,9 @@ DRAWS, SEED = 1000, 0
 
 def sampled_neurons(run: Run, per_block: int = 10, seed: int = SEED, units: str = "") -> pd.DataFrame:
     """Rows of `stages.neurons` of the run's models for as many units drawn from each block; Section 4.2 draws 10 from
-    each of AST's 12.
-
-    Dead units, and those that hardly fire, are left out. units: more of them, by name and comma-separated, which come
-    first. Raises InputError for a unit that a model has not, and if per_block is negative or no unit is asked for."""
+    each of AST's 12. Dead units, and those that hardly fire, are left out. units: more of them, by name and
+    comma-separated, which come first. Raises InputError for a unit that a model has not, and if per_block is negative
+    or no unit is asked for."""
     tables = []
     for model in run.models:
         table, network = stages.neurons(run, model).set_index("unit", drop=False), run.target(model)
@@ -35,8 +34,8 @@ def sampled_neurons(run: Run, per_block: int = 10, seed: int = SEED, units: str 
             raise InputError(f"{per_block} neurons a block were asked for; expected 1 or more, or units by name.")
         drawable = table[(table["layer"] != "classifier") & ~table["dead"] & ~table["hardly_fires"]]
         rng, drawn = np.random.default_rng(seed), []
-        for _, block in drawable.groupby(drawable["layer"].str.partition(".")[0], sort=False):
-            drawn += [block["unit"].iloc[i] for i in np.sort(rng.permutation(len(block))[:per_block])]
+        for _, block in drawable["unit"].groupby(drawable["layer"].str.partition(".")[0], sort=False):
+            drawn += list(block.iloc[np.sort(rng.permutation(len(block))[:per_block])])
         tables.append(table.loc[list(dict.fromkeys([*named, *drawn]))])
     return pd.concat(tables, ignore_index=True)
 
@@ -44,9 +43,8 @@ def sampled_neurons(run: Run, per_block: int = 10, seed: int = SEED, units: str 
 def neuron_descriptions(run: Run, neurons: pd.DataFrame) -> pd.DataFrame:
     """Table 6: one row a neuron; columns neuron, labels (classes of its highest clips), and what describes it: TAB and
     DB (their first concept) and SUM (the calibrated summary, a point a line), empty where nothing does."""
-    labels = [clip.label for clip in run.probing_set.clips]
     first = {method: [next(iter(best), "") for best in neurons[method.lower()]] for method in ("TAB", "DB")}
-    shared = [", ".join(labels[i] for i in clips) for clips in neurons["highest"]]
+    shared = [", ".join(run.probing_set.clips[i].label for i in clips) for clips in neurons["highest"]]
     summary = neurons["calibrated"].map("\n".join)
     return pd.DataFrame({"neuron": neurons["unit"], "labels": shared, **first, "SUM": summary})
 
@@ -64,11 +62,10 @@ def questionnaire(run: Run, neurons: pd.DataFrame) -> dict:
 
 def read_ratings(run: Run, neurons: pd.DataFrame, folder: str | Path) -> pd.DataFrame:
     """Every row of the CSV files in a folder: columns rater, neuron, method, rating (1 to 5), text, page, and said, the
-    description that was rated.
+    description that was rated. neurons: the sample that the page was made of.
 
-    neurons: the sample that the page was made of. Raises InputError, naming file and line, for a missing column, a
-    rating that is none, a page of other neurons or descriptions, a neuron or method that nobody was asked about, and a
-    rater's second rating of one description."""
+    Raises InputError, naming file and line, for a missing column, a rating that is none, a page of other neurons or
+    descriptions, what nobody was asked about, and a rater's second rating of one description."""
     if not (files := sorted(paths.named(folder).glob("*.csv"))):
         expected = "Give a folder of the CSV files that the rating page saved."
         raise InputError(f"{str(folder)!r} holds no ratings. {expected}")
@@ -180,9 +177,9 @@ def mean_over_neurons(given: np.ndarray) -> tuple[float, float, float]:
     given: [raters, neurons], NaN where one is missing. With one rater, neurons alone vary; one value has no bounds."""
     if np.isnan(given).all():
         return (float("nan"),) * 3
-    rng, once = np.random.default_rng(SEED), [np.ones((1, n), int) for n in given.shape]
+    rng = np.random.default_rng(SEED)
     drawn = [rng.multinomial(n, np.full(n, 1 / n), DRAWS) for n in given.shape]
-    raters, neurons = (np.concatenate(pair) for pair in zip(once, drawn, strict=True))
+    raters, neurons = (np.vstack([np.ones_like(times[0]), times]) for times in drawn)
     counted = raters @ ~np.isnan(given)
     each = raters @ np.nan_to_num(given) / np.maximum(counted, 1)
     weight = neurons * (counted > 0)
@@ -192,10 +189,8 @@ def mean_over_neurons(given: np.ndarray) -> tuple[float, float, float]:
 
 
 def token_f1(texts: Sequence[str], others: Sequence[str]) -> np.ndarray:
-    """BERTScore (Zhang et al. 2020), F1 of each pair of texts, by token vectors of the embedded MiniLM; [pairs].
-
-    Each token of a text is matched with the closest of the other; every token weighs the same, nothing is rescaled.
-    Of a text longer than the network takes, the beginning counts."""
+    """BERTScore (Zhang et al. 2020), F1 of each pair of texts, by token vectors of the embedded MiniLM; [pairs]. Every
+    token weighs the same, nothing is rescaled. Of a text longer than the network takes, the beginning counts."""
     from sentence_transformers import SentenceTransformer
 
     network = SentenceTransformer(str(encoders.embedded_folder()), device="cpu")
@@ -209,7 +204,7 @@ def token_f1(texts: Sequence[str], others: Sequence[str]) -> np.ndarray:
 
 
 def _bert_score(texts: Sequence[str], others: Sequence[str]) -> np.ndarray:
-    with optional("bert-score", extra="paper"):
+    with optional("bert-score", install="Install it: pip install -c constraints.txt -e '.[paper]'."):
         import bert_score
     # rescaled: as it comes, roberta-large gives unrelated texts about 0.8, and the paper prints 0.42 to 0.46
     name, rescaled = BERTSCORES["roberta-large"], {"lang": "en", "rescale_with_baseline": True}

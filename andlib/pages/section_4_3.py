@@ -41,17 +41,15 @@ def controls(run: Run, units: Units) -> dict[str, dict[str, Any]]:
     """What stands beside the strategies, see `compute`: kept by `make controls` for these sets, else of fewer draws."""
     controls = {}
     for model, chosen in units.items():
-        fits = digest(chosen) == digest(unlearning.strategy_sets(run, model))
-        held = fits and committed(run, model)
+        held = digest(chosen) == digest(unlearning.strategy_sets(run, model)) and committed(run, model)
         controls[model] = held or compute(run, model, chosen, *draws_of(run, model, page=True))
     return controls
 
 
 def draws_of(run: Run, model: str, *, page: bool = False) -> tuple[int, int]:
     """How many draws of random sets, and of them on all clips, are kept for a model, or fit a page."""
-    if model in run.profile.slow:
-        return SLOW_PAGE if page else SLOW
-    return PAGE_DRAWS if page else DRAWS
+    kept, fitting = (SLOW, SLOW_PAGE) if model in run.profile.slow else (DRAWS, PAGE_DRAWS)
+    return fitting if page else kept
 
 
 def table4(effects: Mapping[str, Mapping[str, Effects]], controls: Mapping[str, dict[str, Any]]) -> pd.DataFrame:
@@ -88,11 +86,9 @@ def class_changes(run: Run, effects: Effects, target_class: str) -> pd.DataFrame
 
 
 def described_layers(run: Run) -> pd.DataFrame:
-    """What the summaries of each layer hold: one row a model and layer.
-
-    Columns: units, dead, hardly fires (how many do); points (mean of S_h before calibration), qualities or events
-    (share of them that name no source), removed (share that calibration dropped); with adjective, with noun (share of
-    units whose open concepts hold one)."""
+    """What the summaries of each layer hold: one row a model and layer. Columns units, dead, hardly fires (how many),
+    points (mean of S_h before calibration), qualities or events (share of them that name no source), removed (share
+    that calibration dropped); with adjective, with noun (share of units whose open concepts hold one)."""
     rows = []
     for model in run.models:
         for layer, table in stages.neurons(run, model).groupby("layer", sort=False):
@@ -100,9 +96,8 @@ def described_layers(run: Run) -> pd.DataFrame:
             row = {"model": model, "layer": layer, "units": len(table), "dead": int(table["dead"].sum())}
             row |= {"hardly fires": int(table["hardly_fires"].sum()), "points": before / len(table)}
             row["qualities or events"] = table["kinds"].explode().isin(["quality", "event"]).sum() / before
-            row["removed"] = 1 - after / before
-            row |= {f"with {part}": table[f"{part}s"].map(len).gt(0).mean() for part in ("adjective", "noun")}
-            rows.append(row)
+            having = {f"with {part}": table[f"{part}s"].map(len).gt(0).mean() for part in ("adjective", "noun")}
+            rows.append(row | {"removed": 1 - after / before} | having)
     return pd.DataFrame(rows)
 
 
@@ -118,9 +113,8 @@ def words(run: Run, results: pd.DataFrame) -> dict[str, object]:
     spoken = {"title": run.profile.title, "paper_ocp": printed["OCP"], "paper_random": printed["random"]}
     spoken |= {"largest": ", ".join(f"{strategy} for {model}" for model, strategy in largest.items())}
     spoken |= {"claim": claim[0], "claim_numbers": claim[1], "robust": robust[0]}
-    spoken |= {"drops": by_model(ocp["accuracy_drop"], "+.1%")}
+    spoken |= {"drops": by_model(ocp["accuracy_drop"], "+.1%"), "before": by_model(ocp["accuracy_before"], ".1%")}
     spoken |= {f"{name.lower()}_shuffled": by_model(gap, "+.2f") for name, gap in shuffled.items()}
-    spoken |= {"before": by_model(ocp["accuracy_before"], ".1%")}
     return spoken | {"draws": f"{draws:.0f}", "draws_all": f"{entire:.0f}", "smallest": f"{1 / (draws + 1):.3f}"}
 
 
@@ -145,11 +139,9 @@ def committed(run: Run, model: str) -> dict[str, Any] | None:
 
 
 def compute(run: Run, model: str, chosen: Mapping[str, Sequence[UnitSet]], draws: int, entire: int) -> dict[str, Any]:
-    """Controls beside the strategies of Table 4.
-
-    chosen: strategy -> a set of units a class. draws: of random sets; entire: those of them that are on all clips.
-    Gives key (what they belong to); rows, as `unlearnt`, for random (all clips) and for `control_sets`; beyond,
-    strategy -> what it does beyond random sets, see `table4`."""
+    """Controls beside the strategies of Table 4: key (what they belong to); rows, as `unlearnt`, for random (all clips)
+    and for `control_sets`; beyond, strategy -> what it does beyond random sets, see `table4`. chosen: strategy -> a set
+    of units a class. draws: of random sets; entire: those of them that are on all clips."""
     measured = bench(run, model)
     sets = [unlearning.random_sets(run, model, chosen, seed) for seed in range(entire)]
     anywhere = (measured.effects(drawn["random"]) for drawn in sets)
@@ -166,10 +158,9 @@ def compute(run: Run, model: str, chosen: Mapping[str, Sequence[UnitSet]], draws
 
 
 def beyond(effects: Mapping[str, Effects], random: Mapping[str, np.ndarray], entire: int) -> dict[str, Any]:
-    """What each strategy does beyond random sets, see `table4`.
-
-    effects: strategy -> what its own sets did. random: strategy -> what as many random units in every layer did to own
-    logits, [draws, classes, clips]; only the first `entire` draws hold more than a class's own clips and the next's."""
+    """What each strategy does beyond random sets, see `table4`. effects: strategy -> what its own sets did. random:
+    strategy -> what as many random units in every layer did to own logits, [draws, classes, clips]; only the first
+    `entire` draws hold more than a class's own clips and the next's."""
     rows, drawn = {}, {}
     for name, values in random.items():
         each, drawn[name] = unlearning.beyond_random(effects[name], values)
@@ -185,9 +176,8 @@ def beyond(effects: Mapping[str, Effects], random: Mapping[str, np.ndarray], ent
 
 
 def _drawn(measured: Bench, chosen: Mapping[str, Sequence[UnitSet]], seeds: Sequence[int]) -> dict[str, np.ndarray]:
-    """Change of own logit by the random sets of each seed: strategy -> float32 [seeds, classes, clips].
-
-    A set is tried on the clips of its class and of the next alone, the others are 0: on all, it would take hours."""
+    """Change of own logit by the random sets of each seed: strategy -> float32 [seeds, classes, clips]. A set is tried
+    on the clips of its class and of the next alone, the others are 0: on all, it would take hours."""
     from andlib.bars import tqdm
 
     network, labels, classes = measured.network, measured.tested.labels, len(measured.position)

@@ -58,9 +58,8 @@ def chosen(neurons: pd.DataFrame, attribute: str, percent: int, seed: int, fault
     """The `percent` % of block units with most of an attribute (Figs 4a, 4b); of a basic adjective's holders, as many,
     drawn at random, or all where they are fewer (Fig. 4c).
 
-    neurons: block units alone. seed: decides among equals, of which there are thousands; sets of one seed are nested.
-    faults: under `ablate_leading_rows`, as many leading units of each layer instead; under `word_lists_by_substring`,
-    12 % are 6442 of 55,346."""
+    neurons: block units alone. seed: decides among equals; sets of one seed are nested. faults: `ablate_leading_rows`
+    takes as many leading units of each layer instead; under `word_lists_by_substring`, 12 % are 6442 of 55,346."""
     share = 6442 / 55_346 if percent == 12 and "word_lists_by_substring" in faults else percent / 100
     order = np.random.default_rng(seed).permutation(len(neurons))
     counts = amount(neurons, attribute)[order]
@@ -70,10 +69,9 @@ def chosen(neurons: pd.DataFrame, attribute: str, percent: int, seed: int, fault
 
 
 def ties(run: Run) -> pd.DataFrame:
-    """How much the order of units rests on drawing lots; one row an attribute and model.
-
-    Columns attribute, held by (block units), least chosen (how much the last unit chosen at MATCHED_AT % holds), tied
-    (how many units hold exactly that), model."""
+    """How much the order of units rests on drawing lots; one row an attribute and model, columns attribute, held by
+    (block units), least chosen (how much the last unit chosen at MATCHED_AT % holds), tied (how many units hold exactly
+    that), model."""
     rows = []
     for model, attribute in product(run.models, ATTRIBUTES[1:]):
         counts = amount(block_units(stages.neurons(run, model, LEARNT)), attribute)
@@ -83,10 +81,9 @@ def ties(run: Run) -> pd.DataFrame:
 
 
 def chosen_units(run: Run) -> pd.DataFrame:
-    """The sets of units to silence, by clips of folds 2-5; one row a model, attribute, percent, seed and set.
-
-    Columns model, attribute, percent, seed, set ("chosen"; "matched": as many random units in each layer, at
-    MATCHED_AT % alone), units. The row of attribute "none" has no unit."""
+    """The sets of units to silence, by clips of folds 2-5; one row a model, attribute, percent, seed and set ("chosen";
+    "matched": as many random units in each layer, at MATCHED_AT % alone), columns these and units. The row of attribute
+    "none" has no unit."""
     rows = []
     for model in run.models:
         neurons = block_units(stages.neurons(run, model, LEARNT))
@@ -103,10 +100,9 @@ def chosen_units(run: Run) -> pd.DataFrame:
 
 
 def silenced(run: Run, units: pd.DataFrame) -> pd.DataFrame:
-    """Figure 4: which clips of fold 1 the network still classifies right without each set of units.
-
-    units: `chosen_units`. Gives its rows, units being their number, with correct (bool [clips of fold 1; for a
-    network that takes long, `Bench.few`]). Raises InputError as `bench`."""
+    """Figure 4: which clips of fold 1 the network still classifies right without each set of units. units:
+    `chosen_units`. Gives its rows, units being their number, with correct (bool [clips of fold 1; for a network that
+    takes long, `Bench.few`]). Raises InputError as `bench`."""
     measured = {model: bench(run, model).few for model in units["model"].unique()}
     own = kept.keeps(run) and digest(units["units"].to_list()) == digest(chosen_units(run)["units"].to_list())
     parts = []
@@ -123,10 +119,9 @@ def silenced(run: Run, units: pd.DataFrame) -> pd.DataFrame:
 
 
 def curves(run: Run, results: pd.DataFrame) -> pd.DataFrame:
-    """Figure 4's points: accuracy on fold 1 after silencing, one row an attribute, percent, set and model.
-
-    results: `silenced`. Columns attribute, percent, set, units (mean), accuracy (mean over seeds), lowest and highest
-    (over seeds), low and high (95 % bootstrap over seeds and source recordings), model."""
+    """Figure 4's points: accuracy on fold 1 after silencing, one row an attribute, percent, set and model, columns
+    these and units (mean), accuracy (mean over seeds), lowest and highest (over seeds), low and high (95 % bootstrap
+    over seeds and source recordings). results: `silenced`."""
     weights, rows = {model: _weights(run, model) for model in results["model"].unique()}, []
     for (model, *key), group in results.groupby(["model", "attribute", "percent", "set"], sort=False):
         right = _by_seed(group)
@@ -161,11 +156,9 @@ def compared(run: Run, results: pd.DataFrame) -> pd.DataFrame:
 
 
 def spread_of_sets(results: pd.DataFrame) -> float:
-    """Standard deviation of the accuracy that random sets of one size leave, from those drawn at MATCHED_AT %.
-
-    The sets of one attribute are nearly one set under every seed, so that the seeds alone would not show it."""
-    drawn = results[(results["set"] == "matched") | (results["attribute"] == "random")]
-    drawn = drawn[drawn["percent"] == MATCHED_AT]
+    """Standard deviation of the accuracy that random sets of one size leave, from those drawn at MATCHED_AT %. The sets
+    of one attribute are nearly one set under every seed, so that the seeds alone would not show it."""
+    drawn = results.query("percent == @MATCHED_AT and (set == 'matched' or attribute == 'random')")
     drawn = drawn[drawn["units"] == drawn["units"].max()]
     by_set = drawn.assign(accuracy=drawn["correct"].map(np.mean)).groupby("attribute")["accuracy"]
     return float(by_set.var().fillna(0).mean() ** 0.5)
@@ -197,24 +190,22 @@ def different(neurons: pd.DataFrame, part: str) -> pd.Series:
 
 def adjectives_by_block(run: Run, models: Sequence[str] = (), control: str = "") -> pd.DataFrame:
     """Figure 5: how many different adjectives each block unit's C_open holds, from all clips; columns model, unit,
-    block (from 1), adjectives.
-
-    models: by default the run's and all others of the profile. control: as for `clip_descriptions`."""
+    block (from 1), adjectives. models: by default the run's and all others of the profile. control: as for
+    `clip_descriptions`."""
     tables = []
     for model in models or run.beside(*run.profile.networks):
         table = block_units(stages.neurons(run, model, control=control))
         block = table["layer"].str.extract(r"(\d+)", expand=False).astype(int) + 1
-        counts = {"block": block, "adjectives": different(table, "adjectives")}
-        tables.append(pd.DataFrame({"model": model, "unit": table["unit"], **counts}))
+        columns = {"model": model, "unit": table["unit"], "block": block, "adjectives": different(table, "adjectives")}
+        tables.append(pd.DataFrame(columns))
     return pd.concat(tables, ignore_index=True)
 
 
 def depth_trends(by_block: pd.DataFrame) -> pd.DataFrame:
     """Figure 5's trends, one row a model: mean different adjectives a unit, Spearman's rho of block and adjectives.
 
-    by_block: `adjectives_by_block`. Columns model, mean, mean_low, mean_high, rho, low, high: 95 % intervals by a
-    bootstrap over units, which takes units for independent, though many share their clips. rho, low and high are NaN
-    where all units are in one block, or have as many adjectives."""
+    by_block: `adjectives_by_block`. Columns model, mean, mean_low, mean_high, rho, low, high: 95 % by a bootstrap that
+    takes units for independent. rho, low and high are NaN where all are in one block, or have as many adjectives."""
     rows = []
     for model, table in by_block.groupby("model", sort=False):
         rng = np.random.default_rng(SEED)
@@ -234,10 +225,8 @@ def trends_by_origin(run: Run) -> pd.DataFrame:
 
 
 def narrowing(trends: pd.DataFrame) -> pd.DataFrame:
-    """The parts of Figure 5's claim: AST's adjectives fall with depth, BEATs-finetuned's fall less, BEATs-frozen's are
-    flat and fewer.
-
-    trends: `depth_trends`. Columns part, verdict. Two models differ where their intervals are apart."""
+    """The parts of Figure 5's claim, and the verdict on each; columns part, verdict. Two models differ where their
+    intervals are apart. trends: `depth_trends`."""
     models = ["ast", "beats_finetuned", "beats_frozen"]
     ast, finetuned, frozen = (row for _, row in trends.set_index("model").reindex(models).iterrows())
     fewer = ast["mean_low"] - frozen["mean_high"], ast["mean_high"] - frozen["mean_low"]
@@ -247,17 +236,15 @@ def narrowing(trends: pd.DataFrame) -> pd.DataFrame:
         "BEATs-frozen: flat": as_trend("flat", frozen["low"], frozen["high"]),
         "BEATs-frozen: fewer than AST": verdict(*fewer),
     }
-    return pd.DataFrame({"part": list(parts), "verdict": list(parts.values())})
+    return pd.DataFrame(parts.items(), columns=["part", "verdict"])
 
 
 def words(
     run: Run, results: pd.DataFrame, curves: pd.DataFrame, compared: pd.DataFrame, trends: pd.DataFrame
 ) -> dict[str, object]:
-    """The numbers of the page's sentences, of the run's first network.
-
-    results: `silenced`. curves, compared, trends: what is made of them, and `depth_trends`."""
-    first = run.models[0]
-    ours = compared[compared["model"] == first]
+    """The numbers of the page's sentences, of the run's first network. results: `silenced`. curves, compared, trends:
+    what is made of them, and `depth_trends`."""
+    first, ours = run.models[0], compared[compared["model"] == run.models[0]]
     asked = ours[ours["claim"] != "beyond layers"]
     beyond = ours[(ours["claim"] == "beyond layers") & (ours["verdict"] == SUPPORTED)]
     accuracy = curves[curves["model"] == first].set_index(["attribute", "percent", "set"])["accuracy"]

@@ -2,8 +2,7 @@
 
 sentence_clusters ─► interpretability (share of uninterpretable units, beside chance) ─► trends
 
-K-means has many nearly equal optima, and shares hang on which one is found: all is measured by each of many partitions,
-and every interval is over units and partitions."""
+K-means has many nearly equal optima: all is measured by many partitions, every interval over units and partitions."""
 
 import re
 from collections import Counter
@@ -64,8 +63,7 @@ def _sentences(run: Run, where: np.ndarray) -> tuple[list[str], np.ndarray, np.n
     row = {sentence: i for i, sentence in enumerate(everything)}
     times = np.zeros((len(where), len(everything)), np.int16)
     for clip, counted in zip(where, times, strict=True):
-        for sentence in by_clip[clip]:
-            counted[row[sentence]] += 1
+        np.add.at(counted, np.array([row[sentence] for sentence in by_clip[clip]], int), 1)
     kept = np.flatnonzero(times.any(0))
     vectors = stages.embeddings(run, everything, run.profile.encoder)  # of all, so that a part needs no encoder
     return [everything[i] for i in kept], vectors[kept], times[:, kept]
@@ -95,7 +93,6 @@ def _partitions(run: Run, texts: list[str], vectors: np.ndarray, weights: np.nda
 
 def sentence_clusters(run: Run, clusters: int = 11, classes: int = 0) -> Clusters:
     """Partitions as that of Table 8: K-means over the vectors of all sentences, each as often as it is said, seeded.
-
     classes: as for `clips_of`. Raises InputError if there are fewer distinct sentences than clusters."""
     texts, vectors, times = _sentences(run, clips_of(run, classes))
     if not 1 <= clusters <= len(texts):
@@ -106,9 +103,8 @@ def sentence_clusters(run: Run, clusters: int = 11, classes: int = 0) -> Cluster
 
 
 def elbow(run: Run) -> pd.DataFrame:
-    """The elbow method: inertia, lowest of all partitions, by number of clusters.
-
-    Columns: clusters, inertia, elbow: the number whose point lies furthest below the line from first to last."""
+    """The elbow method: inertia, lowest of all partitions, by number of clusters; columns clusters, inertia, elbow: the
+    number whose point lies furthest below the line from first to last."""
     texts, vectors, times = _sentences(run, clips_of(run))
     tried = [clusters for clusters in ELBOW if clusters <= len(texts)]
     distances = (_partitions(run, texts, vectors, times.sum(0), clusters)["distance"] for clusters in tried)
@@ -160,10 +156,9 @@ def random_clips(clips: int, k: int, draws: int, rng: np.random.Generator) -> In
 
 
 def chance_by_sizes(sizes: Sequence[int], clips: int, k: int, tau: int) -> float:
-    """Share of interpretable units among units whose K clips are drawn at random, known cluster sizes alone.
-
-    sizes: descriptions in each cluster, of `clips`. Takes clips as independent draws and memberships of a clip as
-    independent between clusters: 1 - prod_c P(Binomial(K, sizes_c / clips) < tau)."""
+    """Share of interpretable units among units whose K clips are drawn at random, from sizes (descriptions in each
+    cluster, of `clips`) alone: 1 - prod_c P(Binomial(K, sizes_c / clips) < tau), as if clips were independent draws and
+    a clip's memberships independent."""
     return float(1 - np.prod(scipy.stats.binom.cdf(tau - 1, k, np.asarray(sizes) / clips)))
 
 
@@ -240,11 +235,10 @@ def wide(shown: pd.DataFrame) -> pd.DataFrame:
     """Figure 6 as a table, one row a model: the share of each block, the lowest and highest of any block and partition,
     and means of Algorithm 1's reading and of chance. shown: `interpretability` at one K and tau."""
     shares = shown.pivot(index="model", columns="block", values="share").rename(columns="block {}".format)
-    by_model = shown.groupby("model")
-    ends = pd.DataFrame({"lowest": by_model["share_least"].min(), "highest": by_model["share_most"].max()})
-    means = by_model[["share_printed", "chance", "chance_printed"]].mean()
-    means.columns = ["all, Algorithm 1", "chance", "chance, Algorithm 1"]
-    return shares.join(ends).join(means).reset_index()
+    heads = {"lowest": ("share_least", "min"), "highest": ("share_most", "max")}
+    heads |= {"all, Algorithm 1": ("share_printed", "mean"), "chance": ("chance", "mean")}
+    heads |= {"chance, Algorithm 1": ("chance_printed", "mean")}
+    return shares.join(shown.groupby("model").agg(**heads)).reset_index()
 
 
 def trends(rows: pd.DataFrame) -> pd.DataFrame:
@@ -265,8 +259,8 @@ def trends(rows: pd.DataFrame) -> pd.DataFrame:
             low, high = interval(likely)
             rho, alone = rank_correlation(counts, units), [trend(*interval(drawn)) for drawn in likely]
             row = {"model": model, "k": k, "tau": tau, "part": part, "verdict": trend(low, high)}
-            row |= {"first": share[0], "last": share[-1]}
-            row |= {"rho": rho.mean(), "low": low, "high": high, "rho_least": rho.min(), "rho_most": rho.max()}
+            row |= {"first": share[0], "last": share[-1], "rho": rho.mean(), "low": low, "high": high}
+            row |= {"rho_least": rho.min(), "rho_most": rho.max()}
             tested.append(row | {"falling": alone.count("falls"), "rising": alone.count("rises")})
     return pd.DataFrame(tested)
 
@@ -285,6 +279,6 @@ def frames(run: Run) -> dict[str, pd.DataFrame]:
     own, bends = {name: run.extra.get(name, default) for name, default in DEFAULTS.items()}, elbow(run)
     rows, ten = interpretability(run, **own), interpretability(run, **own, classes=10)
     numbers = {"title": run.profile.title, "bend": int(bends.loc[bends["elbow"], "clusters"].iloc[0])}
-    numbers |= {"few": min(10, len(run.probing_set.classes))}
-    numbers |= {"most_few": ten.loc[(ten["k"] == 5) & (ten["tau"] == 4), "share"].max()}
+    most_few = ten.query("k == 5 and tau == 4")["share"].max()
+    numbers |= {"few": min(10, len(run.probing_set.classes)), "most_few": most_few}
     return {"shares": rows.drop(columns="uninterpretable"), "trends": trends(rows), "numbers": pd.DataFrame([numbers])}

@@ -16,10 +16,9 @@ def words(
     shown = rows[(rows["k"] == run.k) & (rows["tau"] == run.extra["tau"])]
     spoken = {"title": run.profile.title, "encoder": run.profile.encoder, "draws": DRAWS}
     spoken |= {"sentences": groups.times.sum(), "distinct": len(groups.sentences), "clusters": groups.counts.shape[-1]}
-    spoken |= {"partitions": len(groups.label), "dead": int(shown["dead"].sum())}
-    spoken |= {"bend": int(bends.loc[bends["elbow"], "clusters"].iloc[0])}
+    spoken |= {"partitions": len(groups.label), "printed_chance": shown["chance_printed"].iloc[0]}
+    spoken |= {"bend": int(bends.loc[bends["elbow"], "clusters"].iloc[0]), "dead": int(shown["dead"].sum())}
     spoken |= {"printed": (shown["share_printed"] * shown["units"]).sum() / shown["units"].sum()}
-    spoken |= {"printed_chance": shown["chance_printed"].iloc[0]}
     spoken |= shown[["chance", "chance_low", "chance_high"]].iloc[0].to_dict()
     spoken |= {"below": _blocks(shown, shown["beyond_high"] < 0), "above": _blocks(shown, shown["beyond_low"] > 0)}
     spoken |= {"means": by_model(shown.groupby("model", sort=False)["share"].mean(), ".1%")}

@@ -15,19 +15,18 @@ from andlib.run import Run
 
 NAME = "clean_comparison"
 # what each shows: pre-training, its worth as a start, frozen against fine-tuned
-PAIRS = [("beats_frozen", "beats_untrained"), ("beats_finetuned", "beats_supervised")]
-PAIRS += [("beats_finetuned", "beats_frozen")]
+PAIRS = [("beats_frozen", "beats_untrained"), *product(["beats_finetuned"], ["beats_supervised", "beats_frozen"])]
 
 
 def clean_comparison(run: Run) -> pd.DataFrame:
     """What was measured of each strategy and seed, one row each; columns strategy, seed and those of MEASURES that
     were taken. Read from what is committed, for training takes hours; raises InputError where a profile has none."""
-    return pd.DataFrame(_kept(run)["rows"])
+    return pd.DataFrame(provenance(run)["rows"])
 
 
 def provenance(run: Run) -> dict:
-    """Seeds, seconds of training and versions of the committed comparison."""
-    return {k: v for k, v in _kept(run).items() if k != "rows"}
+    """The committed comparison, with seeds, seconds of training and versions; raises InputError as its rows do."""
+    return kept.read(run.profile.name, NAME, f"make strategies PROFILE={run.profile.name}")
 
 
 def over_seeds(rows: pd.DataFrame) -> pd.DataFrame:
@@ -67,8 +66,7 @@ def words(run: Run, summary: pd.DataFrame, paired: pd.DataFrame) -> dict[str, ob
     """The numbers of the prose. summary: `over_seeds`; paired: `paired_over_seeds`."""
     about = provenance(run)
     mean = summary.pivot(index="strategy", columns="measure", values="mean")
-    accuracy = mean["accuracy"]
-    least = accuracy.idxmin()
+    accuracy, least = mean["accuracy"], mean["accuracy"].idxmin()
     differences = paired.set_index(["measure", "one", "other"])
     spoken, pairs = {}, (("start", "beats_supervised"), ("frozen", "beats_frozen"))
     for (name, other), kind in product(pairs, ("ocp", "db")):
@@ -80,7 +78,3 @@ def words(run: Run, summary: pd.DataFrame, paired: pd.DataFrame) -> dict[str, ob
     spoken |= {"accuracy_order": "; ".join(accuracy.sort_values(ascending=False).rename(CALLED).index)}
     spoken |= {f"least_{name}": mean.loc[least, name] for name in ("accuracy", "top1", "top1_fold1")}
     return spoken | {"least": CALLED.get(least, least), "best_fold1": mean["top1_fold1"].max()}
-
-
-def _kept(run: Run) -> dict:
-    return kept.read(run.profile.name, NAME, f"make strategies PROFILE={run.profile.name}")

@@ -72,10 +72,8 @@ def truths(run: Run) -> pd.DataFrame:
 
 
 def detectors(true: pd.DataFrame, seed: int) -> Iterator[tuple[str, tuple[str, ...], np.ndarray]]:
-    """Kind, truths and signal [clips] of every unit of a layer.
-
-    Each truth alone, 0 or 1; conjunctions of a class and a level (the lesser of the two truths); pairs of unrelated
-    classes (the greater); and a dead unit."""
+    """Kind, truths and signal [clips] of every unit of a layer: each truth alone, 0 or 1; conjunctions of a class and a
+    level (the lesser of the two truths); pairs of unrelated classes (the greater); and a dead unit."""
     for name in true:
         yield ATTRIBUTES.get(name, {"kind": "class"})["kind"], (name,), (true[name] >= HOLDS).to_numpy(float)
     classes, rng = [name for name in true if name not in ATTRIBUTES], np.random.default_rng(seed)
@@ -89,7 +87,6 @@ def detectors(true: pd.DataFrame, seed: int) -> Iterator[tuple[str, tuple[str, .
 
 def activations(signals: np.ndarray, noise: float, seed: int) -> np.ndarray:
     """u, float32 [clips, units]: signals [clips, units] in their deviations over clips, plus noise of that deviation.
-
     Without noise chance orders clips of equal truth; inf leaves noise alone. A dead unit stays 0."""
     alive, drawn = signals.std(0) > 0, np.random.default_rng([seed, 1]).standard_normal(signals.shape)
     clean = (signals - signals.mean(0)) / np.where(alive, signals.std(0), 1)

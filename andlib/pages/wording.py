@@ -2,12 +2,19 @@
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 import pandas as pd
 
 
 def by_model(values: Mapping | pd.Series, spec: str = ".0%") -> str:
     """A value a network: `ast 100%, beats_frozen 93%`."""
     return ", ".join(f"{name} {value:{spec}}" for name, value in values.items())
+
+
+def spelt(value: float, low: float, high: float, spec: str = "+.2f") -> str:
+    """A value and its 95 % interval: `+0.12 (+0.05 … +0.20)`."""
+    known = "no interval" if np.isnan(low) else f"{low:{spec}} … {high:{spec}}"
+    return "no value" if np.isnan(value) else f"{value:{spec}} ({known})"
 
 
 def summary(points: Sequence[str]) -> str:

@@ -36,9 +36,8 @@ def schema() -> dict:
 
 
 def export(run: Run, folder: str | Path) -> Path:
-    """Writes what others need to recompute Tables 2, 4, 7 and Figure 6 for the run's models; returns the folder. Each
-    file is written whole or not at all, and the same run gives the same bytes. Raises InputError if all activations
-    together exceed activations.BUDGET: export fewer models."""
+    """Writes what others need to recompute Tables 2, 4, 7 and Figure 6 for the run's models; returns the folder. The
+    same run gives the same bytes. Raises InputError if all activations together exceed activations.BUDGET."""
     folder = paths.named(folder)
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder} is no folder; name one, new or old, for the files of the export.")
@@ -88,8 +87,7 @@ def _icl(run: Run) -> pd.DataFrame:
 
 
 def _unlearnt(run: Run, model: str) -> tuple[dict, pd.DataFrame, pd.DataFrame]:
-    """What Table 4 rests on, of random sets all draws that it averages; the descriptions by clips of folds 2-5, which
-    chose the sets; and the sets."""
+    """What Table 4 rests on, with all draws of random sets; the descriptions that chose the sets; and the sets."""
     chosen, measured = unlearning.strategy_sets(run, model), bench(run, model)
     silenced = [(name, 0, sets) for name, sets in chosen.items()]
     tries = {name: [effects] for name, effects in unlearning.unlearning(run, model, chosen).items()} | {"random": []}

@@ -59,9 +59,8 @@ def write(run: Run, folder: Path, *, sounds: bool = True) -> Path:
         write_atomically(folder / f"{run.profile.name}.png", lambda path: path.write_bytes(picture))
     for i, sound in _sounds(run, tables.values()).items() if sounds else ():
         write_atomically(folder / run.profile.name / f"{i}.mp3", lambda path, sound=sound: path.write_bytes(sound))
-    path = folder / f"{run.profile.name}.mjs"
-    write_atomically(path, lambda temporary: temporary.write_text(script(run.profile.name, atlas), encoding="ascii"))
-    return path
+    text = script(run.profile.name, atlas)
+    return write_atomically(folder / f"{run.profile.name}.mjs", lambda path: path.write_text(text, encoding="ascii"))
 
 
 def _shown(run: Run, neurons: pd.DataFrame, model: str) -> pd.DataFrame:

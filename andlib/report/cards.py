@@ -1,5 +1,4 @@
-"""Cards: clips with sound and picture, and everything known of one neuron; and the page on which people rate what is
-said of neurons (Section 4.2). Text from models is escaped here."""
+"""Cards of clips and neurons, and the page on which people rate neurons (Section 4.2). Text from models is escaped."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,6 +12,7 @@ from andlib import asking, descriptions, firing, paths, responses, stages
 from andlib.errors import InputError
 from andlib.firing import Firing
 from andlib.llms import prompts
+from andlib.pages.one_neuron_in_full import played
 from andlib.pages.section_4_2 import questionnaire
 from andlib.records import Clip, ProbingSet, Unit
 from andlib.report.look import MUTED, OURS, PAPER
@@ -40,26 +40,24 @@ def show(run: Run, unit: Unit | str, *, network: Target | None = None) -> Card:
 
     Its highest, lowest and three other clips with sound and the place where it fires; its activation on all clips; its
     summary before and after calibration; its concepts by every method; what silencing it does to each class.
-    unit: its id; `block0.output/17` is one of the run's first model. network: its target, where not the profile's.
-    Raises InputError if there is no such unit.
+    unit: its id; `block0.output/17` is one of the run's first model; InputError if there is none. network: its target.
 
     >>> al.show(run, "ast/block0.output/17")"""
-    unit = unit if isinstance(unit, Unit) else Unit.parse(unit, network.name if network else run.models[0])
-    network = run.probed(network or unit.model)
-    network.check(unit)
+    network, unit = run.unit(unit, network)
     neuron = stages.neurons(run, network, layers=(unit.layer,)).iloc[unit.index]
     chosen = [*neuron["highest"], *neuron["lowest"]]
     rest = np.setdiff1d(np.arange(len(run.probing_set)), chosen)
     others = np.random.default_rng(unit.index).choice(rest, min(OTHERS, len(rest)), replace=False)
-    captions = descriptions.clip_captions(run).groupby("clip")
-    told = {name: dict(zip(rows["origin"], rows["text"], strict=True)) for name, rows in captions}
+    told = {clip.name: {} for clip in run.probing_set.clips}
+    for clip, origin, text in descriptions.clip_captions(run).itertuples(index=False):
+        told[clip][origin] = text
     fired = _or_reason(firing.fired, run, network, unit, [*dict.fromkeys([*chosen, *others])])
     placeless = network.layer(unit.layer).pooling in OVER_TOKENS and not isinstance(fired, str)
     return neuron_card(
         neuron,
         run.probing_set,
         responses.unit_activations(run, network)[unit.layer][:, unit.index],
-        [told.get(clip.name, {}) for clip in run.probing_set.clips],
+        list(told.values()),
         run.profile.seconds,
         others=others,
         fired=fired,
@@ -142,11 +140,14 @@ def gallery(probing_set: ProbingSet, clips: Iterable[Clip], texts: Iterable[str]
     return Card(_side_by_side(figures))
 
 
-def own_sound(target: Target, unit: Unit, samples: np.ndarray, activations: np.ndarray) -> Card:
+def own_sound(run: Run, unit: Unit | str, wav: str = "", *, network: Target | None = None) -> Card:
     """Where a sound of one's own excites the unit: its parts of the length that the target takes, highest first.
-    samples: mono at the target's sampling rate. activations: u on every clip of a probing set, for comparison."""
+    wav: a sound file; without one a rising tone. unit, network: as for `show`."""
     import soxr
 
+    target, unit = run.unit(unit, network)
+    samples = played(target, wav)
+    activations = responses.unit_activations(run, target)[unit.layer][:, unit.index]
     length = round(target.sample_rate * target.seconds)
     starts = range(0, max(1, len(samples) - target.sample_rate // 10), length)  # no rest below 0.1 s
     parts = [samples[start : start + length] for start in starts]
@@ -234,7 +235,7 @@ def rating_page(run: Run, neurons: pd.DataFrame, path: str | Path) -> Path:
     """Writes one HTML file on which people hear each neuron's highest clips, write what they share, and then rate its
     descriptions from 1 to 5, in random order and without their methods' names; returns its path. It needs no other file
     and no connection, and saves a CSV for `section_4_2.score_ratings`. neurons: of `section_4_2.sampled_neurons`."""
-    asked, path = questionnaire(run, neurons), Path(path)
+    asked = questionnaire(run, neurons)
     clips = sorted({i for row in asked["neurons"] for i in row["clips"]})
     for row in asked["neurons"]:
         row["clips"] = [clips.index(i) for i in row["clips"]]  # each clip is in the file once
@@ -243,5 +244,4 @@ def rating_page(run: Run, neurons: pd.DataFrame, path: str | Path) -> Path:
     html = html.replace("{{players}}", "".join(player(sound, "clip") for sound in sounds))
     # last, so that no placeholder is sought in text of models; < could end the script that holds it
     html = html.replace("{{data}}", json.dumps(asked, ensure_ascii=False).replace("<", "\\u003c"))
-    write_atomically(path, lambda temporary: temporary.write_text(html, encoding="utf-8"))
-    return path
+    return write_atomically(Path(path), lambda temporary: temporary.write_text(html, encoding="utf-8"))

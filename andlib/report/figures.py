@@ -36,8 +36,7 @@ def function_accuracy(results: pd.DataFrame, concepts: int):
 
 
 def said_and_named(units: pd.DataFrame):
-    """How often captions name a class, and at which rank DB has it, a mark a class and network; those that it does not
-    name right are labelled. units: `section_4_1.named_units`."""
+    """How often captions name each class, and at which rank DB has it. units: `section_4_1.named_units`."""
     ax = look.panels(1, 1, 7, 4)[0, 0]
     for (model, ours), (colour, marker) in zip(units.groupby("model", sort=False), SERIES, strict=False):
         ax.scatter(100 * ours["said"], ours["rank"], color=colour, marker=marker, label=model, alpha=0.7)
@@ -99,8 +98,7 @@ def change_matrix(matrix: np.ndarray, classes: tuple[str, ...], title: str):
 
 
 def strategies(rows: pd.DataFrame, summary: pd.DataFrame):
-    """The clean comparison: a panel a measure, every network a dot, mean and interval of each strategy. rows,
-    summary: `training_strategies.clean_comparison` and `.over_seeds`."""
+    """The clean comparison, a panel a measure. rows, summary: `training_strategies.clean_comparison`, `.over_seeds`."""
     names, measures = list(rows["strategy"].unique()), summary["measure"].unique()
     place = np.arange(len(names))[::-1]
     axes = look.panels(-(-len(measures) // 2), 2, 7, 9, sharey=True)
@@ -212,8 +210,7 @@ def feature_importance(curves: pd.DataFrame, panels: Mapping[str, tuple[str, ...
 
 
 def adjectives_by_block(by_block: pd.DataFrame):
-    """Figure 5: mean number of different adjectives a block unit, a line a network, with 95 % of the mean over units.
-    by_block: `section_4_4.adjectives_by_block`."""
+    """Figure 5: different adjectives a block unit, mean and 95 %. by_block: `section_4_4.adjectives_by_block`."""
     ax = look.panels(1, 1, 7, 4)[0, 0]
     for (model, ours), (colour, marker) in zip(by_block.groupby("model", sort=False), SERIES, strict=False):
         blocks = ours.groupby("block")["adjectives"]
@@ -226,8 +223,7 @@ def adjectives_by_block(by_block: pd.DataFrame):
 
 
 def common_adjectives(counts: Mapping[str, pd.Series], most: int):
-    """Figures 3 and 9: the commonest adjectives of all linear-layer neurons, a panel a network. counts: network ->
-    number of neurons that have each adjective, the commonest first."""
+    """Figures 3 and 9: the commonest adjectives of neurons. counts: network -> neurons by adjective, most first."""
     axes = look.panels(1, len(counts), max(4, 2.6 * len(counts)), 1 + 0.27 * most)
     for ax, (model, neurons) in zip(axes.flat, counts.items(), strict=True):
         shown = neurons.head(most)[::-1]
@@ -270,8 +266,7 @@ def planted(curves: pd.DataFrame):
 
 
 def scores_by_layer(card: pd.DataFrame):
-    """Mean r by layer with its interval, a line a method; a row a network, a panel a matcher; shuffled ones dotted.
-    card: `scoring.scorecard` with a column model."""
+    """Mean r by layer, a line a method, a panel a network and matcher. card: `scoring.scorecard` and a column model."""
     card = card[card["layer"] != "all"]
     models, matchers = card["model"].unique(), card["matcher"].unique()
     axes = look.panels(len(models), len(matchers), 4.2 * len(matchers), 3.6 * len(models), sharey=True)

@@ -62,8 +62,7 @@ def spectrogram_image(samples: np.ndarray) -> bytes:
 def sound_figure(
     samples: np.ndarray, name: str, title: str, text: str, fired: Firing | None = None, scale: Ends = (0.0, 1.0)
 ) -> str:
-    """One sound: spectrogram with the place where a unit fires, its course below, player, and title and text of HTML.
-    scale: of the course, lowest and highest value."""
+    """One sound: spectrogram with where a unit fires, its course on a scale, player, and title and text of HTML."""
     caption = f"<figcaption>{title}{_place(fired) if fired else ''}{text}</figcaption>"
     length = len(samples) / PLAYER_RATE
     alt, frame, course, button = f"Spectrogram of {escape(name)}, {length:.1f} s, 0 to 8 kHz", "", "", ""

@@ -28,9 +28,8 @@ def plain(
     formats: Mapping[str, str] | None = None,
     heads: Mapping[str, str] | None = None,
 ) -> Table:
-    """Any frame, or rows of mixed text and numbers, as a table. A model that is the same in every row moves from its
-    column into the caption. heads: column -> what stands above it, where that is another name. formats: what stands
-    above a column -> how its numbers are written."""
+    """Any frame, or rows of mixed text and numbers, as a table. A model that is the same in every row moves into the
+    caption. heads: column -> what stands above it, where that differs. formats: head -> how its numbers are written."""
     frame = pd.DataFrame(data).rename(columns=heads or {})
     if "model" in frame and frame["model"].nunique() == 1:
         caption = f"{caption} ({frame['model'].iloc[0]})"
@@ -128,8 +127,7 @@ def named(units: pd.DataFrame, made_by: str) -> Table:
 
 
 def table7(results: pd.DataFrame, made_by: str, rests_on: Mapping[str, str]) -> Table:
-    """Table 7: TAB and DB with every similarity function, ours (all clips, fold 1 alone) and the paper's.
-    results: `section_4_1.last_layer`. rests_on: as for `table2`."""
+    """Table 7: TAB and DB by similarity function. results: `section_4_1.last_layer`. rests_on: as for `table2`."""
     rows = []
     closed = results[results["method"].isin(["TAB", "DB"])]
     for (method, model), ours in closed.groupby(["method", "model"], sort=False):
@@ -242,8 +240,7 @@ def strategies(frame: pd.DataFrame, caption: str, made_by: str) -> Table:
 
 
 def feature_importance(curves: pd.DataFrame, made_by: str) -> Table:
-    """Figure 4 in numbers: accuracy after silencing r % of the block units, and the same for random units in the same
-    layers. curves: `section_4_4.curves` with a column model."""
+    """Figure 4 in numbers, beside random units in the same layers. curves: `section_4_4.curves` with a column model."""
     rows = []
     for (model, attribute), ours in curves[curves["attribute"] != "none"].groupby(["model", "attribute"], sort=False):
         chosen, drawn = (ours[ours["set"] == kind].set_index("percent") for kind in ("chosen", "matched"))

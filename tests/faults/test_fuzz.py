@@ -78,7 +78,7 @@ READERS = {  # module -> those of its functions that read what others wrote; all
     families: ("_blocks", "_clap_blocks", "_clap_settings", "_whisper_settings"),
     beats_checkpoints: ("layers", "load_beats"),
     beats_files: ("config_from", "_unlike", "_sizes", "read_checkpoint", "read_header", "_folder_settings", "_object")
-    + ("_class_names", "_read_file", "_read_safetensors", "_opened", "_named", "_renamed", "_check"),
+    + ("_class_names", "_read_file", "_read_safetensors", "opened", "_named", "_renamed", "_check"),
     artefact: ("check_export", "_wrong_arrays", "_wrong_tables"),
     section_4_2: ("read_ratings", "_rating"),
     kept: ("read",),
