@@ -12,7 +12,7 @@ from andlib import asking, descriptions, firing, paths, responses, stages
 from andlib.errors import InputError
 from andlib.firing import Firing
 from andlib.llms import prompts
-from andlib.pages.one_neuron_in_full import played
+from andlib.pages.probe_one_neuron import played
 from andlib.pages.section_4_2 import questionnaire
 from andlib.records import Clip, ProbingSet, Unit
 from andlib.report.look import MUTED, OURS, PAPER
