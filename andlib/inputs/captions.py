@@ -116,7 +116,7 @@ def descriptions(frame: pd.DataFrame, names: Sequence[str]) -> list[str]:
     texts = {name: [] for name in names}
     for clip, text in zip(frame["clip"], frame["text"], strict=True):
         texts[clip].append(text)
-    return [" ".join(parts) for parts in texts.values()]
+    return [" ".join(texts[name]) for name in names]
 
 
 def _entries(path: Path) -> list[tuple[str, str]]:

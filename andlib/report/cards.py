@@ -57,7 +57,7 @@ def show(run: Run, unit: Unit | str, *, network: Target | None = None) -> Card:
         neuron,
         run.probing_set,
         responses.unit_activations(run, network)[unit.layer][:, unit.index],
-        list(told.values()),
+        [told[clip.name] for clip in run.probing_set.clips],
         run.profile.seconds,
         others=others,
         fired=fired,
