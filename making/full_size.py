@@ -77,11 +77,7 @@ def lesson_of(run: Run, recipe: FullSize, front_end: Callable) -> Lesson:
 def main() -> None:
     options = {"init": {"required": True, "help": "hub id, folder or checkpoint of the AST or BEATs that it begins as"}}
     options["strategy"] = {"choices": ("finetuned", "frozen"), "default": "finetuned", "help": "frozen: of BEATs"}
-    options["at-once"] = {
-        "type": at_least_one,
-        "default": FullSize.at_once,
-        "help": "clips of a pass",
-    }
+    options["at-once"] = {"type": at_least_one, "default": FullSize.at_once, "help": "clips of a pass"}
     run, given = asked("Fine-tunes a full-size network.", model="ast", **TRAINING, **options)
     torch.set_num_threads(given.threads)
     target, seconds = load_target(given.init), run.profile.seconds
