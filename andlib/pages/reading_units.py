@@ -14,11 +14,10 @@ from andlib.run import Run
 from andlib.similarity import FUNCTIONS
 from andlib.targets import Layer, Target
 
-Readings = dict[tuple[str, str], Layer]  # axis and reading -> the layer so read
 
-
-def readings_of(run: Run, network: Target) -> Readings:
-    """The classifier under other poolings and nonlinearities, and directions in the last block that mean classes."""
+def readings_of(run: Run, network: Target) -> dict[tuple[str, str], Layer]:
+    """The classifier under other poolings and nonlinearities, and directions in the last block that mean classes; by
+    axis and reading."""
     last, classifier = network.layers[-2], network.layers[-1]
     weights = network.module.get_submodule(classifier.module).weight.detach().cpu().numpy().T
     means = _class_means(run, unit_activations(run, network)[last.name], network.classes)
@@ -39,10 +38,15 @@ def _class_means(run: Run, u: np.ndarray, classes: Sequence[str]) -> np.ndarray:
     return np.stack([u[m].mean(0) - u[learnt & ~m].mean(0) if m.any() else 0 * u[0] for m in member], 1)
 
 
-def compared(run: Run, model: str, readings: Readings) -> pd.DataFrame:
-    """How far Table 2 moves with the reading of its classes' units; one row a reading: model, axis, reading, top1 and
-    top5 (DB on all clips, by the function that is best for the first reading, the default), function, moved (share of
-    units whose first concept differs from the default's)."""
+def compared(run: Run) -> pd.DataFrame:
+    """How far Table 2 moves with the reading of its classes' units; one row a network and reading: model, axis,
+    reading, top1 and top5 (DB on all clips, by the function that is best for the default reading), function, moved
+    (share of units whose first concept differs from the default's)."""
+    return pd.concat([_compared(run, model) for model in run.models], ignore_index=True)
+
+
+def _compared(run: Run, model: str) -> pd.DataFrame:
+    readings = readings_of(run, run.target(model))
     truth, cosine, p = true_concepts(run, model), name_cosines(run), similarities(run)["DB"]
     network = replace(run.target(model), layers=tuple(readings.values()))  # all are read in one pass
     u = [values[:, examined(run, model)] for values in unit_activations(run, network).values()]
@@ -57,16 +61,14 @@ def compared(run: Run, model: str, readings: Readings) -> pd.DataFrame:
 
 def words(run: Run, readings: pd.DataFrame) -> dict[str, object]:
     """The numbers of the page's sentences: changes of top-1, in points. readings: `compared`."""
-    usual = readings[readings["axis"] == "default"].set_index("model")["top1"]
-    changed = readings[readings["axis"] != "default"]
-    changed = changed.assign(usual=changed["model"].map(usual)).assign(change=lambda rows: rows["top1"] - rows["usual"])
+    usual = readings["model"].map(readings[readings["axis"] == "default"].set_index("model")["top1"])
+    changed = readings.assign(usual=usual, change=100 * (readings["top1"] - usual))[readings["axis"] != "default"]
     ends = changed.groupby("axis", sort=False)["change"].agg(least="min", most="max").stack()
     first = changed[changed["reading"] == "first"].itertuples()
     instead = ", ".join(f"{row.model} {row.top1:.0%} instead of {row.usual:.0%}" for row in first) or "no network here"
-    return {"title": run.profile.title, "first": instead} | {"_".join(end): 100 * value for end, value in ends.items()}
+    return {"title": run.profile.title, "first": instead} | {"_".join(end): value for end, value in ends.items()}
 
 
 def frames(run: Run) -> dict[str, pd.DataFrame]:
     """What `make results` keeps of the page."""
-    tables = [compared(run, name, readings_of(run, run.target(name))) for name in run.models]
-    return {"readings": pd.concat(tables, ignore_index=True)}
+    return {"readings": compared(run)}
