@@ -1,13 +1,13 @@
 # %% [markdown]
 # # What each fault of the released code does
 #
-# The paper's authors published their code with it {cite}`wu2024and`, which few do, and which alone makes a page like this one possible.
-# In places that code does something else than the paper says.
-# **The question**: which of the paper's tables and figures depend on which of these places, and by how much?
+# Of {glue:text}`switches` faults of the authors' released code, {glue:text}`effective` change at least one table or figure when they are brought back one at a time.
+# Under `db_one_unit_at_a_time`, the top-1 of soft_wpmi in Table 7 goes from {glue:text}`soft_before` to {glue:text}`soft_after` %.
+# Under `ablate_leading_rows`, OCP's gap in Table 4 goes from {glue:text}`ocp_before` to {glue:text}`ocp_after`.
+# Three values side by side are those of AST, BEATs-finetuned and BEATs-frozen.
 #
-# Each is a switch of this package, {glue:text}`switches` in all, off by default. Here every switch is turned on alone, and then all together, and every exhibit is measured again on the paper's three kinds of network.
-# "As released" is commit 5f370c3; the authors may have run other versions for the paper, so that nothing here says how its numbers were made.
-# Where a fault *alone* explains a printed number, the derivation stands below.
+# The authors published their code, as few do {cite}`wu2024and`; a *fault* is a place where it does something else than the paper says.
+# The page asks which of the paper's tables and figures depend on which fault, and by how much.
 
 # %% tags=["parameters", "hide-input"]
 profile: str = "mini"  # whose numbers the prose quotes; the tables show every profile that was measured
@@ -22,99 +22,41 @@ rows = audit.tidy(matrices)
 made = " ".join(f"{matrix['made_by']} Seed {matrix['seed']}." for matrix in matrices.values())
 
 # %% [markdown]
-# ## What is measured
-#
-# This page computes no matrix. It reads what `python -m making.audit --profile mini` measured and the repository carries, for the profiles {glue:text}`measured`. Not measured: {glue:text}`absent`. (Seconds it took, without what was stored before: {glue:text}`seconds`.)
-#
-# For each network and switch: top-1 of every method and similarity function on the classifier's units (Tables 2, 7); the gaps of Table 4; the share of block units of which another thing is said (Table 6); adjectives kept (Figs 3, 9) and by depth (Fig. 5); accuracy after silencing 10 % of AST's units (Fig. 4); and the share of uninterpretable units at $K = 5$, $\tau = 4$ (Figs 6, 11–13).
-#
-# Fig. 8 follows the words of Figs 3 and 9, Fig. 10 is one row of Table 4, and Figs 1, 2 and 7 show single neurons; Tables 1, 5 and 8 come before any of these places in the code, and Table 3 needs people.
-
-# %% tags=["hide-input"]
-al.tables.plain(audit.switches(), "The switches", "As released: commit 5f370c3.")
-
-# %% [markdown]
 # ## Which switch changes what
 #
 # *Changes*: at least one number of one network differs, on every profile measured or on those named.
-# *–*: it cannot, on any network, and the next table says why.
+# *–*: it cannot, on any network, for a reason that stands below.
 # *None seen*: it could, but no number here differs.
 # *Not asked*: what could differ is ICL's answer, and the language model was not asked with the summaries that this switch makes.
 
 # %% tags=["hide-input"]
+al.tables.keep(**audit.words(run, matrices, rows))
 al.tables.plain(audit.overview(rows), "Switches and exhibits", made)
 
-# %% tags=["hide-input"]
-al.tables.plain(audit.barred(), "Why a switch has no effect", "A test compares this with the numbers.")
-
 # %% [markdown]
-# ## What moves each exhibit most
-#
-# The one switch and measure with the largest mean change over the three networks, before and after: AST / BEATs-finetuned / BEATs-frozen, as in every table below.
+# For each exhibit, the next table names the switch and the measure with the largest mean change over the three networks.
 
 # %% tags=["hide-input"]
 al.tables.plain(audit.strongest(rows), "The switch that moves each exhibit most; shares in %", made)
-
-# %% [markdown]
-# ## Exhibit by exhibit
-#
-# In each table, the rows *corrected* hold the values before, the others those after; "=" means that no network's value changed, "–" that ICL was not asked or there is no value.
-# A switch without a row changes nothing that the table shows.
-#
-# ### Tables 2 and 7: naming the last layer
-#
-# Top-1 in %.
-
-# %% tags=["hide-input"]
-al.tables.plain(*audit.under(rows, "top-1, %"), made)
-
-# %% [markdown]
-# A fault need not make numbers worse.
-# Under `icl_uncalibrated`, ICL's top-1 on {glue:text}`title` goes from {glue:text}`icl_before` to {glue:text}`icl_after` % with one worked example, and from {glue:text}`icl_two` to {glue:text}`icl_two_after` % with two: the uncalibrated summary still says what calibration took for common, and an answer that names no class is counted as the nearest instead of as wrong.
-# Under `db_double_softmax`, DB's top-1 by plain cosine goes from {glue:text}`softmax_before` to {glue:text}`softmax_after` %: a softmax over concepts sharpens what the cosines of short descriptions leave flat. It is DB's alone, so that DB and TAB are no longer compared under one rule.
-#
-# ### Table 4: unlearning
-#
-# $\Delta R - \Delta A$ of the class's own logit, then how many units are silenced a class, on average.
-# Under `ablate_leading_rows` the numbers of units stay, the units do not: TAB's gaps go from {glue:text}`tab_before` to {glue:text}`tab_after`, DB's from {glue:text}`db_before` to {glue:text}`db_after`, OCP's from {glue:text}`ocp_before` to {glue:text}`ocp_after`.
-
-# %% tags=["hide-input"]
-al.tables.plain(*audit.under(rows, "ΔR − ΔA, and units silenced a class"), made)
-
-# %% [markdown]
-# ### Figure 4: feature importance
-#
-# AST's accuracy on fold 1 in % after silencing 10 % of the block units, mean over three seeds.
-# *Spread* is the highest less the lowest of the attributes; *chosen*, which share of the silenced units was chosen for its attribute; *shared*, which share two attributes' sets have in common.
-
-# %% tags=["hide-input"]
-for what in audit.about("Fig. 4"):
-    display(al.tables.plain(*audit.under(rows, what), made))
-
-# %% [markdown]
-# ### Table 6 and the other figures: what is said of units
-#
-# *Described differently* are block units whose first concept by TAB or DB, calibrated summary, or open concepts are not the corrected ones.
-
-# %% tags=["hide-input"]
-al.tables.keep(**audit.words(run, matrices, rows))
-for what in audit.about("Table 6", "Figs 3, 9", "Fig. 5", "Figs 6, 11–13"):
-    display(al.tables.plain(*audit.under(rows, what), made))
 
 # %% [markdown]
 # ## Printed numbers that one fault explains
 #
 # ### Table 7: DB under soft_wpmi
 #
-# soft_wpmi subtracts from a unit's score its logarithmic mean over units. Called for one unit at a time, that mean is the score itself: every score is exactly 0, for every concept, and every unit is called by whichever concept comes first.
-# One of 50 classes is then right, and five of 50 are among the first five: top-1 {glue:text}`constant_top1:.0%`, top-5 {glue:text}`constant_top5:.0%`.
-# The paper prints: {glue:text}`soft_printed`.
-# The cosine is the mean cosine of the first name and all 50 and says nothing of any neuron. With our encoder ({glue:text}`encoder`) it is {glue:text}`constant_cos:.2f` for the first name of ESC-50's own order, and from {glue:text}`constant_cos_least:.2f` to {glue:text}`constant_cos_most:.2f`, {glue:text}`constant_cos_mean:.2f` on average, for another first. The paper's may come from another encoder, or from ties that fell on another name.
-# Here the switch takes DB's soft_wpmi from {glue:text}`soft_before` to {glue:text}`soft_after` %, one class of this profile's.
+# soft_wpmi subtracts from a unit's score its logarithmic mean over units; for one unit at a time, that is the score itself.
+# Every score is then exactly 0, and every unit is called by whichever concept comes first.
+# One of 50 classes is right, and five of 50 are among the first five: top-1 {glue:text}`constant_top1:.0%`, top-5 {glue:text}`constant_top5:.0%`.
+# The paper prints, for top-1, top-5 and cosine: {glue:text}`soft_printed`.
+# Here the {glue:text}`soft_after` % are one class of {glue:text}`title`.
+# The cosine is the mean cosine of the first name and all 50, and says nothing of any neuron.
+# With our encoder ({glue:text}`encoder`) it is {glue:text}`constant_cos:.2f` for the first name of ESC-50's own order.
+# With another first name it is {glue:text}`constant_cos_least:.2f` to {glue:text}`constant_cos_most:.2f`, {glue:text}`constant_cos_mean:.2f` on average.
+# The paper's may come from another encoder, or from ties that fell on another name.
 #
 # ### Table 4: the average number of units
 #
-# TAB and DB give each of $N$ block units three of $M$ concepts, so that a class has $3N/M$ units on average, whatever the method, the network's quality or the data.
+# TAB and DB give each of $N$ block units three of $M$ concepts, so a class has $3N/M$ units on average, whatever the method, the network's quality or the data.
 
 # %% tags=["hide-input"]
 formats = {"3N/M": ".2f", "TAB, the paper": ".0f", "DB, the paper": ".0f"}
@@ -123,23 +65,65 @@ al.tables.plain(audit.units_a_class(), "Units a class in Table 4: 3N/M, and as p
 # %% [markdown]
 # ### Table 4: the random arm
 #
-# As released, the random arm is one draw of 3000 units for all classes, replaced by each layer's leading rows. If one set stands for every class, the class to be forgotten and the rest lose the same on average: the gap is 0 by construction, whatever the set. Here it is {glue:text}`random_gap`; the paper prints {glue:text}`random_printed`.
-# Nor is it a fair comparison: OCP took between {glue:text}`ocp_least` units at least and {glue:text}`ocp_most` at most a class here, the random arm {glue:text}`random_units` for every class. [Table 4's page](4_3_unlearning.ipynb) draws random sets as large, in the same layers.
+# As released, the random arm is one draw of 3000 units for all classes, replaced by each layer's leading rows.
+# One set for every class costs the class to be forgotten as much as the rest on average, so the gap is 0 by construction.
+# Here it goes from {glue:text}`random_before` to {glue:text}`random_after`; the paper prints {glue:text}`random_printed`.
+# Nor is the comparison fair: OCP took between {glue:text}`ocp_least_after` and {glue:text}`ocp_most_after` units a class here, the random arm {glue:text}`random_units_after` for every class.
+# [Table 4's page](4_3_unlearning.ipynb) draws random sets as large, in the same layers.
 #
 # ### Figure 4: curves that hardly know their attribute
 #
-# As released, a layer with $n$ chosen units loses its units $0 … n-1$. Which units have the attribute does not enter at all, only how many there are in each layer: two attributes with equal numbers give one curve.
-# Under `ablate_leading_rows` here, {glue:text}`chosen_after` % of the silenced units are ones that the attribute had chosen, and the sets of two attributes share {glue:text}`shared_after` % of their units ({glue:text}`shared_before` % when the chosen units are silenced).
-# The attributes' accuracies lie {glue:text}`spread_after` points apart ({glue:text}`spread_before` corrected): what remains are differences of layers.
+# As released, a layer with $n$ chosen units loses its units $0 … n-1$.
+# Only how many units of each layer have the attribute matters, so two attributes with equal numbers give one curve.
+# Under `ablate_leading_rows` here, {glue:text}`chosen_after` % of the silenced units had been chosen for the attribute.
+# The sets of two attributes share {glue:text}`shared_after` % of their units, against {glue:text}`shared_before` % when the chosen units are silenced.
+# The attributes' accuracies lie {glue:text}`spread_after` points apart ({glue:text}`spread_before` corrected); what remains are differences of layers.
 #
 # Faults that are no switch, and what is done where the paper leaves something open: [choices](../../choices.md).
 #
+# ## Exhibit by exhibit
+#
+# The rows *corrected* hold the values before, the others those after.
+# "=" means that no network's value changed, "–" that ICL was not asked or there is no value.
+# A switch without a row changes nothing that the table shows.
+# Block units are *described differently* if their first concept by TAB or DB, calibrated summary, or open concepts are not the corrected ones.
+# Figure 4 has AST's accuracy on fold 1 after silencing 10 % of the block units, mean over three seeds.
+# *Spread* is the highest less the lowest of the attributes, *chosen* the share of silenced units that were chosen for their attribute, and *shared* the share that two attributes' sets have in common.
+
+# %% tags=["hide-input"]
+for what in audit.TABLES:
+    display(al.tables.plain(*audit.under(rows, what), made))
+
+# %% [markdown]
+# A fault need not make numbers worse.
+# Under `icl_uncalibrated`, ICL's top-1 goes from {glue:text}`icl_before` to {glue:text}`icl_after` % with one worked example, and from {glue:text}`icl_two_before` to {glue:text}`icl_two_after` % with two.
+# The uncalibrated [summary](../../glossary.md) still says what calibration took for common, and an answer that names no class counts as the nearest instead of as wrong.
+# Under `db_double_softmax`, DB's top-1 by plain cosine goes from {glue:text}`softmax_before` to {glue:text}`softmax_after` %: a softmax over concepts sharpens what the cosines of short descriptions leave flat.
+# It is DB's alone, so that DB and TAB are no longer compared under one rule.
+# Under `ablate_leading_rows` the numbers of units in Table 4 stay, but other units are silenced.
+#
+# ## How it is measured
+#
+# Each fault is a switch of this package, off by default.
+# `python -m making.audit --profile mini` turns every switch on alone, then all together (*released*), and measures every exhibit again on the paper's three kinds of network.
+# The page reads what that command wrote, for the profiles {glue:text}`measured`; with nothing stored before, it took {glue:text}`seconds`.
+# Not measured: {glue:text}`absent`.
+#
+# Figures 6 and 11–13 are measured at $K = 5$, $\tau = 4$; Figure 8 follows the words of Figures 3 and 9, Figure 10 is one row of Table 4, and Figures 1, 2 and 7 show single neurons.
+# Tables 1, 5 and 8 come before any of these places in the code, and Table 3 needs people.
+
+# %% tags=["hide-input"]
+display(al.tables.plain(audit.switches(), "The switches", "As released: commit 5f370c3."))
+al.tables.plain(audit.barred(), "Why a switch has no effect", "A test compares this with the numbers.")
+
+# %% [markdown]
 # ## What differs from the paper, and why
 #
+# - **The code.** "As released" is commit 5f370c3. The authors may have run other versions for the paper, so nothing here says how its numbers were made.
 # - **Small networks, other data.** That a switch moves an exhibit here shows that the fault can matter, and how. How far it moved the paper's own numbers cannot be known without its networks and captions.
-# - **One switch at a time.** Effects do not add up: some hide others. The rows *released* show all of them together.
-# - **ICL** was asked with the corrected summaries, and with the uncalibrated ones. Where a switch makes other summaries, its answers are not known, and no number stands there.
-# - **Our switches restate faults in our own code.** Each has a test on a hand-made case, but none is the released line itself; two settings of that code's prompts (separate questions for one and for five classes) are left out.
+# - **One switch at a time.** Effects do not add up: some hide others, as the rows *released* show.
+# - **ICL** was asked with the corrected and with the uncalibrated summaries. Where a switch makes others, its answers are not known.
+# - **Our switches restate faults in our own code.** Each has a test on a hand-made case, but none is the released line itself. Two settings of that code's prompts (separate questions for one and for five classes) are left out.
 #
 # ## Try it yourself
 #

@@ -20,7 +20,7 @@ NAME = "audit_matrix"  # of the kept file
 CLOSE = 1e-5  # the cosine of equal names differs by less, added up in another order
 
 _STATED = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))  # audit.toml explains each
-HEADLINES, _CHANGES, _LEADING = _STATED["headlines"], _STATED["changes"], "ablate_leading_rows"
+HEADLINES, _CHANGES = _STATED["headlines"], _STATED["changes"]
 TABLES = {what: (table["exhibit"], table["formats"]) for what, table in _STATED["tables"].items()}
 NO_EFFECT = tuple(
     (row["switch"], tuple(row.get("exhibits", EXHIBITS)), tuple(row.get("networks", MODELS)), row["why"])
@@ -92,11 +92,6 @@ def overview(rows: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(cells.values())
 
 
-def about(*exhibits: str) -> list[str]:
-    """The TABLES of these exhibits."""
-    return [what for what, (exhibit, _) in TABLES.items() if exhibit in exhibits]
-
-
 def under(rows: pd.DataFrame, what: str) -> tuple[pd.DataFrame, str]:
     """One of TABLES, an exhibit under each switch that changes it, and its caption. rows: `tidy`."""
     exhibit, formats = TABLES[what]
@@ -154,21 +149,17 @@ def words(run: Run, matrices: Mapping[str, Mapping], rows: pd.DataFrame) -> dict
     for name, (exhibit, measure, spec, switch) in _CHANGES.items():
         numbers[f"{name}_before"] = _listed(values, "corrected", exhibit, measure, spec)
         numbers[f"{name}_after"] = _listed(values, switch, exhibit, measure, spec)
-    for name, measure in (("ocp_least", "OCP least"), ("ocp_most", "OCP most"), ("random_units", "random units")):
-        numbers[name] = _listed(values, "corrected", "Table 4", measure, ".0f")
     table4 = {name: paper.table4(name).set_index("strategy") for name in MODELS}
     soft = {name: paper.table7(name).set_index("function").loc["soft_wpmi"] for name in MODELS}
     spelt = {name: (100 * row["top1"], 100 * row["top5"], row["cos"]) for name, row in soft.items()}
     return numbers | {
         "switches": len(FAULTS),
+        "effective": rows.loc[rows["mode"].isin(FAULTS) & rows["changed"].eq(1), "mode"].nunique(),
         "measured": ", ".join(matrices) or "none",
         "absent": ", ".join(name for name in PROFILES if name not in matrices) or "none",
         "seconds": ", ".join(f"{name} {matrix['seconds']} s" for name, matrix in matrices.items()) or "not measured",
         "title": run.profile.title,
         "encoder": run.profile.encoder,
-        "icl_two": _listed(values, "corrected", "Tables 2, 7", "ICL 2-shot", ".0%"),
-        "icl_two_after": _listed(values, "icl_uncalibrated", "Tables 2, 7", "ICL 2-shot", ".0%"),
-        "random_gap": _listed(values, _LEADING, "Table 4", "random gap", "z.2f"),
         "random_printed": " / ".join(f"{table4[name].loc['random', 'gap']:+z.2f}" for name in MODELS),
         "ocp_printed": "{units:.0f} units, {dA:.2f} and {dR:.2f}".format(**table4["ast"].loc["OCP"]),
         "soft_printed": "; ".join(f"{name} {a:.0f} / {b:.0f} / {c:.2f}" for name, (a, b, c) in spelt.items()),
@@ -181,9 +172,6 @@ def _listed(values: pd.Series, mode: str, exhibit: str, measure: str, spec: str)
     models = ("ast",) if exhibit == "Fig. 4" else MODELS
     each = [values.get((mode, exhibit, measure, name)) for name in models]
     return " / ".join("not measured" if value is None else format(value, spec).rstrip("%") for value in each)
-
-
-# What a fault alone explains of the published numbers
 
 
 def constant_answer(run: Run) -> dict[str, float]:
