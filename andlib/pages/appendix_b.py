@@ -17,8 +17,7 @@ def words(run: Run, neurons: pd.DataFrame, described: pd.DataFrame) -> dict[str,
     classes = described["labels"].str.split(", ").map(set).map(len)
     before, after = neurons["high"].map(len), neurons["calibrated"].map(len)
     spoken = {"drawn": len(neurons), "per_block": run.extra["per_block"], "concepts": len(run.concepts), "k": run.k}
-    spoken |= {"classes": float(classes.mean()), "one_class": int((classes == 1).sum()), "title": run.profile.title}
-    spoken |= {"before": float(before.mean()), "removed": float(1 - after.sum() / before.sum())}
-    spoken |= {"silent": int((after == 0).sum()), "same": int((described["TAB"] == described["DB"]).sum())}
+    spoken |= {"classes": classes.mean(), "one_class": (classes == 1).sum(), "title": run.profile.title}
+    spoken |= {"before": before.mean(), "removed": 1 - after.sum() / before.sum(), "silent": (after == 0).sum()}
     kinds = neurons["kinds"].explode().value_counts(normalize=True)
-    return spoken | {"sources": float(kinds.get("source", 0))}
+    return spoken | {"same": (described["TAB"] == described["DB"]).sum(), "sources": kinds.get("source", 0)}
