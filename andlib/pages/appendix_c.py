@@ -1,6 +1,7 @@
 """Appendix C, Figure 8: how loud and how high the clips are that units with and without an adjective respond to."""
 
 from dataclasses import replace
+from itertools import product
 
 import numpy as np
 import pandas as pd
@@ -16,7 +17,8 @@ from andlib.store import Stage
 WORDS = {"loud": "amplitude", "high-pitched": "median frequency"}  # adjective -> what it should go with
 ACOUSTICS = Stage("acoustics", "frame")
 DRAWS, SEED = 1000, 0
-CONTRAST = ("difference", "low", "high", "source_low", "source_high", "share", "share_low", "share_high", "p")
+ENDS = [f"{name}{end}" for name in ("", "source_", "share_") for end in ("low", "high")]
+CONTRAST = ("mean_with", "mean_without", "difference", *ENDS, "share", "p")
 HEADS = {"mean_with": "mean with", "mean_without": "mean without", "low": "95 % (neurons) from", "high": "to"}
 HEADS |= {"source_low": "95 % (sources) from", "source_high": " to", "verdict": "larger with the word"}
 FORMATS = dict.fromkeys([*list(HEADS.values())[:-1], "difference"], ".3g") | {"share": ".0%", "p": ".2g"}
@@ -49,49 +51,44 @@ def without_measured(run: Run) -> Run:
 def unit_acoustics(run: Run, model: str, word: str) -> pd.DataFrame:
     """Figure 8's points: unit, highest, has (the adjective in C_open), value (its measure, mean over highest)."""
     neurons, measured = stages.neurons(run, model), clip_acoustics(run)[WORDS[word]].to_numpy()
-    (clips, own), has = filled(neurons["highest"]), np.array([word in c_open for c_open in neurons["adjectives"]], bool)
+    clips, own = filled(neurons["highest"])
+    has = np.array([word in c_open for c_open in neurons["adjectives"]], bool)
     return neurons[["unit", "highest"]].assign(has=has, value=_weighted(measured[clips], own))
 
 
 def with_and_without(run: Run, model: str, word: str) -> dict[str, float]:
-    """Figure 8 in numbers: units with and without an adjective, and the values of their K highest clips.
+    """Figure 8 in numbers: how many units are with and without an adjective, and the values of their K highest clips.
 
-    Keys with, without (units); mean_with, mean_without; difference and its 95 % bootstrap over units (low, high) and
-    over source recordings (source_low, source_high); share: how often a unit with the adjective exceeds one without,
-    0.5 by chance, with its bootstrap over sources (share_low, share_high); p of the rank test (one-sided; takes units
-    for independent). NaN where no unit, or every one, has the adjective; low, high if one has or lacks it."""
-    table, clips = unit_acoustics(run, model, word), run.probing_set
-    table = table[table["value"].notna()]  # units that no clip describes have no value
+    mean_with, mean_without, their difference, with 95 % bootstrap over units (low, high) and over source recordings
+    (source_low, source_high); share of pairs in which the unit with it is larger, 0.5 by chance (share_low, share_high:
+    over sources); p of the one-sided rank test over units. NaN where no unit or every one has it; low, high if one."""
+    table, clips = unit_acoustics(run, model, word).dropna(subset="value"), run.probing_set  # described by some clip
     has, value = table["has"].to_numpy(), table["value"].to_numpy()
-    row = {"with": int(has.sum()), "without": int((~has).sum()), "mean_with": np.nan, "mean_without": np.nan}
+    row = {"with": int(has.sum()), "without": int((~has).sum()), **dict.fromkeys(CONTRAST, np.nan)}
     if not row["with"] or not row["without"]:
-        return row | dict.fromkeys(CONTRAST, np.nan)
-    rng = np.random.default_rng(SEED)
+        return row
+    rng, (highest, own) = np.random.default_rng(SEED), filled(table["highest"])
     by_unit = np.subtract(*(rng.choice(value[side], (DRAWS, side.sum())).mean(1) for side in (has, ~has)))
     by_unit = by_unit if min(row["with"], row["without"]) > 1 else by_unit[:0]
-    highest, own = filled(table["highest"])
     measured = clip_acoustics(run)[WORDS[word]].to_numpy()[highest]
     drawn = bootstrap_weights(clips.labels, clips.sources, DRAWS, rng)
     by_source = np.array([_contrast(has, _weighted(measured, weights[highest] * own)) for weights in drawn])
     by_source = by_source[~np.isnan(by_source).any(1)]  # draws without any clip of the few units that have the word
-    difference, share = _contrast(has, value)
-    row |= {"mean_with": value[has].mean(), "mean_without": value[~has].mean(), "difference": difference}
-    for name, draws in (("", by_unit), ("source_", by_source[:, 0]), ("share_", by_source[:, 1])):
-        row[f"{name}low"], row[f"{name}high"] = interval(draws)
-    tested = scipy.stats.mannwhitneyu(value[has], value[~has], alternative="greater")
-    return row | {"share": share, "p": float(tested.pvalue)}
+    row |= {"mean_with": value[has].mean(), "mean_without": value[~has].mean()}
+    row["difference"], row["share"] = _contrast(has, value)
+    row |= zip(ENDS, [end for draws in (by_unit, *by_source.T) for end in interval(draws)], strict=True)
+    return row | {"p": float(scipy.stats.mannwhitneyu(value[has], value[~has], alternative="greater").pvalue)}
 
 
 def contrasts(run: Run) -> pd.DataFrame:
     """`with_and_without`, one row a model and word of WORDS; columns model, word, descriptions (their origins)."""
-    origins = " + ".join(run.caption_parts)
-    keys = [{"model": model, "word": word, "descriptions": origins} for model in run.models for word in WORDS]
-    return pd.DataFrame([key | with_and_without(run, key["model"], key["word"]) for key in keys])
+    origins, keys = " + ".join(run.caption_parts), product(run.models, WORDS)
+    rows = [{"model": m, "word": w, "descriptions": origins, **with_and_without(run, m, w)} for m, w in keys]
+    return pd.DataFrame(rows)
 
 
 def judged(*tables: pd.DataFrame) -> pd.DataFrame:
-    """`contrasts` of several descriptions, with p adjusted for all rows (Holm) and the verdict, which asks both
-    intervals, on whether units with the word have the larger values."""
+    """`contrasts`, with p adjusted for all rows (Holm) and the verdict of both intervals: larger with the word?"""
     table = pd.concat(tables, ignore_index=True)
     low, high = np.minimum(table["low"], table["source_low"]), np.maximum(table["high"], table["source_high"])
     return table.assign(p=holm(table["p"]), verdict=list(map(verdict, low, high)))  # NaN where either is
@@ -122,8 +119,8 @@ def words(run: Run, table: pd.DataFrame) -> dict[str, object]:
     printed, first = paper.numbers()["figures"]["8_acoustic_properties"], table[table["model"] == run.models[0]]
     loud, high = (first[first["word"] == word].iloc[0] for word in WORDS)
     spoken = {"k": run.k, "title": run.profile.title, "network": run.models[0], "paper_loud": printed["loud_neurons"]}
-    spoken |= {"paper_all": printed["loud_neurons"] + printed["not_loud_neurons"], "high": high["with"]}
-    spoken |= {"loud": loud["with"], "all": loud["with"] + loud["without"]}
+    spoken |= {"paper_all": printed["loud_neurons"] + printed["not_loud_neurons"]}
+    spoken |= {"loud": loud["with"], "high": high["with"], "all": loud["with"] + loud["without"]}
     for claim in ("f8a_loud", "f8b_high_pitched"):
         spoken[claim], spoken[f"{claim}_numbers"] = judge(claim, {"appendix_c_acoustics": {"acoustics": table}})
     return spoken
