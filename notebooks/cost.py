@@ -1,8 +1,9 @@
 # %% [markdown]
 # # What a dissection costs, and how fast it is
 #
-# The paper states three costs, all of language models on one NVIDIA RTX A6000 (Appendix A) {cite}`wu2024and`: {glue:text}`paper_captions` hours to caption ESC-50 with SALMONN, and {glue:text}`paper_ast` and {glue:text}`paper_beats` hours to summarise the neurons of AST and of BEATs with Llama-2-chat-13B.
-# Of recording, labelling and silencing units it states none.
+# On ESC-50, describing every unit of a network of the paper's size takes {glue:text}`describing` CPU hours without a language model, and silencing units for Table 4 takes {glue:text}`silencing`.
+# The paper states three costs, all of language models on one NVIDIA RTX A6000 (Appendix A) {cite}`wu2024and`: captions by SALMONN, and summaries of AST's and BEATs' neurons by Llama-2-chat-13B.
+# It states none of recording, labelling and silencing units.
 
 # %%
 import andlib as al
@@ -14,29 +15,23 @@ stages = cost.by_stage(costs)
 made = cost.made_by(costs)
 
 # %% [markdown]
-# Seconds are **processor time on one thread** of an {glue:text}`processor` core, means over a few clips, units or questions after a first call that loads what is needed.
-# Loading of networks, reading of files and statistics are left out.
-# On the profile `mini` ({glue:text}`mini_clips` clips of {glue:text}`mini_seconds` s, {glue:text}`mini_units` units of the small AST) all stages without a language model take {glue:text}`mini_total:.1f` minutes.
-#
 # ## Projected: ESC-50 and networks of the paper's size
-#
-# Recording, silencing, the ear, TAB's encoder and the choice of clips were measured at this size: clips of {glue:text}`full_seconds` s, networks of {glue:text}`ast_units` (AST) and {glue:text}`beats_units` (BEATs) units, both untrained (random weights throughout), which cost what trained ones do.
-# The rest costs the same for a unit or a text as on mini, and its rate is taken from there.
 
 # %% tags=["hide-input"]
 formats = {"seconds for one": ".2g", "CPU hours": ".2g", "the paper, GPU hours": ".0f"}
 al.tables.plain(cost.projected(stages), "Projected to ESC-50: seconds for one times the count", made, formats)
 
 # %% [markdown]
-# - **Describing every unit** without a language model: {glue:text}`describing` CPU hours.
-# - **Table 4**, silencing: {glue:text}`silencing` CPU hours for the paper's four strategies. Every further strategy or control costs a quarter of that again; [our page](4_3_unlearning.ipynb) has several.
-# - **A language model.** Equal questions are asked once, so {glue:text}`questions:,` summaries are the most that AST can take; verdicts on adjectives and ICL ask far fewer and are left out. SmolLM2 on our core is a hundredth of Llama-2-13B's size on the paper's GPU: the two columns are no comparison of speed.
+# Every strategy or control beyond the paper's four costs a quarter of Table 4 again, and [our page](4_3_unlearning.ipynb) has several.
+# Summaries by a language model are the most that a network can take, since equal questions are asked once; verdicts on adjectives and ICL ask far fewer and are left out.
+# SmolLM2 on our core is a hundredth of Llama-2-13B's size on the paper's GPU, so the two columns are no comparison of speed.
+# On the [profile](../../glossary.md) `mini` ({glue:text}`mini_clips` clips of {glue:text}`mini_seconds` s, {glue:text}`mini_units` units of the small AST), all stages without a language model take {glue:text}`mini_total:.1f` minutes.
 #
-# ## To AudioSet, and how it runs
+# ## To AudioSet
 #
 # AudioSet, which the paper's networks were pre-trained on, has {glue:text}`clips:,` clips of {glue:text}`clip_seconds` s.
-# AST pads every clip to its full input; for BEATs and TAB's encoder the time is taken in proportion to the length. Attention grows faster than that, so BEATs' hours are a lower bound.
-# Cores work independently of each other, a shard of {glue:text}`shard` clips at a time ({glue:text}`shards:,` of them), and none waits for a disk or a network.
+# AST pads every clip to its full input; for BEATs and TAB's encoder the time is taken in proportion to the length.
+# Attention grows faster than that, so BEATs' hours are a lower bound.
 
 # %% tags=["hide-input"]
 hours = cost.to_audioset(costs)
@@ -45,21 +40,16 @@ al.tables.plain(hours, "AudioSet: seconds for one clip, and hours for all", made
 
 # %% [markdown]
 # Recording is nearly all of it: {glue:text}`recording` core-years.
-# The paper's captioner took {glue:text}`caption_seconds:.0f` s a clip on its GPU; at that rate AudioSet is {glue:text}`caption_years:.1f` GPU-years, so captioning decides, and a faster captioner, in batches, is the first thing to look for.
-# All activations ({glue:text}`full_gb` GB) exceed the memory budget by far, so only the five highest and lowest clips of every unit are kept, with moments of its activations; those of two shards merge into those of both.
-#
-# `python -m andlib.scale --part 1/8` makes one of eight parts of the shards, on any machine that shares the cache ([how to run](../../how_to_run.md)); the bytes are those of a run on one core.
-#
-# What is not measured, or missing:
-#
-# - **A GPU**, and **captions by an audio language model**, which wants one: the paper's hours stand alone.
-# - **DB and TAB** compare every activation with every caption, and need the full matrices; beyond the memory budget closed concepts are left out.
+# The paper's captioner took {glue:text}`caption_seconds:.0f` s a clip on its GPU; at that rate AudioSet is {glue:text}`caption_years:.1f` GPU-years.
+# Captioning therefore decides, and a faster captioner, in batches, is the first thing to look for.
+# Cores work independently of each other, and none waits for a disk or a network.
+# `python -m andlib.scale --part 1/8` makes one of eight parts on any machine that shares the cache ([how to run](../../how_to_run.md)), with the bytes of a run on one core.
+# All activations ({glue:text}`full_gb` GB) exceed the memory budget by far, so only the five highest and lowest clips of every unit are kept, with moments of its activations that merge across parts.
 #
 # ## How fast it is
 #
-# What `make bench` measured: each thing beside a plain way to the same result, in the same run, since seconds differ from machine to machine and their ratio much less.
-# Seconds are by the clock, medians of calls that alternate between ours and the reference; processor time where a note says so. Everything runs on one thread but what says "all cores".
-# *At least* is what the machine takes at any rate: the multiplications and additions that the work needs at the rate of the fastest matrix product on one thread in the same run, or one reading of its inputs from memory, whichever is longer; logarithms and sorting are not counted.
+# `make bench` measures each thing beside a plain way to the same result in the same run, since ratios differ less from machine to machine than seconds.
+# Slower than was asked for: {glue:text}`missed`.
 
 # %% tags=["hide-input"]
 speeds = cost.speeds()
@@ -77,8 +67,23 @@ al.tables.keep(**cost.words(costs, stages), missed=cost.missed(speeds))
 al.tables.plain(alone, caption, speeds["made_by"].iloc[0], formats, heads)
 
 # %% [markdown]
-# Slower than was asked for: {glue:text}`missed`.
-# The full-size AST is an untrained network (random weights throughout), whose work is that of a trained one; it reads two-second clips at their length, not padded to the ten seconds of the paper's.
+# ## How it is measured
+#
+# **Costs** are means over a few clips, units or questions after a first call; loading of networks, reading of files and statistics are left out.
+# Recording, silencing, the ear, TAB's encoder and the choice of clips were measured at full size: clips of {glue:text}`full_seconds` s, networks of {glue:text}`ast_units` (AST) and {glue:text}`beats_units` (BEATs) units.
+# Both networks are untrained (random weights throughout), which cost what trained ones do.
+# The rest costs the same for a unit or a text as on `mini`, and its rate is taken from there.
+#
+# **Speeds** are seconds by the clock, medians of calls that alternate between ours and the reference, or processor time where a note says so.
+# Everything runs on one thread but what says "all cores".
+# *At least* is what the machine takes at any rate: one reading of the inputs from memory, or the multiplications and additions at the rate of the run's fastest matrix product on one thread, whichever is longer.
+# Logarithms and sorting are not counted.
+#
+# ## What is not measured, or missing
+#
+# - **A GPU**, and **captions by an audio language model**, which wants one: the paper's hours stand alone.
+# - **DB and TAB** compare every activation with every caption, and need the full matrices. Beyond the memory budget closed concepts are left out.
+# - **Short clips.** The full-size AST reads two-second clips at their length in the speeds, not padded to the ten seconds of the paper's.
 #
 # ## Try it yourself
 #

@@ -2,13 +2,12 @@
 of AudioSet, where nothing is run. And how fast it is: what `make bench` measured, beside a plain way to do the same."""
 
 import json
-import math
 from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
 
-from andlib import kept, paper, paths, responses
+from andlib import kept, paper, paths
 from andlib.errors import InputError
 from andlib.pages.wording import by_model
 
@@ -44,10 +43,10 @@ def by_stage(costs: Costs) -> pd.DataFrame:
 def projected(stages: pd.DataFrame) -> pd.DataFrame:
     """Every stage on ESC-50 with networks of the paper's size, beside the hours that the paper states."""
     full = stages[stages["setting"] != "mini"]
-    reported = paper.numbers()["cost_reported"]
-    graphics = {(name, "summaries by a language model"): reported[f"summaries_{name}_hours_A6000"] for name in FULL}
-    captioning = reported["captioning_esc50_hours_A6000"]
-    graphics |= {(name, "captions by an audio language model"): captioning for name in FULL}
+    reported, graphics = paper.numbers()["cost_reported"], {}
+    for name in FULL:
+        graphics[name, "summaries by a language model"] = reported[f"summaries_{name}_hours_A6000"]
+        graphics[name, "captions by an audio language model"] = reported["captioning_esc50_hours_A6000"]
     hours = [graphics.get(key, float("nan")) for key in zip(full["setting"], full["stage"], strict=True)]
     heads = {"setting": "network", "seconds": "seconds for one", "hours": "CPU hours"}
     shown = full[["setting", "stage", "seconds", "counted", "hours"]].rename(columns=heads)
@@ -72,28 +71,26 @@ def to_audioset(costs: Costs) -> pd.DataFrame:
 
 def words(costs: Costs, stages: pd.DataFrame) -> dict[str, object]:
     """The numbers of the prose. stages: `by_stage`."""
-    size, reported = sizes(costs), paper.numbers()["cost_reported"]
-    ours = stages[~stages["stage"].str.contains("language model")].groupby("setting")["hours"].sum()
-    each = stages.set_index(["setting", "stage"])
-    silencing = {name: each.loc[(name, "Table 4: silencing units"), "hours"] for name in FULL}
-    describing = {name: ours[name] - silencing[name] for name in FULL}
+    size = sizes(costs)
     units = {name: size[name]["units"] for name in FULL}
+    ours = stages[~stages["stage"].str.contains("language model")].groupby("setting")["hours"].sum()
+    silencing = stages[stages["stage"] == "Table 4: silencing units"].set_index("setting")["hours"][[*FULL]]
     recorded = to_audioset(costs).set_index(["stage", "network"]).loc["recording activations"]
-    a_caption = 3600 * reported["captioning_esc50_hours_A6000"] / size["ast"]["clips"]
-    spoken = {f"mini_{name}": size["mini"][name] for name in ("clips", "seconds", "units")}
-    spoken |= {"processor": costs["machine"]["processor"], "mini_total": 60 * ours["mini"]}
-    spoken |= {"full_seconds": size["ast"]["seconds"], **{f"{name}_units": units[name] for name in FULL}}
-    spoken |= {"silencing": by_model(silencing, ".0f"), "describing": by_model(describing, ".1f")}
-    spoken |= {"questions": each.loc[("ast", "summaries by a language model"), "count"]}
-    spoken |= {"paper_captions": reported["captioning_esc50_hours_A6000"], "shard": responses.SHARD}
-    spoken |= {f"paper_{name}": reported[f"summaries_{name}_hours_A6000"] for name in FULL}
-    spoken |= {"clips": AUDIOSET, "clip_seconds": SECONDS, "shards": math.ceil(AUDIOSET / responses.SHARD)}
-    spoken |= {"caption_seconds": a_caption, "caption_years": a_caption * AUDIOSET / 3600 / 24 / 365.25}
-    spoken |= {"recording": by_model(recorded["hours, 1 core"] / 24 / 365.25, ".2g")}
-    return spoken | {"full_gb": by_model({name: 4 * units[name] * AUDIOSET / 1e9 for name in FULL}, ",.0f")}
-
-
-# How fast it is
+    a_caption = 3600 * paper.numbers()["cost_reported"]["captioning_esc50_hours_A6000"] / size["ast"]["clips"]
+    return {
+        **{f"mini_{name}": size["mini"][name] for name in ("clips", "seconds", "units")},
+        **{f"{name}_units": count for name, count in units.items()},
+        "mini_total": 60 * ours["mini"],
+        "full_seconds": size["ast"]["seconds"],
+        "silencing": by_model(silencing, ".0f"),
+        "describing": by_model(ours[[*FULL]] - silencing, ".1f"),
+        "clips": AUDIOSET,
+        "clip_seconds": SECONDS,
+        "caption_seconds": a_caption,
+        "caption_years": a_caption * AUDIOSET / 3600 / 24 / 365.25,
+        "recording": by_model(recorded["hours, 1 core"] / 24 / 365.25, ".2g"),
+        "full_gb": by_model({name: 4 * count * AUDIOSET / 1e9 for name, count in units.items()}, ",.0f"),
+    }
 
 
 def speeds() -> pd.DataFrame:
