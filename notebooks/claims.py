@@ -1,9 +1,10 @@
 # %% [markdown]
 # # The paper's claims, one by one
 #
-# The paper's tables and figures carry {glue:text}`claims` claims that our results can speak to {cite}`wu2024and`.
-# Each is a rule here, written down in words and in code, that reads the numbers which the pages of this book commit.
-# **No verdict is typed**: change a number in `results/` and the verdict follows, or a test says that this page is out of date.
+# On {glue:text}`title`, the {glue:text}`claims` claims of the paper that our results can speak to come out as follows: {glue:text}`ours`.
+# Supported wherever they were tested: {glue:text}`everywhere`.
+# The claims are those of its tables and figures {cite}`wu2024and`; here a rule, in words and in code, judges each by the numbers that this book's pages commit.
+# If a number in `results/` changes, the verdict follows, or a test says that this page is out of date.
 
 # %% tags=["parameters", "hide-input"]
 profile: str = "mini"  # whose verdicts are counted: mini, or any other with results
@@ -15,6 +16,29 @@ from andlib.pages import claims
 run = al.open_run(globals())
 results = claims.everywhere()
 ledger = claims.ledger(results)
+
+# %% tags=["hide-input"]
+made = "By andlib.pages.claims, from results/<profile>/<page>/."
+al.tables.plain(claims.side_by_side(ledger), "Each claim of the paper, and what these numbers say of it", made)
+
+# %% [markdown]
+# ## The numbers and the rules
+
+# %% tags=["hide-input"]
+decided = ledger[["id", "profile", "numbers", "rule"]]
+al.tables.plain(decided, "What decided each verdict, and by which rule (in code: andlib.pages.rules)", made)
+
+# %% [markdown]
+# ## Tables and figures
+#
+# Each table and figure has a number of the paper's and ours beside it.
+# Three values side by side are those of AST, BEATs-finetuned and BEATs-frozen.
+# [The first page](../../index.md) shows the same with links.
+
+# %% tags=["hide-input"]
+glance = claims.at_a_glance(results)
+al.tables.keep(**claims.words(run, ledger, glance))
+al.tables.plain(glance.drop(columns="page"), "Each table and figure of the paper, by what stands for it", made)
 
 # %% [markdown]
 # ## How a verdict comes about
@@ -28,37 +52,10 @@ ledger = claims.ledger(results)
 # - **At a ceiling**: what is compared is perfect on both sides, and could not differ. Encoders that learnt the same recipes as the sounds reach it easily; that is no failure of the claim.
 # - **Supported**: every part is.
 #
-# A trend over depth is *flat* if Spearman's rho certainly lies within {glue:text}`flat` of 0, *falls* or *rises* if it certainly lies on one side of 0 and not that near, else it is unclear.
+# A trend over depth is *flat* if Spearman's rho certainly lies within {glue:text}`flat` of 0.
+# It *falls* or *rises* if rho certainly lies on one side of 0 and not that near; else it is unclear.
 # No verdict compares the logits of two networks, which have no common scale.
 #
-# ## The verdicts, on small stand-ins
-
-# %% tags=["hide-input"]
-made = "By andlib.pages.claims, from results/<profile>/<page>/."
-al.tables.plain(claims.side_by_side(ledger), "Each claim of the paper, and what these numbers say of it", made)
-
-# %% [markdown]
-# On {glue:text}`title`, of {glue:text}`claims` claims: {glue:text}`ours`.
-# Supported wherever they were tested: {glue:text}`everywhere`.
-#
-# ## The numbers and the rules
-
-# %% tags=["hide-input"]
-decided = ledger[["id", "profile", "numbers", "rule"]]
-al.tables.plain(decided, "What decided each verdict, and by which rule (in code: andlib.pages.rules)", made)
-
-# %% [markdown]
-# ## Tables and figures
-#
-# The paper's tables and figures, with a number of the paper for each and ours beside it, as [the first page](../../index.md) shows them.
-# Three values side by side are those of AST, BEATs-finetuned and BEATs-frozen.
-
-# %% tags=["hide-input"]
-glance = claims.at_a_glance(results)
-al.tables.keep(**claims.words(run, ledger, glance))
-al.tables.plain(glance.drop(columns="page"), "Each table and figure of the paper, by what stands for it", made)
-
-# %% [markdown]
 # ## What differs from the paper, and why
 #
 # - **Scale.** These are small networks on small sets, described by short captions. A claim that is contradicted here may be true of the paper's networks, and one that is supported here is no proof of it there.

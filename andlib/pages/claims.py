@@ -9,7 +9,7 @@ import pandas as pd
 
 from andlib import kept, paper, paths
 from andlib.errors import InputError
-from andlib.pages.rules import RULES, WATER, Frames, judge, rows
+from andlib.pages.rules import TEXTS, WATER, Frames, judge, rows
 from andlib.pages.section_4_1 import best_function
 from andlib.pages.wording import spelt
 from andlib.profiles import MODELS, PROFILES
@@ -52,8 +52,7 @@ def ledger(results: Mapping[str, Frames]) -> pd.DataFrame:
     for claim, (profile, frames) in product(paper.numbers()["claims"], results.items()):
         verdict, numbers = judge(claim["id"], frames)
         numbers = numbers.replace("beats_", "whisper_") if profile.endswith(WHISPER) else numbers  # what they are
-        rule = RULES[claim["id"]].text
-        judged.append((claim["id"], claim["where"], claim["text"], profile, verdict, numbers, rule))
+        judged.append((claim["id"], claim["where"], claim["text"], profile, verdict, numbers, TEXTS[claim["id"]]))
     return pd.DataFrame(judged, columns=["id", "where", "claim", "profile", "verdict", "numbers", "rule"])
 
 
@@ -148,24 +147,16 @@ def _listed(values: Any, spec: str = "") -> str:
 
 def _by_model(name: str, column: str, spec: str, **wanted: Any) -> Callable[[Page], str]:
     """A column of a frame that has one row a network."""
-
-    def listed(page: Page) -> str:
-        return _listed(rows(page[name], **wanted).set_index("model")[column].reindex(MODELS), spec)
-
-    return listed
-
-
-def _last_layer(page: Page) -> list[pd.DataFrame]:
-    """DB on all clips with every function, a frame a network."""
-    return [rows(page["last_layer"], model=model, method="DB", condition="all clips") for model in MODELS]
+    return lambda page: _listed(rows(page[name], **wanted).set_index("model")[column].reindex(MODELS), spec)
 
 
 def _top1(page: Page) -> str:
-    return _listed([ours["top1"].max() for ours in _last_layer(page)], ".0%")
+    ours = rows(page["last_layer"], method="DB", condition="all clips")
+    return _listed(ours.groupby("model")["top1"].max().reindex(MODELS), ".0%")
 
 
 def _best_functions(page: Page) -> str:
-    return _listed(map(best_function, _last_layer(page)))
+    return _listed(best_function(rows(page["last_layer"], model=model)) for model in MODELS)
 
 
 def _rating(page: Page) -> str:
@@ -173,14 +164,10 @@ def _rating(page: Page) -> str:
     return f"{row['rating']:.2f} of 5" if row["ratings"] else "nobody has rated"
 
 
-def _commonest(most: int, *models: str) -> Callable[[Page], str]:
+def _commonest(page: Page, most: int, *models: str) -> str:
     """The commonest adjectives of each of these networks."""
-
-    def listed(page: Page) -> str:
-        ranked = (page["common"].sort_values(model, ascending=False, kind="stable") for model in models)
-        return " / ".join(", ".join(ours["adjective"].head(most)) for ours in ranked)
-
-    return listed
+    ranked = (page["common"].sort_values(model, ascending=False, kind="stable") for model in models)
+    return " / ".join(", ".join(ours["adjective"].head(most)) for ours in ranked)
 
 
 def _basic(page: Page) -> str:
@@ -219,10 +206,6 @@ def _numbers(text: str) -> Callable[[Page], str]:
     return lambda page: text.format(**page["numbers"].to_dict("records")[0])
 
 
-def _rows_of(name: str) -> Callable[[Page], str]:
-    return lambda page: str(len(page[name]))
-
-
 def _depth(k: int, tau: int) -> tuple[str, str, Callable[[Page], str]]:
     what = f"uninterpretability by depth, ρ, K={k}, τ={tau}"
     return "4_5_polysemanticity", what, _by_model("trends", "rho", "+.2f", k=k, tau=tau, part="all")
@@ -236,18 +219,18 @@ EXHIBITS: tuple[tuple[str, str, str, Callable[[Page], str]], ...] = (
     ("Table 3", "4_2_human_evaluation", "people's mean rating of summaries", _rating),
     ("Table 4", "4_3_unlearning", "OCP's gap ΔR − ΔA", _by_model("unlearning", "gap", "+.2f", strategy="OCP")),
     ("Table 5", "3_pipeline", "ICL's prompt", _numbers("{concepts} concepts, turn by turn")),
-    ("Table 6", "appendix_b_qualitative", "neurons in every module's words", _rows_of("qualitative")),
+    ("Table 6", "appendix_b_qualitative", "neurons in every module's words", lambda of: str(len(of["qualitative"]))),
     ("Table 7", "4_1_last_layer", "DB's best function", _best_functions),
     ("Table 8", "4_5_polysemanticity", "clusters of sentences, by the elbow", _numbers("{bend}")),
     ("Figure 1", "3_pipeline", "the framework; clips that it probes with", _numbers("{clips:,}")),
     ("Figure 2", "3_pipeline", "the modules; AST's neuron that they are shown on", _numbers("{place}")),
-    ("Figure 3", "3_5_adjectives", "common adjectives of AST's neurons", _commonest(3, "ast")),
+    ("Figure 3", "3_5_adjectives", "common adjectives of AST's neurons", lambda page: _commonest(page, 3, "ast")),
     ("Figure 4", "4_4_feature_importance", "accuracy lost by basic beyond high-level adjectives, 10%", _basic),
     ("Figure 5", "4_4_feature_importance", "adjectives by depth, ρ", _by_model("trends", "rho", "+.2f")),
     ("Figure 6", "4_5_polysemanticity", "uninterpretable units, K=5, τ=4", _uninterpretable),
     ("Figure 7", "3_pipeline", "points of one summary that calibration removes", _calibrated),
     ("Figure 8", "appendix_c_acoustics", "AST's neurons with “loud”", _loud),
-    ("Figure 9", "3_5_adjectives", "the commonest adjective", _commonest(1, *MODELS)),
+    ("Figure 9", "3_5_adjectives", "the commonest adjective", lambda page: _commonest(page, 1, *MODELS)),
     ("Figure 10", "4_3_unlearning", "silencing water drops: mean change of classes with water; of others", _water),
     ("Figure 11", *_depth(5, 4)),
     ("Figure 12", *_depth(10, 8)),

@@ -3,10 +3,10 @@
 A rule reads frames that `make results` keeps and yields its claim's parts: numbers in words, and a verdict."""
 
 import tomllib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from functools import partial
 from itertools import combinations, product
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -31,20 +31,13 @@ class Untestable(Exception):
     """Why a claim cannot be tested with these results."""
 
 
-class Rule(NamedTuple):
-    """When a claim holds: in words, and the function that yields its parts from a profile's frames."""
-
-    text: str
-    parts: Callable[[Frames], Parts]
-
-
 def judge(claim: str, frames: Frames) -> tuple[str, str]:
     """The verdict on a claim, that of the part which decides it, and the numbers of every part in words.
 
     >>> judge("t4_ocp_gap", claims.committed("mini"))"""
     parts = []
     try:
-        parts.extend(RULES[claim].parts(frames))
+        parts.extend(RULES[claim](frames))
     except Untestable as reason:
         parts.append((str(reason), UNTESTABLE))
     return statistics.together(said for _, said in parts), "; ".join(f"{words}: {said}" for words, said in parts) + "."
@@ -238,10 +231,9 @@ def t7_cubed_best_db(frames: Frames) -> Parts:
     yield from (_better(frame, "ast", FUNCTION, other, INCONCLUSIVE) for other in FUNCTIONS if other != FUNCTION)
 
 
-_TEXTS = tomllib.loads((paths.PACKAGE / "rules.toml").read_text(encoding="utf-8"))
+TEXTS = tomllib.loads((paths.PACKAGE / "rules.toml").read_text(encoding="utf-8"))  # claim -> its rule in words
 _TABLES = [t2_db_best, t2_follows_accuracy, t3_order, t4_ocp_gap, t4_frozen_robust, t7_cubed_best_db, f10_water]
 _FIGURES = [f5_ast_narrows, f6_ast_concentrates, f11_13_same, f14_gtzan, f8a_loud, f8b_high_pitched]
 _FIGURE_4 = ("f4a_adjectives", "f4a_nouns", "f4b_basic", "f4c_single")
-_PARTS = {rule.__name__: rule for rule in _TABLES + _FIGURES}
-_PARTS |= {claim: partial(figure_4, claim=claim) for claim in _FIGURE_4}
-RULES = {claim: Rule(_TEXTS[claim], parts) for claim, parts in _PARTS.items()}
+# claim -> the function that yields its parts from a profile's frames
+RULES = {rule.__name__: rule for rule in _TABLES + _FIGURES} | {c: partial(figure_4, claim=c) for c in _FIGURE_4}
