@@ -1,9 +1,9 @@
 # %% [markdown]
 # # One neuron in full
 #
-# [Probe one neuron](probe_one_neuron.ipynb) shows a neuron at one look. This page shows what its description rests on: another summariser, another concept set, the released code's faults, every similarity function, every layer.
-# Figures 1, 2 and 7 of the paper walk one neuron through the same steps {cite}`wu2024and`.
-# Its **claim** is that such a description tells what the neuron responds to.
+# Of {glue:text}`ways` ways to rank concepts for the unit {glue:text}`unit`, {glue:text}`agreeing` put *{glue:text}`first`* first.
+# Figures 1, 2 and 7 of the paper walk one neuron through the same steps, to show that such a description tells what the neuron responds to {cite}`wu2024and`.
+# [Probe one neuron](probe_one_neuron.ipynb) has the short form. This page shows what the description rests on.
 
 # %% tags=["parameters", "hide-input"]
 unit: str = "ast/block1.output/65"  # network/layer/number, counted from 0
@@ -32,39 +32,30 @@ al.show(run, unit)
 # %% [markdown]
 # ## Which concept, by which function
 #
-# TAB compares concepts with sounds, DB with descriptions.
-# The five similarity functions often disagree on a unit of a block: it has no concept that anyone trained it for.
+# [TAB](../../glossary.md) compares concepts with sounds, DB with descriptions.
+# The five similarity functions often disagree on a unit of a block, which nobody trained for a concept.
 
 # %% tags=["hide-input"]
 network, address = run.unit(unit)
 closed = section_4_1.closed_concepts(run, address, network)
+first = closed["1."].mode()[0]
+al.tables.keep(unit=address.id, ways=len(closed), first=first, agreeing=(closed["1."] == first).sum())
 al.tables.plain(closed, f"The three best of {len(run.concepts)} concepts", made)
 
 # %% [markdown]
 # ## What if we had looked otherwise?
 #
-# Three choices decide a description: how many clips $K$ stand for the unit, above which cosine $t$ a point of $S_h$ counts as the lowest clips' own, and how the values at all places become one number.
-# Each row changes one of them. How much a whole network moves with such choices is counted in [how units are read](reading_units.ipynb).
+# Each row changes one of three choices: how many clips $K$ stand for the unit, above which cosine $t$ a point of $S_h$ counts as the lowest clips' own, and how the values at all places become one number.
+# [How units are read](reading_units.ipynb) counts how much a whole network moves with such choices.
 
 # %% tags=["hide-input"]
 otherwise = probe_one_neuron.otherwise(run, address, k=other_k, t=t, pooling=pooling)
 al.tables.plain(otherwise, f"{address.id}, read in other ways", made)
 
 # %% [markdown]
-# ## Its network
-#
-# Every neuron is named by its network, layer and number:
-
-# %% tags=["hide-input"]
-al.tables.plain(probe_one_neuron.layers(run, address), f"Layers of {address.model}", run.made_by())
-
-# %% [markdown]
-# ## Compared with the paper
-#
-# The paper shows one neuron of its networks, without saying which (Figure 7), so there is no number to compare.
-#
 # ## What differs from the paper, and why
 #
+# - **Which neuron.** The paper does not say which neuron of its networks it shows (Figure 7), so there is no number to compare.
 # - **Where it fires.** The paper keeps one number a clip. A description of a whole clip speaks of whatever is in it; the frame shows which part excited the unit, and the card's players play it alone.
 # - **What to make of it.** A description says what the clips at the top of one ranking share. It does not say that the unit is *for* that, nor that other clips lack it: read the lowest clips and those drawn at random, too.
 #
@@ -74,3 +65,8 @@ al.tables.plain(probe_one_neuron.layers(run, address), f"Layers of {address.mode
 # papermill notebooks/one_neuron_in_full.ipynb out.ipynb -p unit ast/block3.intermediate/5 -p concepts acoustic
 # papermill notebooks/one_neuron_in_full.ipynb out.ipynb -p summariser llm -p llm smollm2     # after make llm
 # ```
+#
+# A neuron is named by its network, layer and number; these are the layers of this network.
+
+# %% tags=["hide-input"]
+al.tables.plain(probe_one_neuron.layers(run, address), f"Layers of {address.model}", run.made_by())
