@@ -78,17 +78,12 @@ def matches(
     own = {method: [phrases(table, method) for table in tables] for method in methods}
     every = sorted({phrase for by_table in own.values() for rows in by_table for row in rows for phrase in row})
     for matcher, cosine in _cosines(run, every).items():
-        row_of = dict(zip(every, cosine, strict=True))
+        row_of, nothing = dict(zip(every, cosine, strict=True)), np.full(cosine.shape[1], np.nan, np.float32)
         for method, null in product(methods, nulls):
-            rows = [nulled(each, null) if null else each for each in own[method]]
-            yield f"{method}/{matcher}/{null}", [_means(each, row_of, cosine.shape[1]) for each in rows]
-
-
-def _means(rows: Rows, row_of: dict[str, np.ndarray], clips: int) -> np.ndarray:
-    """Each unit's mean of its phrases' cosines with every clip."""
-    nothing = np.full(clips, np.nan, np.float32)
-    means = {row: np.mean([row_of[p] for p in row], axis=0) if row else nothing for row in set(rows)}
-    return np.stack([means[row] for row in rows])
+            given = [nulled(rows, null) if null else rows for rows in own[method]]
+            distinct = {row for rows in given for row in rows}
+            means = {row: np.mean([row_of[p] for p in row], axis=0) if row else nothing for row in distinct}
+            yield f"{method}/{matcher}/{null}", [np.stack([means[row] for row in rows]) for rows in given]
 
 
 def _cosines(run: Run, every: list[str]) -> dict[str, Float[np.ndarray, "phrases clips"]]:

@@ -25,34 +25,30 @@ def centred(values: Matrix) -> Matrix:
     return values / np.where(spread > 0, scale, np.nan)[:, None]
 
 
+def pearson(activation: Matrix, match: Matrix) -> np.ndarray:
+    """Pearson's r of each unit's activation and match, the score of simulation (Bills et al. 2023)."""
+    return (centred(activation) * centred(match)).mean(1)
+
+
 def agreement(activation: Matrix, match: Matrix, active: Clips) -> dict[str, np.ndarray]:
-    """Every measure of `ranking` and `overlap`, and Pearson's r, the score of simulation (Bills et al. 2023). active:
-    where the unit counts as active. The match says yes to as many clips as are active."""
+    """Pearson's r and every measure of `ranking` and `overlap`; the match says yes to as many clips as are active."""
     r = pearson(activation, match)
     every = {"pearson": r} | ranking(match, active, np.ones_like(active)) | overlap(most(match, active.sum(1)), active)
     return {name: np.where(np.isnan(r), np.nan, values) for name, values in every.items()}
 
 
-def pearson(activation: Matrix, match: Matrix) -> np.ndarray:
-    """Pearson's r of each unit's activation and match."""
-    return (centred(activation) * centred(match)).mean(1)
-
-
 def overlap(yes: Clips, active: Clips) -> dict[str, np.ndarray]:
-    """F1 and intersection over union of the clips that the explanation names and those that activate the unit; beside
-    them recall and precision, in the words of Oikarinen et al. 2025: shares of active and of named clips."""
+    """F1, intersection over union, recall and precision (shares of active and of named clips; Oikarinen et al. 2025)
+    of the clips that the explanation names and those that activate the unit."""
     both, named, fired = (yes & active).sum(1), yes.sum(1), active.sum(1)
     alike = {"f1": 2 * both / (named + fired), "iou": both / (named + fired - both)}
     return alike | {"recall": both / fired, "precision": both / np.maximum(named, 1)}
 
 
 def ranking(match: Matrix, active: Clips, among: Clips) -> dict[str, np.ndarray]:
-    """What a threshold on the match can do: AUPRC (average precision), AUROC and balanced accuracy. among: which clips
-    are ranked; what the match of the others is plays no part.
-
-    AUROC is CoSy's AUC (Kopf et al. 2024) with recordings in the place of generated ones. Balanced accuracy is that of
-    detection (Paulo et al. 2024): active clips and as many others are shown, and the match says yes to the better
-    half; `threshold` is the match from which it does. Clips of equal match share a threshold."""
+    """What a threshold on the match can do: AUPRC (average precision), AUROC (CoSy's AUC, Kopf et al. 2024) and the
+    balanced accuracy of detection (Paulo et al. 2024): active clips and as many others are shown, and the match says
+    yes to the better half, from `threshold` on. among: which clips are ranked; the match of others plays no part."""
     match = np.where(among, match, -np.inf)
     order = np.argsort(-match, axis=1, kind="stable")
     match, hit, shown = (np.take_along_axis(values, order, 1) for values in (match, active & among, among))
@@ -107,11 +103,10 @@ def bounds(drawn: Float[np.ndarray, "draws units"]) -> np.ndarray:
 
 
 def exemplar_shape(exemplars: Float[np.ndarray, "units k dimensions"]) -> tuple[np.ndarray, np.ndarray]:
-    """Clarity and polysemanticity of SemanticLens (Dreyer et al. 2025), of the vectors of each unit's highest clips.
+    """Clarity (mean cosine of two exemplars) and polysemanticity of SemanticLens (Dreyer et al. 2025); NaN for one.
 
-    Clarity: mean cosine of two exemplars, up to 1. Polysemanticity: 1 - cosine of the centres of two clusters; where
-    one of them holds a single exemplar, 1 - mean cosine of the exemplars and their mean. K-means as there, but begun at
-    the two exemplars that are farthest apart, not at random. NaN for a single exemplar."""
+    Polysemanticity: 1 - cosine of the centres of two clusters; where one holds a single exemplar, 1 - mean cosine of
+    exemplars and their mean. K-means begins at the two exemplars farthest apart, not at random as there."""
     v = exemplars / np.linalg.norm(exemplars, axis=2, keepdims=True)
     k = v.shape[1]
     if k == 1:

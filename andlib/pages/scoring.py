@@ -1,8 +1,7 @@
 """Scores without humans: how well an explanation predicts its unit on clips that it was not made from.
 
-The paper asks people (Table 3). Here the match of an explanation with a clip stands for the predicted activation, as
-the simulated one does in Bills et al. 2023: the mean cosine of the explanation's phrases and the clip's description
-(matcher "captions", a sentence encoder) or its sound (matcher "sound", TAB's encoders, which read no caption)."""
+The match of an explanation with a clip stands for the predicted activation, as the simulated one does in Bills et al.
+2023: the mean cosine of the explanation's phrases and the clip's description ("captions") or its sound ("sound")."""
 
 from collections.abc import Callable, Iterator, Sequence
 from itertools import product
@@ -34,15 +33,12 @@ ENDS = ["unit", "method", "explanation", "pearson", "pearson_low", "pearson_high
 
 
 def score_neurons(run: Run, model: str | Target) -> pd.DataFrame:
-    """How good the explanations of a model's units are: one row a unit, method and matcher.
+    """How good the explanations of a model's units are: described from folds 2-5, scored on fold 1, one row a unit,
+    method and matcher. Raises InputError where there is no fold 1.
 
     Columns: unit, layer, index; method (METHODS), matcher (MATCHERS), explanation; clips (scored on), active (of them,
-    the highest 10 %); pearson with pearson_low and pearson_high; auprc, base_rate and lift = auprc / base_rate; auroc;
-    f1, iou; balanced_accuracy with balanced_low and balanced_high; hard_balanced_accuracy (against the clips nearest in
-    sound); clarity, polysemanticity, redundancy (of the exemplars' sounds, the same for every method); reason (why
-    measures are NaN; else empty). Bounds: 95 %, source recordings drawn anew within classes. See `measures`.
-
-    Units are described from folds 2-5 and scored on fold 1. Raises InputError where there is no fold 1."""
+    the highest 10 %); each of MEASURES and BOUNDS (95 %, source recordings drawn anew within classes), base_rate and
+    lift = auprc / base_rate; each of SHAPE (the same for every method); reason (why measures are NaN; else empty)."""
     table, stored = described(run, model), _stored(run, model)
     common = table[["unit", "layer", "index"]].reset_index(drop=True)
     shape = pd.DataFrame(stored["shape"].T, columns=SHAPE)
@@ -61,10 +57,10 @@ def score_neurons(run: Run, model: str | Target) -> pd.DataFrame:
 def scorecard(run: Run, model: str | Target) -> pd.DataFrame:
     """Means over units beside their nulls: one row a layer ("all" first), method, matcher and null.
 
-    null: "" for the unit's own explanation; "shuffled" for another unit's; "most common" for the one that most units
-    have. Columns: units, explained (share that has an explanation and can be scored), each of MEASURES with _low and
-    _high (95 %: of pearson over source recordings, of the others over units), lift; p, of a mean r beyond that of
-    shuffled explanations (two-sided, the same draws of source recordings), and p_holm over the rows of a layer."""
+    null: "" for the unit's own explanation; else one of NULLS. Columns: units, explained (share that has an explanation
+    and can be scored), each of MEASURES and lift with _low and _high (95 %: of pearson over source recordings, of the
+    others over units); p, of a mean r beyond that of shuffled explanations (two-sided, the same draws of source
+    recordings), and p_holm over the rows of a layer."""
     table, stored = described(run, model), _stored(run, model)
     cases = list(product(METHODS, MATCHERS, ("", *NULLS)))
     values = np.stack([stored["/".join(case)][: len(MEASURES)] for case in cases])
@@ -97,9 +93,9 @@ def _means_of_units(values: Float[np.ndarray, "cases measures units"]) -> Float[
 def reliability(run: Run, model: str | Target) -> pd.DataFrame:
     """Whether explanations and scores come again from other recordings: one row a method and matcher.
 
-    halves: Spearman's rho, over units, of the r of one explanation (folds 2-5) on two halves of fold 1's source
-    recordings. retest: the same where explanations, too, come from two halves, folds 2-3 and 4-5. same: the mean share
-    of phrases that both of these have (DB, TAB: how often the concept is the same); chance: that of units at random."""
+    halves: Spearman's rho, over units, of the r of one explanation on two halves of fold 1's source recordings. retest:
+    the same where explanations, too, come from HALVES. same: the mean share of phrases that both of these have; chance:
+    that of units at random."""
     tables = [described(run, model), *(stages.neurons(run, model, h) for h in HALVES)]
     return run.store.get(RELIABILITY, _made_from(run, model, tables), lambda: _reliability(run, model, tables))
 
