@@ -117,8 +117,13 @@ def effects(rows: pd.DataFrame, exhibit: str, formats: Mapping[str, str], models
 def _cell(part: pd.DataFrame, spec: str) -> str:
     if (part["mode"] != "corrected").all() and (part["changed"] == 0).all():
         return "="
-    words = (v if isinstance(v, str) else "–" if pd.isna(v) else format(v, spec).rstrip("%") for v in part["value"])
-    return " / ".join(words)
+    return _listed(part["value"], spec)
+
+
+def _listed(values: pd.Series, spec: str) -> str:
+    """A measure's value of each network, as text; a percentage drops its sign."""
+    told = (v if isinstance(v, str) else "–" if pd.isna(v) else format(v, spec).rstrip("%") for v in values)
+    return " / ".join(told) or "not measured"
 
 
 def strongest(rows: pd.DataFrame, headlines: Mapping[str, Mapping[str, str]] = HEADLINES) -> pd.DataFrame:
@@ -131,8 +136,8 @@ def strongest(rows: pd.DataFrame, headlines: Mapping[str, Mapping[str, str]] = H
         change = (ours["value"].astype(float) - ours["before"].astype(float)).abs()
         mode, measure = change.groupby([ours["mode"], ours["measure"]], sort=False).mean().idxmax()
         part = ours[(ours["mode"] == mode) & (ours["measure"] == measure)]
-        ends = [" / ".join(format(v, formats[measure]).rstrip("%") for v in part[side]) for side in ("before", "value")]
-        table.append((exhibit, profile, mode, measure, *ends))
+        before, after = (_listed(part[side], formats[measure]) for side in ("before", "value"))
+        table.append((exhibit, profile, mode, measure, before, after))
     return pd.DataFrame(table, columns=["exhibit", "profile", "switch", "measure", "before", "after"])
 
 
@@ -143,12 +148,10 @@ def frames(run: Run) -> dict[str, pd.DataFrame]:
 
 def words(run: Run, matrices: Mapping[str, Mapping], rows: pd.DataFrame) -> dict[str, object]:
     """The numbers of the prose, of the run's profile. rows: `tidy`."""
-    of_profile = rows[rows["profile"] == run.profile.name]
-    values = of_profile.set_index(["mode", "exhibit", "measure", "model"])["value"]
-    numbers = {}
+    numbers, ours = {}, rows[rows["profile"] == run.profile.name]
     for name, (exhibit, measure, spec, switch) in _CHANGES.items():
-        numbers[f"{name}_before"] = _listed(values, "corrected", exhibit, measure, spec)
-        numbers[f"{name}_after"] = _listed(values, switch, exhibit, measure, spec)
+        part = ours[(ours["mode"] == switch) & (ours["exhibit"] == exhibit) & (ours["measure"] == measure)]
+        numbers |= {f"{name}_before": _listed(part["before"], spec), f"{name}_after": _listed(part["value"], spec)}
     table4 = {name: paper.table4(name).set_index("strategy") for name in MODELS}
     soft = {name: paper.table7(name).set_index("function").loc["soft_wpmi"] for name in MODELS}
     spelt = {name: (100 * row["top1"], 100 * row["top5"], row["cos"]) for name, row in soft.items()}
@@ -165,13 +168,6 @@ def words(run: Run, matrices: Mapping[str, Mapping], rows: pd.DataFrame) -> dict
         "soft_printed": "; ".join(f"{name} {a:.0f} / {b:.0f} / {c:.2f}" for name, (a, b, c) in spelt.items()),
         **{f"constant_{name}": share for name, share in constant_answer(run).items()},
     }
-
-
-def _listed(values: pd.Series, mode: str, exhibit: str, measure: str, spec: str) -> str:
-    """One measure, a value a network, as text; Figure 4 is AST's alone."""
-    models = ("ast",) if exhibit == "Fig. 4" else MODELS
-    each = [values.get((mode, exhibit, measure, name)) for name in models]
-    return " / ".join("not measured" if value is None else format(value, spec).rstrip("%") for value in each)
 
 
 def constant_answer(run: Run) -> dict[str, float]:
