@@ -4,7 +4,6 @@
 # On {glue:text}`title`, the {glue:text}`claims` claims of the paper that our results can speak to come out as follows: {glue:text}`ours`.
 # Supported wherever they were tested: {glue:text}`everywhere`.
 # The claims are those of its tables and figures {cite}`wu2024and`; here a rule, in words and in code, judges each by the numbers that this book's pages commit.
-# If a number in `results/` changes, the verdict follows, or a test says that this page is out of date.
 
 # %% tags=["parameters", "hide-input"]
 profile: str = "mini"  # whose verdicts are counted: mini, or any other with results
@@ -31,9 +30,8 @@ al.tables.plain(decided, "What decided each verdict, and by which rule (in code:
 # %% [markdown]
 # ## Tables and figures
 #
-# Each table and figure has a number of the paper's and ours beside it.
+# Each table and figure has a number of the paper's and ours beside it, as on [the first page](../../index.md).
 # Three values side by side are those of AST, BEATs-finetuned and BEATs-frozen.
-# [The first page](../../index.md) shows the same with links.
 
 # %% tags=["hide-input"]
 glance = claims.at_a_glance(results)

@@ -2,6 +2,7 @@
 tables and figures, each with what stands for it: a number of the paper, and ours on every profile."""
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from itertools import product
 from typing import Any
 
@@ -99,25 +100,20 @@ def frames(run: Run) -> dict[str, pd.DataFrame]:
 def at_a_glance(results: Mapping[str, Frames]) -> pd.DataFrame:
     """Every table and figure of the paper; columns exhibit, page, what, paper, and one a profile, all of them text.
     Three values side by side are those of MODELS; a dash: there is no such number. results: profile -> its frames."""
-    printed = _printed()
-    return pd.DataFrame(
-        {"exhibit": exhibit, "page": page, "what": what, "paper": printed.get(exhibit, ABSENT)}
-        | {profile: _if_any(ours, frames.get(page, {})) for profile, frames in results.items()}
-        for exhibit, page, what, ours in EXHIBITS
-    )
+    printed, table = _printed(), []
+    for exhibit, page, what, ours in EXHIBITS:
+        row = {"exhibit": exhibit, "page": page, "what": what, "paper": printed.get(exhibit, ABSENT)}
+        table.append(row | dict.fromkeys(results, ABSENT))
+        for profile, frames in results.items():
+            with suppress(KeyError):  # the page's frames lack it
+                table[-1][profile] = ours(frames.get(page, {}))
+    return pd.DataFrame(table)
 
 
 def texts(frame: pd.DataFrame, name: str) -> dict[str, str]:
     """Every cell of a frame by its row, called after the column `name`, and its column: `table_1_paper`."""
     cells = frame.set_index(name).stack().items()
     return {f"{row}_{column}".lower().replace(" ", "_"): text for (row, column), text in cells}
-
-
-def _if_any(ours: Callable[[Page], str], page: Page) -> str:
-    try:
-        return ours(page)
-    except KeyError:
-        return ABSENT
 
 
 def _printed() -> dict[str, str]:
