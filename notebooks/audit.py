@@ -56,7 +56,7 @@ al.tables.plain(audit.strongest(rows), "The switch that moves each exhibit most;
 #
 # ### Table 4: the average number of units
 #
-# TAB and DB give each of $N$ block units three of $M$ concepts, so a class has $3N/M$ units on average, whatever the method, the network's quality or the data.
+# TAB and DB give each of $N$ block units three of $M$ concepts, so a class has $3N/M$ units on average, whatever the method, network or data.
 
 # %% tags=["hide-input"]
 formats = {"3N/M": ".2f", "TAB, the paper": ".0f", "DB, the paper": ".0f"}
@@ -88,7 +88,8 @@ al.tables.plain(audit.units_a_class(), "Units a class in Table 4: 3N/M, and as p
 # A switch without a row changes nothing that the table shows.
 # Block units are *described differently* if their first concept by TAB or DB, calibrated summary, or open concepts are not the corrected ones.
 # Figure 4 has AST's accuracy on fold 1 after silencing 10 % of the block units, mean over three seeds.
-# *Spread* is the highest less the lowest of the attributes, *chosen* the share of silenced units that were chosen for their attribute, and *shared* the share that two attributes' sets have in common.
+# *Spread* is the highest less the lowest of the attributes.
+# *Chosen* is the share of silenced units that were chosen for their attribute, *shared* the share that two attributes' sets have in common.
 
 # %% tags=["hide-input"]
 for what in audit.TABLES:
@@ -109,7 +110,8 @@ for what in audit.TABLES:
 # The page reads what that command wrote, for the profiles {glue:text}`measured`; with nothing stored before, it took {glue:text}`seconds`.
 # Not measured: {glue:text}`absent`.
 #
-# Figures 6 and 11–13 are measured at $K = 5$, $\tau = 4$; Figure 8 follows the words of Figures 3 and 9, Figure 10 is one row of Table 4, and Figures 1, 2 and 7 show single neurons.
+# Figures 6 and 11–13 are measured at $K = 5$, $\tau = 4$.
+# Figure 8 follows the words of Figures 3 and 9, Figure 10 is one row of Table 4, and Figures 1, 2 and 7 show single neurons.
 # Tables 1, 5 and 8 come before any of these places in the code, and Table 3 needs people.
 
 # %% tags=["hide-input"]

@@ -3,7 +3,7 @@
 #
 # On {glue:text}`title`, the {glue:text}`claims` claims of the paper that our results can speak to come out as follows: {glue:text}`ours`.
 # Supported wherever they were tested: {glue:text}`everywhere`.
-# The claims are those of its tables and figures {cite}`wu2024and`; here a rule, in words and in code, judges each by the numbers that this book's pages commit.
+# The claims are those of its tables and figures {cite}`wu2024and`; a rule, in words and in code, judges each by the numbers that the pages of this book commit.
 
 # %% tags=["parameters", "hide-input"]
 profile: str = "mini"  # whose verdicts are counted: mini, or any other with results

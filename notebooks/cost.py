@@ -23,9 +23,10 @@ al.tables.plain(cost.projected(stages), "Projected to ESC-50: seconds for one ti
 
 # %% [markdown]
 # Every strategy or control beyond the paper's four costs a quarter of Table 4 again, and [our page](4_3_unlearning.ipynb) has several.
-# Summaries by a language model are the most that a network can take, since equal questions are asked once; verdicts on adjectives and ICL ask far fewer and are left out.
+# Equal questions are asked once, so the counts of summaries by a language model are the most that a network can take.
+# Verdicts on adjectives and ICL ask far fewer and are left out.
 # SmolLM2 on our core is a hundredth of Llama-2-13B's size on the paper's GPU, so the two columns are no comparison of speed.
-# On the [profile](../../glossary.md) `mini` ({glue:text}`mini_clips` clips of {glue:text}`mini_seconds` s, {glue:text}`mini_units` units of the small AST), all stages without a language model take {glue:text}`mini_total:.1f` minutes.
+# On the [profile](../../glossary.md) `mini` and its small AST, all stages without a language model take {glue:text}`mini_total:.1f` minutes.
 #
 # ## To AudioSet
 #
@@ -44,7 +45,8 @@ al.tables.plain(hours, "AudioSet: seconds for one clip, and hours for all", made
 # Captioning therefore decides, and a faster captioner, in batches, is the first thing to look for.
 # Cores work independently of each other, and none waits for a disk or a network.
 # `python -m andlib.scale --part 1/8` makes one of eight parts on any machine that shares the cache ([how to run](../../how_to_run.md)), with the bytes of a run on one core.
-# All activations ({glue:text}`full_gb` GB) exceed the memory budget by far, so only the five highest and lowest clips of every unit are kept, with moments of its activations that merge across parts.
+# All activations ({glue:text}`full_gb` GB) exceed the memory budget by far.
+# Only the five highest and lowest clips of every unit are kept, with moments of its activations that merge across parts.
 #
 # ## How fast it is
 #
@@ -70,14 +72,14 @@ al.tables.plain(alone, caption, speeds["made_by"].iloc[0], formats, heads)
 # ## How it is measured
 #
 # **Costs** are means over a few clips, units or questions after a first call; loading of networks, reading of files and statistics are left out.
-# Recording, silencing, the ear, TAB's encoder and the choice of clips were measured at full size: clips of {glue:text}`full_seconds` s, networks of {glue:text}`ast_units` (AST) and {glue:text}`beats_units` (BEATs) units.
-# Both networks are untrained (random weights throughout), which cost what trained ones do.
+# Recording, silencing, the ear, TAB's encoder and the choice of clips were measured at full size.
+# Its networks are untrained (random weights throughout), which cost what trained ones do.
 # The rest costs the same for a unit or a text as on `mini`, and its rate is taken from there.
 #
 # **Speeds** are seconds by the clock, medians of calls that alternate between ours and the reference, or processor time where a note says so.
 # Everything runs on one thread but what says "all cores".
-# *At least* is what the machine takes at any rate: one reading of the inputs from memory, or the multiplications and additions at the rate of the run's fastest matrix product on one thread, whichever is longer.
-# Logarithms and sorting are not counted.
+# *At least* is what the machine takes at any rate: one reading of the inputs from memory, or the multiplications and additions, whichever is longer.
+# Their rate is that of the run's fastest matrix product on one thread; logarithms and sorting are not counted.
 #
 # ## What is not measured, or missing
 #

@@ -45,7 +45,8 @@ al.tables.plain(closed, f"The three best of {len(run.concepts)} concepts", made)
 # %% [markdown]
 # ## What if we had looked otherwise?
 #
-# Each row changes one of three choices: how many clips $K$ stand for the unit, above which cosine $t$ a point of $S_h$ counts as the lowest clips' own, and how the values at all places become one number.
+# Each row changes one of three choices.
+# They are how many clips $K$ stand for the unit, above which cosine $t$ a point of $S_h$ counts as the lowest clips' own, and how the values at all places become one number.
 # [How units are read](reading_units.ipynb) counts how much a whole network moves with such choices.
 
 # %% tags=["hide-input"]

@@ -50,7 +50,7 @@ al.tables.plain(readings, "Table 2 under other readings (DB, all clips)", made, 
 #
 # By default AST is read at its class token and BEATs by the mean over tokens; both classifiers give their real logits.
 # DB names the units anew after each change, by the [similarity function](../../glossary.md) that is best for the default.
-# Two readouts take directions in the output of the last block's last linear layer: the classifier's rows, and each class's mean less that of all other clips (folds 2–5).
+# Two readouts are directions in the output of the last block's last linear layer: the classifier's rows, and each class's mean less all other clips' (folds 2–5).
 #
 # ## What differs from the paper, and why
 #

@@ -31,7 +31,8 @@ made = run.made_by(*run.caption_parts)
 # ## Scores
 #
 # **r** is the correlation of a unit's activation with how well its explanation matches each clip, by the clip's description (*captions*) or by its *sound*.
-# *Shuffled* gives each unit another unit's explanation; *commonest* gives all of them the one that most units have; *explained* is the share of units that have an explanation at all.
+# *Shuffled* gives each unit another unit's explanation; *commonest* gives all of them the one that most units have.
+# *Explained* is the share of units that have an explanation at all.
 
 # %% mystnb={"figure": {"name": "scores-by-layer", "caption": "Mean r of every method by layer, with 95 % intervals over source recordings; a row a network, a panel a way to match. The dotted line has shuffled explanations."}, "image": {"alt": "Line charts of mean correlation by layer, one line a method, above a dotted line at zero for shuffled explanations"}} tags=["hide-input"]
 cards = scoring.of_models(run, scoring.scorecard)
@@ -74,7 +75,8 @@ al.tables.plain(scoring.of_models(run, scoring.reliability), "Reliability over o
 # ## Without any explanation
 #
 # SemanticLens {cite}`dreyer2025semanticlens` looks at the exemplars alone, here the sounds of a unit's {glue:text}`k` highest clips under TAB's encoder.
-# It measures how alike they are (*clarity*, mean cosine of two), how far they fall into two groups (*polysemanticity*, 1 − cosine of the centres), and how like another unit's of the layer they are (*redundancy*, largest cosine).
+# *Clarity* is the mean cosine of two of them, and *polysemanticity* 1 − cosine of the centres of two groups of them.
+# *Redundancy* is the largest cosine with another unit of the layer.
 # *With r* is Spearman's correlation with r of DB by captions, over units.
 
 # %% tags=["hide-input"]

@@ -72,16 +72,12 @@ def to_audioset(costs: Costs) -> pd.DataFrame:
 def words(costs: Costs, stages: pd.DataFrame) -> dict[str, object]:
     """The numbers of the prose. stages: `by_stage`."""
     size = sizes(costs)
-    units = {name: size[name]["units"] for name in FULL}
     ours = stages[~stages["stage"].str.contains("language model")].groupby("setting")["hours"].sum()
     silencing = stages[stages["stage"] == "Table 4: silencing units"].set_index("setting")["hours"][[*FULL]]
     recorded = to_audioset(costs).set_index(["stage", "network"]).loc["recording activations"]
     a_caption = 3600 * paper.numbers()["cost_reported"]["captioning_esc50_hours_A6000"] / size["ast"]["clips"]
     return {
-        **{f"mini_{name}": size["mini"][name] for name in ("clips", "seconds", "units")},
-        **{f"{name}_units": count for name, count in units.items()},
         "mini_total": 60 * ours["mini"],
-        "full_seconds": size["ast"]["seconds"],
         "silencing": by_model(silencing, ".0f"),
         "describing": by_model(ours[[*FULL]] - silencing, ".1f"),
         "clips": AUDIOSET,
@@ -89,7 +85,7 @@ def words(costs: Costs, stages: pd.DataFrame) -> dict[str, object]:
         "caption_seconds": a_caption,
         "caption_years": a_caption * AUDIOSET / 3600 / 24 / 365.25,
         "recording": by_model(recorded["hours, 1 core"] / 24 / 365.25, ".2g"),
-        "full_gb": by_model({name: 4 * count * AUDIOSET / 1e9 for name, count in units.items()}, ",.0f"),
+        "full_gb": by_model({name: 4 * size[name]["units"] * AUDIOSET / 1e9 for name in FULL}, ",.0f"),
     }
 
 
