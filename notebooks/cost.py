@@ -1,7 +1,7 @@
 # %% [markdown]
 # # What a dissection costs, and how fast it is
 #
-# On ESC-50, describing every unit of a network of the paper's size takes {glue:text}`describing` CPU hours without a language model, and silencing units for Table 4 takes {glue:text}`silencing`.
+# In CPU hours, describing every unit of a network of the paper's size on ESC-50 takes {glue:text}`describing` without a language model, and silencing units for Table 4 takes {glue:text}`silencing`.
 # The paper states three costs, all of language models on one NVIDIA RTX A6000 (Appendix A) {cite}`wu2024and`: captions by SALMONN, and summaries of AST's and BEATs' neurons by Llama-2-chat-13B.
 # It states none of recording, labelling and silencing units.
 

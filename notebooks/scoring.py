@@ -1,7 +1,7 @@
 # %% [markdown]
 # # How good are the descriptions?
 #
-# On recordings that no description was made from, a unit's activation is best predicted by {glue:text}`best` (mean correlation).
+# On recordings that no description was made from, a unit's activation has the highest mean correlation with what this method predicts: {glue:text}`best`.
 # The paper's people rate calibrated [summaries](../../glossary.md) above the concepts of DB and TAB, for a few neurons of each block ([Table 3](4_2_human_evaluation.ipynb)) {cite}`wu2024and`.
 # This page goes beyond it and scores every explanation of every unit without people ({glue:text}`scored`).
 # As predictions, summaries take these places among the methods: {glue:text}`summaries`.
