@@ -1,9 +1,10 @@
 # %% [markdown]
 # # 4.3 Unlearning a class by silencing its units
 #
-# If a description is right, silencing the units that it gives to a class should hurt that class more than others.
-# Section 4.3 of the paper does so for each of 50 classes in turn {cite}`wu2024and`.
-# **Its claim**: units chosen by open concepts (OCP) open the widest gap between the class to be forgotten and the rest: {glue:text}`paper_ocp:+.2f` for AST, against {glue:text}`paper_random:+.2f` for random units.
+# On {glue:text}`title`, the widest [gap](../../glossary.md) beyond random units of the same layers is opened by {glue:text}`largest`.
+# The paper's claim that [open concepts](../../glossary.md) (OCP) open it is {glue:text}`claim`.
+# Section 4.3 of the paper silences the units that descriptions give to a class, and asks whether it suffers more than others {cite}`wu2024and`.
+# **Its claim**: units chosen by OCP open the widest gap between the class to be forgotten and the rest, {glue:text}`paper_ocp:+.2f` for AST against {glue:text}`paper_random:+.2f` for random units.
 
 # %% tags=["parameters", "hide-input"]
 model: str = "all"  # target network: ast | beats_finetuned | beats_frozen | beats_supervised | beats_untrained | whisper_frozen | whisper_finetuned | all
@@ -28,31 +29,15 @@ from andlib.pages import section_4_3
 
 run = al.open_run(globals())
 made = run.made_by(*run.caption_parts)
-
-# %% [markdown]
-# ## What is measured
-#
-# For each class, the outputs of every block unit labelled with it are set to zero at every token, and the clips of fold 1 are classified anew.
-# $\Delta A$ is the change of the class's own logit on its own clips, averaged over classes; $\Delta R$ the same for the other classes' own logits on their own clips.
-# The paper prints $\Delta R - \Delta A$ under the heading "$\Delta A - \Delta R$" and says higher is better.
-#
-# A unit is labelled by one of these strategies, always from clips of folds 2–5 alone, so that nothing is measured on a clip that chose the units:
-#
-# - **DB**: the class is among the unit's three best concepts out of ESC-50's 50, by cos_cubed (the paper does not name the function it used here; it finds this one best for AST).
-# - **TAB**: the same, with sounds encoded in place of descriptions.
-# - **OCP**: the nouns of the unit's open concepts name the class, by lemma or synonym.
-# - **random**: 5.4 % of the units, as the paper's 3000 of 55,296, drawn anew for each class; the mean over several draws.
-# - **shuffled captions**: the strategy with every clip described by another clip's caption. Units are chosen from nonsense, so nothing should be forgotten.
-# - **(all clips)**: the strategy with units chosen on all clips, as in the paper.
-
-# %%
 units = section_4_3.labelled_units(run)  # model -> strategy -> the units of each class
 effects = section_4_3.silenced(run, units)  # model -> strategy -> what silencing them did to every class
 
 # %% [markdown]
 # ## Table 4
 #
-# *Units* is the mean number a class, *empty* the number of classes without one.
+# $\Delta A$ is the change of a silenced class's own logit on its own clips, averaged over classes, and $\Delta R$ that of the other classes' own logits on theirs.
+# The paper prints the gap $\Delta R - \Delta A$ under the heading "$\Delta A - \Delta R$" and says higher is better.
+# *Units* is the mean number a class, *empty* the number of classes without one, which count 0 in the average, as in the paper.
 
 # %% tags=["hide-input"]
 controls = section_4_3.controls(run, units)  # random sets, shuffled captions, all clips
@@ -61,41 +46,34 @@ al.tables.keep(**section_4_3.words(run, results))
 al.tables.table4(results, made)
 
 # %% [markdown]
-# On {glue:text}`title`, the gap that exceeds that of random sets as large, in the same layers, by most is that of {glue:text}`largest`.
-# That OCP opens the widest gap in this sense is **{glue:text}`claim`**: {glue:text}`claim_numbers`
-#
-# - With **captions shuffled** the gaps are, for OCP, {glue:text}`ocp_shuffled`, and for DB {glue:text}`db_shuffled`.
-# - The paper also finds that BEATs-frozen moves least under ablation, by logits. By what two networks share, the accuracy that OCP takes from the forgotten class's own clips ({glue:text}`drops`), this is {glue:text}`robust`.
-#
-# Intervals resample source recordings within each class, and draws where units are random; where sets are tried on one clip of every other class, these classes themselves. p permutes which set of units belongs to which class, 10,000 times, and Holm's adjusts it for all strategies and networks of the table.
-# Logits of differently trained classifiers have different scales: gaps of two networks do not compare in logits.
-# Classes without a unit count 0 in the average, as in the paper.
+# With captions shuffled nothing should be forgotten; the gap is then {glue:text}`ocp_shuffled` for OCP and {glue:text}`db_shuffled` for DB.
 #
 # ## Beyond random units
 #
-# Strategies take different numbers of units, and in different layers; whoever takes more moves more.
-# The fair comparison is with sets of as many units in every layer, drawn at random: {glue:text}`draws` times for every strategy, so that no p can be below {glue:text}`smallest`.
-# To afford so many, each set is tried on the clips of its own class and of one other, the next by name: the excess is by how much that gap is wider than those of the random sets.
-# The first {glue:text}`draws_all` draws are tried on all classes, and give the excess of Table 4's own gap (*by all*).
-# Intervals draw source recordings, the same for both sides, and a random set together; *OCP − it* is by how much OCP's excess is larger. They are not adjusted for their number.
+# Strategies take different numbers of units in different layers, and whoever takes more moves more.
+# So each is compared with {glue:text}`draws` random sets of as many units in every layer; no p can be below {glue:text}`smallest`.
+# *By all* is by how much its gap is wider than those of the first {glue:text}`draws_all` sets.
+# *By the next* takes all sets, each tried on the clips of its own class and of the next by name: on all clips it would take too long.
+# *OCP − it* is by how much OCP's excess is larger.
 
 # %% tags=["hide-input"]
 al.tables.beyond_random(results, made)
 
 # %% [markdown]
-# These draws, and the rows for shuffled captions and all clips, take longer than a page may: `make controls` computes them for the default parameters, and the page reads them. With other parameters it draws fewer itself, as the table says.
+# The claim network by network: {glue:text}`claim_numbers`
 #
 # ## Beyond logits
 #
-# A logit is no confidence: a shift of all logits together changes $\Delta A$ and $\Delta R$ and forgets nothing.
-# The margin (own logit less the largest other) and plain accuracy say whether a class was really forgotten.
-# *Logit gap* is Table 4's, over the classes that have a unit; $\Delta A$ and $\Delta R$ are those of the margin; *forgotten* and *others* are accuracies after silencing.
+# A shift of all logits together changes $\Delta A$ and $\Delta R$ and forgets nothing.
+# Here they are those of the margin (own logit less the largest other); *logit gap* is Table 4's, over the classes that have a unit.
+# *Forgotten* and *others* are accuracies after silencing; before it, {glue:text}`before` of fold 1 are right.
 
 # %% tags=["hide-input"]
 al.tables.beyond_logits(results, made)
 
 # %% [markdown]
-# Right on fold 1 before ablation: {glue:text}`before`.
+# The paper also finds that BEATs-frozen moves least, by logits, of which two classifiers share no scale.
+# By the accuracy that OCP takes from the forgotten class's own clips ({glue:text}`drops`), this is {glue:text}`robust`.
 #
 # ## Figure 10
 #
@@ -110,9 +88,22 @@ al.figures.class_changes(section_4_3.class_changes(run, ocp, target_class), targ
 al.figures.change_matrix(ocp.by_class(ocp.own), run.probing_set.classes, f"{shown}: OCP, change of own logit");
 
 # %% [markdown]
-# ## What the labels rest on
+# ## How it is measured
 #
-# How many points the summaries of each layer's highest clips hold, which share of them speaks of qualities or events, which share calibration removes, and how many units keep an adjective or a noun.
+# A strategy labels units of the blocks by clips of folds 2–5 alone, so that nothing is measured on a clip that chose them.
+# Their outputs are set to zero at every token, and the clips of fold 1 are classified anew.
+#
+# - **DB**, **TAB**: the class is among the unit's three best concepts out of ESC-50's 50, by descriptions or by sounds. The function is cos_cubed; the paper does not name the one it used here, but finds this one best for AST.
+# - **OCP**: the nouns of the unit's open concepts name the class, by lemma or synonym.
+# - **random**: 5.4 % of the units, as the paper's 3000 of 55,296, drawn anew for each class; the mean over several draws.
+# - **shuffled captions**, **(all clips)**: the strategy with every clip described by another clip's caption, or with units chosen on all clips, as in the paper.
+#
+# Intervals resample source recordings within each class, and random sets where there are any; where sets are tried on one clip of every other class, these classes themselves.
+# p permutes 10,000 times which set belongs to which class, and Holm's adjusts it for all strategies and networks.
+# Beyond random units, recordings are drawn the same for both sides, and intervals are not adjusted for their number.
+# `make controls` computes what a page has no time for, with the default parameters; with others it draws fewer sets, as the table says.
+#
+# The labels rest on summaries; the next table has their points, what calibration removes, and units that keep an adjective or a noun.
 
 # %% tags=["hide-input"]
 described = section_4_3.described_layers(run)

@@ -53,22 +53,18 @@ def draws_of(run: Run, model: str, *, page: bool = False) -> tuple[int, int]:
 
 
 def table4(effects: Mapping[str, Mapping[str, Effects]], controls: Mapping[str, dict[str, Any]]) -> pd.DataFrame:
-    """Table 4, one row a model and strategy, with what the paper's logits hide.
+    """Table 4, one row a model and strategy, with what the paper's logits hide. effects: `silenced`.
 
-    effects: `silenced`. controls: the function's. Columns: units (mean a class), empty (classes without a unit, which
-    count 0 in the averages as in the paper); dA, dR, gap = dR - dA of the class's own logit, with _low and _high (95 %
-    bootstrap over source recordings; for random, the mean over its draws, over these too), p (10,000 permutations of
-    sets among classes); the same over classes with a unit (gap_filled); margin_dA, margin_dR, margin_gap, margin_p on
-    own logit less the largest other; accuracy of forgotten and of remaining classes, before and after, and by how much
-    it drops for the forgotten, accuracy_drop (_low, _high). What each strategy does beyond random sets with as many
-    units in every layer: excess (_low, _high: 95 % over draws and source recordings together), p_excess and draws, of a
-    gap whose dR is that of one class alone, the next by name; of the whole gap, excess_all and draws_all; ocp_beyond
-    (_low, _high), by how much OCP's excess is larger. p_holm: p adjusted over strategies and models, NaN without."""
+    units (mean a class), empty (classes without one, which count 0 in averages as in the paper); dA, dR, gap = dR - dA
+    of own logits, _low and _high (95 % over source recordings, and draws of random), p (permutations of sets among
+    classes), p_holm (over strategies and models); gap_filled, over classes with a unit; margin_dA to margin_p, on own
+    logit less the largest other; accuracies before and after, and accuracy_drop of the forgotten. Beyond random sets of
+    as many units in every layer: excess, p_excess, draws, of a gap whose dR is of one class alone, the next by name;
+    excess_all, draws_all, of the whole gap; ocp_beyond, by how much OCP's excess is larger."""
     rows = []
     for model, strategies in effects.items():
-        beyond = controls[model]["beyond"]
+        beyond, (first, *others) = controls[model]["beyond"], controls[model]["rows"]
         ours = [{"strategy": s, **unlearning.unlearnt(effect), **beyond[s]} for s, effect in strategies.items()]
-        first, *others = controls[model]["rows"]
         rows += [{"model": model, **row} for row in (first, *ours, *others)]
     table = pd.DataFrame(rows)
     main = table["strategy"].isin(["random", *unlearning.STRATEGIES])
@@ -81,8 +77,8 @@ def class_changes(run: Run, effects: Effects, target_class: str) -> pd.DataFrame
     row = classes.index(check_choice("Parameter target_class", target_class, classes))
     before = effects.by_class(effects.own_before[None])[0]
     change = effects.by_class(effects.own)[row]
-    frame = pd.DataFrame({"class": classes, "before": before, "after": before + change, "change": change})
-    return frame.assign(units=int(effects.sizes[row]))
+    columns = {"before": before, "after": before + change, "change": change, "units": int(effects.sizes[row])}
+    return pd.DataFrame({"class": classes, **columns})
 
 
 def described_layers(run: Run) -> pd.DataFrame:
@@ -92,9 +88,9 @@ def described_layers(run: Run) -> pd.DataFrame:
     rows = []
     for model in run.models:
         for layer, table in stages.neurons(run, model).groupby("layer", sort=False):
-            before, after = table["high"].map(len).sum(), table["calibrated"].map(len).sum()
-            row = {"model": model, "layer": layer, "units": len(table), "dead": int(table["dead"].sum())}
-            row |= {"hardly fires": int(table["hardly_fires"].sum()), "points": before / len(table)}
+            before, after = (table[side].map(len).sum() for side in ("high", "calibrated"))
+            row = {"model": model, "layer": layer, "units": len(table), "dead": table["dead"].sum()}
+            row |= {"hardly fires": table["hardly_fires"].sum(), "points": before / len(table)}
             row["qualities or events"] = table["kinds"].explode().isin(["quality", "event"]).sum() / before
             having = {f"with {part}": table[f"{part}s"].map(len).gt(0).mean() for part in ("adjective", "noun")}
             rows.append(row | {"removed": 1 - after / before} | having)
@@ -109,24 +105,23 @@ def words(run: Run, results: pd.DataFrame) -> dict[str, object]:
     largest, ocp = beyond.dropna().idxmax(axis=1).reindex(run.models).fillna("none"), rows["OCP"]
     draws, entire = ocp[["draws", "draws_all"]].min()
     claim, robust = (rules.judge(name, {PAGE: {"unlearning": results}}) for name in ("t4_ocp_gap", "t4_frozen_robust"))
-    shuffled = {name: rows[f"{name}, shuffled captions"]["gap"] for name in ("OCP", "DB")}
     spoken = {"title": run.profile.title, "paper_ocp": printed["OCP"], "paper_random": printed["random"]}
     spoken |= {"largest": ", ".join(f"{strategy} for {model}" for model, strategy in largest.items())}
     spoken |= {"claim": claim[0], "claim_numbers": claim[1], "robust": robust[0]}
     spoken |= {"drops": by_model(ocp["accuracy_drop"], "+.1%"), "before": by_model(ocp["accuracy_before"], ".1%")}
-    spoken |= {f"{name.lower()}_shuffled": by_model(gap, "+.2f") for name, gap in shuffled.items()}
+    for name in ("OCP", "DB"):
+        spoken[f"{name.lower()}_shuffled"] = by_model(rows[f"{name}, shuffled captions"]["gap"], "+.2f")
     return spoken | {"draws": f"{draws:.0f}", "draws_all": f"{entire:.0f}", "smallest": f"{1 / (draws + 1):.3f}"}
 
 
 def frames(run: Run) -> dict[str, pd.DataFrame]:
     """What claims and exhibits read of this page."""
-    units = labelled_units(run)
-    effects = silenced(run, units)
-    shown = effects["beats_finetuned" if "beats_finetuned" in effects else run.models[0]]["OCP"]
-    there = "water drops" in run.probing_set.classes
-    changes = class_changes(run, shown, "water drops" if there else run.probing_set.classes[0])
+    units, classes = labelled_units(run), run.probing_set.classes
+    effects, there = silenced(run, units), "water drops" in classes
+    shown = effects.get("beats_finetuned", effects[run.models[0]])["OCP"]
+    changes = class_changes(run, shown, "water drops" if there else classes[0])[: None if there else 0]
     results = table4(effects, controls(run, units))
-    return {"unlearning": results, "water_drops": changes[: None if there else 0], "described": described_layers(run)}
+    return {"unlearning": results, "water_drops": changes, "described": described_layers(run)}
 
 
 # Controls that take longer than a page may: matched random sets, shuffled captions, all clips
@@ -139,9 +134,8 @@ def committed(run: Run, model: str) -> dict[str, Any] | None:
 
 
 def compute(run: Run, model: str, chosen: Mapping[str, Sequence[UnitSet]], draws: int, entire: int) -> dict[str, Any]:
-    """Controls beside the strategies of Table 4: key (what they belong to); rows, as `unlearnt`, for random (all clips)
-    and for `control_sets`; beyond, strategy -> what it does beyond random sets, see `table4`. chosen: strategy -> a set
-    of units a class. draws: of random sets; entire: those of them that are on all clips."""
+    """Controls beside Table 4's strategies: key (what they belong to); rows, as `unlearnt`, for random (all clips) and
+    `control_sets`; beyond, see the function. draws: of random sets; entire: those of them that are on all clips."""
     measured = bench(run, model)
     sets = [unlearning.random_sets(run, model, chosen, seed) for seed in range(entire)]
     anywhere = (measured.effects(drawn["random"]) for drawn in sets)
@@ -158,9 +152,9 @@ def compute(run: Run, model: str, chosen: Mapping[str, Sequence[UnitSet]], draws
 
 
 def beyond(effects: Mapping[str, Effects], random: Mapping[str, np.ndarray], entire: int) -> dict[str, Any]:
-    """What each strategy does beyond random sets, see `table4`. effects: strategy -> what its own sets did. random:
-    strategy -> what as many random units in every layer did to own logits, [draws, classes, clips]; only the first
-    `entire` draws hold more than a class's own clips and the next's."""
+    """What each strategy does beyond random sets, see `table4`. effects: what its own sets did. random: what as many
+    random units in every layer did to own logits, [draws, classes, clips]; only the first `entire` draws hold more than
+    a class's own clips and the next's."""
     rows, drawn = {}, {}
     for name, values in random.items():
         each, drawn[name] = unlearning.beyond_random(effects[name], values)
