@@ -1,8 +1,15 @@
 # %% [markdown]
 # # 4.4 Which acoustic features the network needs
 #
+# On {glue:text}`title`, {glue:text}`network` classifies {glue:text}`before` of fold 1 right, {glue:text}`random` without 12 % of its units drawn at random; the costliest attribute to choose them by is {glue:text}`worst`.
 # Section 4.4 of the paper silences AST's units by what their descriptions hold, most first, and reads off the accuracy {cite}`wu2024and`.
-# **Its claims**: units with many adjectives matter no more than random ones (Fig. 4a); basic adjectives, {glue:text}`basic`, matter more than all others (4b), and together more than any one of them (4c); and adjectives become fewer with depth in AST, less so in BEATs-finetuned and not at all in BEATs-frozen (Fig. 5).
+# **Its claims**, each with our verdict:
+#
+# - Units with many adjectives matter no more than random ones (Fig. 4a): {glue:text}`f4a_adjectives`.
+# - Nouns hurt more than random at 4, 6 and 8 %, less at 2 and 10 % (4a): {glue:text}`f4a_nouns`.
+# - Basic adjectives, {glue:text}`basic`, hurt more than all others at every $r$, by ten points at 10 % (4b): {glue:text}`f4b_basic`.
+# - One basic adjective hurts less than all together, "much less" in the paper (4c): {glue:text}`f4c_single`.
+# - Adjectives become fewer with depth in AST, less so in BEATs-finetuned, and are flat and fewer in BEATs-frozen (Fig. 5): {glue:text}`f5_ast_narrows`.
 
 # %% tags=["parameters", "hide-input"]
 model: str = "ast"  # target network: ast | beats_finetuned | beats_frozen | beats_supervised | beats_untrained | whisper_frozen | whisper_finetuned | all
@@ -23,47 +30,22 @@ from andlib.pages import section_4_4
 
 run = al.open_run(globals())
 made = run.made_by(*run.caption_parts)
-
-# %% [markdown]
-# ## What is measured
-#
-# For each attribute, the $r$ % of all block units that hold most of it are silenced at every token, $r$ = {glue:text}`percents`, and the clips of fold 1 are classified anew.
-# Units are chosen by what clips of folds 2–5 say of them, so that nothing is measured on a clip that chose them.
-#
-# - **(a)** nouns, verbs, prepositions or adjectives in the open concepts, as often as the summary says them, and the length of the calibrated summary in words.
-# - **(b)** basic adjectives, or all others ("high-level").
-# - **(c)** units that hold one basic adjective: drawn at random where they are more than $r$ %, all of them where they are fewer.
-# - **random**: any $r$ % of the units.
-#
-# Descriptions are short, so that many units hold equally much; which of them are chosen is drawn anew with each of the paper's three seeds, {glue:text}`seeds`.
-# *Tied* in the next table is how many units hold exactly as much as the last unit chosen at 10 %.
-
-# %% tags=["hide-input"]
-al.tables.plain(section_4_4.ties(run), "Block units that hold an attribute, and how its ranking is tied", made)
-
-# %% [markdown]
-# ## Figure 4
-
-# %%
 units = section_4_4.chosen_units(run)  # which units each attribute takes
 results = section_4_4.silenced(run, units)  # which clips of fold 1 are still classified right without them
-
-# %% tags=["hide-input"]
 curves = section_4_4.curves(run, results)
-al.tables.feature_importance(curves, made)
 
 # %% mystnb={"figure": {"name": "feature-importance", "caption": "Figure 4: accuracy on fold 1 after silencing units by what their descriptions hold. Shaded: range over three seeds; open diamonds: as many random units in the same layers; dotted: nothing silenced."}, "image": {"alt": "Three panels of falling curves: accuracy against the percentage of silenced units, by parts of speech, by kind of adjective, and by single adjectives"}} tags=["hide-input"]
 al.figures.feature_importance(curves[curves["model"] == run.models[0]], section_4_4.PANELS, run.models[0]);
 
+# %% tags=["hide-input"]
+al.tables.feature_importance(curves, made)
+
 # %% [markdown]
 # ## Compared with the paper
 #
-# Each row is one comparison that the paper states: accuracy without the units that should matter less, minus accuracy without those that should matter more, averaged over seeds and the percentages named.
-# The interval is a bootstrap over seeds and source recordings (with one source a class: no interval), widened by how much any two sets of units differ: random sets of 10 % leave accuracies that scatter by {glue:text}`spread` points (one standard deviation).
-# On SynthESC and without that, the leading units of each layer, which no attribute chose, would pass for important ones (`-p mode ablate_leading_rows`).
-# *Supported* means that all of it lies above the margin, *contradicted* that none of it does, *inconclusive* the rest.
-# That adjectives are no worse than random is read as: random units hurt more, or less by two points at most.
-# The paper does not ask whether an attribute matters beyond the layers in which it is common; the rows *beyond layers* do, with as many random units in each layer.
+# *Difference* is accuracy without the units that should matter less, minus accuracy without those that should matter more, averaged over seeds and percentages.
+# *Supported* means that the whole interval lies above the margin, *contradicted* that none of it does, *inconclusive* the rest.
+# Rows *beyond layers* are ours: they ask whether an attribute matters more than as many random units of the same layers.
 
 # %% tags=["hide-input"]
 compared = section_4_4.compared(run, results)
@@ -74,7 +56,7 @@ al.tables.plain(compared, "Figure 4's claims, and each attribute beside random u
 # %% [markdown]
 # ## Figure 5
 #
-# Here neurons are described by all clips, as in the paper, and different adjectives a unit are counted, each once however often its summary says it; all networks of the profile stand side by side.
+# Neurons are described by all clips, as in the paper, and a unit's different adjectives are counted, each once.
 
 # %% mystnb={"figure": {"name": "adjectives-by-block", "caption": "Figure 5: mean number of different adjectives in a block unit's open concepts, by block. Bars: 95 % of the mean over units."}, "image": {"alt": "A line a network: different adjectives a unit from the first block to the last"}} tags=["hide-input"]
 by_block = section_4_4.adjectives_by_block(run)
@@ -86,7 +68,8 @@ heads = {"mean": "different adjectives a unit", "mean_low": "95 % from", "mean_h
 al.tables.plain(trends, "Adjectives and depth", made, dict.fromkeys(heads.values(), ".2f"), heads)
 
 # %% [markdown]
-# The same when captions of one origin alone describe the clips:
+# Spearman's ρ with depth is {glue:text}`trends_in_words`.
+# The next tables are the same with captions of one origin alone, and the claim part by part.
 
 # %% tags=["hide-input"]
 al.tables.plain(section_4_4.trends_by_origin(run), "Adjectives and depth, by origin of the captions", made, dict.fromkeys(heads.values(), ".2f"), heads)
@@ -96,24 +79,34 @@ al.tables.keep(**section_4_4.words(run, results, curves, compared, trends))
 al.tables.plain(section_4_4.narrowing(trends), "Figure 5's claim, part by part", made)
 
 # %% [markdown]
-# On {glue:text}`title`, {glue:text}`network` classifies {glue:text}`before` of fold 1 right, {glue:text}`random` without 12 % random units; of all attributes at 12 %, the most is lost with {glue:text}`worst`.
+# ## How it is measured
 #
-# - Adjectives are no worse than random (4a): {glue:text}`f4a_adjectives`.
-# - Nouns hurt more than random at 4, 6 and 8 %, less at 2 and 10 % (4a): {glue:text}`f4a_nouns`.
-# - Basic adjectives hurt more than high-level ones at every $r$, by ten points at 10 % (4b): {glue:text}`f4b_basic`.
-# - One basic adjective hurts less than all (4c): {glue:text}`f4c_single`. The paper says *much* less; where few units hold the word, few are silenced, which alone explains it.
-# - Adjectives fall with depth in AST, less in BEATs-finetuned, and are flat and fewer in BEATs-frozen (Fig. 5): {glue:text}`f5_ast_narrows`. Spearman's ρ with depth: {glue:text}`trends_in_words`.
+# The $r$ % of all block units that hold most of an attribute are silenced at every token, $r$ = {glue:text}`percents`, and fold 1 is classified anew.
+# What units hold is told by clips of folds 2–5, so that nothing is measured on a clip that chose them.
 #
-# ## What differs, and why
+# (a) counts nouns, verbs, prepositions or adjectives in the [open concepts](../../glossary.md), as often as the summary says them, and words of the calibrated summary; (b) counts basic adjectives, or all others ("high-level").
+# In (c), units that hold one basic adjective are drawn at random where they are more than $r$ %, and all taken where they are fewer.
+# Many units hold equally much, so the paper's three seeds, {glue:text}`seeds`, draw which of them are chosen.
+# *Tied* is how many hold exactly as much as the last unit chosen at 10 %.
+
+# %% tags=["hide-input"]
+al.tables.plain(section_4_4.ties(run), "Block units that hold an attribute, and how its ranking is tied", made)
+
+# %% [markdown]
+# Intervals of the comparisons draw seeds and source recordings anew (with one source a class: no interval).
+# They are widened by how much any two sets of units differ: random sets of 10 % leave accuracies with a standard deviation of {glue:text}`spread` points.
+# On SynthESC and without that, the leading units of each layer, which no attribute chose, would pass for important ones (`-p mode ablate_leading_rows`).
+# Adjectives count as no worse than random if random units hurt more, or less by two points at most.
 #
-# - **Layers.** An attribute that is commoner in one layer silences more of that layer, and layers do not matter alike. At 10 %, the attributes of (a) and (b) lie {glue:text}`spread_chosen` points apart; random sets with their numbers of units in each layer lie {glue:text}`spread_matched` points apart, without a word having been read. Attributes whose units matter more than as many random units in the same layers, by intervals above zero (not adjusted for the number of rows): {glue:text}`beyond`. Where there are some, having many words at all may be what marks them: five clips that share a source give a summary more to say than five that share nothing, and a unit with such clips tells classes apart.
+# ## What differs from the paper, and why
+#
+# - **Layers.** An attribute that is commoner in one layer silences more of that layer, and layers do not matter alike. At 10 %, the attributes of (a) and (b) lie {glue:text}`spread_chosen` points apart; random sets with their numbers of units in each layer lie {glue:text}`spread_matched` points apart, without a word read. Attributes whose units matter more than those, by intervals above zero, not adjusted for their number: {glue:text}`beyond`. What marks such units may be having many words at all: clips that share a source give a summary more to say, and their unit tells classes apart.
+# - **One adjective** (4c). Where few units hold the word, few are silenced, which alone explains that it hurts less.
 # - **Words.** Our summaries are rules' and state only qualities that captions share, each in a sentence of one mould: prepositions and length measure how many points a summary has. A language model writes more freely (`-p summariser llm`).
-# - **Which rows.** The released code sorts the units by attribute, then adds one row to a layer's mask for each of its units *in that order*, and applies row $i$ to unit $i$. The rows of chosen units come first. So a layer with $n$ chosen units loses its units $0 … n-1$, whichever were chosen: the attribute enters through its number of units in each layer and in no other way, and two attributes with equal numbers give one curve. `-p mode ablate_leading_rows` draws it. The differences of the paper's Fig. 4, if it was made so, are differences of layers.
+# - **Which rows.** The released code masks one row of a layer for each of its chosen units, but always the leading ones. A layer with $n$ chosen units loses its units $0 … n-1$, whichever were chosen, so that an attribute counts by its number of units in each layer alone. `-p mode ablate_leading_rows` draws it. If the paper's Fig. 4 was made so, its differences are differences of layers.
 # - **Twelve percent** of 55,346 is 6642; the released list has 6442 (`-p mode word_lists_by_substring`).
 # - **Figure 5's intervals** take units for independent, though many respond to the same clips: they are too narrow.
 #
 # ## Try it yourself
 #
-# `papermill notebooks/4_4_feature_importance.ipynb out.ipynb -p model beats_frozen`
-#
-# Which adjectives there are: [open concepts](3_5_adjectives.ipynb).
+# `papermill notebooks/4_4_feature_importance.ipynb out.ipynb -p model beats_frozen`; which adjectives there are: [open concepts](3_5_adjectives.ipynb).

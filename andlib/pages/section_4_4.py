@@ -13,7 +13,7 @@ from andlib.ablation import UnitSet
 from andlib.bench import bench
 from andlib.descriptions import alone
 from andlib.pages.wording import by_model
-from andlib.profiles import LEARNT
+from andlib.profiles import LEARNT, MODELS
 from andlib.run import Run
 from andlib.statistics import SUPPORTED, as_trend, bootstrap_weights, interval, spearmanr, together, verdict
 from andlib.store import Stage, digest
@@ -38,10 +38,9 @@ COMPARISONS = (  # claim, what hurts more by it, what less, percents averaged ov
 
 
 def amount(neurons: pd.DataFrame, attribute: str) -> np.ndarray:
-    """How often each neuron's calibrated summary holds an attribute, repetitions counted: the paper ranks units by "the
-    number of" adjectives "in their summaries", and only Figure 5 by different ones (`different`); int [units].
-
-    attribute: one of ATTRIBUTES. "random" is 1 for all; a single adjective 0 or 1, for its holders are not ranked."""
+    """How often each neuron's calibrated summary holds one of ATTRIBUTES, int [units]. Repetitions count, for the paper
+    ranks by "the number of" adjectives "in their summaries", and only Figure 5 by different ones (`different`).
+    "random" is 1 for all; a single adjective 0 or 1, for its holders are not ranked."""
     if attribute == "random":
         return np.ones(len(neurons), int)
     if attribute == "summary length":
@@ -69,9 +68,8 @@ def chosen(neurons: pd.DataFrame, attribute: str, percent: int, seed: int, fault
 
 
 def ties(run: Run) -> pd.DataFrame:
-    """How much the order of units rests on drawing lots; one row an attribute and model, columns attribute, held by
-    (block units), least chosen (how much the last unit chosen at MATCHED_AT % holds), tied (how many units hold exactly
-    that), model."""
+    """How much the order of units rests on drawing lots, one row an attribute and model: held by (block units), least
+    chosen (how much the last unit chosen at MATCHED_AT % holds), tied (how many hold exactly that)."""
     rows = []
     for model, attribute in product(run.models, ATTRIBUTES[1:]):
         counts = amount(block_units(stages.neurons(run, model, LEARNT)), attribute)
@@ -81,9 +79,8 @@ def ties(run: Run) -> pd.DataFrame:
 
 
 def chosen_units(run: Run) -> pd.DataFrame:
-    """The sets of units to silence, by clips of folds 2-5; one row a model, attribute, percent, seed and set ("chosen";
-    "matched": as many random units in each layer, at MATCHED_AT % alone), columns these and units. The row of attribute
-    "none" has no unit."""
+    """The units to silence, by clips of folds 2-5; one row a model, attribute, percent, seed and set ("chosen"; at
+    MATCHED_AT % also "matched": as many random units in each layer). The row of attribute "none" has no unit."""
     rows = []
     for model in run.models:
         neurons = block_units(stages.neurons(run, model, LEARNT))
@@ -100,9 +97,8 @@ def chosen_units(run: Run) -> pd.DataFrame:
 
 
 def silenced(run: Run, units: pd.DataFrame) -> pd.DataFrame:
-    """Figure 4: which clips of fold 1 the network still classifies right without each set of units. units:
-    `chosen_units`. Gives its rows, units being their number, with correct (bool [clips of fold 1; for a network that
-    takes long, `Bench.few`]). Raises InputError as `bench`."""
+    """Figure 4: the rows of `chosen_units`, units being their number, with correct: which clips of fold 1, or of
+    `Bench.few` for a network that takes long, are right without them (bool [clips]). Raises InputError as `bench`."""
     measured = {model: bench(run, model).few for model in units["model"].unique()}
     own = kept.keeps(run) and digest(units["units"].to_list()) == digest(chosen_units(run)["units"].to_list())
     parts = []
@@ -119,9 +115,8 @@ def silenced(run: Run, units: pd.DataFrame) -> pd.DataFrame:
 
 
 def curves(run: Run, results: pd.DataFrame) -> pd.DataFrame:
-    """Figure 4's points: accuracy on fold 1 after silencing, one row an attribute, percent, set and model, columns
-    these and units (mean), accuracy (mean over seeds), lowest and highest (over seeds), low and high (95 % bootstrap
-    over seeds and source recordings). results: `silenced`."""
+    """Figure 4's points, one row an attribute, percent, set and model: units (mean); accuracy on fold 1 after it,
+    mean, lowest and highest over seeds; low and high (95 % over seeds and sources). results: `silenced`."""
     weights, rows = {model: _weights(run, model) for model in results["model"].unique()}, []
     for (model, *key), group in results.groupby(["model", "attribute", "percent", "set"], sort=False):
         right = _by_seed(group)
@@ -133,22 +128,19 @@ def curves(run: Run, results: pd.DataFrame) -> pd.DataFrame:
 
 
 def compared(run: Run, results: pd.DataFrame) -> pd.DataFrame:
-    """Figure 4's claims, one row a comparison and model: accuracy without the units that should matter less, minus
-    without those that should matter more. The claim "beyond layers", on random units in the same layers, is ours.
+    """Figure 4's claims, one row a comparison and model; "beyond layers", on random units in the same layers, is ours.
 
-    results: `silenced`. Columns claim, more, less, percents (averaged over), difference, low and high (95 % over
-    seeds, source recordings, and sets, for any two sets of units differ; NaN where no unit holds one of the two),
-    margin (that the claim asks of the difference), verdict, model."""
+    results: `silenced`. difference: accuracy without the units that should matter `less`, minus without those that
+    should `more`, averaged over percents; low, high: 95 % over seeds, sources and sets, for any two sets of units
+    differ (NaN where no unit holds one of the two); margin: what the claim asks of the difference; verdict."""
     rows = []
     for model, ours in results.groupby("model", sort=False):
         weights, spread = _weights(run, model), spread_of_sets(ours)
         named = ours["attribute"].where(ours["set"] == "chosen", ours["attribute"] + ", same layers")
         for claim, more, less, percents, margin in COMPARISONS:
             sides = [ours[(named == name) & ours["percent"].isin(percents)] for name in (less, more)]
-            gained = np.subtract(*map(_by_seed, sides))
-            low, high = _ends(gained, weights, 2**0.5 * spread)
-            if not all(side["units"].all() for side in sides):
-                low = high = np.nan
+            gained, held = np.subtract(*map(_by_seed, sides)), all(side["units"].all() for side in sides)
+            low, high = _ends(gained, weights, 2**0.5 * spread) if held else (np.nan, np.nan)
             values = (gained.mean(), low, high, margin, verdict(low, high, margin))
             rows.append((claim, more, less, ", ".join(map(str, percents)), *values, model))
     names = ["claim", "more", "less", "percents", "difference", "low", "high", "margin", "verdict", "model"]
@@ -156,8 +148,8 @@ def compared(run: Run, results: pd.DataFrame) -> pd.DataFrame:
 
 
 def spread_of_sets(results: pd.DataFrame) -> float:
-    """Standard deviation of the accuracy that random sets of one size leave, from those drawn at MATCHED_AT %. The sets
-    of one attribute are nearly one set under every seed, so that the seeds alone would not show it."""
+    """Standard deviation of the accuracy that random sets of one size leave, from those drawn at MATCHED_AT %. Seeds
+    alone would not show it: under each, the sets of one attribute are nearly the same."""
     drawn = results.query("percent == @MATCHED_AT and (set == 'matched' or attribute == 'random')")
     drawn = drawn[drawn["units"] == drawn["units"].max()]
     by_set = drawn.assign(accuracy=drawn["correct"].map(np.mean)).groupby("attribute")["accuracy"]
@@ -190,8 +182,7 @@ def different(neurons: pd.DataFrame, part: str) -> pd.Series:
 
 def adjectives_by_block(run: Run, models: Sequence[str] = (), control: str = "") -> pd.DataFrame:
     """Figure 5: how many different adjectives each block unit's C_open holds, from all clips; columns model, unit,
-    block (from 1), adjectives. models: by default the run's and all others of the profile. control: as for
-    `clip_descriptions`."""
+    block (from 1), adjectives. models: none takes the profile's. control: as for `clip_descriptions`."""
     tables = []
     for model in models or run.beside(*run.profile.networks):
         table = block_units(stages.neurons(run, model, control=control))
@@ -202,10 +193,9 @@ def adjectives_by_block(run: Run, models: Sequence[str] = (), control: str = "")
 
 
 def depth_trends(by_block: pd.DataFrame) -> pd.DataFrame:
-    """Figure 5's trends, one row a model: mean different adjectives a unit, Spearman's rho of block and adjectives.
-
-    by_block: `adjectives_by_block`. Columns model, mean, mean_low, mean_high, rho, low, high: 95 % by a bootstrap that
-    takes units for independent. rho, low and high are NaN where all are in one block, or have as many adjectives."""
+    """Figure 5's trends, one row a model: mean of different adjectives a unit, Spearman's rho of block and adjectives,
+    with 95 % over units, taken for independent (mean_low, mean_high; low, high). by_block: `adjectives_by_block`. rho,
+    low and high are NaN where all are in one block, or have as many adjectives."""
     rows = []
     for model, table in by_block.groupby("model", sort=False):
         rng = np.random.default_rng(SEED)
@@ -227,8 +217,7 @@ def trends_by_origin(run: Run) -> pd.DataFrame:
 def narrowing(trends: pd.DataFrame) -> pd.DataFrame:
     """The parts of Figure 5's claim, and the verdict on each; columns part, verdict. Two models differ where their
     intervals are apart. trends: `depth_trends`."""
-    models = ["ast", "beats_finetuned", "beats_frozen"]
-    ast, finetuned, frozen = (row for _, row in trends.set_index("model").reindex(models).iterrows())
+    ast, finetuned, frozen = (row for _, row in trends.set_index("model").reindex(MODELS).iterrows())
     fewer = ast["mean_low"] - frozen["mean_high"], ast["mean_high"] - frozen["mean_low"]
     parts = {
         "AST: adjectives fall with depth": as_trend("falls", ast["low"], ast["high"]),
@@ -242,11 +231,10 @@ def narrowing(trends: pd.DataFrame) -> pd.DataFrame:
 def words(
     run: Run, results: pd.DataFrame, curves: pd.DataFrame, compared: pd.DataFrame, trends: pd.DataFrame
 ) -> dict[str, object]:
-    """The numbers of the page's sentences, of the run's first network. results: `silenced`. curves, compared, trends:
-    what is made of them, and `depth_trends`."""
+    """The numbers of the page's sentences, of the run's first network. results: `silenced`. trends: `depth_trends`."""
     first, ours = run.models[0], compared[compared["model"] == run.models[0]]
-    asked = ours[ours["claim"] != "beyond layers"]
-    beyond = ours[(ours["claim"] == "beyond layers") & (ours["verdict"] == SUPPORTED)]
+    layers = ours["claim"] == "beyond layers"
+    beyond = ours[layers & (ours["verdict"] == SUPPORTED)]
     accuracy = curves[curves["model"] == first].set_index(["attribute", "percent", "set"])["accuracy"]
     least = accuracy.loc[[(name, 12, "chosen") for name in ATTRIBUTES]]
     ranked = [name for name in (*PANELS["4a"], *PANELS["4b"]) if name != "random"]
@@ -258,9 +246,9 @@ def words(
     spoken |= {"before": f"{accuracy['none', 0, 'chosen']:.1%}", "random": f"{accuracy['random', 12, 'chosen']:.1%}"}
     spoken |= {"worst": f"{least.idxmin()[0]} ({least.min():.1%})", "beyond": ", ".join(gained) or "none"}
     spoken |= {f"spread_{kind}": f"{100 * (shares.max() - shares.min()):.1f}" for kind, shares in at_ten.items()}
-    spoken |= {claim: together(rows["verdict"]) for claim, rows in asked.groupby("claim")}
-    spoken |= {"trends_in_words": by_model(trends.set_index("model")["rho"], "+.2f")}
-    return spoken | {"f5_ast_narrows": together(narrowing(trends)["verdict"])}
+    spoken |= {claim: together(rows["verdict"]) for claim, rows in ours[~layers].groupby("claim")}
+    spoken["f5_ast_narrows"] = together(narrowing(trends)["verdict"])
+    return spoken | {"trends_in_words": by_model(trends.set_index("model")["rho"], "+.2f")}
 
 
 def frames(run: Run) -> dict[str, pd.DataFrame]:
