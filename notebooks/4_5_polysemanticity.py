@@ -1,9 +1,11 @@
 # %% [markdown]
 # # 4.5 Units that respond to many things
 #
-# Do the clips that excite a unit have anything in common, as far as their descriptions say?
-# Section 4.5 of the paper asks so of every unit, block by block {cite}`wu2024and`.
-# **Its claim**: supervised training narrows what units respond to. The share of uninterpretable units falls with depth in AST, falls in the deep blocks of BEATs-finetuned, and stays flat in BEATs-frozen; and so for every $K$ and $\tau$.
+# On {glue:text}`title`, the share of *uninterpretable* units is {glue:text}`means` on average over blocks, and {glue:text}`chance:.1%` if a unit's clips are drawn at random.
+# A [unit](../../glossary.md) is uninterpretable if the descriptions of its highest clips have too little in common; Section 4.5 of the paper counts such units by block {cite}`wu2024and`.
+# **Its claim**: supervised training narrows what units respond to.
+# The share falls with depth in AST and in the deep blocks of BEATs-finetuned, and stays flat in BEATs-frozen, for every $K$ and $\tau$.
+# The trends are {glue:text}`claim` here, and that they are the same for every $K$ and $\tau$ is {glue:text}`same`.
 
 # %% tags=["parameters", "hide-input"]
 model: str = "all"  # target network: ast | beats_finetuned | beats_frozen | beats_supervised | beats_untrained | whisper_frozen | whisper_finetuned | all
@@ -26,22 +28,10 @@ made = run.made_by(*run.caption_parts)
 groups = section_4_5.sentence_clusters(run, clusters)  # K-means of all sentences of all descriptions, many times over
 
 # %% [markdown]
-# ## What is measured
-#
-# All sentences of all descriptions $D_d$, {glue:text}`sentences` here, {glue:text}`distinct` of them distinct, are encoded ({glue:text}`encoder`) and grouped by K-means.
-# A description is in a cluster if one of its sentences is.
-# A unit is *interpretable* if at least $\tau$ of its $K$ highest clips are in one cluster, and *uninterpretable* otherwise; the paper's Figure 6 has $K = 5$ and $\tau = 4$.
-# Units of attention output and of both layers of the perceptron count, block by block; the classifier does not.
-#
-# **Partitions.** K-means begins at random and stops at one of many divisions of the sentences that are nearly equally tight, and shares hang on which one it is: another seed is another result.
-# So there are {glue:text}`partitions` partitions here, each from a seed of its own.
-# Everything is measured by each of them. A share is the mean over partitions, and its 95 % interval holds all that is likely by any of them (each one's Jeffreys posterior over units, mixed in equal parts): what an interval says hangs on no single partition.
-#
-# **Chance.** A description is in several clusters, so clips that have nothing to do with each other share one now and then.
-# Every figure below has a dotted line: the share of uninterpretable units if every unit's $K$ clips were drawn at random from the probing set, {glue:text}`draws:,` times for each partition. Its width is its 95 % interval, over partitions too.
-# Chance and share go up and down together from partition to partition, so a block lies *clearly* below or above chance if the 95 % interval of the difference, taken within each partition, does.
-#
 # ## Figure 6
+#
+# The sentences of all descriptions are grouped into {glue:text}`clusters` clusters, in {glue:text}`partitions` ways (partitions).
+# A unit is *interpretable* if at least $\tau$ of its $K$ highest clips have a sentence in one cluster; the paper's Figure 6 has $K = 5$ and $\tau = 4$.
 
 # %% mystnb={"figure": {"name": "uninterpretable", "caption": "Share of uninterpretable units by block, with 95 % intervals over units and partitions. The dotted line is chance: every unit's clips drawn at random."}, "image": {"alt": "Line chart: share of uninterpretable units by block, a line for each network with error bars, and a dotted horizontal line at chance"}} tags=["hide-input"]
 rows = section_4_5.interpretability(run, clusters, tau)  # for each block, K and tau
@@ -54,12 +44,10 @@ caption = f"Uninterpretable units, K = {run.k}, τ = {tau}, {clusters} clusters"
 al.tables.plain(shares, caption, made, dict.fromkeys(shares.columns[1:], ".1%"))
 
 # %% [markdown]
+# Chance is from {glue:text}`chance_low:.1%` to {glue:text}`chance_high:.1%` by the partition; blocks clearly below it are {glue:text}`below`, above it {glue:text}`above`.
 # *Lowest* and *highest* are of any block by any partition.
-# **Algorithm 1 as printed** instead intersects the multisets of clusters of all $K$ descriptions and asks for $\tau$ common elements: every one of the $K$ clips would have to share $\tau$ sentences' clusters.
-# By it, {glue:text}`printed:.1%` of the units are uninterpretable, and {glue:text}`printed_chance:.1%` by chance: the paper's figures can hardly rest on it.
-#
-# Trend with depth: Spearman's $\rho$ of a unit's block and whether it is uninterpretable, mean over partitions.
-# A share is *flat* if the 95 % interval of $\rho$, over units and partitions, lies within 0.1 of 0; it *falls* or *rises* if the interval leaves out 0, and is *unclear* otherwise.
+# The trend with depth is Spearman's $\rho$ of a unit's block and whether it is uninterpretable, mean over partitions.
+# A share is *flat* if the 95 % interval of $\rho$ lies within 0.1 of 0, *falls* or *rises* if it lies elsewhere and leaves out 0, and is else *unclear*.
 # *Falling* and *rising* count the partitions by which it does so alone.
 
 # %% tags=["hide-input"]
@@ -70,19 +58,14 @@ formats = dict.fromkeys(["first block", "last block"], ".1%") | dict.fromkeys(["
 al.tables.plain(tested.drop(columns=["k", "tau"]), f"Trend over depth, K = {run.k}, τ = {tau}", made, formats, heads)
 
 # %% [markdown]
-# On {glue:text}`title`:
-#
-# - **Chance** leaves {glue:text}`chance:.1%` of units uninterpretable, and from {glue:text}`chance_low:.1%` to {glue:text}`chance_high:.1%` by the partition. Blocks clearly below it: {glue:text}`below`; above it: {glue:text}`above`.
-# - **Mean over blocks**: {glue:text}`means`.
-# - **Trends**: {glue:text}`verdicts`. In the deeper half of the blocks: {glue:text}`deep`.
-# - **The claim is {glue:text}`claim`.** {glue:text}`claim_numbers`
-#
-# `beats_untrained` (random features, trained classifier) and `beats_supervised`, which the paper does not have, say what a share or a trend is worth: what random features show cannot come from training.
-# An interval over units and partitions speaks of this one network, not of [another training](training_strategies.ipynb) of it.
+# Trends: {glue:text}`verdicts`; in the deeper half of the blocks: {glue:text}`deep`.
+# The claim network by network: {glue:text}`claim_numbers`
+# The paper has neither `beats_supervised` nor `beats_untrained` (random features, trained classifier): what random features show cannot come from training.
 #
 # ## Figures 11 to 13
 #
-# The same for $K$ = 5, 10 and 20 with $\tau$ at 60, 80 and 100 % of $K$, and for this page's own parameters where they are others.
+# The same for $K$ = 5, 10 and 20 with $\tau$ at 60, 80 and 100 % of $K$, and for other parameters of this page.
+# By network: {glue:text}`same_numbers`
 
 # %% mystnb={"figure": {"name": "uninterpretable-all", "caption": "Share of uninterpretable units by block for each K (rows) and τ (columns), as the paper's Figures 11, 12 and 13; the dotted lines are chance."}, "image": {"alt": "Grid of line charts, rows K = 5, 10, 20, columns three values of tau: share of uninterpretable units by block, and chance as a dotted line"}} tags=["hide-input"]
 al.figures.uninterpretable(rows);
@@ -91,26 +74,15 @@ al.figures.uninterpretable(rows);
 al.tables.plain(section_4_5.settings(every), "Trend over depth for every K and τ", made)
 
 # %% [markdown]
-# The paper finds the same trends for every $K$ and $\tau$. **That is {glue:text}`same`.** {glue:text}`same_numbers`
+# ## Table 8: the clusters
 #
-# ## What the paper's shares are worth
-#
-# The paper has no chance line. Table 8 tells how many of the 2000 descriptions are in each cluster. Taking a unit's five clips as independent draws, and a description's clusters as independent of each other, $1 - \prod_c P(\mathrm{Bin}(5, n_c / 2000) < \tau)$ of the units would be interpretable with clips drawn at random: {glue:text}`table8_3:.1%` at $\tau = 3$, {glue:text}`table8_4:.1%` at $\tau = 4$ and {glue:text}`table8_5:.1%` at $\tau = 5$.
-# The largest cluster alone, with {glue:text}`largest` descriptions, gives {glue:text}`largest_4:.1%` at $\tau = 4$.
-# A share in Figure 6 says something only by how far it is from that.
-#
-# ## The number of clusters
-#
-# The paper takes 11 by the elbow method. The elbow here, the point furthest below the line from first to last, is at {glue:text}`bend`, taking the tightest partition for each number; {glue:text}`clusters` are used.
+# The paper takes 11 clusters by the elbow method, and {glue:text}`clusters` are used here.
+# Our elbow, the point furthest below the line from first to last, is at {glue:text}`bend`, by the tightest partition (of lowest inertia) for each number.
+# Table 8 and the words are of the tightest partition; numbers in brackets are descriptions and sentences, as in the paper.
 
 # %% mystnb={"figure": {"name": "elbow", "caption": "The elbow method: how far sentences are from their centres, by number of clusters."}, "image": {"alt": "Falling curve of inertia by number of clusters with the elbow and the number used marked"}} tags=["hide-input"]
 bends = section_4_5.elbow(run)
 al.figures.elbow(bends, clusters);
-
-# %% [markdown]
-# ## Table 8
-#
-# The clusters of the tightest partition (of lowest inertia) by size, with the sentences nearest their centres, and the words they use; numbers in brackets are descriptions and sentences, as in the paper.
 
 # %% tags=["hide-input"]
 al.tables.plain(section_4_5.cluster_table(groups), "Table 8. Clusters of sentences", made)
@@ -121,12 +93,10 @@ al.figures.word_clouds(section_4_5.cluster_words(groups));
 # %% [markdown]
 # ## Figure 14: ten classes
 #
-# The paper's Figure 14 repeats this with GTZAN, ten genres of music, which its networks were trained on and are probed with.
+# The paper repeats this with GTZAN, ten genres of music, which its networks were trained on.
 # It finds at most 20 % uninterpretable at $\tau = 4$, explained by the simpler data set, and a clearer trend at $\tau = 5$: AST concentrates, BEATs-frozen stays diverse.
-# Profile `gtzan` does so with the recordings, captions and networks that you give it ([how to run](../../how_to_run.md)).
-# **Any other profile shows a ten-class subset of its own sounds, and no music**, so the claim is not tested there.
-#
-# The subset is the first ten classes in the set's own numbering, so that no result decides them: {glue:text}`few_clips` clips, with sentences clustered anew.
+# Profile `gtzan` tests this with the recordings, captions and networks that you give it ([how to run](../../how_to_run.md)).
+# Any other profile shows its own first ten classes by number, and no music, so the claim is not tested: {glue:text}`few_clips` clips, with sentences clustered anew.
 # {glue:text}`subset`
 
 # %% mystnb={"figure": {"name": "uninterpretable-ten", "caption": "Share of uninterpretable units by block, K = 5, probed with the clips of the first ten classes alone, clustered anew. GTZAN where the profile is gtzan, and no music elsewhere."}, "image": {"alt": "Three line charts for tau 3, 4 and 5: share of uninterpretable units by block on a ten-class subset, and chance as a dotted line"}} tags=["hide-input"]
@@ -135,17 +105,29 @@ al.tables.keep(**section_4_5_words.words(run, groups, bends, rows, every, ten))
 al.figures.uninterpretable(ten[ten["k"] == 5]);
 
 # %% [markdown]
-# At $\tau = 4$ chance is {glue:text}`chance_few:.1%` with these classes; the networks' highest share is {glue:text}`most_few:.1%`.
+# At $\tau = 4$ chance is {glue:text}`chance_few:.1%` with these classes, and the networks' highest share is {glue:text}`most_few:.1%`.
 # At $\tau = 5$ the trends are: {glue:text}`strict`.
+#
+# ## How it is measured
+#
+# The {glue:text}`sentences` sentences of all descriptions $D_d$, {glue:text}`distinct` of them distinct, are encoded ({glue:text}`encoder`) and grouped by K-means.
+# Units of attention output and of both layers of the perceptron count; the classifier does not.
+# K-means begins at random and stops at one of many partitions that are nearly equally tight, so another seed gives another result.
+# A share is therefore the mean over {glue:text}`partitions` partitions, each from a seed of its own.
+# Its 95 % interval holds all that is likely by any of them: each one's Jeffreys posterior over units, mixed in equal parts.
+#
+# A description is in several clusters, so clips that have nothing to do with each other share one now and then.
+# Chance is the share of uninterpretable units if every unit's $K$ clips are drawn at random from the probing set, {glue:text}`draws:,` times for each partition.
+# It moves with the share from partition to partition, so *clearly* below or above it is by the 95 % interval of the difference within partitions.
 #
 # ## What differs from the paper, and why
 #
-# - **Descriptions.** The paper's come from SALMONN, several sentences each, about what is heard. Here part of every description is measured (level, onset, repetition), in a limited set of phrases, so that clusters are of *kinds of statement*, and even of wording ("it begins with", "its attack is"), as much as of sounds.
-# - **Dead units**, which give every clip the same activation, and those that hardly fire, which fewer than the largest $K$ clips lift above their commonest activation, are left out: {glue:text}`dead` here.
+# - **Chance.** The paper has none. Its Table 8 gives the sizes $n_c$ of clusters of 2000 descriptions. If clips and memberships were independent, $1 - \prod_c P(\mathrm{Bin}(5, n_c / 2000) < \tau)$ of units with random clips would be interpretable: {glue:text}`table8_3:.1%` at $\tau = 3$, {glue:text}`table8_4:.1%` at $\tau = 4$ and {glue:text}`table8_5:.1%` at $\tau = 5$. The largest cluster alone, with {glue:text}`largest` descriptions, gives {glue:text}`largest_4:.1%` at $\tau = 4$. A share in its Figure 6 says something only by how far it is from that.
+# - **Algorithm 1 as printed** intersects the multisets of clusters of all $K$ descriptions and asks for $\tau$ common elements. Every one of the $K$ clips would have to share $\tau$ sentences' clusters. By it, {glue:text}`printed:.1%` of the units are uninterpretable, and {glue:text}`printed_chance:.1%` by chance: the paper's figures can hardly rest on it.
+# - **Descriptions.** The paper's come from SALMONN, several sentences each, about what is heard. Part of ours is measured (level, onset, repetition), in a limited set of phrases. Clusters are of kinds of statement, and even of wording ("it begins with", "its attack is"), as much as of sounds.
+# - **Dead units** give every clip the same activation. They are left out, with those that fewer than the largest $K$ clips lift above their commonest activation: {glue:text}`dead` here.
+# - **One network.** Intervals over units and partitions say nothing of [another training](training_strategies.ipynb) of it.
 #
 # ## Try it yourself
 #
-# ```bash
-# papermill notebooks/4_5_polysemanticity.ipynb out.ipynb -p tau 5 -p clusters 20
-# papermill notebooks/4_5_polysemanticity.ipynb out.ipynb -p profile gtzan -p data_dir genres_original -p model ast -p weights path/to/ast
-# ```
+# `papermill notebooks/4_5_polysemanticity.ipynb out.ipynb -p tau 5 -p clusters 20`; for music, `-p profile gtzan -p data_dir genres_original -p model ast -p weights path/to/ast`

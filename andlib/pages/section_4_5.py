@@ -5,7 +5,7 @@ sentence_clusters ─► interpretability (share of uninterpretable units, besid
 K-means has many nearly equal optima: all is measured by many partitions, every interval over units and partitions."""
 
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -59,9 +59,8 @@ def clips_of(run: Run, classes: int = 0) -> np.ndarray:
 def _sentences(run: Run, where: np.ndarray) -> tuple[list[str], np.ndarray, np.ndarray]:
     """Distinct sentences of the descriptions of the clips `where`, their vectors, and [clips, sentences] counts."""
     by_clip = [sentences(text) for text in descriptions.clip_descriptions(run)]
-    everything = sorted({sentence for clip in by_clip for sentence in clip})
-    row = {sentence: i for i, sentence in enumerate(everything)}
-    times = np.zeros((len(where), len(everything)), np.int16)
+    everything = sorted(set().union(*by_clip))
+    row, times = {text: i for i, text in enumerate(everything)}, np.zeros((len(where), len(everything)), np.int16)
     for clip, counted in zip(where, times, strict=True):
         np.add.at(counted, np.array([row[sentence] for sentence in by_clip[clip]], int), 1)
     kept = np.flatnonzero(times.any(0))
@@ -106,9 +105,9 @@ def elbow(run: Run) -> pd.DataFrame:
     """The elbow method: inertia, lowest of all partitions, by number of clusters; columns clusters, inertia, elbow: the
     number whose point lies furthest below the line from first to last."""
     texts, vectors, times = _sentences(run, clips_of(run))
-    tried = [clusters for clusters in ELBOW if clusters <= len(texts)]
-    distances = (_partitions(run, texts, vectors, times.sum(0), clusters)["distance"] for clusters in tried)
-    inertia = np.array([distance[0] ** 2 @ times.sum(0) for distance in distances])
+    tried, times = [clusters for clusters in ELBOW if clusters <= len(texts)], times.sum(0)
+    distances = (_partitions(run, texts, vectors, times, clusters)["distance"] for clusters in tried)
+    inertia = np.array([distance[0] ** 2 @ times for distance in distances])
     below = np.linspace(inertia[0], inertia[-1], len(tried)) - inertia
     return pd.DataFrame({"clusters": tried, "inertia": inertia, "elbow": np.arange(len(tried)) == below.argmax()})
 
@@ -117,10 +116,10 @@ def cluster_table(groups: Clusters, nearest: int = 3) -> pd.DataFrame:
     """Table 8 in words, by the partition of lowest inertia, one row a cluster: its captions (descriptions with a
     sentence in it) and sentences, and the sentences nearest its centre."""
     label, counts, order = groups.label[0], groups.counts[0], np.argsort(groups.distance[0], kind="stable")
-    clusters = range(counts.shape[1])
+    clusters = np.arange(counts.shape[1])
     texts = [" · ".join([groups.sentences[i] for i in order if label[i] == c][:nearest]) for c in clusters]
     sizes = {"captions": (counts > 0).sum(0), "sentences": counts.sum(0)}
-    return pd.DataFrame({"cluster": [c + 1 for c in clusters], **sizes, "nearest": texts})
+    return pd.DataFrame({"cluster": clusters + 1, **sizes, "nearest": texts})
 
 
 def cluster_words(groups: Clusters) -> dict[str, Counter]:
@@ -156,9 +155,8 @@ def random_clips(clips: int, k: int, draws: int, rng: np.random.Generator) -> In
 
 
 def chance_by_sizes(sizes: Sequence[int], clips: int, k: int, tau: int) -> float:
-    """Share of interpretable units among units whose K clips are drawn at random, from sizes (descriptions in each
-    cluster, of `clips`) alone: 1 - prod_c P(Binomial(K, sizes_c / clips) < tau), as if clips were independent draws and
-    a clip's memberships independent."""
+    """Share of units with K random clips that are interpretable, from sizes (descriptions in each cluster, of `clips`)
+    alone: 1 - prod_c P(Binomial(K, sizes_c / clips) < tau), as if draws and a clip's memberships were independent."""
     return float(1 - np.prod(scipy.stats.binom.cdf(tau - 1, k, np.asarray(sizes) / clips)))
 
 
@@ -181,26 +179,24 @@ def _ends(name: str, values: np.ndarray, likely: np.ndarray) -> dict[str, float]
 
 def _share(name: str, below: np.ndarray, rng: np.random.Generator) -> tuple[dict, np.ndarray, np.ndarray]:
     """Columns of the share of units below tau, that by partition, and what is likely. below: [2, partitions, units]."""
-    share, printed = below.mean(-1)
-    likely = _likely(below[0].sum(-1), below.shape[-1], rng)
+    (share, printed), likely = below.mean(-1), _likely(below[0].sum(-1), below.shape[-1], rng)
     ends = {f"{name}_least": share.min(), f"{name}_most": share.max(), f"{name}_printed": printed.mean()}
     return _ends(name, share, likely) | ends, share, likely
 
 
 def interpretability(run: Run, clusters: int = 11, tau: int = 4, classes: int = 0) -> pd.DataFrame:
-    """Figs 6, 11-13: share of uninterpretable units by block, for the run's K and tau and all of the paper's.
+    """Figs 6, 11-13: share of uninterpretable units, by model, block (from 1), K and tau, the run's and the paper's.
 
-    One row a model, block (from 1), K and tau. Columns: units, dead (how many are left out, see `_blocks`);
-    uninterpretable (a tuple: how many units, by each partition). Means over partitions, with _low, _high (interval over
-    partitions and units): share, by the text's reading; chance, the same of units whose clips are drawn at random;
-    beyond, share less chance of the same partition. Of share and chance too: _least, _most (of any partition), _printed
-    (by Algorithm 1). classes: as for `clips_of`. Raises InputError unless 1 <= tau <= K, and K clips are there."""
+    units, dead (left out, see `_blocks`); uninterpretable (a tuple: how many, by partition). Means over partitions and
+    _low, _high (over partitions and units): share, by the text's reading; chance, of units with random clips; beyond,
+    share less chance of the same partition. Of share and chance too: _least, _most (of any partition), _printed (by
+    Algorithm 1). classes: as for `clips_of`. Raises InputError unless 1 <= tau <= K, and K clips are there."""
     where = clips_of(run, classes)
     if not 1 <= tau <= run.k <= len(where):
         raise InputError(f"Parameter tau is {tau} and k is {run.k}; expected 1 <= tau <= k <= {len(where)} clips.")
     counts, rng = sentence_clusters(run, clusters, classes).counts, np.random.default_rng(SEED)
     printed = paper.numbers()["figures"]["6_11_12_13_uninterpretable"]["tau"]
-    taus = {int(k): set(taus) for k, taus in printed.items() if int(k) <= len(where)}
+    taus = {int(k): set(asked) for k, asked in printed.items() if int(k) <= len(where)}
     taus.setdefault(run.k, set()).add(tau)
     blocks = [(model, *block) for model in run.beside(*CONTROLS) for block in _blocks(run, model, where, max(taus))]
     rows = []
@@ -220,11 +216,10 @@ def interpretability(run: Run, clusters: int = 11, tau: int = 4, classes: int = 
 def _blocks(run: Run, model: str, where: np.ndarray, k: int):
     """Of each block: its number, the k highest clips (rows of `where`) of its units that react to so many (see
     `activations.choose`), and how many do not."""
-    by_block: dict[str, list[np.ndarray]] = {}
-    activations = responses.unit_activations(run, model)
+    by_block, activations = defaultdict(list), responses.unit_activations(run, model)
     for layer in run.target(model).layers:
         if layer.hidden:
-            by_block.setdefault(layer.name.split(".")[0], []).append(activations[layer.name][where])
+            by_block[layer.name.split(".")[0]].append(activations[layer.name][where])
     for number, layers in enumerate(by_block.values(), 1):
         chosen = choose(np.concatenate(layers, 1), k).clips
         whole = [clips for clips in chosen if len(clips) == k]
@@ -245,19 +240,18 @@ def trends(rows: pd.DataFrame) -> pd.DataFrame:
     """Whether the share of uninterpretable units falls with depth; a row a model, K and tau of `interpretability`, and
     part ("all" blocks, or the "deeper half").
 
-    Columns: verdict (`statistics.trend`); first, last (shares of those blocks); rho (`rank_correlation`, mean over
-    partitions), low, high (95 %, over partitions, each block's share drawn from its Jeffreys posterior); rho_least,
-    rho_most (of any partition); falling, rising (in how many partitions it does so by their own intervals)."""
+    verdict (`statistics.trend`); first, last (shares of those blocks); rho (`rank_correlation`, mean over partitions),
+    low, high (95 %, over partitions and blocks' Jeffreys posteriors); rho_least, rho_most (of any partition); falling,
+    rising (in how many partitions it does so by their own intervals)."""
     tested = []
     for (model, k, tau), every in rows.groupby(["model", "k", "tau"], sort=False):
         for part, above in PARTS.items():
             ours = every[every["block"] > above * every["block"].max()]
             units, share = ours["units"].to_numpy(), ours["share"].to_numpy()
             counts = np.array(ours["uninterpretable"].tolist()).T  # [partitions, blocks]
-            rng = np.random.default_rng(SEED)
-            likely = rank_correlation(units * _likely(counts, units, rng).swapaxes(1, 2), units)
-            low, high = interval(likely)
-            rho, alone = rank_correlation(counts, units), [trend(*interval(drawn)) for drawn in likely]
+            drawn = _likely(counts, units, np.random.default_rng(SEED)).swapaxes(1, 2)
+            likely, rho = rank_correlation(units * drawn, units), rank_correlation(counts, units)
+            (low, high), alone = interval(likely), [trend(*interval(each)) for each in likely]
             row = {"model": model, "k": k, "tau": tau, "part": part, "verdict": trend(low, high)}
             row |= {"first": share[0], "last": share[-1], "rho": rho.mean(), "low": low, "high": high}
             row |= {"rho_least": rho.min(), "rho_most": rho.max()}
@@ -278,7 +272,7 @@ def frames(run: Run) -> dict[str, pd.DataFrame]:
     of a block by the first ten classes at K = 5 and tau = 4."""
     own, bends = {name: run.extra.get(name, default) for name, default in DEFAULTS.items()}, elbow(run)
     rows, ten = interpretability(run, **own), interpretability(run, **own, classes=10)
-    numbers = {"title": run.profile.title, "bend": int(bends.loc[bends["elbow"], "clusters"].iloc[0])}
-    most_few = ten.query("k == 5 and tau == 4")["share"].max()
-    numbers |= {"few": min(10, len(run.probing_set.classes)), "most_few": most_few}
+    numbers = {"title": run.profile.title, "bend": bends.loc[bends["elbow"], "clusters"].iloc[0]}
+    numbers["few"] = min(10, len(run.probing_set.classes))
+    numbers["most_few"] = ten.query("k == 5 and tau == 4")["share"].max()
     return {"shares": rows.drop(columns="uninterpretable"), "trends": trends(rows), "numbers": pd.DataFrame([numbers])}

@@ -22,13 +22,15 @@ def words(
     spoken |= shown[["chance", "chance_low", "chance_high"]].iloc[0].to_dict()
     spoken |= {"below": _blocks(shown, shown["beyond_high"] < 0), "above": _blocks(shown, shown["beyond_low"] > 0)}
     spoken |= {"means": by_model(shown.groupby("model", sort=False)["share"].mean(), ".1%")}
-    return spoken | _verdicts(run, every) | _table8() | _ten_classes(run, ten)
+    spoken |= {f"table8_{tau}": chance_by_sizes(TABLE_8, 2000, 5, tau) for tau in (3, 4, 5)}
+    spoken |= {"largest": max(TABLE_8), "largest_4": chance_by_sizes([max(TABLE_8)], 2000, 5, 4)}
+    return spoken | _verdicts(run, every) | _ten_classes(run, ten)
 
 
 def _blocks(shown: pd.DataFrame, those: pd.Series) -> str:
     """How many of the blocks are of those, by model."""
-    blocks = those.groupby(shown["model"], sort=False)
-    return by_model({name: f"{part.sum()} of {len(part)}" for name, part in blocks}, "")
+    parts = those.groupby(shown["model"], sort=False)
+    return by_model({name: f"{part.sum()} of {len(part)}" for name, part in parts}, "")
 
 
 def _verdicts(run: Run, every: pd.DataFrame) -> dict[str, str]:
@@ -41,18 +43,12 @@ def _verdicts(run: Run, every: pd.DataFrame) -> dict[str, str]:
     return spoken
 
 
-def _table8() -> dict[str, object]:
-    """What chance makes of the paper's clusters."""
-    shares = {f"table8_{tau}": chance_by_sizes(TABLE_8, 2000, 5, tau) for tau in (3, 4, 5)}
-    return {"largest": max(TABLE_8), "largest_4": chance_by_sizes([max(TABLE_8)], 2000, 5, 4), **shares}
-
-
 def _ten_classes(run: Run, ten: pd.DataFrame) -> dict[str, object]:
     classes = len(run.probing_set.classes)
     whole = f"This set has {classes} classes: as a whole it is that subset, and what follows repeats Figure 11."
     others = "The networks are those above, not trained on these ten alone as the paper's were."
     strict = rules.rows(trends(rules.rows(ten, k=5, tau=5)), part="all").set_index("model")["verdict"]
-    at_four = rules.rows(ten, k=5, tau=4)
-    spoken = {"subset": f"Of {classes} classes, that is. {others}" if classes > 10 else whole}
-    spoken |= {"few_clips": len(clips_of(run, 10)), "most_few": at_four["share"].max()}
-    return spoken | {"chance_few": at_four["chance"].iloc[0], "strict": by_model(strict, "")}
+    few, at_four = len(clips_of(run, 10)), rules.rows(ten, k=5, tau=4)
+    spoken = {"subset": f"They are ten of {classes} classes. {others}" if classes > 10 else whole, "few_clips": few}
+    spoken |= {"most_few": at_four["share"].max(), "chance_few": at_four["chance"].iloc[0]}
+    return spoken | {"strict": by_model(strict, "")}
