@@ -3,6 +3,7 @@
 `make unlearning` computes what the page reads."""
 
 from collections.abc import Sequence
+from itertools import product
 
 import numpy as np
 import pandas as pd
@@ -38,15 +39,15 @@ def choices(run: Run, model: str) -> dict[str, list[UnitSet]]:
     u = {name: values[where] for name, values in unit_activations(run, model).items()}
     named = [run.concepts.index(name) for name in run.probing_set.classes]  # columns of P
     member = run.probing_set.labels[where][:, None] == np.arange(len(named))
-    p = {"captions": stages.concept_similarity(run, descriptions.clip_descriptions(run))[where]}
-    p["sounds"] = stages.sound_similarity(run)[where]
-    scores = {rule: {la: concepts.score("cos_cubed", u[la], p[rule])[:, named] for la in u} for rule in p}
+    p = {"captions": stages.concept_similarity(run, descriptions.clip_descriptions(run))}
+    p["sounds"] = stages.sound_similarity(run)
+    scores = {rule: {la: concepts.score("cos_cubed", u[la], p[rule][where])[:, named] for la in u} for rule in p}
     scores["labels"] = {la: selectivity(u[la], member) for la in u}
-    ranking = {rule: {la: np.argsort(-s[la], 0, kind="stable") for la in u} for rule, s in scores.items()}
-    sets = {
-        rule: [{la: np.sort(order[la][: len(i), c]) for la, i in units.items()} for c, units in enumerate(budget)]
-        for rule, order in ranking.items()
-    }
+
+    def best(scores: dict[str, np.ndarray], label: int, units: UnitSet) -> UnitSet:
+        return {la: np.sort(np.argsort(-scores[la][:, label], kind="stable")[: len(i)]) for la, i in units.items()}
+
+    sets = {rule: [best(s, *each) for each in enumerate(budget)] for rule, s in scores.items()}
     rng, widths = np.random.default_rng(SEED), {name: values.shape[1] for name, values in u.items()}
     return {"OCP": budget, **sets, "random": [ablation.matched_random(units, widths, rng) for units in budget]}
 
@@ -55,23 +56,25 @@ def selectivity(activations: np.ndarray, member: np.ndarray) -> np.ndarray:
     """d' of each unit for each class: difference of its means on the class's clips and on all others, over the root of
     the mean of the two variances; float [units, classes]. activations: [clips, units]. member: bool [clips, classes],
     each with a clip on either side."""
-    sides = []
-    for clips in (member, ~member):
+
+    def moments(clips: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         mean, square = ((clips.T @ values) / clips.sum(0)[:, None] for values in (activations, activations**2))
-        sides.append((mean, np.maximum(square - mean**2, 0)))
-    (one, spread), (other, rest) = sides
+        return mean, np.maximum(square - mean**2, 0)
+
+    (one, spread), (other, rest) = moments(member), moments(~member)
     return ((one - other) / np.sqrt(np.maximum((spread + rest) / 2, 1e-12))).T
 
 
 def effects(run: Run, model: str) -> dict[tuple[str, str], Effects]:
-    """What silencing did on fold 1, by rule and way: zero, each unit's mean over clips of folds 2-5, or resample, its
+    """What silencing did on fold 1, by rule and way: zero; mean, each unit's over clips of folds 2-5; or resample, its
     outputs on a clip of another class from those folds."""
     measured, changed = bench(run, model), {}
-    for rule, sets in choices(run, model).items():
-        changed[rule, "zero"] = measured.effects(sets)
-        for way in WAYS[1:]:
+    for way, (rule, sets) in product(WAYS, choices(run, model).items()):
+        if way == "zero":
+            changed[rule, way] = measured.effects(sets)
+        else:
             changed[rule, way] = measured.effects_of(measured.changed(_replaced(measured, way, sets)), sets)
-    return {(rule, way): changed[rule, way] for way in WAYS for rule in RULES}
+    return changed
 
 
 def _replaced(measured: Bench, way: str, sets: Sequence[UnitSet]) -> np.ndarray:
@@ -80,14 +83,13 @@ def _replaced(measured: Bench, way: str, sets: Sequence[UnitSet]) -> np.ndarray:
 
     from andlib.bars import tqdm
 
-    run, network = measured.run, measured.network
+    run, network, features = measured.run, measured.network, measured.features
 
     def make():
         given = means(run, network) if way == "mean" else None
-        inputs, clips = measured.features, len(measured.features)
-        inputs = inputs if way == "mean" else torch.cat([inputs, _donors(run, network)])
+        inputs = features if way == "mean" else torch.cat([features, _donors(run, network)])
         bar = tqdm(sets, desc=f"{way}, {network.name}", unit="set", leave=False)
-        return {"logits": np.stack([_with(network, inputs, clips, units, given) for units in bar])}
+        return {"logits": np.stack([_with(network, inputs, len(features), units, given) for units in bar])}
 
     logits = run.store.get(REPLACED, [network, run.probing_set, way, sets], make)["logits"]
     return logits[:, :, list(measured.position)]
@@ -130,22 +132,17 @@ def _donors(run: Run, network: Target):
 
 
 def table(changed: dict[tuple[str, str], Effects], nearness: np.ndarray) -> pd.DataFrame:
-    """One row a rule and way: columns rule, way, units, gap, margin_gap, gap_low, gap_high, forgotten, remaining
-    (accuracies); wider, wider_low, wider_high, p: by how much the gap exceeds OCP's of the same way (95 % and two-sided
-    p by a bootstrap over source recordings that draws the same for both); spill: change of the NEAREST classes' logits
-    less that of the other classes'.
-
-    changed: `effects`. nearness: how alike two classes' names are, [classes, classes]."""
+    """One row a rule and way: units, gap, margin_gap, forgotten and remaining (accuracies); wider, by how much the gap
+    exceeds OCP's of the same way, and p (two-sided); spill. Intervals (gap_low, gap_high, wider_low, wider_high) and p
+    draw source recordings, the same for both. changed: `effects`. nearness: as for `spill`."""
     rows = []
     for (rule, way), effect in changed.items():
-        ocp = changed["OCP", way]
-        gap, drawn = _gap(effect, effect.own), _gaps(effect)
+        ocp, (gap, drawn) = changed["OCP", way], (_gap(effect, effect.own), _gaps(effect))
         wider, wider_drawn = gap - _gap(ocp, ocp.own), drawn - _gaps(ocp)
         forgotten, remaining = ablation.ablated_and_remaining(effect.by_class(effect.correct))
-        row = {"rule": rule, "way": way, "units": effect.sizes.mean(), "gap": gap}
-        row |= {"margin_gap": _gap(effect, effect.margin), **with_interval("gap", gap, drawn)}
-        row |= {"forgotten": forgotten, "remaining": remaining, **with_interval("wider", wider, wider_drawn)}
-        row["p"] = np.nan if rule == "OCP" else two_sided_p(wider_drawn)
+        row = {"rule": rule, "way": way, "units": effect.sizes.mean(), **with_interval("gap", gap, drawn)}
+        row |= {"margin_gap": _gap(effect, effect.margin), "forgotten": forgotten, "remaining": remaining}
+        row |= with_interval("wider", wider, wider_drawn) | {"p": np.nan if rule == "OCP" else two_sided_p(wider_drawn)}
         rows.append(row | {"spill": spill(effect.by_class(effect.own), nearness)})
     return pd.DataFrame(rows)
 
@@ -158,13 +155,12 @@ def _gap(effect: Effects, values: np.ndarray) -> float:
 
 def _gaps(effect: Effects) -> np.ndarray:
     """Table 4's gap in each draw of source recordings; float [draws]."""
-    both = drawn_changes(effect, [effect.own], DRAWS, np.random.default_rng(SEED))
-    return both[:, 1] - both[:, 0]
+    return np.diff(drawn_changes(effect, [effect.own], DRAWS, np.random.default_rng(SEED))[:, :2])[:, 0]
 
 
 def spill(changes: np.ndarray, nearness: np.ndarray) -> float:
-    """Mean change of own logit of the NEAREST classes to each silenced one, less that of the classes further away.
-    changes: [ablated, classes]. nearness: [classes, classes]; none is near itself. NaN without any further away."""
+    """Mean change of own logit of the NEAREST classes to each silenced one, less that of the classes further away; NaN
+    without any. changes: [ablated, classes]. nearness: how alike two classes' names are, [classes, classes]."""
     if len(nearness) < NEAREST + 2:
         return float("nan")
     near = np.argsort(-(nearness - 2 * np.eye(len(nearness))), 1, kind="stable")
@@ -176,24 +172,19 @@ def compared(run: Run) -> pd.DataFrame:
     """The kept rows of the run's models, see `table`, with p adjusted over all of a profile (p_holm), and made_by.
     Raises InputError where a profile has none."""
     result = kept.read(run.profile.name, NAME, f"make unlearning PROFILE={run.profile.name}")
-    rows = pd.DataFrame(result["rows"])
-    rows = rows.assign(p_holm=holm(rows["p"].astype(float)), made_by=result["made_by"])
-    return rows[rows["model"].isin(run.models)]
+    rows = pd.DataFrame(result["rows"]).assign(made_by=result["made_by"])
+    return rows.assign(p_holm=holm(rows["p"].astype(float)))[rows["model"].isin(run.models)]
 
 
 def words(run: Run, rows: pd.DataFrame) -> dict[str, object]:
     """The numbers of the page's sentences. rows: `compared`."""
     dissecting = rows[~rows["rule"].isin(["OCP", "labels"])]
-    best = dissecting.loc[dissecting.groupby("model", sort=False)["wider"].idxmax()]
-    spoken = {f"{rule}_rule": _clear(rows[rows["rule"] == rule]) for rule in RULES if rule != "OCP"}
-    spoken["best"] = "; ".join(f"{row.model}: {row.rule}, {row.way} ({row.wider:+.2f})" for row in best.itertuples())
+    best = dissecting.loc[dissecting.groupby("model", sort=False)["wider"].idxmax()].itertuples()
+    spoken = {"best": "; ".join(f"{row.model}: {row.rule}, {row.way} ({row.wider:+.2f})" for row in best)}
+    for rule, ours in rows[rows["rule"] != "OCP"].groupby("rule"):
+        clear = ours.loc[ours["p_holm"] < 0.05, "wider"]  # over networks and ways
+        spoken[f"{rule}_rule"] = f"wider in {(clear > 0).sum()}, narrower in {(clear < 0).sum()} of {len(ours)}"
     return spoken | {"title": run.profile.title, "nearest": NEAREST}
-
-
-def _clear(rows: pd.DataFrame) -> str:
-    """Of the networks and ways, in how many a rule's gap is wider or narrower than OCP's, after Holm."""
-    wider = rows.loc[rows["p_holm"] < 0.05, "wider"]
-    return f"wider in {(wider > 0).sum()}, narrower in {(wider < 0).sum()} of {len(rows)}"
 
 
 def frames(run: Run) -> dict[str, pd.DataFrame]:
