@@ -5,6 +5,7 @@ u of a unit is what is true of each clip, plus noise; `planted.toml` says which 
 
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
+from itertools import product
 
 import numpy as np
 import pandas as pd
@@ -23,6 +24,7 @@ from andlib.tagging import tag
 PLANTED = Stage("planted", "frame", 3)
 NOISES = (0.0, 0.5, 1.0, 2.0, 4.0, 8.0, np.inf)  # deviation of the noise, in deviations of the truth
 SEEDS = 3  # layers at each noise
+SAID = (("summary", "high"), ("calibrated", "calibrated"))  # method -> column of its points
 SETS = {"class": "names", "polysemantic pair": "names", "conjunction": "joint"}  # kind -> its concepts; else attributes
 
 
@@ -33,11 +35,10 @@ def with_concepts(run: Run) -> Run:
 
 
 def planted_neurons(run: Run) -> pd.DataFrame:
-    """Every planted neuron, described as `stages.neurons` describes a network's; one row a unit.
+    """Every planted neuron, described as `stages.neurons` describes a network's; those of one noise and seed, a layer.
 
-    Columns: noise, seed, kind, truths, dead; for each closed method, similarity function and concept set (`own`, for
-    its kind; `joint`) the three best concepts, all units of one noise and seed being a layer; high, low, calibrated,
-    adjectives, nouns; ICL's where a language model answered for all. A dead unit's explanations are empty."""
+    Columns noise, seed, kind, truths, dead; high, low, calibrated, adjectives, nouns; three best concepts by method,
+    function and set (own, for its kind, or joint), ICL's where a model answered for all. Dead units have none."""
     run = with_concepts(run)
     texts = clip_descriptions(run)
     plan = [ATTRIBUTES, NOISES, SEEDS, PAIRS, TIES, HOLDS]
@@ -52,11 +53,11 @@ def described(run: Run, true: pd.DataFrame, texts: Sequence[str], noises: Sequen
 
     p = {"TAB": stages.sound_similarity(run), "DB": stages.concept_similarity(run, texts)}
     summariser, layers = Consensus(texts), []
-    for noise, seed in ((noise, seed) for noise in noises for seed in range(seeds)):
+    for noise, seed in product(noises, range(seeds)):
         kinds, named, signals = zip(*detectors(true, seed), strict=True)
         u = activations(np.stack(signals, 1), noise, seed)
         layer = {"noise": noise, "seed": seed, "kind": kinds, "truths": named, "dead": (u == u[0]).all(0)}
-        for method, f in ((method, f) for method in p for f in FUNCTIONS):
+        for method, f in product(p, FUNCTIONS):
             best = {part: _best(run, method, f, u, p[method], part) for part in ("names", "attributes", "joint")}
             own = [best[SETS.get(kind, "attributes")][i] for i, kind in enumerate(kinds)]
             layer |= {f"{method}/{f}/own": own, f"{method}/{f}/joint": best["joint"]}
@@ -85,24 +86,22 @@ def _chosen(run: Run, table: pd.DataFrame) -> pd.DataFrame:
 
 
 def judged(table: pd.DataFrame) -> pd.DataFrame:
-    """Which truths each method finds, one row a living unit and method: noise, seed, kind, truth, method, function,
-    concepts (the concept set), found, three, share.
+    """Which truths each method finds, one row a living unit, method, function and concept set (concepts).
 
     A closed method finds a truth if it ranks it first (found) or among its three best (three); two truths, if both are
     among the three. Summaries and open concepts find what they say, wherever. share: of the unit's truths, found so."""
     rows = []
     for unit in table[~table["dead"]].to_dict("records"):
-        names = tuple(unit["truths"])
+        names = unit["truths"]
         about = (unit["noise"], unit["seed"], unit["kind"], " + ".join(names))
         right = [ATTRIBUTES.get(name, {"concept": name})["concept"] for name in names]
         for column in (name for name in unit if "/" in name):
             among = [concept in unit[column] for concept in right]
             first = list(unit[column][:1]) == right if len(right) == 1 else all(among)
             rows.append((*about, *column.split("/"), first, all(among), np.mean(among)))
-        sides = {"summary": unit["high"], "calibrated": unit["calibrated"]}
-        texts = {side: [any(states(point, name) for point in sides[side]) for name in names] for side in sides}
-        texts["open concepts"] = [_say({*unit["adjectives"], *unit["nouns"]}, name) for name in names]
-        for method, among in texts.items():
+        said = {method: [any(states(point, name) for point in unit[side]) for name in names] for method, side in SAID}
+        said["open concepts"] = [_say({*unit["adjectives"], *unit["nouns"]}, name) for name in names]
+        for method, among in said.items():
             rows.append((*about, method, "", "", all(among), all(among), np.mean(among)))
     columns = ["noise", "seed", "kind", "truth", "method", "function", "concepts", "found", "three", "share"]
     return pd.DataFrame(rows, columns=columns)
@@ -124,14 +123,11 @@ def states(text: str, truth: str) -> bool:
 
 def captioned(run: Run) -> pd.DataFrame:
     """How often captions say a truth where it holds, and elsewhere; columns kind, truth, clips, said, elsewhere."""
-    true, texts, rows = truths(run), clip_descriptions(run), []
-    for kind, [name], signal in (unit for unit in detectors(true, 0) if len(unit[1]) == 1):
+    texts, rows = clip_descriptions(run), []
+    for kind, [name], signal in (unit for unit in detectors(truths(run), 0) if len(unit[1]) == 1):
         states_it, holds = np.array([states(text, name) for text in texts]), signal == 1
         rows.append((kind, name, int(holds.sum()), states_it[holds].mean(), states_it[~holds].mean()))
     return pd.DataFrame(rows, columns=["kind", "truth", "clips", "said", "elsewhere"])
-
-
-# What the page shows of them
 
 
 def stated(in_captions: pd.DataFrame) -> set[str]:
@@ -140,8 +136,8 @@ def stated(in_captions: pd.DataFrame) -> set[str]:
 
 
 def by_best_function(every: pd.DataFrame, in_captions: pd.DataFrame) -> pd.DataFrame:
-    """The rows of `judged` by the similarity function with which each method finds most stated truths of the own kind
-    without noise, sorted by kind; column by: the method and its concept set."""
+    """The rows of `judged` by the function with which each method finds most stated truths of the own kind without
+    noise, sorted by kind; column by: the method and its concept set."""
     clean = (every["noise"] == 0) & every["truth"].isin(stated(in_captions)) & (every["concepts"] != "joint")
     shares = every[clean].groupby(["method", "function"], sort=False)["found"].mean()
     best = {method: share.idxmax()[1] for method, share in shares.groupby("method", sort=False)} | {"ICL": "1-shot"}
@@ -157,8 +153,7 @@ def with_and_without_noise(rows: pd.DataFrame) -> pd.DataFrame:
     shares = rows.groupby(["kind", "by", "noise"], sort=False)["found"].mean().unstack("noise")
     cells = (100 * shares).map("{:.0f}".format)
     cells = (cells[0.0] + " (" + cells[np.inf] + ")").unstack("by")[rows["by"].unique()].loc[rows["kind"].unique()]
-    neurons = rows[(rows["noise"] == 0) & (rows["by"] == "summary")].groupby("kind").size()
-    cells.insert(0, "neurons", neurons)
+    cells.insert(0, "neurons", rows[(rows["noise"] == 0) & (rows["by"] == "summary")].groupby("kind").size())
     return cells.rename_axis(columns=None).reset_index()
 
 
@@ -205,24 +200,23 @@ def frames(run: Run) -> dict[str, pd.DataFrame]:
 def words(run: Run, table: pd.DataFrame, rows: pd.DataFrame, in_captions: pd.DataFrame) -> dict[str, object]:
     """The numbers of the prose. table: `planted_neurons`; rows: `by_best_function`."""
     printed, known = paper.numbers()["table3_human_evaluation"], stated(in_captions)
-    single = rows[rows["truth"].isin(known) & ~rows["kind"].isin(["conjunction", "polysemantic pair"])]
-    target = single[single["noise"] == 0]
+    target = rows[rows["truth"].isin(known) & ~rows["kind"].isin(["conjunction", "polysemantic pair"])]
+    target = target[target["noise"] == 0]
     classes, sounds = target[target["kind"] == "class"], target[target["kind"] != "class"]
-    shares = target.groupby("by", sort=False)["found"].mean()
-    best, dead = target[target["by"] == shares.idxmax()], table[table["dead"]]
-    functions, finds = rows[["method", "function"]].drop_duplicates(), finders(rows)
-    noise = table[np.isinf(table["noise"]) & ~table["dead"]]
-    silent = (noise["adjectives"].map(len) == 0) & (noise["nouns"].map(len) == 0)
+    shares, finds = target.groupby("by", sort=False)["found"].mean(), finders(rows)
+    best, dead = target[target["by"] == shares.idxmax()].groupby("truth")["found"].mean(), table[table["dead"]]
+    functions = rows[["method", "function"]].drop_duplicates().to_numpy()
+    noise = table.loc[np.isinf(table["noise"]) & ~table["dead"], ["adjectives", "nouns"]]
     left_out = "is left out: no language model was asked about planted neurons (`-p llm` asks one)"
     spoken = {f"paper_{name.lower()}": printed[name][0] for name in ("SUM", "DB", "TAB")}
     spoken |= {"title": run.profile.title, "layer": len(table) // (len(NOISES) * SEEDS), "seeds": SEEDS}
-    spoken |= {"units": len(table), "names": len(concepts.ESC50), "attributes": len(ATTRIBUTES)}
-    spoken["functions"] = ", ".join(f"{method} {function}" for method, function in functions.to_numpy() if function)
-    spoken |= {"icl": "was asked" if "ICL" in set(rows["method"]) else left_out, "stated": len(known)}
-    spoken |= {"truths": int((in_captions["kind"] != "in no caption").sum()), "best_method": shares.idxmax()}
-    spoken |= {"best_share": shares.max(), "best_truths": int((best.groupby("truth")["found"].mean() > 0.5).sum())}
+    spoken |= {"units": len(table), "names": len(concepts.ESC50), "attributes": len(ATTRIBUTES), "stated": len(known)}
+    spoken["functions"] = ", ".join(f"{method} {function}" for method, function in functions if function)
+    spoken |= {"icl": "was asked" if "ICL" in set(rows["method"]) else left_out, "best_method": shares.idxmax()}
+    spoken |= {"truths": (in_captions["kind"] != "in no caption").sum(), "best_share": shares.max()}
     spoken |= {"every": _shares(target), "classes": _shares(classes), "sounds": _shares(sounds)}
-    spoken |= {"joint": _shares(sounds[sounds["by"].str.contains("joint")]), "false": 1 - silent.mean()}
+    spoken |= {"joint": _shares(sounds[sounds["by"].str.contains("joint")]), "best_truths": (best > 0.5).sum()}
+    spoken["false"] = 1 - (noise.map(len) == 0).all(axis=1).mean()
     spoken["lost"] = ", ".join(t for t in in_captions["truth"] if t in known and finds[t] == "none") or "none"
     named = sum(any(map(len, unit[5:])) for unit in dead.itertuples(index=False))
     return spoken | {"dead": len(dead), "dead_named": named}
