@@ -3,7 +3,7 @@
 #
 # On {glue:text}`title`, by captions that measure nothing, the paper's claim about "loud" is {glue:text}`f8a_loud`, and that about "high-pitched" is {glue:text}`f8b_high_pitched`.
 # Appendix C of the paper checks these two words against the sound itself, for all neurons of AST {cite}`wu2024and`.
-# **Its claims**: the highest clips of neurons with "loud" in their [open concepts](../../glossary.md) ({glue:text}`paper_loud` of {glue:text}`paper_all`) have larger amplitudes; those of neurons with "high-pitched" have higher median frequencies, though less markedly (Fig. 8).
+# **Its claims**: the highest clips of neurons with "loud" in their [open concepts](../../glossary.md) ({glue:text}`paper_loud` of {glue:text}`paper_all`) have larger amplitudes. Those of neurons with "high-pitched" have higher median frequencies, though less markedly (Fig. 8).
 
 # %% tags=["parameters", "hide-input"]
 model: str = "ast"  # target network: ast | beats_finetuned | beats_frozen | beats_supervised | beats_untrained | whisper_frozen | whisper_finetuned | all
@@ -38,13 +38,13 @@ al.tables.keep(**appendix_c.words(run, judged))
 al.tables.plain(shown, title, run.made_by(), appendix_c.FORMATS, appendix_c.HEADS)
 
 # %% [markdown]
-# The first rows are circular where captions state a measured level and pitch (origin "measured"): a caption says "loud" of clips because their amplitude is high, and a summary repeats it.
+# The first rows are circular where captions state a measured level and pitch (origin "measured").
+# A caption then says "loud" of clips because their amplitude is high, and a summary repeats it.
 # They show that the chain from sound to word and back is whole, not that a word was found by ear.
 # For the other rows, clips are described anew without that part, by what a file says or the ear names.
-# These rows give the verdicts of [the ledger](claims.ipynb), for AST as in the paper:
-#
-# - "loud" (Fig. 8a): {glue:text}`f8a_loud_numbers`
-# - "high-pitched" (Fig. 8b): {glue:text}`f8b_high_pitched_numbers`
+# These rows give the verdicts of [the ledger](claims.ipynb), for AST as in the paper.
+# Loud (Fig. 8a): {glue:text}`f8a_loud_numbers`
+# High-pitched (Fig. 8b): {glue:text}`f8b_high_pitched_numbers`
 #
 # ## How it is measured
 #
