@@ -3,7 +3,7 @@
 #
 # On {glue:text}`title`, the {glue:text}`k` highest clips of a [neuron](../../glossary.md) come from {glue:text}`classes:.1f` classes on average, so a single concept can at best name some of them.
 # Table 6 of the paper prints what three modules make of two neurons of AST: TAB's and DB's concept, and the summary after calibration {cite}`wu2024and`.
-# **What it shows**: the closed concepts are a few words that may miss (one of DB's speaks of crucifying); the summaries say what the clips share, and how they sound, not only what makes them.
+# **What it shows**: closed concepts are a few words that may miss (one of DB's speaks of crucifying), and summaries say what clips share and how they sound, not only what makes them.
 # The table below does the same for {glue:text}`drawn` neurons, {glue:text}`per_block` drawn from each block with a seed, after those named in `units`.
 
 # %% tags=["parameters", "hide-input"]
