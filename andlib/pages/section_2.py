@@ -1,10 +1,13 @@
 """Section 2, the probing set: what is probed, how often captions name the class, and how hard the classes are."""
 
+from functools import partial
+
 import numpy as np
 import pandas as pd
 
 from andlib import descriptions, language
 from andlib.inputs.probing import sources_in_several_folds
+from andlib.mini.synthesis import synthesc
 from andlib.profiles import TEST
 from andlib.records import ProbingSet
 from andlib.responses import classifier_outputs
@@ -30,52 +33,42 @@ def first_of_each_class(probing_set: ProbingSet) -> list[int]:
 
 
 def captioner_accuracy(run: Run) -> pd.DataFrame:
-    """How often a description's own words name the clip's class, by origin: what no method built on them can exceed
-    by much. One row an origin and class; columns clips, named (share)."""
-    frame, label = descriptions.clip_captions(run), {clip.name: clip.label for clip in run.probing_set.clips}
-    frame = frame.assign(label=frame["clip"].map(label))
+    """How often descriptions name the clip's class: a row an origin and class; columns clips, named (share)."""
+    label = {clip.name: clip.label for clip in run.probing_set.clips}
+    frame = descriptions.clip_captions(run).assign(label=lambda rows: rows["clip"].map(label))
     frame["named"] = list(map(language.mentions, frame["text"], frame["label"]))
     return frame.groupby(["origin", "label"])["named"].agg(clips="size", named="mean").reset_index()
 
 
 def difficulty(run: Run) -> pd.DataFrame:
-    """How hard the classes are: accuracy on fold 1 of a floor, of each target network and of chance.
+    """Accuracy on fold 1 of `band_statistics_accuracy` learnt on folds 2-5, of each target network and of chance; for a
+    synthesised set by a second seed, too. A row a set and method; NaN without clips to judge by or classes to learn."""
+    targets, rows = [run.target(model) for model in run.models], []
+    second = [synthesc(seed=SECOND_SEED)] if run.profile.probing == "synthesc" else []
+    for each in (run.probing_set, *second):
+        judged = [each, run.profile.seconds, targets]
+        [values] = run.store.get(DIFFICULTY, judged, partial(_accuracies, run, each, targets))
+        values["chance"] = 1 / len(each.classes)
+        rows += [{"set": each.name, "method": method, "accuracy": share} for method, share in values.items()]
+    return pd.DataFrame(rows)
 
-    The floor is `band_statistics_accuracy`, learnt on folds 2-5. A synthesised set is judged by a second seed too,
-    of which no network heard a clip. A row a set and method; NaN without clips to judge by, or two classes to learn."""
-    sets = [run.probing_set]
-    if run.profile.probing == "synthesc":
-        from andlib.mini.synthesis import synthesc
 
-        sets.append(synthesc(seed=SECOND_SEED))
-    return pd.DataFrame(row for probing_set in sets for row in _difficulty_rows(run, probing_set))
-
-
-def _difficulty_rows(run: Run, probing_set: ProbingSet):
-    targets = [run.target(model) for model in run.models]
-
-    def make():
-        waveforms = probing_set.waveforms(16_000, run.profile.seconds)
-        test = np.isin(probing_set.folds, TEST)
-        values = {FLOOR: band_statistics_accuracy(waveforms, probing_set.labels, test)}
-        own = probing_set is run.probing_set  # whose activations other pages need, too
-        heard = run if own else run.using(probing_set=probing_set.in_folds(TEST))
-        for target in targets:
-            right = classified_right(target, classifier_outputs(heard, target), heard.probing_set)
-            tested = heard.probing_set.numbers_in(TEST)
-            values[target.name] = float(right[tested].mean()) if len(tested) else np.nan
-        return [values]
-
-    [values] = run.store.get(DIFFICULTY, [probing_set, run.profile.seconds, targets], make)
-    values["chance"] = 1 / len(probing_set.classes)
-    for method, accuracy in values.items():
-        yield {"set": probing_set.name, "method": method, "accuracy": accuracy}
+def _accuracies(run: Run, probing_set: ProbingSet, targets: list[Target]) -> list[dict[str, float]]:
+    waveforms, test = probing_set.waveforms(16_000, run.profile.seconds), np.isin(probing_set.folds, TEST)
+    values = {FLOOR: band_statistics_accuracy(waveforms, probing_set.labels, test)}
+    own = probing_set is run.probing_set  # whose activations other pages need, too
+    heard = run if own else run.using(probing_set=probing_set.in_folds(TEST))
+    tested = heard.probing_set.numbers_in(TEST)
+    for target in targets:
+        right = classified_right(target, classifier_outputs(heard, target), heard.probing_set)
+        values[target.name] = float(right[tested].mean()) if len(tested) else np.nan
+    return [values]
 
 
 def band_statistics_accuracy(waveforms: np.ndarray, labels: np.ndarray, test: np.ndarray) -> float:
     """Accuracy on `test` clips of a linear classifier on each log-mel band's mean and deviation over time, learnt from
-    the others; NaN where there is nothing to learn from or to test on. waveforms: float32 [clips, samples] at 16 kHz.
-    labels: int [clips]. test: bool [clips]."""
+    the others; NaN where there is nothing to learn or test. waveforms: float32 [clips, samples] at 16 kHz. labels: int
+    [clips]. test: bool [clips]."""
     if not test.any() or len(set(labels[~test])) < 2:
         return np.nan
     import torch
