@@ -1,11 +1,11 @@
 # %% [markdown]
 # # 3 The pipeline, on one neuron
 #
-# Figures 1 and 2 of the paper draw the method; Figure 7 takes a neuron of the first block's output through it, and Table 5 prints what the language model is asked {cite}`wu2024and`.
-# **What Figure 7 shows**: descriptions get the sounds right, the language model finds what they share, and calibration removes a point, "no background noise", that the lowest clips have as well.
-#
-# This page walks one neuron through every module, a section each, with the sounds to listen to.
-# The drawing of the whole is on [the front page](../../index.md).
+# Taken through the pipeline, {glue:text}`unit` is described by our rules as *{glue:text}`adjectives`*, and DB names it *{glue:text}`named`*.
+# Figures 1 and 2 of the paper draw the method; Figure 7 takes a neuron of the first block's output through it {cite}`wu2024and`.
+# **Its claim**: descriptions get the sounds right, and the language model finds what they share.
+# Calibration then removes a point, "no background noise", that the lowest clips have as well.
+# This page follows another [neuron](../../glossary.md) through every module; [the front page](../../index.md) draws the whole.
 
 # %% tags=["parameters", "hide-input"]
 model: str = "ast"  # target network: ast | beats_finetuned | beats_frozen | beats_supervised | beats_untrained | whisper_frozen | whisper_finetuned
@@ -33,10 +33,8 @@ address = section_3.neuron_of_the_page(run)
 neurons = section_3.described(run, address)
 
 # %% [markdown]
-# ## The neuron and its activations
-#
-# The paper plays all of the probing set to the network and keeps, for each neuron, the clips with the five highest and the five lowest activations.
-# So do we: {glue:text}`unit` is {glue:text}`chosen`, its activation $u_i$ on clip $i$ is the layer's output before any nonlinearity, pooled over tokens ({glue:text}`pooling`), and {glue:text}`clips` clips were played.
+# All {glue:text}`clips` clips are played, and the five with the highest and the five with the lowest [activation](../../glossary.md) are kept, as in the paper.
+# The activation $u_i$ on clip $i$ is the layer's output before any nonlinearity, pooled over tokens ({glue:text}`pooling`).
 
 # %% mystnb={"figure": {"name": "pipeline-activations", "caption": "Where the highest and lowest clips lie among all clips."}, "image": {"alt": "Histogram of the neuron's activation over all clips, with ticks at its highest and lowest clips"}} tags=["hide-input"]
 highest, lowest = neurons["rules"]["highest"], neurons["rules"]["lowest"]
@@ -46,11 +44,9 @@ al.figures.activation_histogram(u, highest, lowest, address.id);
 # %% [markdown]
 # ## What is said of its clips
 #
-# In the paper an audio language model, SALMONN, is asked: "{glue:text}`caption_prompt`"
-# Here every description joins sentences of the origins in brackets: `file` (an audio language model's), `source` (a small captioner names the sound, and errs) and `measured` (level, pitch, onset and the like, from the waveform).
-# The class in bold is for the reader; no description was made from it.
-#
-# The highest clips, and after them the lowest:
+# First come the highest clips, then the lowest; the class in bold is for the reader, and no description was made from it.
+# Each sentence has its origin in brackets: `file` (an audio language model), `source` (a small captioner, which errs) or `measured` (level, pitch, onset and the like, from the waveform).
+# The paper asks an audio language model, SALMONN: "{glue:text}`caption_prompt`"
 
 # %% tags=["hide-input"]
 clips, texts = section_3.captioned(run, u, [*highest, *lowest])
@@ -59,12 +55,10 @@ al.cards.gallery(run.probing_set, clips, texts, run.profile.seconds)
 # %% [markdown]
 # ## What the descriptions share: $S_h$ and $S_l$
 #
-# In the paper, Llama-2-chat-13B writes both summaries: $S_h$ of the highest clips' descriptions, $S_l$ of the lowest's.
-# Its request: "{glue:text}`summary_prompt`"
-# Greetings are removed by rules.
-#
-# Here two write: rules that count what descriptions claim, for every neuron, and {glue:text}`answerer`, for neurons it was asked about.
+# $S_h$ is the [summary](../../glossary.md) of the highest clips' descriptions, $S_l$ that of the lowest's.
+# Rules that count what descriptions claim write both for every neuron, and {glue:text}`answerer` for neurons that it was asked about.
 # {glue:text}`answered`
+# The paper asks Llama-2-chat-13B, and removes greetings by rules: "{glue:text}`summary_prompt`"
 
 # %% tags=["hide-input"]
 al.tables.plain(section_3.points(neurons), f"Summaries of {address.id}", made)
@@ -73,22 +67,21 @@ al.tables.plain(section_3.points(neurons), f"Summaries of {address.id}", made)
 # ## Module B: calibration
 #
 # A point of $S_h$ that $S_l$ makes as well says what all clips have, not what the neuron responds to.
-# The paper removes each point whose sentence vector has a cosine above $t$ = {glue:text}`threshold` with any point of $S_l$; $S_l$ loses nothing.
+# The paper removes each point of $S_h$ whose sentence vector has a cosine above $t$ = {glue:text}`threshold` with any point of $S_l$, which itself loses nothing.
 # What stays is the calibrated summary $S_h^c$.
-# The paper's sentence encoder is all-MiniLM-L12-v2, ours is {glue:text}`encoder`.
-# It compares what points of our rules claim ("loud barking dog"), not their mould, and whole points of a language model; no point falls to another value of its own scale.
+# {glue:text}`removed`
 
 # %% tags=["hide-input"]
 al.tables.plain(section_3.calibration(neurons), f"Figure 7 for {address.id}: calibration", made, {"cosine": ".3f"})
 
 # %% [markdown]
-# {glue:text}`removed`
-# Sentence vectors compare wording as much as meaning: sentences built alike come closer to each other than what they speak of. [The page on summaries](3_summaries.ipynb) counts what is removed, and for what.
+# Sentence vectors compare wording as much as meaning, so of our rules' points only what they claim is compared ("loud barking dog").
+# [The page on summaries](3_summaries.ipynb) says what is removed, and for what.
 #
 # ## Module C: open concepts
 #
-# The words of $S_h^c$ are tagged by part of speech.
-# Adjectives pass two filters: rules drop words that carry no concept and what is negated; then, in the paper, the language model is asked of each distinct adjective whether it can describe a sound, and for our rules a list of ours decides.
+# The words of $S_h^c$ are tagged by part of speech, and rules drop adjectives that carry no concept and what is negated.
+# Then the paper asks the language model of each distinct adjective whether it can describe a sound; for our rules, a list of ours decides.
 # Nouns, verbs and prepositions, which Section 4.4 of the paper counts, pass rules alone; two words that name one thing are one noun.
 
 # %% tags=["hide-input"]
@@ -97,22 +90,19 @@ al.tables.plain(section_3.words_kept(run, neurons), f"Words of the calibrated su
 # %% [markdown]
 # ## Module A: closed concepts by TAB and DB
 #
-# Module A needs no summary: over all {glue:text}`clips` clips, it compares the neuron's activations with how well each of {glue:text}`concepts` concepts fits.
-# DB, the paper's proposal, asks the clips' descriptions; TAB, its baseline, asks their sounds.
-# The first three by each similarity function of [Table 7](4_1_last_layer.ipynb):
+# Module A compares the neuron's activations on all clips with how well each of {glue:text}`concepts` concepts fits their descriptions (DB, the paper's proposal) or sounds (TAB, its baseline).
+# {glue:text}`disagreement`
+# Nobody trained a block's neuron for a concept, so none can be called wrong; [the last layer](4_1_last_layer.ipynb) is where the answer is known.
 
 # %% tags=["hide-input"]
 closed = section_4_1.closed_concepts(run, address)
 al.tables.plain(closed, f"Closed concepts of {address.id}", made)
 
 # %% [markdown]
-# {glue:text}`disagreement`
-# A neuron of a block has no concept that anyone trained it for, so none of these can be called wrong; that is asked [where the answer is known](4_1_last_layer.ipynb).
-#
 # ## Module A: ICL, and Table 5
 #
 # ICL gives the concept set, one or two worked examples and $S_h^c$ to the language model, which is to name the concept.
-# Below is our whole question with two examples, for {glue:text}`class_unit`, turn by turn as it is sent; what stands in "from" as *the paper* is quoted from its Table 5, slips included.
+# This is our question with two examples, for {glue:text}`class_unit`; turns marked *the paper* are quoted from its Table 5, slips included.
 
 # %% tags=["hide-input"]
 asked = section_3.class_unit(run)
@@ -124,19 +114,17 @@ al.tables.keep(**section_3.words(run, address, neurons, closed))
 al.tables.plain(section_3.answers(run, chats), f"What {run.answerer} answers for {asked.id}", made)
 
 # %% [markdown]
-# In an example's answer, the concept that stands first is the paper's; the names behind it are ours.
-# So is the request for a ranked line: Table 5 asks for one concept, and the released code asks again for five, so that its five need not hold its one, and takes the nearest concept where the answer names none.
 # We ask once and read the line that begins with "Answer:", or the whole text where there is none; a concept counts only if it is named.
 # An answer that stops in mid-sentence was cut after {glue:text}`most` tokens.
 #
 # ## What differs from the paper, and why
 #
-# - **The neuron.** The paper does not say which unit its Figure 7 shows, so ours is another one, of another network: drawn, not picked.
-# - **The language model.** {glue:text}`answerer` is a hundredth of Llama-2-chat-13B in size. It often repeats a single description in place of what five share, and in ICL the names of a worked example; [Table 2](4_1_last_layer.ipynb) says how often it is right.
+# - **The neuron.** The paper does not say which unit its Figure 7 shows. Ours, of another network, is {glue:text}`chosen`.
+# - **The sentence encoder.** The paper's is all-MiniLM-L12-v2, ours is {glue:text}`encoder`.
+# - **The ranked list.** Table 5 asks for one concept. The released code asks again for five, which need not hold the one, and takes the nearest concept where an answer names none. Our request for a ranked line gives both; of an example's answer, only the first concept is the paper's.
+# - **The language model.** {glue:text}`answerer` is a hundredth of Llama-2-chat-13B in size. It often repeats a single description, or in ICL the names of a worked example; [Table 2](4_1_last_layer.ipynb) says how often it is right.
 #
 # ## Try it yourself
 #
-# ```bash
-# papermill notebooks/3_pipeline.ipynb out.ipynb -p model beats_finetuned -p class_unit 3
-# papermill notebooks/3_pipeline.ipynb out.ipynb -p unit block3.intermediate/5 -p llm smollm2    # asks it: after make llm
-# ```
+# - `papermill notebooks/3_pipeline.ipynb out.ipynb -p model beats_finetuned -p class_unit 3`
+# - `papermill notebooks/3_pipeline.ipynb out.ipynb -p unit block3.intermediate/5 -p llm smollm2` asks the small model, after `make llm`.

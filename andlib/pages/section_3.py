@@ -16,8 +16,6 @@ from andlib.run import Run
 from andlib.tagging import tag
 from andlib.targets import chosen_unit
 
-PARTS = {"adjective": "adjectives", "noun": "nouns", "verb": "verbs", "preposition": "prepositions"}
-
 Described = Mapping[str, pd.Series]  # who wrote the summaries -> a row of `stages.neurons`
 
 
@@ -53,8 +51,8 @@ def described(run: Run, unit: Unit) -> Described:
 
 def points(neurons: Described) -> pd.DataFrame:
     """Every point of S_h and of S_l, by who wrote it."""
-    sides = [(writer, *side, row) for writer, row in neurons.items() for side in (("S_h", "high"), ("S_l", "low"))]
-    rows = [(writer, summary, point) for writer, summary, side, row in sides for point in row[side]]
+    sides = {"S_h": "high", "S_l": "low"}.items()
+    rows = [(by, name, point) for by, row in neurons.items() for name, side in sides for point in row[side]]
     return pd.DataFrame(rows, columns=["written by", "summary", "point"])
 
 
@@ -76,10 +74,10 @@ def words_kept(run: Run, neurons: Described) -> pd.DataFrame:
         unnumbered = [re.sub(r"^\s*\d+[.)]\s*", "", point) for point in row["calibrated"]]
         tokens = [token for point in unnumbered for token in tag(point, run.tagger)]
         by_rules = language.open_concepts(row["calibrated"], released=released, acoustic=bool, tagger=run.tagger)
-        for part, column in PARTS.items():
-            spoken = _distinct(token.lemma for token in tokens if token.pos == part)
-            acoustic = _distinct(row[column]) if part == "adjective" else "–"
-            rows.append((writer, column, spoken, _distinct(getattr(by_rules, column)), acoustic))
+        for part in ("adjectives", "nouns", "verbs", "prepositions"):
+            spoken = _distinct(token.lemma for token in tokens if f"{token.pos}s" == part)
+            acoustic = _distinct(row[part]) if part == "adjectives" else "–"
+            rows.append((writer, part, spoken, _distinct(getattr(by_rules, part)), acoustic))
     columns = ["written by", "part of speech", "in the summary", "after rules", "after the acoustic filter"]
     return pd.DataFrame(rows, columns=columns)
 
@@ -107,11 +105,12 @@ def answers(run: Run, chats: Mapping[int, Chat]) -> pd.DataFrame:
 
 def words(run: Run, unit: Unit, neurons: Described, closed: pd.DataFrame) -> dict[str, object]:
     """The numbers of the page's sentences. closed: `section_4_1.closed_concepts`."""
-    asked, first = class_unit(run), closed["1."].unique()
-    drawn = "the first of those drawn from that layer for the language model"
+    asked, first, row = class_unit(run), closed["1."].unique(), neurons["rules"]
+    drawn = "the first of those drawn from its layer for the language model"
     alone = "Of this neuron it was not asked, or its answer is not kept: the rules stand alone below."
     differ = f"The {len(closed)} rows put {len(first)} different concepts first."
     spoken = {"unit": unit.id, "chosen": "the one that was asked for" if run.extra.get("unit") else drawn}
+    spoken |= {"adjectives": _distinct(row["adjectives"]), "named": next(iter(row["db"]), "nothing")}
     spoken |= {"clips": len(run.probing_set), "concepts": len(run.concepts), "encoder": run.profile.encoder}
     spoken |= {"caption_prompt": prompts.CAPTION, "summary_prompt": prompts.SUMMARY, "answerer": run.answerer}
     spoken |= {"answered": "Both are shown." if len(neurons) > 1 else alone, "removed": _removed(calibration(neurons))}
@@ -122,9 +121,8 @@ def words(run: Run, unit: Unit, neurons: Described, closed: pd.DataFrame) -> dic
 
 
 def _removed(calibrated: pd.DataFrame) -> str:
-    fates = calibrated.assign(gone=calibrated["module B"] == "removed").groupby("written by", sort=False)["gone"]
-    counts = fates.agg(["size", "sum"]).itertuples()
-    sentences = [f"Of {n} points by {writer}, {k} {'is' if k == 1 else 'are'} removed." for writer, n, k in counts]
+    counts = (calibrated["module B"] == "removed").groupby(calibrated["written by"], sort=False).agg(["size", "sum"])
+    sentences = [f"Of {n} points by {by}, {k} {'is' if k == 1 else 'are'} removed." for by, n, k in counts.itertuples()]
     return " ".join(sentences) or "No point was there to calibrate."
 
 
@@ -133,9 +131,6 @@ def frames(run: Run) -> dict[str, pd.DataFrame]:
     unit = neuron_of_the_page(run)
     neurons, chats = described(run, unit), questions(run, class_unit(run))
     numbers = {"place": f"{unit.layer}/{unit.index}", "clips": len(run.probing_set), "concepts": len(run.concepts)}
-    return {
-        "calibration": calibration(neurons),
-        "words": words_kept(run, neurons),
-        "answers": answers(run, chats).astype({"worked examples": int}),
-        "numbers": pd.DataFrame([numbers]),
-    }
+    kept = {"calibration": calibration(neurons), "words": words_kept(run, neurons)}
+    kept |= {"answers": answers(run, chats).astype({"worked examples": int})}
+    return kept | {"numbers": pd.DataFrame([numbers])}
