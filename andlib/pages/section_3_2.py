@@ -8,6 +8,7 @@ import pandas as pd
 from andlib import asking, descriptions, kept, language, paths, stages
 from andlib.errors import InputError
 from andlib.llms import prompts
+from andlib.mini.consensus import claims, different
 from andlib.pages.wording import by_model
 from andlib.run import Run
 
@@ -15,8 +16,8 @@ SUMMARISERS = ("rules", "llm")
 
 
 def asked(run: Run) -> pd.DataFrame:
-    """Neurons of each network that a language model was asked about, by how many questions, and answers it gave: the
-    run's and, where that reads kept answers alone, every one whose answers are kept."""
+    """Neurons of each network that a language model was asked about, questions and answers: of the run's and, where
+    that reads kept answers alone, of every one whose answers are kept."""
     texts, rows = descriptions.clip_descriptions(run), []
     others = {row["model"] for row in run.completions.rows.values()} - {run.answerer} if not run.llm else ()
     for one in (run, *(run.using(llm=f"kept:{name}") for name in sorted(others))):
@@ -27,8 +28,8 @@ def asked(run: Run) -> pd.DataFrame:
 
 
 def summaries(run: Run) -> pd.DataFrame:
-    """The neurons that the language model has described, two rows each, by our rules and by the language model: columns
-    of `stages.neurons`, model and summariser. Raises InputError without any answer."""
+    """The neurons that the language model has described, a row for each of SUMMARISERS: columns of `stages.neurons`,
+    model and summariser. Raises InputError without any answer."""
     tables = []
     for model in run.models:
         by_llm = stages.neurons_by_language_model(run, model)
@@ -42,9 +43,7 @@ def summaries(run: Run) -> pd.DataFrame:
 
 
 def points(run: Run) -> pd.DataFrame:
-    """Every point of S_h that either summariser wrote for the neurons that the language model answered for: one row a
-    model, unit, summariser and point, with the columns of `support`, which counts things said: sources, events,
-    qualities."""
+    """Every point of S_h of `summaries`: one row a model, unit, summariser and point, with the columns of `support`."""
     texts, rows = descriptions.clip_descriptions(run), []
     for neuron in summaries(run).to_dict("records"):
         captions = [texts[i] for i in neuron["highest"]]
@@ -54,23 +53,21 @@ def points(run: Run) -> pd.DataFrame:
 
 
 def support(point: str, captions: Sequence[str]) -> dict[str, int]:
-    """How many claims a point makes, how many of them at least half of the captions make, and how many one makes."""
-    from andlib.mini.consensus import claims
-
+    """How many claims (sources, events, qualities) a point makes, how many of them at least half of the captions make,
+    and how many one makes."""
     makers = [sum(claim in claims(caption) for caption in captions) for claim in claims(point)]
     half = (len(captions) + 1) // 2
     return {"claims": len(makers), "shared": sum(n >= half for n in makers), "some": sum(n > 0 for n in makers)}
 
 
 def supported(run: Run) -> pd.DataFrame:
-    """`points`, counted: one row a model and summariser. Columns neurons (that the language model answered for), points
-    and claims (a neuron, on average), silent (share of points that make no claim), shared and some (shares of claims
-    that at least half of the K captions make, and that one makes)."""
+    """`points`, counted: one row a model and summariser. Columns neurons, points and claims (a neuron, on average),
+    silent (share of points without a claim), shared and some (shares of claims, as `support` counts them)."""
     rows = []
     for (model, summariser), group in points(run).groupby(["model", "summariser"], sort=False):
-        neurons, claims = group["unit"].nunique(), group["claims"].sum()
+        neurons, made = group["unit"].nunique(), group["claims"].sum()
         counts = {"neurons": neurons, "points": len(group) / neurons, "silent": float((group["claims"] == 0).mean())}
-        shares = {"claims": claims / neurons, **(group[["shared", "some"]].sum() / claims)}
+        shares = {"claims": made / neurons, **(group[["shared", "some"]].sum() / made)}
         rows.append({"model": model, "summariser": summariser, **counts, **shares})
     return pd.DataFrame(rows)
 
@@ -86,9 +83,8 @@ def three_neurons(run: Run) -> pd.DataFrame:
 
 
 def read_alike(run: Run) -> pd.DataFrame:
-    """What module C reads in either writer's summaries of the same block units: one row a model and summariser. Columns
-    neurons, with adjective, with noun (shares that keep one), names a class (share whose nouns do, which OCP takes),
-    and commonest: the adjectives that most neurons have (Figure 9)."""
+    """What module C reads in either writer's summaries of block units: one row a model and summariser. Columns neurons,
+    with adjective, with noun, names a class (shares of them), and commonest: adjectives that most neurons have."""
     table, rows = summaries(run), []
     for keys, units in table[table["layer"] != "classifier"].groupby(["model", "summariser"], sort=False):
         having = {f"with {part}": (units[f"{part}s"].map(len) > 0).mean() for part in ("adjective", "noun")}
@@ -106,44 +102,38 @@ def ways_to_ask() -> tuple[pd.DataFrame, str]:
 
 
 def adjective_filters(run: Run) -> pd.DataFrame:
-    """How two filters of adjectives, our list and the language model, asked once for each word, agree with a
-    hand-labelled sample and with each other (Section 3.5). One row a comparison; columns one, other, words, undecided
-    (neither yes nor no), agreement (share of those decided), yes_one, yes_other (shares they call acoustic)."""
+    """How our list and the language model agree with a hand-labelled sample of adjectives and with each other (Section
+    3.5). One row a comparison; columns one, other, words, undecided (neither yes nor no), agreement (share of those
+    decided), yes_one, yes_other (shares they call acoustic)."""
     labels = asking.labelled_adjectives()
     described = {s for model in run.models for s in stages.neurons_by_language_model(run, model)["calibrated"]}
     read = [language.open_concepts(summary, acoustic=bool, tagger=run.tagger) for summary in described]
     written = {word for words in read for word in words.adjectives}
     by_list = {word: language.is_acoustic(word) for word in (*labels, *written)}
-    rows = [_agreement("our list", by_list, "by hand", labels, labels)]
-    rows += [_agreement("language model", asking.verdicts(run, labels), "by hand", labels, labels)]
-    rows += [_agreement("language model", asking.verdicts(run, written), "our list", by_list, written)]
-    return pd.DataFrame(rows)
+    rows = [("our list", by_list, "by hand", labels, labels)]
+    rows += [("language model", asking.verdicts(run, labels), "by hand", labels, labels)]
+    rows += [("language model", asking.verdicts(run, written), "our list", by_list, written)]
+    return pd.DataFrame(_agreement(*row) for row in rows)
 
 
 def _agreement(one: str, first: Mapping, other: str, second: Mapping, words: Iterable[str]) -> dict:
     words = sorted(words)
-    pairs = [(first[word], second[word]) for word in words if first[word] is not None]
-    agreement, yes_one, yes_other = pd.DataFrame([(a == b, a, b) for a, b in pairs], columns=range(3)).mean()
-    shares = {"agreement": agreement, "yes_one": yes_one, "yes_other": yes_other}
-    return {"one": one, "other": other, "words": len(words), "undecided": len(words) - len(pairs), **shares}
+    rows = [(first[word] == second[word], first[word], second[word]) for word in words if first[word] is not None]
+    shares = pd.DataFrame(rows, columns=["agreement", "yes_one", "yes_other"]).mean()
+    return {"one": one, "other": other, "words": len(words), "undecided": len(words) - len(rows), **shares}
 
 
 def removals(run: Run) -> pd.DataFrame:
-    """How many points calibration removes, and how many of those for a point that claims another thing (Section 3.4).
-
-    One row a writer and way of comparing points: as corrected, and as sentences at t = 0.5 (`calibration_loop`).
-    Columns neurons, points, removed (share of points), different (share of these: `consensus.different`)."""
-    from andlib.mini.consensus import different
-
+    """How many points calibration removes (Section 3.4): one row a writer and mode. Columns neurons, points, removed
+    (share of points), different (share of these that fell to a point of another claim: `consensus.different`)."""
     rows = []
     for summariser, table in summaries_of_all(run).items():
-        for compared in ("corrected", "calibration_loop"):
-            writer = "rules" if summariser == "rules" else "llm"
-            calibrated = stages.calibrate(run.using(mode=compared), table, writer)
+        points = int(table["high"].map(len).sum())
+        for mode in ("corrected", "calibration_loop"):
+            calibrated = stages.calibrate(run.using(mode=mode), table, "rules" if summariser == "rules" else "llm")
             triples = calibrated[["high", "like", "calibrated"]].itertuples(index=False)
             gone = [(p, q) for high, like, kept in triples for p, q in zip(high, like, strict=True) if p not in kept]
-            points = int(table["high"].map(len).sum())
-            row = {"written by": summariser, "mode": compared, "neurons": len(table), "points": points}
+            row = {"written by": summariser, "mode": mode, "neurons": len(table), "points": points}
             share = np.mean([different(p, q) for p, q in gone]) if gone else np.nan
             rows.append({**row, "removed": len(gone) / max(points, 1), "different": float(share)})
     return pd.DataFrame(rows)
@@ -157,10 +147,8 @@ def summaries_of_all(run: Run) -> dict[str, pd.DataFrame]:
 
 
 def removals_by_hand() -> pd.Series:
-    """How often `consensus.different` agrees with the hand on 100 removals by whole sentences at t = 0.7, by writer.
-    The label is "same" where the point of S_l states the chief property of that of S_h, else "different"."""
-    from andlib.mini.consensus import different
-
+    """How often `consensus.different` agrees with the hand on 100 removals by whole sentences at t = 0.7, by writer. By
+    hand they are "same" where the point of S_l states the chief property of that of S_h."""
     read = pd.read_csv(paths.PACKAGE / "removals.csv")
     said = [different(point, like) for point, like in zip(read["point"], read["like"], strict=True)]
     return (np.array(said) == (read["label"] == "different")).groupby(read["writer"], sort=False).mean()
@@ -168,13 +156,12 @@ def removals_by_hand() -> pd.Series:
 
 def words(run: Run, counted: pd.DataFrame, filters: pd.DataFrame) -> dict[str, object]:
     """The numbers of the page's sentences. counted: `supported`. filters: `adjective_filters`."""
-    by_list, by_llm = filters["agreement"][:2]
-    means = counted[counted["summariser"] == "llm"].set_index("model")
-    spoken = {"answerer": run.answerer, "prompt": prompts.SUMMARY, "sampled": asking.SAMPLED}
-    spoken |= {f"llm_{column}": by_model(means[column]) or "no answer is kept" for column in ("shared", "some")}
-    spoken |= {"adjectives": len(asking.labelled_adjectives()), "different_agrees": by_model(removals_by_hand(), ".0%")}
-    spoken |= {"list_agrees": f"{by_list:.0%}", "llm_agrees": f"{by_llm:.0%}"}
-    return spoken | {"llm_by_list": f"{filters['yes_one'].iloc[1]:.0%}"}
+    means = counted.loc[counted["summariser"] == "llm", ["shared", "some"]].mean()
+    (by_list, by_llm), said_yes = filters["agreement"][:2], filters["yes_one"][1]
+    spoken = {"answerer": run.answerer, "prompt": prompts.SUMMARY, "sampled": asking.SAMPLED, **means}
+    spoken |= {"adjectives": len(asking.labelled_adjectives()), "different_agrees": by_model(removals_by_hand())}
+    shares = {"list_agrees": by_list, "llm_agrees": by_llm, "llm_by_list": said_yes}
+    return spoken | {name: f"{share:.0%}" for name, share in shares.items()}
 
 
 def frames(run: Run) -> dict[str, pd.DataFrame]:
