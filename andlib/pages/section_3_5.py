@@ -24,8 +24,8 @@ def common_adjectives(run: Run, model: str, control: str = "") -> pd.Series:
 
 
 def by_origin(run: Run) -> pd.DataFrame:
-    """The commonest adjectives when captions of one origin alone describe the clips; one row a model and origin,
-    columns model, captions, different (adjectives), commonest (with how many neurons have each)."""
+    """The commonest adjectives when captions of one origin alone describe the clips, a row a model and origin: columns
+    model, captions, different (adjectives), commonest (with how many neurons have each)."""
     rows = []
     for model, control in product(run.models, ("", *alone(run))):
         counts = common_adjectives(run, model, control)
@@ -35,9 +35,8 @@ def by_origin(run: Run) -> pd.DataFrame:
 
 
 def common(run: Run, counts: Mapping[str, pd.Series]) -> pd.DataFrame:
-    """How many neurons have each adjective that is among a network's commonest, and what two filters say of it: columns
-    adjective, one a model, our list (what it has the word for), and what the language model answers, under its name.
-    counts: model -> `common_adjectives`."""
+    """How many neurons have each of the networks' MOST common adjectives: columns adjective, one a model, our list (its
+    kind of word), and what the language model answers, under its name. counts: model -> `common_adjectives`."""
     shown = list(dict.fromkeys(word for neurons in counts.values() for word in neurons.index[:MOST]))
     answers = asking.verdicts(run, shown)
     columns = {model: neurons.reindex(shown, fill_value=0) for model, neurons in counts.items()}
@@ -48,18 +47,16 @@ def common(run: Run, counts: Mapping[str, pd.Series]) -> pd.DataFrame:
 
 def texts(run: Run) -> dict[str, list[str]]:
     """What the filters read, by name: summaries of all neurons, the language model's of some, descriptions of clips."""
-    writer = "rules" if run.summariser == "rules" else run.answerer
-    described = {f"summaries by {writer}": stages.neurons}
-    described |= {f"summaries by {run.answerer}, sampled neurons": stages.neurons_by_language_model}
-    tables = {name: [table(run, model) for model in run.models] for name, table in described.items()}
-    points = {name: [p for t in some for points in t["calibrated"] for p in points] for name, some in tables.items()}
+    read = {f"summaries by {'rules' if run.summariser == 'rules' else run.answerer}": stages.neurons}
+    read |= {f"summaries by {run.answerer}, sampled neurons": stages.neurons_by_language_model}
+    written = {name: pd.concat(table(run, model)["calibrated"] for model in run.models) for name, table in read.items()}
+    points = {name: [point for summary in some for point in summary] for name, some in written.items()}
     return {**points, "descriptions of clips": clip_descriptions(run)}
 
 
 def adjective_fates(texts: Iterable[str], tagger: str = "hanta") -> pd.DataFrame:
     """What the filters of Section 3.5 do with every adjective of some texts; one row a filter and adjective, columns
-    filter (one of FILTERS: the rule-based ones, our list of acoustic words, or none), adjective, times. Negated are
-    those that "no", "not" or "without" goes before by four words at most."""
+    filter (one of FILTERS), adjective, times."""
     fates: Counter = Counter()
     for text, times in Counter(texts).items():
         tokens = tagging.tag(text, tagger)
@@ -80,8 +77,7 @@ def filtered(fates: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     rows = []
     for (name, table), kind in product(fates.items(), FILTERS):
         words = table[table["filter"] == kind]
-        commonest = ", ".join(words["adjective"][:6]) or "none"
-        rows.append((name, kind, len(words), int(words["times"].sum()), commonest))
+        rows.append((name, kind, len(words), words["times"].sum(), ", ".join(words["adjective"][:6]) or "none"))
     return pd.DataFrame(rows, columns=["text", "filter", "adjectives", "times", "commonest"])
 
 
@@ -89,15 +85,13 @@ def words(run: Run, counts: Mapping[str, pd.Series], removal: pd.DataFrame) -> d
     """The numbers of the page's sentences. counts: as for `common`. removal: `filtered`."""
     heads = {model: list(neurons.index[:MOST]) for model, neurons in counts.items()}
     loud, high = ([name for name in run.models if word in heads[name]] for word in ("loud", "high-pitched"))
-    everywhere = len(loud) == len(high) == len(run.models)
-    times = {name: rows.set_index("filter")["times"] for name, rows in removal.groupby("text", sort=False)}
-    by_rules, by_llm, captions = (_removed(rows) for rows in times.values())
+    times = [rows.set_index("filter")["times"] for _, rows in removal.groupby("text", sort=False)]
+    shares = zip(("rules_removed", "llm_removed", "captions_removed"), map(_removed, times), strict=True)
     described = sum(len(stages.neurons_by_language_model(run, name)) for name in run.models)
     spoken = {"title": run.profile.title, "network": run.models[0], "answerer": run.answerer, "described": described}
     spoken |= {"first": ", ".join(heads[run.models[0]][:3]), "shared": len(set.intersection(*map(set, heads.values())))}
-    spoken |= {"claim": "holds" if everywhere else "does not hold for both words"}
-    spoken |= {"loud": ", ".join(loud) or "none", "high": ", ".join(high) or "none"}
-    return spoken | {"rules_removed": by_rules, "llm_removed": by_llm, "captions_removed": captions}
+    spoken |= {"claim": "holds" if loud == high == list(run.models) else "does not hold for both words"}
+    return spoken | {"loud": ", ".join(loud) or "none", "high": ", ".join(high) or "none", **dict(shares)}
 
 
 def _removed(times: pd.Series) -> str:
