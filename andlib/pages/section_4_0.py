@@ -45,7 +45,8 @@ def words(run: Run, accuracy: pd.DataFrame, floors: pd.DataFrame) -> dict[str, o
     order = "the paper's" if ours.is_unique else "the paper's but for a tie"
     by_bands = floors.set_index("method")["accuracy"][FLOOR]
     frozen, floor = (tested.get(name, np.nan) for name in ("beats_frozen", FLOORS[0]))
-    spoken = {"title": run.profile.title, "reading": by_model(ours, ".1%"), "statistics": by_bands}
+    spoken = {"title": run.profile.title, "statistics": by_bands}
+    spoken |= {"reading": by_model(tested.drop(list(FLOORS), errors="ignore"), ".1%")}
     spoken |= {f"paper_{name.removeprefix('beats_')}": share for name, share in printed.items()}
     spoken |= {"order": order if ours.is_monotonic_decreasing else "not the paper's", "gain": 100 * (frozen - floor)}
     return spoken | {"frozen_against": "more" if frozen > by_bands else "no more"}
