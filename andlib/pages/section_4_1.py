@@ -1,6 +1,6 @@
 """Section 4.1, Tables 2 and 7: naming the classes of the last layer, and any other unit, by closed concepts."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from itertools import combinations, product
 
 import numpy as np
@@ -24,10 +24,7 @@ from andlib.unlearning import with_interval
 METHODS, MEASURED = ("DB", "TAB", "ICL"), ("top1", "top5", "cos")
 ICL = {"ICL": asking.choices, "ICL by likelihood": asking.likeliest}  # in the paper, in free text
 DRAWS, SEED = 10_000, 0
-
 HELD_OUT = "fold 1, foreseen"  # by the function that is best on the other folds
-CONDITIONS = {"top1": "all clips", "fold1": "fold 1", "untrained": "untrained network"}  # name in prose -> condition
-CONDITIONS |= {"held_out": HELD_OUT, "shuffled": "shuffled captions", "struck": "class words struck"}
 Conditions = dict[tuple[str, str], tuple[np.ndarray, np.ndarray]]  # method, condition -> u, P
 
 
@@ -39,7 +36,7 @@ def best_function(results: pd.DataFrame, method: str = "DB", condition: str = "a
 
 def at_best(results: pd.DataFrame) -> pd.DataFrame:
     """Rows of `last_layer` that Table 2 takes: each model's TAB and DB by their best functions, which is hindsight, and
-    on fold 1 by the one that was best on the other folds (condition HELD_OUT); all of the others."""
+    on fold 1 by the one that was best on the other folds (condition HELD_OUT); all of the other methods."""
     parts = []
     for (_, method), ours in results.groupby(["model", "method"], sort=False):
         closed = method in ("TAB", "DB")
@@ -56,9 +53,8 @@ def similarities(run: Run) -> dict[str, np.ndarray]:
 
 
 def conditions_of(run: Run, model: str) -> Conditions:
-    """What TAB and DB compare under every condition: the classifier's activations u and the similarities P. "all clips"
-    is the paper's; "fold 1" uses only clips that no network was trained on, "folds 2-5" the others; the rest are
-    controls: an "untrained network" has random weights throughout, classifier included."""
+    """What TAB and DB compare under every condition: the classifier's activations u and the similarities P. No network
+    learnt from "fold 1"; an "untrained network" has a random classifier, too."""
     trained, untrained = (outputs(run, model, untrained=bare) for bare in (False, True))
     test, conditions = np.isin(run.probing_set.folds, TEST), {}
     for method, p in similarities(run).items():
@@ -75,14 +71,13 @@ def last_layer(run: Run, conditions: Mapping[str, Conditions] | None = None) -> 
     """Section 4.1: how often a method names the class of a classifier unit, by similarity function and condition.
 
     One row a model, method, function (ICL: how many worked examples) and condition; columns top1, top5 (shares of
-    units) and cos (mean cosine of the first concept and the true class; 0 where ICL names none), units (that the
-    language model answered for; all of them elsewhere), none (units for which ICL names no concept).
-    conditions: model -> `conditions_of`, by default of every network of the run."""
+    units), cos (mean cosine of the first concept and the true class; 0 where ICL names none), units (with an answer)
+    and none (units for which ICL names no concept). conditions: model -> `conditions_of`, by default of all models."""
     rows: list[dict] = []
     for model, pairs in (conditions or {name: conditions_of(run, name) for name in run.models}).items():
         truth, cosine = true_concepts(run, model), name_cosines(run)
         for (way, ask), shots in product(ICL.items(), asking.SHOTS):
-            named = _answered(run, model, shots, truth, cosine, ask)
+            named = _answered(run, model, shots, ask)
             row = _shares(model, way, f"{shots}-shot", "all clips", named)
             rows.append(row | {"none": int(np.nansum(named["none"]))})
         for (method, condition), (u, p) in pairs.items():
@@ -96,17 +91,17 @@ def last_layer(run: Run, conditions: Mapping[str, Conditions] | None = None) -> 
 
 
 def intervals(run: Run, results: pd.DataFrame) -> pd.DataFrame:
-    """How sure Tables 2 and 7 are: methods by their best functions, and DB by each, on all clips, with 95 %.
+    """How sure Tables 2 and 7 are: methods by their best functions, and DB by each, on all clips, as `compared` has it.
 
     One row a model and method, function or pair; columns model, compared ("DB", "DB − TAB", "cos_cubed − wpmi"), and
-    top1, top5 and cos, each with _low and _high: see `compared`. Two networks (model "ast − beats_frozen", compared
-    "DB") are paired over the classes that both have. No draw chooses best functions anew. results: `last_layer`."""
+    top1, top5 and cos, each with _low and _high. Two networks (model "ast − beats_frozen", compared "DB") are paired
+    over the classes that both have. No draw chooses best functions anew. results: `last_layer`."""
     rows, p, cosine, by_class = [], similarities(run), name_cosines(run), {}
     pairs = [*combinations(METHODS, 2), *((concepts.FUNCTION, name) for name in FUNCTIONS if name != concepts.FUNCTION)]
     for model in run.models:
         truth, u = true_concepts(run, model), outputs(run, model)
         best = {method: best_function(results[results["model"] == model], method) for method in METHODS}
-        named = {"ICL": _answered(run, model, int(best["ICL"][0]), truth, cosine)}
+        named = {"ICL": _answered(run, model, int(best["ICL"][0]))}
         for name in ("TAB", "DB", *FUNCTIONS):
             method = "TAB" if name == "TAB" else "DB"
             scores = stages.closed_scores(run, method, best.get(name, name), u, p[method])
@@ -118,26 +113,20 @@ def intervals(run: Run, results: pd.DataFrame) -> pd.DataFrame:
 
 
 def compared(named: Mapping[str, Mapping[str, np.ndarray]], pairs: Iterable[tuple[str, str]]) -> list[dict]:
-    """Means over units of what several methods named, then of the differences of pairs of them, with 95 % intervals.
-
-    Units are drawn with replacement, the same for both of a pair: an interval is silent on other clips, captions,
-    answers and trainings, and where all units agree it has no width. One unit has none. named: method ->
+    """Means over units of what methods named, then of differences of pairs of them, with 95 % intervals: units are
+    drawn with replacement, the same for both of a pair, and one has no interval. named: method ->
     `concepts.identification`; nan is no answer, and such units are left out."""
     values = {name: {m: np.asarray(arrays[m], float) for m in MEASURED} for name, arrays in named.items()}
     for one, other in pairs:
         values[f"{one} − {other}"] = {m: values[one][m] - values[other][m] for m in MEASURED}
-    return [{"compared": name} | _resampled(arrays) for name, arrays in values.items()]
-
-
-def _resampled(arrays: Mapping[str, np.ndarray]) -> dict[str, float]:
-    """Means and their intervals, as columns: name, name_low, name_high."""
-    columns = {}
-    for name, values in arrays.items():
-        known, drawn = values[~np.isnan(values)], []
+    rows = [{"compared": name} for name in values]
+    for row, measure in product(rows, MEASURED):
+        given = values[row["compared"]][measure]
+        known, drawn = given[~np.isnan(given)], []
         if (count := len(known)) > 1:
             drawn = np.random.default_rng(SEED).multinomial(count, np.full(count, 1 / count), DRAWS) @ known / count
-        columns |= with_interval(name, known.mean() if count else np.nan, drawn)
-    return columns
+        row |= with_interval(measure, known.mean() if count else np.nan, drawn)
+    return rows
 
 
 def examined(run: Run, model: str) -> np.ndarray:
@@ -166,20 +155,17 @@ def name_cosines(run: Run) -> np.ndarray:
     return names @ names.T
 
 
-def _answered(
-    run: Run, model: str, shots: int, truth: Sequence[int], cosine: np.ndarray, ask: Callable = asking.choices
-) -> dict[str, np.ndarray]:
+def _answered(run: Run, model: str, shots: int, ask: Callable = asking.choices) -> dict[str, np.ndarray]:
     """`concepts.identification` of ICL's answers, and none: whether no concept was named, which is wrong; nan where no
     answer is kept. One ranked list a unit, so that its first five hold its first."""
-    values = {column: np.full(len(truth), np.nan) for column in (*MEASURED, "none")}
-    answers = icl(run, model, shots, ask)
-    for unit, (number, true) in enumerate(zip(examined(run, model), truth, strict=True)):
-        if (named := answers[number]) is not None:
+    answers, truth, cosine = icl(run, model, shots, ask), true_concepts(run, model), name_cosines(run)
+    rows = np.full((len(truth), len(MEASURED) + 1), np.nan)
+    for row, unit, true in zip(rows, examined(run, model), truth, strict=True):
+        if (named := answers[unit]) is not None:
             ranking = [run.concepts.index(name) for name in named]
-            values["top1"][unit], values["top5"][unit] = ranking[:1] == [true], true in ranking[:5]
-            values["cos"][unit] = cosine[ranking[0], true] if ranking else 0
-            values["none"][unit] = not ranking
-    return values
+            similar = cosine[ranking[0], true] if ranking else 0
+            row[:] = ranking[:1] == [true], true in ranking[:5], similar, not ranking
+    return dict(zip((*MEASURED, "none"), rows.T, strict=True))
 
 
 def icl(run: Run, model: str, shots: int, ask: Callable = asking.choices) -> list[tuple[str, ...] | None]:
@@ -207,9 +193,8 @@ def _string_match(run: Run, model: str) -> np.ndarray:
 
 
 def named_units(run: Run, results: pd.DataFrame) -> pd.DataFrame:
-    """What DB's best function calls each classifier unit, on all clips: one row a unit; columns model, class, first,
-    second, right, rank (of the class among concepts, from 1), said (largest share of the class's clips that captions
-    of one origin name). results: `last_layer`."""
+    """What DB's best function calls each classifier unit: columns model, class, first, second, right, rank (of the
+    class, from 1), said (largest share of its clips that captions of one origin name). results: `last_layer`."""
     said, tables = captioner_accuracy(run).groupby("label")["named"].max(), []
     for model, ours in results.groupby("model", sort=False):
         scores = stages.closed_scores(run, "DB", best_function(ours), outputs(run, model), similarities(run)["DB"])
@@ -249,30 +234,23 @@ def frames(run: Run) -> dict[str, pd.DataFrame]:
 
 def words(run: Run, best: pd.DataFrame, sure: pd.DataFrame, accuracy: pd.DataFrame) -> dict[str, object]:
     """The numbers of the page's sentences. best: `at_best`. sure: `intervals`. accuracy: of `section_4_0`."""
-    top1 = {key: rows.set_index("model")["top1"] for key, rows in best.groupby(["method", "condition"], sort=False)}
+    of_db = best[best["method"] == "DB"].set_index("model")
+    chosen, tested = (of_db[of_db["condition"] == condition] for condition in ("all clips", "fold 1"))
     printed, soft = paper.table2("ast").set_index("method")["top1"], paper.table7("ast").set_index("function")
-    chosen = best[(best["method"] == "DB") & (best["condition"] == "all clips")].set_index("model")
     frames = {"4_0_target_networks": {"accuracy": accuracy}, "4_1_last_layer": {"intervals": sure}}
-    spoken = {f"paper_{method.lower()}": printed[method] for method in ("DB", "TAB", "ICL")}
+    spoken = {f"paper_{method.lower()}": printed[method] for method in METHODS}
     spoken |= {f"soft_{column}": soft.loc["soft_wpmi", column] for column in MEASURED}
-    spoken |= {name: _under(top1, "DB", condition) for name, condition in CONDITIONS.items()}
-    spoken |= {f"tab_{name}": _under(top1, "TAB", CONDITIONS[name]) for name in ("top1", "fold1", "untrained")}
-    spoken |= {f"icl_{name}": _by_icl(best, "ICL", shots) for name, shots in (("one", 1), ("two", 2))}
-    spoken |= {"icl_likely": _by_icl(best, "ICL by likelihood", 1)}
+    spoken |= {f"icl_{name}": _unnamed(best, shots) for name, shots in (("one", 1), ("two", 2))}
     claims = ("t2_db_best", "t2_follows_accuracy", "t7_cubed_best_db")
     spoken |= {claim: rules.judge(claim, frames)[0] for claim in claims} | {"concepts": len(run.concepts)}
     spoken |= {f"chance_{first}": concepts.chance(len(run.concepts), first) for first in (1, 5)}
     spoken |= {"icl": run.rests_on["ICL"], "tab": run.rests_on["TAB"], "title": run.profile.title}
-    spoken |= {"string": by_model(top1["string match", "all clips"])}
+    spoken |= {"top1": by_model(chosen["top1"]), "fold1": by_model(tested["top1"]) or "not to be had here"}
     return spoken | {"best": by_model(chosen["function"], ""), "units": int(chosen["units"].iloc[0])}
 
 
-def _under(top1: Mapping[tuple[str, str], pd.Series], method: str, condition: str) -> str:
-    return by_model(top1[method, condition]) if (method, condition) in top1 else "not to be had here"
-
-
-def _by_icl(best: pd.DataFrame, way: str, shots: int) -> str:
-    """ICL's top-1 by model, and how many units got no name or no answer."""
-    answered = "{0.model} {0.top1:.0%} (none named for {0.none:.0f} of {0.units})"
-    rows = best[(best["method"] == way) & (best["function"] == f"{shots}-shot")].itertuples()
+def _unnamed(best: pd.DataFrame, shots: int) -> str:
+    """By model, how many of the units that ICL was asked about got no name."""
+    rows = best[(best["method"] == "ICL") & (best["function"] == f"{shots}-shot")].itertuples()
+    answered = "{0.model} {0.none:.0f} of {0.units}"
     return ", ".join((answered if row.units else "{0.model}: no kept answer").format(row) for row in rows)
