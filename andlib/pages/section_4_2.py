@@ -22,10 +22,9 @@ DRAWS, SEED = 1000, 0
 
 
 def sampled_neurons(run: Run, per_block: int = 10, seed: int = SEED, units: str = "") -> pd.DataFrame:
-    """Rows of `stages.neurons` of the run's models for as many units drawn from each block; Section 4.2 draws 10 from
-    each of AST's 12. Dead units, and those that hardly fire, are left out. units: more of them, by name and
-    comma-separated, which come first. Raises InputError for a unit that a model has not, and if per_block is negative
-    or no unit is asked for."""
+    """Rows of `stages.neurons` for units drawn from each block, but no dead ones or those that hardly fire; Section 4.2
+    draws 10 from each of AST's 12. units: more of them, by name and comma-separated, which come first. Raises
+    InputError for a unit that a model has not, and if per_block is negative or no unit is asked for."""
     tables = []
     for model in run.models:
         table, network = stages.neurons(run, model).set_index("unit", drop=False), run.target(model)
@@ -41,8 +40,8 @@ def sampled_neurons(run: Run, per_block: int = 10, seed: int = SEED, units: str 
 
 
 def neuron_descriptions(run: Run, neurons: pd.DataFrame) -> pd.DataFrame:
-    """Table 6: one row a neuron; columns neuron, labels (classes of its highest clips), and what describes it: TAB and
-    DB (their first concept) and SUM (the calibrated summary, a point a line), empty where nothing does."""
+    """Table 6: a row a neuron; columns neuron, labels (classes of its highest clips), TAB and DB (their first concept)
+    and SUM (the calibrated summary, a point a line), empty where nothing describes it."""
     first = {method: [next(iter(best), "") for best in neurons[method.lower()]] for method in ("TAB", "DB")}
     shared = [", ".join(run.probing_set.clips[i].label for i in clips) for clips in neurons["highest"]]
     summary = neurons["calibrated"].map("\n".join)
@@ -50,8 +49,7 @@ def neuron_descriptions(run: Run, neurons: pd.DataFrame) -> pd.DataFrame:
 
 
 def questionnaire(run: Run, neurons: pd.DataFrame) -> dict:
-    """What raters are asked: of each neuron its clips and its descriptions in random order; and the page's name, which
-    tells these clips and descriptions from any others."""
+    """What raters are asked: each neuron's clips and its descriptions in random order, and the name of this page."""
     rng, rows = np.random.default_rng(SEED), []
     for row, highest in zip(neuron_descriptions(run, neurons).to_dict("records"), neurons["highest"], strict=True):
         shown = [{"method": method, "text": row[method]} for method in METHODS if row[method]]
@@ -61,14 +59,12 @@ def questionnaire(run: Run, neurons: pd.DataFrame) -> dict:
 
 
 def read_ratings(run: Run, neurons: pd.DataFrame, folder: str | Path) -> pd.DataFrame:
-    """Every row of the CSV files in a folder: columns rater, neuron, method, rating (1 to 5), text, page, and said, the
-    description that was rated. neurons: the sample that the page was made of.
+    """Every row of the CSV files in a folder: COLUMNS (rating from 1 to 5) and said, the description that was rated.
 
-    Raises InputError, naming file and line, for a missing column, a rating that is none, a page of other neurons or
-    descriptions, what nobody was asked about, and a rater's second rating of one description."""
+    neurons: the sample that the page was made of. Raises InputError, naming file and line, for a missing column, a
+    rating that is none, another page, what nobody was asked about, and a rater's second rating of one description."""
     if not (files := sorted(paths.named(folder).glob("*.csv"))):
-        expected = "Give a folder of the CSV files that the rating page saved."
-        raise InputError(f"{str(folder)!r} holds no ratings. {expected}")
+        raise InputError(f"{str(folder)!r} holds no ratings. Give a folder of CSV files that the rating page saved.")
     asked = questionnaire(run, neurons)
     texts = {(row["neuron"], d["method"]): d["text"] for row in asked["neurons"] for d in row["descriptions"]}
     rows, seen = [], {}
@@ -101,11 +97,11 @@ def _rating(line: int, cells: dict, page: str, texts: dict, seen: dict, file: st
 
 def score_ratings(run: Run, neurons: pd.DataFrame, folder: str | Path, bertscore: str = "minilm") -> pd.DataFrame:
     """Table 3: one row a method; columns raters, neurons, ratings (how many), alpha (Krippendorff's, of intervals), and
-    the mean over neurons, with 95 % bounds (NAME_low, NAME_high) from neurons and raters drawn anew, of: rating;
-    cos, between the raters' texts and the description; and bertscore_NAME, likewise, by the tokens of one network.
+    `mean_over_neurons` with its bounds (NAME_low, NAME_high) of rating, and of cos and bertscore_NAME between the
+    raters' texts and the description.
 
-    neurons: the sample that the page was made of. folder: as for `read_ratings`; where it is "", nobody has rated:
-    counts are 0 and scores NaN. bertscore: one of BERTSCORES, "roberta-large" through the package bert-score."""
+    neurons, folder: as for `read_ratings`; where folder is "", nobody has rated: counts are 0 and scores NaN.
+    bertscore: one of BERTSCORES, whose tokens match."""
     column = f"bertscore_{check_choice('BERTScore', bertscore, BERTSCORES)}"
     rated = read_ratings(run, neurons, folder) if folder else pd.DataFrame(columns=[*COLUMNS, "said"])
     rated = rated.join(_likeness(rated[rated["text"] != ""], column, run.profile.encoder))
@@ -115,7 +111,7 @@ def score_ratings(run: Run, neurons: pd.DataFrame, folder: str | Path, bertscore
 def page_contents(neurons: pd.DataFrame, described: pd.DataFrame, page: Path) -> pd.DataFrame:
     """What the rating page asks about, in one row. described: `neuron_descriptions` of the neurons."""
     row = {"file (in the cache folder)": f"rating_pages/{page.name}", "neurons": len(described)}
-    row |= {"descriptions": int((described[list(METHODS)] != "").to_numpy().sum())}
+    row |= {"descriptions": (described[list(METHODS)] != "").to_numpy().sum()}
     return pd.DataFrame([row | {"clips": neurons["highest"].explode().nunique(), "MB": page.stat().st_size / 1e6}])
 
 
@@ -128,11 +124,12 @@ def frames(run: Run) -> dict[str, pd.DataFrame]:
 def words(run: Run, neurons: pd.DataFrame, described: pd.DataFrame, scores: pd.DataFrame) -> dict[str, object]:
     """The numbers of the page's prose. described: `neuron_descriptions` of the neurons. scores: `score_ratings`."""
     printed, mean = paper.numbers()["table3_human_evaluation"], scores.set_index("method")["rating"]
-    same = "the same" if mean["SUM"] > mean["DB"] > mean["TAB"] else "another"
-    order = f"can be read from Table 3: the order of the three ratings is {same}"
+    rated = ", ".join(f"{method} {mean[method]:.2f}" for method in METHODS)
+    order = "the paper's" if mean["SUM"] > mean["DB"] > mean["TAB"] else "another"
+    nobody = "Nobody has rated these descriptions yet, so whether the paper's claim holds here cannot be said."
     spoken = {f"paper_{method.lower()}": printed[method][0] for method in METHODS}
+    spoken |= {"state": nobody if mean.isna().any() else f"People's mean ratings are {rated}: the order is {order}."}
     spoken |= {"paper_design": printed["design"], "question": QUESTION, "raters": int(scores["raters"].max())}
-    spoken |= {"state": "cannot be said until people have rated" if mean.isna().any() else order}
     spoken |= {"drawn": len(neurons), "per_block": run.extra["per_block"], "concepts": len(run.concepts)}
     spoken |= {f"distinct_{method.lower()}": described[method].nunique() for method in ("TAB", "DB")}
     spoken |= {"same": float((described["TAB"] == described["DB"]).mean()), "encoder": run.profile.encoder}
