@@ -67,5 +67,5 @@ al.tables.plain(section_2.by_fold(probing_set), "Clips, classes and source recor
 #
 # ## Try it yourself
 #
-# `papermill notebooks/2_probing_set.ipynb out.ipynb -p profile esc50 -p data_dir path/to/ESC-50`
+# `papermill notebooks/2_probing_set.ipynb out.ipynb -p profile esc50 -p data_dir path/to/ESC-50` probes with ESC-50.
 # Any folder in ESC's layout, in Hugging Face's audiofolder layout, or with one folder a class opens with `al.open_folder("path")`.

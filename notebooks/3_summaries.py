@@ -89,7 +89,9 @@ ways, measured = section_3_2.ways_to_ask()
 al.tables.plain(ways, "Summaries of which ICL names the class that was named by hand", measured)
 
 # %% [markdown]
-# The language model is asked about all classifier neurons and {glue:text}`sampled` from each network's blocks, once for the highest clips and once for the lowest.
+# ## How the language model was asked
+#
+# It is asked about all classifier neurons and {glue:text}`sampled` from each network's blocks, once for the highest clips and once for the lowest.
 # Neurons that share their clips share a question: the paper's prompt, "{glue:text}`prompt`", and the captions.
 
 # %% tags=["hide-input"]

@@ -102,7 +102,7 @@ al.figures.said_and_named(named);
 # ## How a unit is named
 #
 # - **DB** takes, for each concept $c_i$ and clip $a_j$, the cosine of the encoded concept and the encoded description $d_j$, $[v_{c_i}]_j = \tilde c_i \cdot \tilde d_j$. A similarity function compares $v_{c_i}$ with the unit's activations $u$ over all clips; the best of {glue:text}`concepts` concepts names the unit (chance for the first five: {glue:text}`chance_5:.0%`).
-# - **TAB** does the same with the encoded sound in place of the description, by an encoder for sounds and words: CLAP in the paper, here {glue:text}`tab`.
+# - **TAB** does the same with the encoded sound in place of the description: by CLAP in the paper, here by {glue:text}`tab`.
 # - **ICL** hands the calibrated summary and the concept set to a language model, here {glue:text}`icl`, with one or two worked examples (Table 5). It asks for one ranked list, or for "none". *By likelihood* nothing is written: the concept is taken that the summary makes likelier than no summary does.
 #
 # ## What differs from the paper, and why
