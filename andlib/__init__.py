@@ -9,6 +9,7 @@ from andlib.ablation import ablate
 from andlib.descriptions import clip_captions, clip_descriptions
 from andlib.errors import InputError
 from andlib.firing import where_it_fired
+from andlib.heads import with_head
 from andlib.inputs.probing import open_folder
 from andlib.networks.checkpoints import load_target
 from andlib.networks.wrapping import wrap

@@ -109,7 +109,7 @@ def recording(target: Target, receive: "Callable[[Layer, Tensor], None]") -> Abs
 
     def hook(layer: Layer, output: Any) -> None:
         values = pool(output, layer)
-        shape = [n for n, axis in zip(first(output).shape, layer.axes, strict=True) if axis != "clips"]
+        shape = [n for n, axis in zip(first(output).shape, layer.axes, strict=True) if axis != layer.along]
         if shapes.setdefault(layer.name, shape) != shape:
             raise InputError(
                 f"Layer {layer.name} gave {shape} numbers a clip after {shapes[layer.name]} in an earlier batch; "
@@ -177,15 +177,34 @@ def _pass(target: Target, batches: Iterable[np.ndarray], clips: int, receive: Ca
 
 
 def counted(target: Target) -> Target:
-    """The target with the units of every layer counted, by one forward pass over two clips: silence and noise.
+    """The target with the units of every layer counted, and its windows, by a forward pass over silence and noise.
 
     Raises InputError where the network does not do what is declared of its layers."""
     samples = round(target.sample_rate * target.seconds)
     noise = 0.1 * np.random.default_rng(0).standard_normal(samples)
     units = {}
     waveforms = np.stack([np.zeros(samples), noise]).astype(np.float32)
+    target = _windowed(target, waveforms)
     _pass(target, [waveforms], 2, lambda layer, values, _: units.update({layer.name: values.shape[1]}))
     return replace(target, layers=tuple(replace(layer, units=units[layer.name]) for layer in target.layers))
+
+
+def _windowed(target: Target, waveforms: np.ndarray) -> Target:
+    """The target with the windows of a clip counted, for layers where they stand in the place of clips."""
+    import torch
+
+    rows, folded = {}, [layer for layer in target.layers if layer.along == "windows"]
+    if not folded:
+        return target
+    count = lambda layer, output: rows.update({layer.name: first(output).shape[layer.axes.index("windows")]})  # noqa: E731
+    with torch.no_grad(), hooked(target, folded, count):
+        target.forward(target.features(torch.from_numpy(waveforms)))
+    for name, total in rows.items():
+        if total % len(waveforms):
+            told = f"Layer {name} gave {total} windows for {len(waveforms)} clips"
+            raise InputError(f"{told}; expected as many for each. Declare where its clips' axis is.")
+    windows = {layer.name: rows.get(layer.name, 0) // len(waveforms) for layer in target.layers}
+    return replace(target, layers=tuple(replace(layer, windows=windows[layer.name]) for layer in target.layers))
 
 
 def extremes(k: int, u: Mapping[str, np.ndarray], first: int = 0) -> Arrays:

@@ -96,8 +96,8 @@ def maps(
 
 def _grid(target: Target, layer: Layer) -> Grid:
     grid = target.grid() if target.grid else None
-    positions = [axis for axis in layer.axes if axis not in ("clips", "channels")]
-    known = set(positions) <= {*TIMES, *BANDS} or (positions == ["tokens"] and grid and grid.bands)
+    positions = layer.positions
+    known = set(positions) <= {*TIMES, *BANDS, "windows"} or (positions == ("tokens",) and grid and grid.bands)
     if not (grid and positions and known):
         raise InputError(
             f"Where layer {layer.name} of {target.name} fires cannot be told: its axes {layer.axes} have no place in "
@@ -108,8 +108,14 @@ def _grid(target: Target, layer: Layer) -> Grid:
 
 def _laid_out(x, layer: Layer, grid: Grid):
     """Values at positions [clips, *positions, units] as [clips, times, bands, units]."""
-    positions = [axis for axis in layer.axes if axis not in ("clips", "channels")]
-    if positions == ["tokens"]:
+    positions = layer.positions
+    if "windows" in positions:  # they and the times within them follow each other evenly
+        x, times = x.movedim(1 + positions.index("windows"), 1), [axis for axis in positions if axis in TIMES]
+        rest = [axis for axis in positions if axis != "windows"]
+        if times:
+            x = x.movedim(2 + rest.index(times[0]), 2).flatten(1, 2)
+        positions = ("time", *(axis for axis in rest if axis in BANDS))
+    if positions == ("tokens",):
         x = x[:, grid.prefix :]
         if x.shape[1] % grid.bands:
             wrong = f"{x.shape[1]} tokens with a place, not whole rows of {grid.bands} bands"

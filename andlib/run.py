@@ -58,12 +58,13 @@ class Method:
 class Run:
     """What one page was asked to do.
 
-    models: target networks, in the order of their tables. weights: folder or hub id of the network where it is not the
-    profile's. mode: see `profiles.switches`. k: how many highest and lowest clips describe a neuron. concept_set: name
-    or file of the concept set D_c. llm: the language model that is asked (see `andlib.llms.clients`); without one, kept
-    answers are read. summariser: who writes S_h and S_l, our rules or the llm. encoder, audio_encoder: of DB and TAB,
-    see `andlib.encoders`. tagger: see `tagging.tag`. extra: the page's own parameters. store: where results are kept,
-    and where and how the networks run. given: records in place of those that the settings name, see `using`."""
+    models: names of target networks, in the order of their tables. weights: folder or hub id of the network where it is
+    not the profile's. mode: see `profiles.switches`. k: how many highest and lowest clips describe a neuron.
+    concept_set: name or file of the concept set D_c. llm: the language model that is asked (see `andlib.llms.clients`);
+    without one, kept answers are read. summariser: who writes S_h and S_l, our rules or the llm. encoder,
+    audio_encoder: of DB and TAB, see `andlib.encoders`. tagger: see `tagging.tag`. extra: the page's own parameters.
+    store: where results are kept, and where and how the networks run. given: records in place of those that the
+    settings name, see `using`."""
 
     profile: Profile
     models: tuple[str, ...]
@@ -84,13 +85,18 @@ class Run:
 
     def using(self, **changes: Any) -> "Run":
         """The same run with other settings (fields of a run) or RECORDS; those that neither touches are not read again.
+        models: names, or Targets of your own, which have their names from then on.
 
-        >>> run.using(k=10), run.using(probing_set=run.probing_set.in_folds((1,)))"""
+        >>> run.using(k=10), run.using(probing_set=run.probing_set.in_folds((1,))), run.using(models=[target, "ast"])"""
         settings = {name: value for name, value in changes.items() if name not in RECORDS}
+        own = {model.name: model for model in settings.get("models", ()) if isinstance(model, Target)}
+        if "models" in settings:
+            settings["models"] = tuple(getattr(model, "name", model) for model in settings["models"])
         kept = {} if settings.keys() & {"profile", "data_dir"} else {"probing_set": self.probing_set}
         kept |= {} if settings.keys() & {"profile", "store"} else {"completions": self.completions}
         records = {name: value for name, value in changes.items() if name in RECORDS}
-        return replace(self, **settings, given={**self.given, **kept, **records})
+        networks = {"networks": {**self.given.get("networks", {}), **own}}
+        return replace(self, **settings, given={**self.given, **kept, **records, **networks})
 
     @cached_property
     def faults(self) -> frozenset[str]:
@@ -115,6 +121,7 @@ class Run:
 
     def target(self, model: str | Target, *, untrained: bool = False) -> Target:
         """The target network F of that name, or its untrained twin; a Target as it is, keyed by behaviour if live."""
+        model = self.given.get("networks", {}).get(model, model) if isinstance(model, str) else model
         if isinstance(model, Target):
             if untrained:
                 raise InputError(f"{model.name} is given as a Target; give its untrained twin as another.")
@@ -137,6 +144,10 @@ class Run:
         classes, seed = self.probing_set.classes if bare else (), UNTRAINED_SEED if untrained else None
         network = load_target(location, name=model, seconds=self.profile.seconds, classes=classes, untrained_seed=seed)
         return placed(network, self.store)
+
+    def has_twin(self, model: str | Target) -> bool:
+        """Whether the network's untrained twin can be had: not of one that was given as a Target."""
+        return isinstance(model, str) and model not in self.given.get("networks", {})
 
     def probed(self, model: str | Target, *, untrained: bool = False) -> Target:
         """The target as it is played to and read: as `target`, but for the faults of the released code that are on."""

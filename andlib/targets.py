@@ -35,11 +35,13 @@ class Layer:
 
     name: `block0.intermediate`. module: its dotted path in the network. units: how many; 0: not counted yet. pooling:
     over all position axes together, a key of POOLINGS; "none" where the layer has none. axes: of the module's output,
-    "clips" and "channels" among them; all others are positions. nonlinearity: a key of NONLINEARITIES, taken in float32
-    at least; "sigmoid" suits multi-label scores. readout: None, where each channel is a unit; directions, an array or
-    tensor [channels] or [channels, units]; or a module whose forward maps [..., channels] to [..., units] (an SAE's
-    encoder). own: how many leading positions are the clip's own, those behind them being padding; 0: all. channels: of
-    the module's output; 0: as many as units. Raises InputError where these do not fit each other."""
+    "channels" and "clips" among them; all others are positions. A network that cuts clips into windows and gives those
+    for a batch, clip by clip, has "windows" in place of "clips", which are a position then. nonlinearity: a key of
+    NONLINEARITIES, taken in float32 at least; "sigmoid" suits multi-label scores. readout: None, where each channel is
+    a unit; directions, an array or tensor [channels] or [channels, units]; or a module whose forward maps [...,
+    channels] to [..., units] (an SAE's encoder). own: how many leading positions are the clip's own, those behind them
+    being padding; 0: all. channels: of the module's output; 0: as many as units. windows: how many a clip has, where
+    they stand for clips. Raises InputError where these do not fit each other."""
 
     name: str
     module: str
@@ -50,18 +52,31 @@ class Layer:
     readout: Any = field(default=None, compare=False)
     own: int = 0
     channels: int = 0
+    windows: int = 0
 
     def __post_init__(self):
         check_choice("Pooling", self.pooling, POOLINGS)
         check_choice("Nonlinearity", self.nonlinearity, NONLINEARITIES)
-        if len(set(self.axes)) < len(self.axes) or not {"clips", "channels"} <= set(self.axes):
+        among = {"channels", "clips"} <= set(self.axes) or {"channels", "windows"} <= set(self.axes)
+        if len(set(self.axes)) < len(self.axes) or not among:
             raise InputError(
                 f"Layer {self.name} declares axes {self.axes}; expected different names, 'clips' and 'channels' among "
-                "them, such as ('clips', 'channels', 'time')."
+                "them, such as ('clips', 'channels', 'time'), or 'windows' in place of 'clips'."
             )
-        positions = len(self.axes) - 2
+        positions = len(self.positions)
         if (positions == 0) != (self.pooling == "none") or (self.pooling in OVER_TOKENS and positions > 1):
             raise InputError(f"Pooling {self.pooling!r} does not fit layer {self.name} with axes {self.axes}.")
+
+    @property
+    def positions(self) -> tuple[str, ...]:
+        """Its axes beside clips and channels; windows that stand in the place of clips come first."""
+        others = tuple(axis for axis in self.axes if axis not in ("clips", "channels"))
+        return tuple(sorted(others, key=lambda axis: axis != "windows")) if self.along == "windows" else others
+
+    @property
+    def along(self) -> str:
+        """The axis along which the clips of a batch lie: "clips", or "windows" where those stand in their place."""
+        return "clips" if "clips" in self.axes else "windows"
 
     @property
     def hidden(self) -> bool:
@@ -71,14 +86,14 @@ class Layer:
     @property
     def fingerprint(self) -> str:
         """What tells this layer and its reading from others in keys of the store: all its fields."""
-        values = [getattr(self, field.name) for field in fields(self) if field.name != "readout"]
-        return digest([*values, content_digest(self.readout)])
+        values = [getattr(self, field.name) for field in fields(self) if field.name not in ("readout", "windows")]
+        return digest([*values, content_digest(self.readout), *[self.windows] * bool(self.windows)])
 
     def read(self, **changes: Any) -> "Layer":
         """The layer with other pooling, nonlinearity or readout; a layer without positions stays unpooled.
 
         Raises InputError where a readout does not fit the layer's channels."""
-        channels, positions = self.channels or self.units, len(self.axes) - 2
+        channels, positions = self.channels or self.units, len(self.positions)
         if not positions:
             changes["pooling"] = "none"
         layer = replace(self, **changes)
@@ -115,6 +130,9 @@ class Target:
         if not 0 < len(self.name) <= 200 or "/" in self.name or not self.name.isprintable():
             known = f"Target name {self.name[:40]!r} cannot be part of a unit's id"
             raise InputError(f"{known}; expected up to 200 letters, without '/'.")
+
+    def __repr__(self) -> str:
+        return f"Target {self.name}: {sum(layer.units for layer in self.layers):,} units in {len(self.layers)} layers"
 
     @cached_property
     def module(self) -> "nn.Module":
@@ -218,7 +236,8 @@ def at_positions(output: Any, layer: Layer) -> "Float[Tensor, 'clips *positions 
 
     output = first(output)
     check_axes(layer, output)
-    x = output.movedim((layer.axes.index("clips"), layer.axes.index("channels")), (0, -1))
+    x = output.movedim((layer.axes.index(layer.along), layer.axes.index("channels")), (0, -1))
+    x = x.unflatten(0, (-1, layer.windows)) if layer.windows else x
     x = x if layer.readout is None else _read_out(x, layer)
     x = x if x.dtype == torch.float64 or x.is_complex() else x.float()
     if layer.nonlinearity != "none":

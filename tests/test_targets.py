@@ -175,6 +175,7 @@ def test_every_field_of_a_layer_is_part_of_its_key():
         "readout": np.ones(4, np.float32),
         "own": 3,
         "channels": 6,
+        "windows": 2,
     }
     assert {field.name for field in fields(layer)} == changes.keys()
     keys = [replace(layer, **{name: value}).fingerprint for name, value in changes.items()]

@@ -37,6 +37,7 @@ SPLIT = re.compile(r"(train(ing)?|test(ing)?|val(id(ation)?)?|dev(elopment)?|eva
 # names of folders which divide recordings by other than their classes, and cells which name none
 DIVISION = re.compile(SPLIT.pattern + r"|(fold|split|part|batch|set)[-_ ]?\d+|[\d.]+ ?k?hz|\d+k", re.I)
 NAMELESS = re.compile(r"[\d.,+-]*(e[+-]?\d+)?|-?inf(inity)?|nan|none|null|true|false|[\[{(].*", re.I | re.S)
+UNLABELLED = "sound"  # the one class of sounds without labels
 TABLES = ("metadata.csv", "metadata.jsonl")
 
 
@@ -50,18 +51,19 @@ class _Row(NamedTuple):
     place: str = ""  # within the set's folder
 
 
-def open_folder(data_dir: str | Path, *, subset: str = "") -> ProbingSet:
+def open_folder(data_dir: str | Path, *, subset: str = "", unlabelled: bool = False) -> ProbingSet:
     """The probing set D_p that a folder of recordings holds, clips in the order of its table.
 
     For its layouts see `LAYOUTS`. Labels are class names in words: `crying_baby` becomes "crying baby". ESC's classes
     keep the order of `target`, others are sorted. Without a column `fold` every fold is 0; without `source` each clip
     is its own source. subset: "esc10" keeps the rows of an ESC table whose column `esc10` is true, "" keeps all.
+    unlabelled: takes a folder of no such layout, too: every sound in it, however deep, of the one class UNLABELLED.
     Raises InputError where the table or the recordings cannot be used; `check_recordings` reads their samples, too."""
     check_choice("subset", subset, ("", "esc10"))
     folder = paths.named(data_dir).resolve()
     if not str(data_dir).strip() or not folder.is_dir():
         raise InputError(f"data_dir {str(data_dir)!r} is not a folder. Give one that holds {LAYOUTS}.")
-    name, rows = _layout(folder, subset)
+    name, rows = _layout(folder, subset, unlabelled)
     clips = tuple(_clip(folder, row) for row in rows)
     classes = _classes(rows)
     _check_unique(rows, clips)
@@ -86,7 +88,7 @@ def sources_in_several_folds(probing_set: ProbingSet) -> list[str]:
     return sorted({c.source for c in probing_set.clips if fold.setdefault(c.source, c.fold) != c.fold})
 
 
-def _layout(folder: Path, subset: str) -> tuple[str, list[_Row]]:
+def _layout(folder: Path, subset: str, unlabelled: bool) -> tuple[str, list[_Row]]:
     """The name of a set, and its rows."""
     esc, urban, own = (_tables(folder, *names) for names in (["meta/*.csv"], ["metadata/UrbanSound8K.csv"], TABLES))
     if subset and not esc:
@@ -102,7 +104,7 @@ def _layout(folder: Path, subset: str) -> tuple[str, list[_Row]]:
     inner = [path for path in sorted(folder.glob("[!.]*/")) if path.is_dir()]
     nested = any(any(path.glob("metadata.*")) or any(path.glob("[!.]*/*")) for path in inner)
     if not (nested and all(SPLIT.fullmatch(path.name) for path in inner)):
-        return folder.name, _class_folders(folder)
+        return folder.name, _class_folders(folder, unlabelled)
     rows = []
     for path in inner:
         table = _tables(path, *TABLES)
@@ -150,24 +152,32 @@ def _listed(table: Path, columns: Sequence[str], needed: Sequence[str], subset: 
     return rows
 
 
-def _class_folders(folder: Path) -> list[_Row]:
-    files = sorted(path for path in folder.glob("[!.]*/[!.]*") if path.is_file())
-    sounds = [path for path in files if path.suffix.lower() in SUFFIXES or not damage(path)]
-    if len({path.parent for path in sounds}) < 2:
+def _class_folders(folder: Path, unlabelled: bool = False) -> list[_Row]:
+    files, sounds = _sounds(folder, "[!.]*/[!.]*")
+    classes = sorted({path.parent.name for path in sounds})
+    divided = all(map(DIVISION.fullmatch, classes))  # a train among other sounds is one of them
+    if whole := unlabelled and (len(classes) < 2 or divided):
+        files, sounds = _sounds(folder, "**/[!.]*")
+    if not sounds or len(classes) < 2 and not whole:
         content = ", ".join(sorted(path.name for path in folder.iterdir())[:10]) or "nothing"
         inner = sorted(path.parent for path in (*folder.glob("*/meta*"), *folder.glob("*/metadata.*")))
         inner += sorted({path.parents[1] for path in folder.glob("*/*/*") if path.suffix.lower() in SUFFIXES})
         hint = f" Did you mean {str(inner[0])!r}?" if inner else ""
         raise InputError(f"{str(folder)!r} is no set of recordings: it holds {content}. Expected {LAYOUTS}.{hint}")
-    classes = sorted({path.parent.name for path in sounds})
-    if all(map(DIVISION.fullmatch, classes)):  # a train among other sounds is one of them
-        divided = f"{str(folder)!r} is divided into {', '.join(classes[:5])}: {classes[0]!r} is no class"
-        raise InputError(f"{divided}. Expected {LAYOUTS}.")
+    if divided and not whole:
+        told = f"{str(folder)!r} is divided into {', '.join(classes[:5])}: {classes[0]!r} is no class"
+        raise InputError(f"{told}. Expected {LAYOUTS}.")
     if others := [path.relative_to(folder).as_posix() for path in files if path not in sounds]:
         skipped = f"{len(others)} of {len(files)} files are no sounds and are skipped: {', '.join(others[:5])}."
         warnings.warn(skipped, stacklevel=2)
-    names = [path.relative_to(folder).as_posix() for path in sounds]
-    return [_Row(repr(name), name, path.parent.name) for name, path in zip(names, sounds, strict=True)]
+    names = {path.relative_to(folder).as_posix(): path.parent.name for path in sounds}
+    return [_Row(repr(name), name, UNLABELLED if whole else label) for name, label in names.items()]
+
+
+def _sounds(folder: Path, pattern: str) -> tuple[list[Path], list[Path]]:
+    """The files of a folder that a pattern names, and those of them that are sounds or are called so."""
+    files = sorted(path for path in folder.glob(pattern) if path.is_file() and not path.match("captions*.[cj]s*"))
+    return files, [path for path in files if path.suffix.lower() in SUFFIXES or not damage(path)]
 
 
 @contextmanager

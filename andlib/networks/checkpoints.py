@@ -39,6 +39,7 @@ def load_target(
     classes: Sequence[str] = (),
     untrained_seed: int | None = None,
     pooling: str | None = None,
+    padding: bool = True,
 ) -> Target:
     """A published network as a target: units of each block's three linear layers and, if it has one, its classifier's.
 
@@ -49,6 +50,8 @@ def load_target(
     .safetensors). name: by default the location's last part. classes: names of outputs, where it has none of its own.
     seconds: length of the clips; by default the longest that the network takes, or 10. pooling: of all layers; by
     default AST's class token, and means otherwise. untrained_seed: if given, random weights instead (a control).
+    padding: whether Whisper hears a clip with the silence up to 30 s that it was trained with; without it, clips of 5 s
+    cost a seventh, and activations are others.
     Raises InputError where the network is unknown, its files are damaged or clips are longer than it takes.
 
     >>> target = load_target("facebook/wav2vec2-base-960h", seconds=5.0)"""
@@ -66,11 +69,15 @@ def load_target(
             seconds = seconds or SECONDS
             target = load_beats(path, name=name, seconds=seconds, classes=tuple(classes), untrained_seed=untrained_seed)
         else:
-            target = _target(path, name, seconds, tuple(classes), untrained_seed)
+            target = _target(path, name, seconds, tuple(classes), untrained_seed, padding)
+    if pooling in ("cls", "cls+distillation") and not any(layer.pooling == "cls" for layer in target.layers):
+        raise InputError(f"{name} has no class token; expected another pooling, such as mean, max or first.")
     return target.read(pooling=pooling) if pooling else target
 
 
-def _target(folder: Path, name: str, seconds: float | None, classes: tuple[str, ...], seed: int | None) -> Target:
+def _target(
+    folder: Path, name: str, seconds: float | None, classes: tuple[str, ...], seed: int | None, padding: bool
+) -> Target:
     held = _weights(folder)
     given = [path for name in (CONFIG, SHARDS, *SETTINGS) if (path := folder / name).is_file()]
     files = {path: file_digest(path) for path in (*held, *given)}
@@ -83,8 +90,16 @@ def _target(folder: Path, name: str, seconds: float | None, classes: tuple[str, 
     family = FAMILIES[config["model_type"]]
     audio = config.get("audio_config", config)
     settings = {"sampling_rate": 16_000, **family.defaults(audio), **own}
+    if not seconds and not family.extractor:  # AST's input ends with its last frame of 10 ms
+        seconds = min(SECONDS, audio["max_length"] / 100)
     seconds, own_tokens = _length(name, settings, seconds)
+    if not padding and family.extractor == "WhisperFeatureExtractor":
+        own = own | {"chunk_length": math.ceil(seconds)}
+        settings |= own
+        config = config | {"max_source_positions": min(config["max_source_positions"], 50 * own["chunk_length"])}
     classified = _classifies(family, config, held)
+    if classes and not classified:
+        raise InputError(f"{name} has no classifier for `classes` to name. Leave them out, or see andlib.with_head.")
     classes = _classes(folder, config, classes) if classified else ()
     shape = {k: v for k, v in config.items() if k not in ("transformers_version", "dtype")}
     values = digest([files[path] for path in held]) if held[1:] else files[held[0]]
@@ -96,7 +111,7 @@ def _target(folder: Path, name: str, seconds: float | None, classes: tuple[str, 
     def build() -> "nn.Module":
         code = f"{folder} holds objects that only running its code could make, so it is refused. Fetch safetensors."
         with explained(partial(_unbuilt, folder)), explained(lambda _: code, pickle.UnpicklingError):
-            network = _build(folder, family, classified, seed)
+            network = _cut(_build(folder, family, classified, seed), config)
         unchanged(files)
         return network
 
@@ -205,6 +220,18 @@ def _build(folder: Path, family: Family, classified: bool, seed: int | None) -> 
     if getattr(network.config, "enable_fusion", False):  # CLAP: no clip is longer than its window
         none_longer = lambda _, x, options: (x, {**options, "is_longer": x[0].new_zeros(len(x[0]), 1)})  # noqa: E731
         network.register_forward_pre_hook(none_longer, with_kwargs=True)
+    return network
+
+
+def _cut(network: "nn.Module", config: dict) -> "nn.Module":
+    """A network of Whisper's with as many positions as the configuration says; any other as it is."""
+    import torch
+
+    encoder, positions = getattr(network, "encoder", network), config.get("max_source_positions")
+    if positions and positions < encoder.config.max_source_positions:
+        kept = encoder.embed_positions.weight.detach()[:positions].clone()
+        encoder.embed_positions = torch.nn.Embedding.from_pretrained(kept)
+        encoder.config.max_source_positions = positions
     return network
 
 

@@ -20,6 +20,12 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 SCORES = ("clips", "channels")
+WHOLE = {  # classes of networks that are run as a whole -> what to give in their place
+    "ScriptModule": "Give the network that TorchScript was made from.",
+    "OptimizedModule": "Give the network that was compiled: model._orig_mod.",
+    "DataParallel": "Give the network that it distributes: model.module.",
+    "DistributedDataParallel": "Give the network that it distributes: model.module.",
+}
 
 
 def wrap(
@@ -32,6 +38,7 @@ def wrap(
     pooling: str = "mean",
     nonlinearity: str = "none",
     readout: Any = None,
+    own: int = 0,
     features: "Callable[[Tensor], Tensor] | None" = None,
     classes: Sequence[str] = (),
     classifier: str = "",
@@ -48,11 +55,12 @@ def wrap(
     model: in evaluation mode, on one device. layers: names of its modules, or patterns of them, in which * stands for
     anything between two dots ("conv*", "encoder.layers.*.fc1"); or a mapping from these to axes. sample_rate (Hz),
     seconds: of the waveforms it takes. axes: of the layers' outputs in order, like ("clips", "channels", "time");
-    "clips" and "channels" are needed, all others are positions. pooling, nonlinearity, readout: as for `Layer`, of all
-    layers but `classifier`; `Target.read` changes those of some. features: waveforms [clips, samples] -> the model's
-    input; by default themselves. classifier: the module whose output is class scores [clips, classes], which becomes
-    the layer `classifier`. classes: their names. grid: where positions lie; by default "time" or "frames" divide the
-    clip and "mels" 0 Hz to half the sampling rate, evenly. Raises InputError, naming the layer, where that is not so.
+    "clips" (or "windows", see `Layer`) and "channels" are needed, all others are positions. pooling, nonlinearity,
+    readout, own: as for `Layer`, of all layers but `classifier`; `Target.read` changes those of some. features:
+    waveforms [clips, samples] -> the model's input; by default themselves. classifier: the module whose output is class
+    scores [clips, classes], which becomes the layer `classifier`. classes: their names. grid: where positions lie; by
+    default "time" or "frames" divide the clip and "mels" 0 Hz to half the sampling rate, evenly. Raises InputError,
+    naming the layer, where that is not so.
 
     >>> target = wrap(net, layers="conv*", axes=("clips", "channels", "time"), sample_rate=16_000, seconds=2.0)
     >>> neurons = al.neurons(run, target)"""
@@ -64,8 +72,9 @@ def wrap(
         place = device(model, name)
         return (features(waveforms.to(place)) if features else waveforms).to(place)
 
-    own = {module: axes for module, axes in declared.items() if module != classifier}
-    units = [Layer(m, m, 0, pooling if len(axes) > 2 else "none", axes, nonlinearity) for m, axes in own.items()]
+    mine = {module: axes for module, axes in declared.items() if module != classifier}
+    pooled = {module: "none" if {*axes} == {*SCORES} else pooling for module, axes in mine.items()}
+    units = [Layer(m, m, 0, pooled[m], axes, nonlinearity, own=own) for m, axes in mine.items()]
     target = Target(
         name=name,
         layers=(*units, *([Layer("classifier", classifier, 0, "none", SCORES)] if classifier else ())),
@@ -83,13 +92,15 @@ def wrap(
         raise InputError(f"{name} has {target.layers[-1].units} class scores, but `classes` names {len(classes)}.")
     held = content_digest(model, name, version), content_digest(features, f"`features` of {name}", version)
     target = replace(target, content=digest(held))
-    return target.read(layers=list(own), readout=readout) if own and readout is not None else target
+    return target.read(layers=list(mine), readout=readout) if mine and readout is not None else target
 
 
 def _heard(target: Target) -> Target:
     """The target with its units counted; raises InputError where it fails on clips, or gives not the same twice."""
     failed = f"{target.name} could not be heard at {target.sample_rate} Hz for {target.seconds} s"
-    with explained(lambda error: f"{failed} ({first_line(error)}). Check these."):  # a length that memory cannot hold
+    both = callable(getattr(target.module, "get_encoder", None)) and hasattr(target.module, "get_decoder")
+    remedy = "It has a decoder, too: give its encoder alone, model.get_encoder()." if both else "Check these."
+    with explained(lambda error: f"{failed} ({first_line(error)}). {remedy}"):  # or a length that memory cannot hold
         target = counted(target)
     if layer := unstable(target):
         again = "when it hears a clip again: is dropout or noise on?"
@@ -98,8 +109,11 @@ def _heard(target: Target) -> Target:
 
 
 def _check(model: "nn.Module", name: str, sample_rate: Any, seconds: Any) -> None:
+    kind = type(model).__name__
     if not callable(getattr(model, "modules", None)):
-        raise InputError(f"{name} is a {type(model).__name__}; expected a torch module.")
+        raise InputError(f"{name} is a {kind}; expected a torch module.")
+    if remedy := next((told for base in type(model).__mro__ if (told := WHOLE.get(base.__name__))), ""):
+        raise InputError(f"{name} is a {kind}, whose modules cannot be looked into one by one. {remedy}")
     for what, value in {"sample_rate": sample_rate, "seconds": seconds}.items():
         number = isinstance(value, Real) and not isinstance(value, bool) and 0 < value < float("inf")
         if not number or what == "sample_rate" and value % 1:

@@ -54,14 +54,15 @@ def similarities(run: Run) -> dict[str, np.ndarray]:
 
 def conditions_of(run: Run, model: str) -> Conditions:
     """What TAB and DB compare under every condition: the classifier's activations u and the similarities P. No network
-    learnt from "fold 1"; an "untrained network" has a random classifier, too."""
-    trained, untrained = (outputs(run, model, untrained=bare) for bare in (False, True))
+    learnt from "fold 1"; an "untrained network", if it can be had, has a random classifier, too."""
+    trained, twin = outputs(run, model), run.has_twin(model)
     test, conditions = np.isin(run.probing_set.folds, TEST), {}
     for method, p in similarities(run).items():
         conditions[method, "all clips"] = trained, p
         if 0 < test.sum() < len(test):  # a set without folds has no fold 1
             conditions[method, "fold 1"], conditions[method, "folds 2-5"] = ((trained[w], p[w]) for w in (test, ~test))
-        conditions[method, "untrained network"] = untrained, p
+        if twin:
+            conditions[method, "untrained network"] = outputs(run, model, untrained=True), p
     for control in (*CONTROLS, *alone(run)):
         conditions["DB", control] = trained, stages.concept_similarity(run, clip_descriptions(run, control))
     return conditions

@@ -219,7 +219,7 @@ def _blocks(run: Run, model: str, where: np.ndarray, k: int):
     by_block, activations = defaultdict(list), responses.unit_activations(run, model)
     for layer in run.target(model).layers:
         if layer.hidden:
-            by_block[layer.name.split(".")[0]].append(activations[layer.name][where])
+            by_block[re.match(r"\D*\d*", layer.name)[0]].append(activations[layer.name][where])
     for number, layers in enumerate(by_block.values(), 1):
         chosen = choose(np.concatenate(layers, 1), k).clips
         whole = [clips for clips in chosen if len(clips) == k]

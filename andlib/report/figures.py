@@ -153,7 +153,7 @@ def uninterpretable(rows: pd.DataFrame):
 
 def _blocks(ax, rows: pd.DataFrame) -> None:
     for i, (model, ours) in enumerate(rows.groupby("model", sort=False)):
-        colour, marker = look.NETWORKS[model]
+        colour, marker = look.NETWORKS.get(model, look.SERIES[i])
         error = 100 * look.error(ours, "share_low", "share", "share_high")
         mark = {"color": colour, "marker": marker, "markersize": 5, "label": CALLED.get(model, model)}
         ax.errorbar(ours["block"] + 0.07 * i, 100 * ours["share"], yerr=error, **mark)

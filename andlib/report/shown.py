@@ -1,6 +1,8 @@
 """What a notebook shows as HTML: a table, a card. Text from models is data: it is escaped."""
 
-from collections.abc import Mapping
+import base64
+import io
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
@@ -43,3 +45,26 @@ class Table:
             return '<td class="number">–</td>'
         text = format(value, self.formats.get(name, "")) if number else str(value)
         return f'<td class="number">{escape(text)}</td>' if number else f"<td>{escape(text)}</td>"
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A figure of `figures`, drawn from a frame when it is shown."""
+
+    draw: Callable[[pd.DataFrame], object]
+    frame: pd.DataFrame
+    alt: str
+
+    def _repr_html_(self) -> str:
+        import matplotlib
+
+        matplotlib.use("agg", force=False)
+        import matplotlib.pyplot as plt
+
+        self.draw(self.frame)
+        buffer = io.BytesIO()
+        plt.savefig(buffer, format="png", metadata={"Software": None})
+        plt.close()
+        return (
+            f'<img alt="{escape(self.alt)}" src="data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}">'
+        )

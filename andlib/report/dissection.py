@@ -1,0 +1,335 @@
+"""A report on any network and any folder of sounds: what was probed, what units respond to, and what supports it."""
+
+import importlib
+import re
+import shutil
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from html import escape
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from andlib import concepts, heads, paths, stages, unlearning
+from andlib.errors import InputError, explained, first_line
+from andlib.inputs.captions import find_captions
+from andlib.inputs.probing import check_recordings, open_folder
+from andlib.networks.checkpoints import load_target
+from andlib.networks.wrapping import wrap
+from andlib.pages import scoring, section_4_1, section_4_5
+from andlib.profiles import LEARNT, PROFILES, TEST
+from andlib.records import ProbingSet
+from andlib.report import atlas, cards, figures, tables
+from andlib.report.shown import Card, Figure
+from andlib.run import CHECKED, Run
+from andlib.store import Store, digest
+from andlib.targets import Target
+
+HERE = Path(__file__).parent
+CODE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")  # module:function
+HEARD, SAMPLE = 10.0, 40  # s of a clip that are heard at most; clips that tell how long clips are
+SILENCED, CARDS = 5, 3  # classes that are silenced unless all are asked for; neurons shown in full, best and worst
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of the report: its result in one sentence, and the tables, figures and cards that show it."""
+
+    lead: str
+    parts: Sequence[Any] = ()
+
+    def _repr_html_(self) -> str:
+        return f"<p>{escape(self.lead)}</p>" + "".join(part._repr_html_() for part in self.parts)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a dissection was asked to do.
+
+    model: hub id, folder, checkpoint, or module:function. data: folder of recordings. out: folder of the report. store:
+    where stages are kept. seconds: of each clip that are heard; 0: as long as clips and network are, 10 at most.
+    declared: arguments of `wrap` for a function that returns a network. captions: file; "" takes the one beside the
+    recordings. head: whether an encoder gets a linear classifier where clips have labels. full: whether units of every
+    class are silenced."""
+
+    model: str
+    data: Path
+    out: Path
+    store: Store
+    seconds: float = 0.0
+    captions: str = ""
+    k: int = 5
+    declared: Mapping[str, Any] = field(default_factory=dict)
+    head: bool = True
+    full: bool = False
+
+
+def opened(asked: Asked) -> tuple[Run, list[str]]:
+    """The run of a dissection, with one network, and what is to be known of it, in sentences.
+
+    Raises InputError where recordings, captions or network cannot be used."""
+    clips = open_folder(asked.data, unlabelled=True)
+    notes = [] if len(clips.classes) > 1 else ["The recordings have no labels, so nothing that needs classes is shown."]
+    if not set(clips.folds) >= {*TEST, *LEARNT}:
+        held_out = "but for fold 1 " if set(TEST) < set(clips.folds) else ""
+        clips = dealt(clips)
+        notes.append(f"The recordings have no five folds: sources were dealt to them, {held_out}class by class.")
+    network = target_of(asked, longest(clips))
+    captions = Path(asked.captions) if asked.captions else find_captions(asked.data)
+    notes += [] if captions else ["There is no caption file: clips are described by what is measured of them alone."]
+    profile = replace(
+        PROFILES["gtzan"],
+        name="own",
+        title=f"{len(clips)} recordings of {asked.data.resolve().name}",
+        seconds=network.seconds,
+        models=(),
+        beside=0,
+        audio_encoder="whisper" if (paths.cache() / "whisper" / "base").is_dir() else "embedded",
+    )
+    settings = {"data_dir": str(asked.data), "captions": str(captions or ""), "k": asked.k, "store": asked.store}
+    run = Run(profile, (), **settings, audio_encoder=profile.audio_encoder, given={"probing_set": clips})
+    run = run.using(concept_set="classes") if len(clips.classes) > 1 else run
+    if wants_head(network, clips, asked):
+        notes.append("The network has no classifier: a linear one is trained on folds 2 to 5 of these recordings.")
+    network = replace(run.target(network), live=False)  # nothing changes it until the report is written
+    return run.using(models=[network]), notes
+
+
+def wants_head(network: Target, clips: ProbingSet, asked: Asked) -> bool:
+    """Whether the network is to be given a linear classifier."""
+    return asked.head and network.layers[-1].hidden and len(clips.classes) > 1
+
+
+def dealt(clips: ProbingSet) -> ProbingSet:
+    """The set with folds 1 to 5, dealt to source recordings class by class, in an order that their names decide.
+
+    Where there is a fold 1 beside others it stays, and the rest are dealt to folds 2 to 5."""
+    order = sorted({(clip.label, digest(clip.source), clip.source) for clip in clips.clips})
+    fold = {clip.source: 1 for clip in clips.clips if clip.fold in TEST and set(TEST) < set(clips.folds)}
+    free = LEARNT if fold else (*TEST, *LEARNT)
+    for number, (_, _, source) in enumerate(order):
+        fold.setdefault(source, free[number % len(free)])
+    own = tuple(replace(clip, fold=fold[clip.source]) for clip in clips.clips)
+    return replace(clips, clips=own, fingerprint=f"{clips.fingerprint}/dealt")
+
+
+def longest(clips: ProbingSet, rate: int = 16_000) -> float:
+    """How long the longest of some of the clips is, in seconds."""
+    some = islice(clips.clips, 0, None, -(-len(clips) // SAMPLE))
+    return round(max(len(clips.read(clip, rate)) / rate for clip in some), 1)
+
+
+def target_of(asked: Asked, clip: float) -> Target:
+    """The network that is asked for, on clips of so many seconds; raises InputError where it cannot be had.
+
+    module:function runs code of the user's own, found from the working directory too."""
+    seconds = asked.seconds or min(clip, HEARD)
+    if not CODE.fullmatch(asked.model) or Path(asked.model).exists():
+        if asked.declared:
+            raise InputError(f"{', '.join(asked.declared)} are for a network that module:function returns.")
+        seconds = asked.seconds or min(seconds, load_target(asked.model).seconds)
+        return load_target(asked.model, seconds=seconds, padding=False)
+    module, _, function = asked.model.partition(":")
+    sys.path.insert(0, "")
+    with explained(lambda error: f"{asked.model} could not be called ({type(error).__name__}: {first_line(error)})."):
+        made = getattr(importlib.import_module(module), function)()
+    if isinstance(made, Target):
+        return made
+    needed = {"layers", "axes", "sample_rate"} - set(asked.declared)
+    if needed:
+        options = ", ".join(f"--{name.replace('_', '-')}" for name in sorted(needed))
+        told = f"{asked.model} returned a {type(made).__name__}, of which nothing is declared"
+        raise InputError(f"{told}: return what andlib.wrap makes of it, or give {options}.")
+    return wrap(made, name=function, seconds=seconds, **asked.declared)
+
+
+def sections(run: Run, notes: Sequence[str], asked: Asked) -> dict[str, Callable[[], Section]]:
+    """The parts of the report by their titles, each made when it is called. What cannot be measured says why in its
+    own part."""
+    [model], full = run.models, asked.full
+    if wants_head(run.target(model), run.probing_set, asked):
+        run = run.using(models=[heads.with_head(run.target(model), run)])
+    parts = {
+        "All units": lambda: whole(run, asked.out / "atlas"),
+        "How well descriptions predict units": lambda: predicted(run, model),
+        "Neurons that are explained best and worst": lambda: extremes(run, model),
+        "Units that respond to many things": lambda: polysemanticity(run, model),
+        "Naming the classifier's units": lambda: naming(run, model),
+        "Silencing units": lambda: silencing(run, model, full),
+    }
+    first = {"What was probed": lambda: probed(run, model, notes)}  # without which there is nothing to report
+    return first | {title: lambda make=make: _or_why(make) for title, make in parts.items()}
+
+
+def _or_why(make: Callable[[], Section]) -> Section:
+    try:
+        return make()
+    except InputError as error:
+        return Section(str(error))
+
+
+def probed(run: Run, model: str, notes: Sequence[str]) -> Section:
+    """The recordings and the network, and how many of each layer's units can be described."""
+    network, clips = run.target(model), run.probing_set
+    run.store.get(CHECKED, [clips], lambda: check_recordings(clips) or [len(clips)])
+    neurons = stages.neurons(run, model)
+    layers = neurons.groupby("layer", sort=False).agg(units=("unit", "size"), dead=("dead", "sum"))
+    layers["hardly fire"] = neurons.groupby("layer", sort=False)["hardly_fires"].sum()
+    layers["one number a clip"] = [layer.pooling for layer in network.layers]
+    origins = {"file": "their captions", "measured": "what is measured of them"}
+    said = " and ".join(origins[part] for part in run.caption_parts)
+    lead = (
+        f"{len(neurons):,} units of {model} heard the first {network.seconds:g} s of {len(clips)} recordings"
+        f"{f' of {len(clips.classes)} classes' if len(clips.classes) > 1 else ''}, which {said} describe; "
+        f"{int(neurons['dead'].sum()):,} units are dead: every recording activates them alike."
+    )
+    shown = layers.reset_index()
+    return Section(" ".join([lead, *notes]), [tables.plain(shown, "Layers and units", made_by(run))])
+
+
+def made_by(run: Run) -> str:
+    """The line below tables and figures."""
+    return run.made_by(*run.caption_parts)
+
+
+def whole(run: Run, folder: Path) -> Section:
+    """The atlas of all units, written into a folder beside the report, with every sound that a card of it names."""
+    atlas.write(run, folder)
+    shutil.copy(HERE / "atlas.mjs", folder)
+    html = (HERE / "atlas.html").read_text(encoding="utf-8").replace("_static/atlas/", f"{folder.name}/")
+    html = html.replace('<option value="mini">synthesised (mini)', f'<option value="{run.profile.name}">these')
+    lead = "Every unit with its description, the recordings that it was made from, and how well it predicts the unit."
+    return Section(lead, [Card(html)])
+
+
+def predicted(run: Run, model: str) -> Section:
+    """Scores of descriptions on clips that they were not made from, beside those of other units' descriptions."""
+    every = scoring.scorecard(run, model).assign(model=model)
+    card = every[every["layer"] == "all"]
+    own = card[card["null"] == ""].set_index(["method", "matcher"])
+    best = own["pearson"].idxmax()
+    null = card[card["null"] == "shuffled"].set_index(["method", "matcher"])["pearson"][best]
+    low, high = own.loc[best, ["pearson_low", "pearson_high"]]
+    lead = (
+        f"On recordings of fold 1, which no description was made from, {_named(best)} predicts activations best: "
+        f"r = {own.loc[best, 'pearson']:.2f} on average over units (95 %: {low:.2f} to {high:.2f}); with the "
+        f"descriptions of other units it is {null:.2f}."
+    )
+    by_layer = Figure(
+        figures.scores_by_layer, every, "Mean r by layer, a line for each method, and of other units' descriptions"
+    )
+    return Section(lead, [by_layer, tables.scorecard(card, made_by(run))])
+
+
+def _named(case: tuple[str, str]) -> str:
+    method, matcher = case
+    return f"{'the ' * (method not in ('DB', 'TAB'))}{method}, matched by {matcher},"
+
+
+def extremes(run: Run, model: str) -> Section:
+    """Neurons whose description predicts them best and worst, with sound."""
+    scores = scoring.score_neurons(run, model)
+    means = scores.groupby("unit", sort=False)["pearson"].mean().dropna().sort_values(ascending=False, kind="stable")
+    if means.empty:
+        raise InputError("No unit's description could be scored.")
+    shown = [*means.index[:CARDS], *means.index[-1:]]
+    lead = (
+        f"Over all methods, {means.index[0]} is predicted best (mean r = {means.iloc[0]:.2f}) and {means.index[-1]} "
+        f"worst ({means.iloc[-1]:.2f}). The first {len(shown) - 1} and the last are shown in full."
+    )
+    ends = scoring.best_and_worst(scores)
+    formats = dict.fromkeys(scoring.ENDS[3:], ".2f")
+    table = tables.plain(ends, "Highest and lowest r of each method, by sound", made_by(run), formats)
+    return Section(lead, [table, *(cards.show(run, unit) for unit in shown)])
+
+
+def polysemanticity(run: Run, model: str) -> Section:
+    """Section 4.5 on this network: uninterpretable units by block, beside clips at random."""
+    tau = max(1, round(0.8 * run.k))
+    rows = section_4_5.interpretability(run, tau=tau)
+    shown = rows[(rows["k"] == run.k) & (rows["tau"] == tau)]
+    share = np.average(shown["share"], weights=shown["units"])
+    lead = (
+        f"{share:.0%} of the units are uninterpretable: fewer than {tau} of their {run.k} highest clips share a "
+        f"cluster of sentences. Of units whose clips are drawn at random, {shown['chance'].mean():.0%} are."
+    )
+    heads = {"share": "uninterpretable", "share_low": "95 % from", "share_high": "to", "beyond": "beyond chance"}
+    heads |= {"beyond_low": "from", "beyond_high": "up to"}
+    frame = shown[["block", "units", *list(heads)[:3], "chance", *list(heads)[3:]]].rename(columns=heads)
+    formats = dict.fromkeys(frame.columns[2:], ".1%")
+    caption = "Uninterpretable units by block, beside clips at random"
+    drawn = Figure(figures.uninterpretable, shown, "Share of uninterpretable units by block, beside chance")
+    return Section(lead, [drawn, tables.plain(frame, caption, made_by(run), formats)])
+
+
+def naming(run: Run, model: str) -> Section:
+    """Section 4.1 on this network: how often closed concepts name the class of a classifier unit."""
+    network = run.target(model)
+    if network.layers[-1].hidden:
+        raise InputError(f"{model} has no classifier whose units have a true name.")
+    named = run.using(concepts=network.classes)
+    results = section_4_1.last_layer(named)
+    closed = results[results["method"].isin(("DB", "TAB"))]
+    best = section_4_1.best_function(closed)
+    top1 = closed[(closed["method"] == "DB") & (closed["function"] == best) & (closed["condition"] == "all clips")]
+    lead = (
+        f"By {best}, the best of five functions in hindsight, DB names {top1['top1'].iloc[0]:.0%} of the classifier's "
+        f"{int(top1['units'].iloc[0])} units; chance is {concepts.chance(len(named.concepts), 1):.0%}."
+    )
+    wide = closed.pivot(index=["method", "condition"], columns="function", values="top1").reset_index()
+    formats = dict.fromkeys(wide.columns[2:], ".0%")
+    table = tables.plain(wide, "Top-1 by method, condition and similarity function", made_by(run), formats)
+    return Section(lead, [table])
+
+
+def silencing(run: Run, model: str, full: bool = False) -> Section:
+    """Section 4.3 on this network: what silencing a class's units does to it and to others, on fold 1."""
+    network, clips = run.target(model), run.probing_set
+    known = [name for name in clips.classes if name in network.classes]
+    if network.layers[-1].hidden or len(known) < 2:
+        raise InputError(f"{model} has no class scores of these recordings' classes: nothing can be unlearnt.")
+    tested = clips.in_folds(TEST)
+    counts = {name: int((tested.labels == clips.classes.index(name)).sum()) for name in known}
+    chosen = [name for name in sorted(known, key=lambda name: -counts[name]) if counts[name]]
+    chosen = sorted(chosen if full else chosen[:SILENCED], key=clips.classes.index)
+    part = replace(
+        clips,
+        clips=tuple(clip for clip in clips.clips if clip.label in chosen),
+        classes=tuple(chosen),
+        fingerprint=digest([clips.fingerprint, chosen]),
+    )
+    sets = unlearning.table4_sets(run, model)
+    few = {name: [own[clips.classes.index(c)] for c in chosen] for name, own in sets.items()}
+    effects = unlearning.unlearning(run.using(probing_set=part), model, few)
+    rows = pd.DataFrame([{"strategy": name, **unlearning.unlearnt(effect)} for name, effect in effects.items()])
+    widest = rows.loc[rows["gap"].idxmax()]
+    lead = (
+        f"Silencing the units that {widest['strategy']} gives to a class opens the widest gap between it and the other "
+        f"{len(chosen) - 1} classes: {widest['gap']:+.2f} in logits (95 %: {widest['gap_low']:+.2f} to "
+        f"{widest['gap_high']:+.2f})."
+    )
+    heads = {"dA": "ΔA", "dR": "ΔR", "gap": "ΔR − ΔA", "accuracy_before": "accuracy", "accuracy_forgotten": "forgotten"}
+    heads |= {"gap_low": "95 % from", "gap_high": "to", "accuracy_remaining": "others"}
+    frame = rows[
+        [
+            "strategy",
+            "units",
+            "empty",
+            "dA",
+            "dR",
+            "gap",
+            "gap_low",
+            "gap_high",
+            *list(heads)[3:5],
+            "accuracy_remaining",
+        ]
+    ]
+    formats = dict.fromkeys(["ΔA", "ΔR", "ΔR − ΔA", "95 % from", "to"], "+.2f") | {"units": ".1f"}
+    formats |= dict.fromkeys(["accuracy", "forgotten", "others"], ".0%")
+    return Section(
+        lead, [tables.plain(frame, f"Silencing the units of {', '.join(chosen)}", made_by(run), formats, heads)]
+    )
