@@ -9,13 +9,12 @@ import pandas as pd
 
 from andlib import encoders, language, paths
 from andlib.llms import prompts
-from andlib.llms.clients import TransformersLLM
-from andlib.llms.likelihood import Scorer
+from andlib.llms.clients import Scorer, TransformersLLM
 from andlib.llms.llm import Answer, Chat, Sampling
 from andlib.run import Run
 
 SAMPLED, SEED = 120, 0  # block units of a model that are asked about where asking about all would take days
-SHOTS = (1, 2)
+SHOTS, SIDES = (1, 2), ("highest", "lowest")
 
 
 def ask(run: Run, chats: Sequence[Chat], sampling: Sampling, what: str) -> list[Answer | None]:
@@ -36,32 +35,30 @@ def summaries(run: Run, table: pd.DataFrame, texts: Sequence[str]) -> pd.DataFra
 
     Neurons that share their K clips share a question. Columns high, low (points), kinds (of each point of S_h),
     answered (both; else both are empty). table: columns highest and lowest. texts: the description of every clip."""
-    points = [
-        None if answer is None else prompts.points(answer.text) if answer else ()
-        for answer in _summary_answers(run, table, texts)
-    ]
-    sides = points[: len(table)], points[len(table) :]
-    answered = [high is not None and low is not None for high, low in zip(*sides, strict=True)]
+    points = {
+        clips: None if answer is None else prompts.points(answer.text) if answer else ()
+        for clips, answer in _summary_answers(run, table, texts).items()
+    }
+    sides = [[points[tuple(sorted(clips))] for clips in table[side]] for side in SIDES]
+    answered = [None not in both for both in zip(*sides, strict=True)]
     high, low = ([given if both else () for given, both in zip(side, answered, strict=True)] for side in sides)
     kinds = [[_kind(point) for point in points] for points in high]
     return pd.DataFrame({"high": high, "kinds": kinds, "low": low, "answered": answered}, index=table.index)
 
 
-def _sets(table: pd.DataFrame) -> list[tuple[int, ...]]:
-    """The highest clips of every neuron, and behind them the lowest, each in the order of their numbers."""
-    return [tuple(sorted(clips)) for side in ("highest", "lowest") for clips in table[side]]
-
-
-def _summary_answers(run: Run, table: pd.DataFrame, texts: Sequence[str]) -> list[Answer | Literal[False] | None]:
-    """Answers for every one of `_sets`; False where there is no clip to ask of."""
-    chats = {clips: prompts.summary([texts[i] for i in clips]) for clips in _sets(table) if clips}
+def _summary_answers(
+    run: Run, table: pd.DataFrame, texts: Sequence[str]
+) -> dict[tuple[int, ...], Answer | Literal[False] | None]:
+    """By the clips of each question, in the order of their numbers; False where there is no clip to ask of."""
+    sets = [tuple(sorted(clips)) for side in SIDES for clips in table[side]]
+    chats = {clips: prompts.summary([texts[i] for i in clips]) for clips in sets if clips}
     answers = dict(zip(chats, ask(run, list(chats.values()), prompts.SUMMARY_SAMPLING, "summaries"), strict=True))
-    return [answers.get(clips, False) for clips in _sets(table)]
+    return {clips: answers.get(clips, False) for clips in sets}
 
 
 def counted(run: Run, table: pd.DataFrame, texts: Sequence[str]) -> dict[str, float]:
     """Neurons that the language model was asked about, questions, share of neurons answered, answers cut by length."""
-    answers = dict(zip(_sets(table), _summary_answers(run, table, texts), strict=True))
+    answers = _summary_answers(run, table, texts)
     texts_of = {tuple(texts[i] for i in clips): answer for clips, answer in answers.items()}
     cut = sum(bool(answer) and answer.finish == "length" for answer in texts_of.values())
     share = summaries(run, table, texts)["answered"].mean()
@@ -95,13 +92,11 @@ def acoustic_filter(run: Run, points: Sequence[Sequence[str]]) -> Callable[[str]
 
 
 def choices(run: Run, summaries: Sequence[Sequence[str]], shots: int) -> list[tuple[str, ...] | None]:
-    """ICL: the concepts that the language model names for each summary, best first (Section 3.3, Table 5), or None.
-
-    `icl_uncalibrated`: an answer that names none becomes the nearest (# released code: data_utils.py:222-238)."""
+    """ICL: the concepts that the language model names for each summary, best first (Section 3.3, Table 5), or None."""
     chats = [prompts.choice(run.concepts, points, shots) for points in summaries]
     given = ask(run, chats, prompts.CHOICE_SAMPLING, "choices")
     named = [prompts.ranked(answer.text, run.concepts) if answer else None for answer in given]
-    if "icl_uncalibrated" in run.faults:
+    if "icl_uncalibrated" in run.faults:  # released code: none becomes the nearest, data_utils.py:222-238
         silent = [i for i, concepts in enumerate(named) if concepts == ()]
         near = encoders.encode([given[i].text for i in silent]) @ encoders.encode(run.concepts).T
         for i, nearest in zip(silent, near.argmax(1), strict=True):
@@ -124,5 +119,5 @@ def likeliest(run: Run, summaries: Sequence[Sequence[str]], shots: int) -> list[
 
 def labelled_adjectives() -> dict[str, bool]:
     """Adjectives judged by hand before any filter was compared: whether each can describe a sound."""
-    frame = pd.read_csv(paths.PACKAGE / "adjectives.csv")
-    return dict(zip(frame["adjective"], frame["acoustic"] == "yes", strict=True))
+    frame = pd.read_csv(paths.PACKAGE / "adjectives.csv", index_col="adjective")
+    return (frame["acoustic"] == "yes").to_dict()

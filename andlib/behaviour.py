@@ -27,11 +27,6 @@ def differing(one: Arrays, other: Arrays) -> str:
     return next((name for name in one if np.abs(one[name] - other[name]).max() > SAME * np.abs(one[name]).max()), "")
 
 
-def unstable(target: Target) -> str:
-    """The first layer that gives other activations when the network hears the same clips again; "" if none does."""
-    return differing(behaviour(target), behaviour(target))
-
-
 def behaving(store: Store, target: Target) -> Target:
     """The target under a key of its own for each behaviour that was seen under its fingerprint; warns of a new one."""
     shown = behaviour(target)

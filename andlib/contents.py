@@ -36,22 +36,21 @@ class _Description:
     """Descriptions of objects as JSON, each written once: what comes again is named by its number."""
 
     def __init__(self, name: str, declared: str):
-        self.name, self.declared, self.numbers, self.alive = name, declared, {}, []
+        self.name, self.declared = name, declared
+        self.seen: dict[int, tuple[int, Any]] = {}  # id -> number and object, or the next might lie in its place
 
     def of(self, value: Any) -> Any:
-        """What `value` holds."""
         if isinstance(value, PLAIN) or value is NotImplemented:
             return f"{type(value).__name__} {value!r}"
-        if id(value) in self.numbers:
-            return ["again", self.numbers[id(value)]]
-        self.numbers[id(value)] = len(self.numbers)
-        self.alive.append(value)  # or the next object might lie in its place
+        if id(value) in self.seen:
+            return ["again", self.seen[id(value)][0]]
+        self.seen[id(value)] = len(self.seen), value
         kinds = {
             np.ndarray: lambda v: self.of(v.tolist()) if v.dtype.hasobject else _bytes(v, v.dtype, v.shape),
             list | tuple: lambda v: [type(v).__name__, *map(self.of, v)],
             Mapping: lambda v: [type(v).__name__, *self._sorted([k, v[k]] for k in v)],
             set | frozenset: lambda v: [type(v).__name__, *self._sorted(v)],
-            types.CodeType: self._code,
+            types.CodeType: lambda v: ["code", v.co_code.hex(), v.co_names, v.co_varnames, *map(self.of, v.co_consts)],
             types.FunctionType: self._function,
             types.MethodType: lambda v: ["method", self.of(v.__func__), self.of(v.__self__)],
             types.ModuleType: lambda v: ["module", v.__name__, _version(v.__name__)],
@@ -67,9 +66,6 @@ class _Description:
 
     def _sorted(self, values: Iterator) -> list:
         return sorted((self.of(value) for value in values), key=json.dumps)
-
-    def _code(self, code: types.CodeType) -> list:
-        return ["code", code.co_code.hex(), code.co_names, code.co_varnames, *map(self.of, code.co_consts)]
 
     def _function(self, function: types.FunctionType) -> list:
         named = [function.__module__, function.__qualname__]
@@ -98,7 +94,12 @@ class _Description:
             reduce = copyreg.dispatch_table.get(type(value))
             reduced = reduce(value) if reduce else value.__reduce_ex__(4)
         except Exception as error:  # what an object raises that cannot be copied
-            return [*wrapped, self._uncovered(value, error)]
+            kind = f"{type(value).__module__}.{type(value).__qualname__}"
+            if not self.declared:
+                remedy = "Take it out, or give version=, a name of your own that you change whenever that changes."
+                what = f"{self.name} holds a {kind}, which no key of the store can cover ({error})"
+                raise InputError(f"{what}. {remedy}") from None
+            return [*wrapped, f"declared {kind}"]
         if isinstance(reduced, str):
             return ["global", type(value).__module__, reduced, *wrapped]
         made, arguments, *state = reduced
@@ -107,18 +108,10 @@ class _Description:
         return ["object", *named, self.of([*arguments, state]), *wrapped]
 
     def _module(self, module: Any, internal: set[str]) -> list:
-        """A network's class, attributes, hooks, weights, buffers and parts."""
         own = {name: held for name, held in vars(module).items() if name not in internal}
         hooks = {name: list(getattr(module, name).values()) for name in HOOKS if getattr(module, name)}
         held = {**module._parameters, **module._buffers, **module._modules}
         return ["network", self.of(type(module)), *map(self.of, (own, hooks, held))]
-
-    def _uncovered(self, value: Any, error: Exception) -> str:
-        kind = f"{type(value).__module__}.{type(value).__qualname__}"
-        if not self.declared:
-            remedy = "Take it out, or give version=, a name of your own that you change whenever that changes."
-            raise InputError(f"{self.name} holds a {kind}, which no key of the store can cover ({error}). {remedy}")
-        return f"declared {kind}"
 
 
 NOT_CODE = {"__module__", "__qualname__", "__doc__", "__dict__", "__weakref__", "__annotations__", "__parameters__"}
@@ -130,14 +123,8 @@ def _bytes(array: np.ndarray, dtype: Any, shape: tuple) -> list:
 
 
 def _cells(function: types.FunctionType) -> list:
-    """What a function encloses; a cell may be empty still."""
-    held = []
-    for cell in function.__closure__ or ():
-        try:
-            held.append(cell.cell_contents)
-        except ValueError:
-            held.append("empty")
-    return held
+    """What a function encloses; a cell may be empty still, and equals another that is."""
+    return ["empty" if cell == types.CellType() else cell.cell_contents for cell in function.__closure__ or ()]
 
 
 def _globals(function: types.FunctionType) -> dict[str, Any]:

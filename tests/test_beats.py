@@ -14,8 +14,7 @@ import andlib as al
 from andlib.errors import InputError
 from andlib.networks import beats
 from andlib.networks.beats import BEATs, Classifier
-from andlib.networks.beats_checkpoints import layers, load_beats
-from andlib.networks.beats_files import SHARED, Config, read_checkpoint, save
+from andlib.networks.beats_files import SHARED, Config, layers, load_beats, read_checkpoint, save
 
 GOLDEN = Path(__file__).parent / "golden" / "beats_small.safetensors"
 SMALL = Config(16, 8, 2, 12, 24, 2, 16, 4, 32, 80)

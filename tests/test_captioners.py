@@ -174,7 +174,8 @@ def test_failed_clip_is_recorded_reported_and_asked_again(tmp_path, capsys):
     assert llm.asked == [12_000]
 
 
-def test_no_more_than_a_shard_is_held_and_a_dead_server_is_not_asked_on(tmp_path):
+def test_no_more_than_a_shard_is_held_and_a_dead_server_is_not_asked_on(monkeypatch, tmp_path):
+    monkeypatch.setattr(captioners, "SHARD", 2)
     held = []
 
     class Counting(Scripted):
@@ -182,11 +183,11 @@ def test_no_more_than_a_shard_is_held_and_a_dead_server_is_not_asked_on(tmp_path
             held.append(len(chats))
             return super().answers(chats, sampling)
 
-    assert lengths(caption(four_clips(), Counting(), Completions(tmp_path / "a.jsonl"), at_once=2)) == EXPECTED
+    assert lengths(caption(four_clips(), Counting(), Completions(tmp_path / "a.jsonl"))) == EXPECTED
     assert held == [2, 2]
     dead = Scripted(fails=[16_000, 12_000, 8_000, 4_000])
     with pytest.raises(InputError, match="described 0 of 4 clips"):
-        caption(four_clips(), dead, Completions(tmp_path / "b.jsonl"), at_once=2)
+        caption(four_clips(), dead, Completions(tmp_path / "b.jsonl"))
     assert dead.asked == [16_000, 12_000]
 
 

@@ -11,8 +11,7 @@ from test_llm import HOSTILE, SAMPLING, chat
 
 from andlib.errors import InputError, MissingExtra
 from andlib.llms import clients, prompts
-from andlib.llms.clients import TransformersLLM, open_llm
-from andlib.llms.likelihood import Scorer
+from andlib.llms.clients import Scorer, TransformersLLM, open_llm
 from andlib.llms.llm import Answer, Sampling, checked
 
 TEMPLATE = (

@@ -14,7 +14,7 @@ from andlib import encoders, stages
 from andlib.errors import InputError
 from andlib.inputs.probing import open_folder
 from andlib.llms.clients import TransformersLLM
-from andlib.networks.beats_checkpoints import load_beats
+from andlib.networks.beats_files import load_beats
 from andlib.networks.checkpoints import load_target
 from andlib.paths import WEIGHTS
 from andlib.run import open_run

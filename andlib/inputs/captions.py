@@ -90,8 +90,6 @@ def unguarded(cell: str) -> str:
 
 def clean(text: str) -> str:
     """The text on one line: control and invisible format characters removed, white space runs made one space."""
-    if text.isprintable():
-        return " ".join(text.split())
     return " ".join("".join(c if c.isprintable() else " " if c.isspace() else "" for c in text).split())
 
 
@@ -113,10 +111,7 @@ def compose(
 def descriptions(frame: pd.DataFrame, names: Sequence[str]) -> list[str]:
     """The description d_i of every clip in the order of `names`: its texts joined with one space.
     frame: what `compose` gives for these clips; its order of rows is the order of joining."""
-    texts = {name: [] for name in names}
-    for clip, text in zip(frame["clip"], frame["text"], strict=True):
-        texts[clip].append(text)
-    return [" ".join(texts[name]) for name in names]
+    return frame.groupby("clip")["text"].agg(" ".join).reindex(names, fill_value="").tolist()
 
 
 def _entries(path: Path) -> list[tuple[str, str]]:

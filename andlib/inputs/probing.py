@@ -89,7 +89,6 @@ def sources_in_several_folds(probing_set: ProbingSet) -> list[str]:
 
 
 def _layout(folder: Path, subset: str, unlabelled: bool) -> tuple[str, list[_Row]]:
-    """The name of a set, and its rows."""
     esc, urban, own = (_tables(folder, *names) for names in (["meta/*.csv"], ["metadata/UrbanSound8K.csv"], TABLES))
     if subset and not esc:
         raise InputError(f"subset {subset!r} is a column of ESC's table meta/*.csv, which {str(folder)!r} has not.")

@@ -72,7 +72,6 @@ def _as_stated(path: Path) -> tuple[np.ndarray, int, str]:
 
 
 def _odd_samples(samples: np.ndarray, rate: int, loudest: float) -> str:
-    """loudest: peak of any channel."""
     peak, length = float(np.abs(samples).max(initial=0.0)), len(samples) / rate
     if length < SHORTEST:
         return f"is too short: {len(samples)} samples at {rate} Hz, less than {1000 * SHORTEST:.0f} ms"

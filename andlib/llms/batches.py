@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from andlib.errors import InputError
+from andlib.errors import InputError, explained
 from andlib.llms.llm import Answer, Chat, Sampling, question
 from andlib.llms.servers import completion, quoted
 from andlib.store import digest
@@ -36,10 +36,8 @@ class Elsewhere:
 def replies(path: Path, model: str) -> dict[str, Reply]:
     """The answers in a file that a batch gave back, by `custom_id`; what failed, or is of another model, is an error.
     Raises InputError, naming the line, for a file that is cut or of another form, or answers a question twice."""
-    try:
+    with explained(lambda e: f"{path} cannot be read ({e}). Give the file that the batch wrote.", OSError, ValueError):
         lines = path.read_text(encoding="utf-8").split("\n")
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path} cannot be read ({error}). Give the file that the batch wrote.") from None
     found: dict[str, Reply] = {}
     for number, line in enumerate(lines, 1):
         if not line.strip():

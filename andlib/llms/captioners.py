@@ -44,16 +44,14 @@ def question(samples: np.ndarray) -> Chat:
     return [{"role": "user", "content": parts}]
 
 
-def caption(
-    probing_set: ProbingSet, llm: LLM, completions: Completions, seconds: float = 0.0, at_once: int = SHARD
-) -> dict[str, Answer]:
+def caption(probing_set: ProbingSet, llm: LLM, completions: Completions, seconds: float = 0.0) -> dict[str, Answer]:
     """The description d_i of every clip of D_p, by name in the order of the set; those kept are not asked again.
 
-    seconds: how much of each clip's beginning is played; 0 plays all of it. at_once: clips in memory. Raises
-    InputError, naming the first, where clips are left without one: early where all in memory fail. Call again then."""
+    seconds: how much of each clip's beginning is played; 0 plays all of it. Raises InputError, naming the first, where
+    clips are left without one: early where all SHARD in memory fail. Call again then."""
     clips, answers, samples = probing_set.clips, {}, round(seconds * SAMPLE_RATE) or None
-    for first in range(0, len(clips), at_once):
-        shard = clips[first : first + at_once]
+    for first in range(0, len(clips), SHARD):
+        shard = clips[first : first + SHARD]
         chats = [question(probing_set.read(clip, SAMPLE_RATE)[:samples]) for clip in shard]
         what = f"captions {first + 1}-{first + len(shard)} of {len(clips)}"
         given = completions.ask(chats, SAMPLING, llm.model, llm, what)

@@ -48,7 +48,7 @@ def choice(concepts: Sequence[str], points: Sequence[str], shots: int) -> Chat:
 
 
 def scored(concepts: Sequence[str], points: Sequence[str], shots: int) -> Chat:
-    """The same question for `likelihood.Scorer`: its last turn holds the answers whose likelihood is asked."""
+    """The same question for `clients.Scorer`: its last turn holds the answers whose likelihood is asked."""
     return [*choice(concepts, points, shots), {"role": "names", "content": list(concepts)}]
 
 

@@ -13,7 +13,7 @@ import re
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import CancelledError, Future, ThreadPoolExecutor, as_completed
+from concurrent.futures import CancelledError, ThreadPoolExecutor, as_completed
 from dataclasses import asdict
 from functools import lru_cache, partial
 from urllib.parse import unquote, urlsplit
@@ -50,18 +50,27 @@ class OpenAILLM:
         """See LLM; with each answer `revision` is the suffix of the model's name and the fingerprint that the server
         gives. Raises InputError, behind the answers under way, where none can be had (nobody there, a refused key)."""
         seen: Counter[str] = Counter()
+        stop = None
         with ThreadPoolExecutor(self.concurrency) as pool:
             tasks = {pool.submit(self._ask, chat, sampling): i for i, chat in enumerate(chats)}
             try:
-                for task, (answer, self.revision) in _finished(tasks):
+                for task in as_completed(tasks):
+                    try:
+                        answer, self.revision = task.result()
+                    except (CancelledError, InputError) as error:
+                        stop = stop or error
+                        for other in tasks:
+                            other.cancel()
+                        continue
                     yield tasks[task], answer
                     seen[answer.error] += 1
                     if answer.error and len(seen) == 1 and seen[answer.error] == ALIKE:
                         raise InputError(f"{self.server}: {answer.error}. So it was {ALIKE} times; no more is asked.")
+                if stop:
+                    raise stop
             finally:
                 self.revision = ""
-                for task in tasks:
-                    task.cancel()
+                pool.shutdown(wait=False, cancel_futures=True)
 
     def _ask(self, chat: Chat, sampling: Sampling) -> tuple[Answer, str]:
         import httpx2
@@ -141,13 +150,11 @@ def quoted(words: object, masked: Callable[[str], str] = str) -> str:
 
 def _server_and_secrets(address: str) -> tuple[str, str, tuple[str, ...]]:
     """The server as messages name it, without a password; the key it is sent; and all that it must not repeat."""
-    try:
+    wrong = "OPENAI_BASE_URL is no web address; expected one like http://localhost:8000/v1."
+    with explained(lambda _: wrong, ValueError):
         parts = urlsplit(address)
-        usable = parts.hostname and parts.scheme in ("http", "https") and parts.port != 0
-    except ValueError:
-        usable = False
-    if not usable:
-        raise InputError("OPENAI_BASE_URL is no web address; expected one like http://localhost:8000/v1.")
+        if not parts.hostname or parts.scheme not in ("http", "https") or parts.port == 0:
+            raise ValueError
     server, key = parts.netloc.rpartition("@")[2], os.environ.get("OPENAI_API_KEY", "").strip()
     if not re.fullmatch("[!-~]*", key):
         raise InputError("OPENAI_API_KEY holds characters that no key has: set it anew.")
@@ -159,22 +166,6 @@ def _server_and_secrets(address: str) -> tuple[str, str, tuple[str, ...]]:
     login = [part for part in (parts.username, parts.password) if part]
     secrets = {key, os.environ.get("HF_TOKEN", "").strip(), *login, *map(unquote, login)}
     return server, key or "no-key-is-needed-here", tuple(sorted(secrets))
-
-
-def _finished(tasks: Iterable[Future]) -> Iterator[tuple[Future, tuple[Answer, str]]]:
-    """Tasks as they end; where one shows that none can be done, its error behind those that are under way."""
-    stop = None
-    for task in as_completed(tasks):
-        try:
-            result = task.result()
-        except (CancelledError, InputError) as error:
-            stop = stop or error
-            for other in tasks:
-                other.cancel()
-            continue
-        yield task, result
-    if stop:
-        raise stop
 
 
 @lru_cache

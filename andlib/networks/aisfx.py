@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from andlib.errors import InputError, optional
+from andlib.errors import InputError, explained, optional
 from andlib.frontend import mel, triangles
 from andlib.store import file_digest
 
@@ -64,8 +64,7 @@ def checkpoint() -> Path:
 def _weights(path: Path) -> dict[str, Tensor]:
     if (digest := file_digest(path)) != SHA256:
         other = f"{path} is not the checkpoint of aisfx 0.1.2 (its sha256 begins {digest[:12]}, expected {SHA256[:12]})"
-        install = "Install the package again: pip install --no-deps --force-reinstall aisfx==0.1.2"
-        raise InputError(f"{other}. {install}")
+        raise InputError(f"{other}. Install the package again: pip install --no-deps --force-reinstall aisfx==0.1.2")
     tensors, prefix = read_checkpoint(path), "embedding_net.conv_"
     return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
 
@@ -75,12 +74,9 @@ def read_checkpoint(path: Path) -> dict[str, Tensor]:
     NumPy's whole numbers, which it holds beside tensors, are allowed too; raises InputError for anything else."""
     one = np.int64(0)
     allowed = [(one.__reduce__()[0], "numpy.core.multiarray.scalar"), np.dtype, type(one.dtype)]
-    try:
-        with torch.serialization.safe_globals(allowed):
-            tensors, _ = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception:  # torch raises whatever the damage provokes, and advises to run the pickle
-        unread = f"{path} is no checkpoint of weights alone, so it was not read. Install aisfx again."
-        raise InputError(unread) from None
+    unread = f"{path} is no checkpoint of weights alone, so it was not read. Install aisfx again."  # torch says: run it
+    with explained(lambda _: unread), torch.serialization.safe_globals(allowed):
+        tensors, _ = torch.load(path, map_location="cpu", weights_only=True)
     return tensors
 
 

@@ -1,23 +1,28 @@
-"""BEATs' checkpoints: their sizes, and reading every form that they are published in without running code in them."""
+"""BEATs' checkpoints: as targets, and reading every form that they are published in without running code in them."""
 
 import json
 import pickle
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from safetensors import SafetensorError, safe_open
 
+from andlib import frontend, paths
 from andlib.errors import InputError, explained, first_line
-from andlib.store import read_object, write_atomically
+from andlib.networks.families import beats_features
+from andlib.store import digest, file_digest, read_object, unchanged, write_atomically
+from andlib.targets import Layer, Target
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Tensor, nn
 
 WEIGHTS, CONFIG = "model.safetensors", "config.json"
 SHARED, KERNEL = "encoder.layers.0.self_attn.relative_attention_bias.weight", "encoder.pos_conv.0.weight_v"
+REMEDY = "Fetch or convert it anew."
 WRAPPERS = ("module.", "model.", "_orig_mod.", "network.", "net.")
 LARGEST = 4096  # of any size; those of the full network end at 3072
 
@@ -41,6 +46,71 @@ class Config:
 # settings of a checkpoint that would need another network, and the only value this one has
 FIXED = {"conv_bias": False, "layer_norm_first": False, "deep_norm": True, "activation_fn": "gelu"}
 FIXED |= {"relative_position_embedding": True, "gru_rel_pos": True}
+
+
+def load_beats(
+    location: str | Path,
+    *,
+    name: str = "beats",
+    seconds: float = 5.0,
+    classes: Sequence[str] = (),
+    untrained_seed: int | None = None,
+) -> Target:
+    """BEATs as a target: units of each block's fc1 and fc2, and the classifier's, means over tokens.
+
+    location: as for `read_checkpoint`. classes: names of the outputs, for checkpoints that do not hold them.
+    untrained_seed: if given, random weights instead (a control).
+    Raises InputError where the checkpoint or `classes` does not fit; a folder's weights are read at their first use."""
+    path = paths.named(location)
+    file = path / WEIGHTS if path.is_dir() else path
+    files = {each: file_digest(each) for each in {file, path / CONFIG} if each.is_file()}
+
+    @lru_cache  # once
+    def read() -> tuple[Config, dict, tuple[str, ...]]:
+        checkpoint = read_checkpoint(path)
+        unchanged(files)
+        return checkpoint
+
+    if path.is_dir():
+        config, outputs, own = read_header(path)
+    else:
+        config, tensors, own = read()
+        outputs = outputs_of(shapes_of(tensors))
+    coded = own and all(name.startswith("/") for name in own)  # AudioSet's codes, like /m/0jbk
+    classes = tuple(classes if coded and classes else own or classes)
+    if outputs and len(classes) != outputs:
+        raise InputError(f"{location} has {outputs} outputs but {len(classes)} class names; give them as `classes`.")
+
+    def build() -> "nn.Module":
+        from andlib.networks.beats import make
+
+        tensors = read()[1]  # an untrained twin, too, is no larger than weights that fit
+        network = make(config, outputs, untrained_seed or 0)
+        if untrained_seed is None:
+            network.load_state_dict(tensors)
+        return network
+
+    weights = files[file] if untrained_seed is None else f"untrained{untrained_seed}"
+    return Target(
+        name=name,
+        layers=layers(config, outputs),
+        classes=classes,
+        sample_rate=frontend.SAMPLE_RATE,
+        seconds=seconds,
+        features=beats_features,
+        build=build,
+        content=digest([asdict(config), classes, weights]),
+        grid=lambda: frontend.patches(frontend.frames(round(seconds * frontend.SAMPLE_RATE)), config.input_patch_size),
+    )
+
+
+def layers(config: Config, outputs: int) -> tuple[Layer, ...]:
+    """The layers whose outputs are units: fc1 and fc2 of every block and, if there are outputs, the classifier."""
+    width = {"fc1": config.encoder_ffn_embed_dim, "fc2": config.encoder_embed_dim}
+    prefix = "beats." if outputs else ""
+    places = [(i, name) for i in range(config.encoder_layers) for name in width]
+    blocks = (Layer(f"block{i}.{n}", f"{prefix}encoder.layers.{i}.{n}", width[n], "mean") for i, n in places)
+    return (*blocks, *([Layer("classifier", "fc", outputs, "mean")] if outputs else []))
 
 
 def read_checkpoint(path: Path) -> tuple[Config, dict[str, "Tensor"], tuple[str, ...]]:
@@ -70,20 +140,16 @@ def read_header(path: Path) -> tuple[Config, int, tuple[str, ...]]:
 def _folder_settings(folder: Path) -> dict:
     if missing := [name for name in (CONFIG, WEIGHTS) if not (folder / name).is_file()]:
         raise InputError(f"{folder} lacks {missing[0]}; expected a folder with config.json and {WEIGHTS}.")
-    settings = _object(folder / CONFIG, folder / CONFIG)
+    settings = read_object(folder / CONFIG, f"The configuration in {folder / CONFIG}", REMEDY)
     if settings.get("model_type") != "beats":
         raise InputError(f"{folder} holds a {settings.get('model_type')!r} network; expected model_type 'beats'.")
     return settings
 
 
-def _object(source: Path | str, path: Path) -> dict:
-    return read_object(source, f"The configuration in {path}", "Fetch or convert it anew.")
-
-
 def _class_names(settings: Mapping, path: Path) -> tuple[str, ...]:
     names = settings.get("classes", [])
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise InputError(f"The classes in the configuration of {path} are no list of names. Fetch or convert it anew.")
+        raise InputError(f"The classes in the configuration of {path} are no list of names. {REMEDY}")
     return tuple(names)
 
 
@@ -92,13 +158,11 @@ def _read_file(path: Path) -> tuple[dict, dict[str, "Tensor"]]:
 
     if path.suffix == ".safetensors":
         metadata, weights = _read_safetensors(path)
-        return _object(metadata.get("config", "{}"), path), weights
-    if path.exists() and not path.is_file():
-        raise InputError(f"{path} is no file; expected a BEATs checkpoint.")
+        return read_object(metadata.get("config", "{}"), f"The configuration in {path}", REMEDY), weights
+    if not path.is_file():
+        raise InputError(f"{path} {'is no file' if path.exists() else 'does not exist'}; expected a BEATs checkpoint.")
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError:
-        raise InputError(f"{path} does not exist; expected a BEATs checkpoint.") from None
     except Exception as error:  # torch raises whatever the damage provokes
         if "TorchScript" in str(error):
             remedy = "Load it with torch.jit.load and give it to andlib.wrap."

@@ -4,15 +4,13 @@ import math
 import os
 import pickle
 from collections.abc import Callable, Sequence
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from andlib import frontend, paths, weights
 from andlib.errors import InputError, explained, first_line
 from andlib.frontend import AST
-from andlib.networks.beats_checkpoints import load_beats
-from andlib.networks.beats_files import CONFIG, WEIGHTS, opened
+from andlib.networks.beats_files import CONFIG, WEIGHTS, load_beats, opened
 from andlib.networks.families import FAMILIES, LINEAR, Family, ast_features
 from andlib.records import Grid
 from andlib.store import digest, file_digest, read_object, unchanged
@@ -109,9 +107,9 @@ def _target(
         raise ValueError(f"{wrong[0]!r} is no sampling rate, or number of layers or units")
 
     def build() -> "nn.Module":
-        code = f"{folder} holds objects that only running its code could make, so it is refused. Fetch safetensors."
-        with explained(partial(_unbuilt, folder)), explained(lambda _: code, pickle.UnpicklingError):
-            network = _cut(_build(folder, family, classified, seed), config)
+        unbuilt = f"{folder} describes no network that could be built"
+        with explained(lambda error: f"{unbuilt} ({first_line(error)}). Fetch it anew."):
+            network = _build(folder, config, family, classified, seed)
         unchanged(files)
         return network
 
@@ -129,8 +127,7 @@ def _target(
 
 
 def _length(name: str, settings: dict, seconds: float | None) -> tuple[float, int]:
-    """How many seconds of a clip a network hears, and how many of Whisper's tokens are the clip's own; 0: all.
-    Raises InputError if it cannot hear as many as were asked for."""
+    """How many seconds of a clip a network hears, and how many of Whisper's tokens are the clip's own; 0: all."""
     longest = settings.get("chunk_length") or settings.get("max_length_s")
     if longest and seconds and seconds > longest:
         raise InputError(f"{name} takes clips of at most {longest} s, not {seconds:g} s; give fewer seconds.")
@@ -198,7 +195,7 @@ def _features(family: Family, settings: dict, config: dict) -> "Callable[[Tensor
     return features
 
 
-def _build(folder: Path, family: Family, classified: bool, seed: int | None) -> "nn.Module":
+def _build(folder: Path, config: dict, family: Family, classified: bool, seed: int | None) -> "nn.Module":
     import torch
     import transformers
 
@@ -215,20 +212,15 @@ def _build(folder: Path, family: Family, classified: bool, seed: int | None) -> 
         options = {"dtype": torch.float32, "use_safetensors": held[0].name != PICKLED}
         if any(name.startswith("module.") for name in _names(held)):  # as DataParallel saves them
             options["key_mapping"] = {r"^module\.": ""}
-        network = weights.pretrained(kind, str(folder), ("masked_spec_embed",), **options)  # which serves training
+        code = f"{folder} holds objects that only running its code could make, so it is refused. Fetch safetensors."
+        with explained(lambda _: code, pickle.UnpicklingError):
+            network = weights.pretrained(kind, str(folder), ("masked_spec_embed",), **options)  # which serves training
     network = network if classified or not family.part else network.get_submodule(family.part)
     if getattr(network.config, "enable_fusion", False):  # CLAP: no clip is longer than its window
         none_longer = lambda _, x, options: (x, {**options, "is_longer": x[0].new_zeros(len(x[0]), 1)})  # noqa: E731
         network.register_forward_pre_hook(none_longer, with_kwargs=True)
-    return network
-
-
-def _cut(network: "nn.Module", config: dict) -> "nn.Module":
-    """A network of Whisper's with as many positions as the configuration says; any other as it is."""
-    import torch
-
     encoder, positions = getattr(network, "encoder", network), config.get("max_source_positions")
-    if positions and positions < encoder.config.max_source_positions:
+    if positions and positions < encoder.config.max_source_positions:  # Whisper's without padding
         kept = encoder.embed_positions.weight.detach()[:positions].clone()
         encoder.embed_positions = torch.nn.Embedding.from_pretrained(kept)
         encoder.config.max_source_positions = positions
@@ -256,8 +248,7 @@ def _folder(location: str | Path) -> Path:
 
 
 def _weights(folder: Path) -> list[Path]:
-    """The files of a folder's weights: one, or shards; a pickle, read as weights alone, where there is no other.
-    Raises InputError where one is missing, or the configuration."""
+    """The files of a folder's weights: one, or shards; a pickle, read as weights alone, where there is no other."""
     names = [PICKLED if (folder / PICKLED).is_file() else WEIGHTS]
     if (folder / WEIGHTS).is_file():
         names = [WEIGHTS]
@@ -290,10 +281,6 @@ def _classifies(family: Family, config: dict, held: Sequence[Path]) -> bool:
     if any(hasattr(transformers, str(name)) for name in named):
         return False
     return bool(family.classifier) and any(name.endswith(f"{family.head}.weight") for name in _names(held))
-
-
-def _unbuilt(folder: Path, error: Exception) -> str:
-    return f"{folder} describes no network that could be built ({first_line(error)}). Fetch it anew."
 
 
 def _json(path: Path) -> dict:

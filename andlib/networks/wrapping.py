@@ -8,7 +8,7 @@ from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 from andlib.activations import counted
-from andlib.behaviour import unstable
+from andlib.behaviour import behaviour, differing
 from andlib.contents import content_digest
 from andlib.errors import InputError, explained, first_line
 from andlib.records import Grid
@@ -16,7 +16,6 @@ from andlib.store import digest
 from andlib.targets import Layer, Target
 
 if TYPE_CHECKING:
-    import torch
     from torch import Tensor, nn
 
 SCORES = ("clips", "channels")
@@ -102,7 +101,7 @@ def _heard(target: Target) -> Target:
     remedy = "It has a decoder, too: give its encoder alone, model.get_encoder()." if both else "Check these."
     with explained(lambda error: f"{failed} ({first_line(error)}). {remedy}"):  # or a length that memory cannot hold
         target = counted(target)
-    if layer := unstable(target):
+    if layer := differing(behaviour(target), behaviour(target)):
         again = "when it hears a clip again: is dropout or noise on?"
         raise InputError(f"{target.name} gives other outputs of {layer} {again}")
     return target
@@ -123,14 +122,12 @@ def _check(model: "nn.Module", name: str, sample_rate: Any, seconds: Any) -> Non
     device(model, name)
 
 
-def device(model: "nn.Module", name: str) -> "torch.device":
+def device(model: "nn.Module", name: str) -> str:
     """Where the network is; raises InputError if that is several devices, or the one that holds no values."""
-    import torch
-
-    places = {tensor.device for tensor in (*model.parameters(), *model.buffers())} or {torch.device("cpu")}
-    if len(places) > 1 or torch.device("meta") in places:
-        devices = ", ".join(sorted(map(str, places)))
-        raise InputError(f"{name} lies on {devices}; expected weights with values on one device; move it with .to().")
+    places = {str(tensor.device) for tensor in (*model.parameters(), *model.buffers())} or {"cpu"}
+    if len(places) > 1 or "meta" in places:
+        lies = f"{name} lies on {', '.join(sorted(places))}"
+        raise InputError(f"{lies}; expected weights with values on one device; move it with .to().")
     return places.pop()
 
 

@@ -34,7 +34,7 @@ from andlib.activations import record
 from andlib.errors import InputError
 from andlib.inputs import captions, probing, recordings, streams
 from andlib.llms import batches, llm, prompts, servers
-from andlib.networks import beats_checkpoints, beats_files, checkpoints, families
+from andlib.networks import beats_files, checkpoints, families
 from andlib.pages import claims, section_4_2
 from andlib.report import artefact
 from andlib.store import KINDS, Stage, Store
@@ -76,9 +76,8 @@ READERS = {  # module -> those of its functions that read what others wrote; all
     )
     + ("_features", "_build"),
     families: ("_blocks", "_clap_blocks", "_clap_settings", "_whisper_settings"),
-    beats_checkpoints: ("layers", "load_beats"),
-    beats_files: ("config_from", "_unlike", "_sizes", "read_checkpoint", "read_header", "_folder_settings", "_object")
-    + ("_class_names", "_read_file", "_read_safetensors", "opened", "_named", "_renamed", "_check"),
+    beats_files: ("layers", "load_beats", "config_from", "_unlike", "_sizes", "read_checkpoint", "read_header")
+    + ("_folder_settings", "_class_names", "_read_file", "_read_safetensors", "opened", "_named", "_renamed", "_check"),
     artefact: ("check_export", "_wrong_arrays", "_wrong_tables"),
     section_4_2: ("read_ratings", "_rating"),
     kept: ("read",),
@@ -580,7 +579,7 @@ def test_checkpoints_of_beats(folder, beats, form, untrained, data):
         place.write_bytes(data.draw(edited([held if form == "safetensors" else torch_file])))
     place = data.draw(st.sampled_from([place] * 9 + [folder / "none.pt", folder]))
     with refused_or_right(folder):
-        target = beats_checkpoints.load_beats(place, classes=CLASSES, untrained_seed=0 if untrained else None)
+        target = beats_files.load_beats(place, classes=CLASSES, untrained_seed=0 if untrained else None)
         modules = dict(target.module.named_modules())
         assert all(modules[layer.module].out_features == layer.units > 0 for layer in target.layers)
         assert all(value.isfinite().all() for value in target.module.state_dict().values())
