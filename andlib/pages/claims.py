@@ -1,5 +1,4 @@
-"""The paper's claims: the verdict of each rule on every profile, from the frames that `make results` keeps. And its
-tables and figures, each with what stands for it: a number of the paper, and ours on every profile."""
+"""The paper's claims, judged on every profile; and its tables and figures, each by a number of the paper and ours."""
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -69,23 +68,19 @@ def words(run: Run, ledger: pd.DataFrame, glance: pd.DataFrame) -> dict[str, obj
     """What the prose of this page and of the book's first says of them. Raises InputError for a profile not in them."""
     if (name := run.profile.name) not in set(ledger["profile"]):
         raise InputError(f"Profile {name} has no results: `make results PROFILE={name}` writes them.")
-    by_profile = ledger.groupby(["profile", "verdict"], sort=False).size().unstack(fill_value=0)
-    counts = by_profile.reindex(columns=VERDICTS[::-1], fill_value=0)
+    counts = pd.crosstab(ledger["profile"], ledger["verdict"]).reindex(columns=VERDICTS[::-1], fill_value=0)
+    told = counts.apply(lambda row: ", ".join(f"{count} {verdict}" for verdict, count in row.items()), axis=1)
     supported = ledger["verdict"].eq(SUPPORTED).groupby(ledger["id"], sort=False).all()
     return {
         "claims": ledger["id"].nunique(),
         "title": run.profile.title,
         "flat": FLAT,
-        "ours": _counted(counts.loc[name]),
-        "counts": "; ".join(f"{name}: {_counted(row)}" for name, row in counts.iterrows()),
+        "ours": told[name],
+        "counts": "; ".join(f"{profile}: {told[profile]}" for profile in ledger["profile"].unique()),
         "everywhere": ", ".join(supported.index[supported]) or "none",
         **texts(side_by_side(ledger), "id"),
         **texts(glance, "exhibit"),
     }
-
-
-def _counted(row: pd.Series) -> str:
-    return ", ".join(f"{count} {verdict}" for verdict, count in row.items())
 
 
 def frames(run: Run) -> dict[str, pd.DataFrame]:

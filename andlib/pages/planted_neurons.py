@@ -63,7 +63,11 @@ def described(run: Run, true: pd.DataFrame, texts: Sequence[str], noises: Sequen
             layer |= {f"{method}/{f}/own": own, f"{method}/{f}/joint": best["joint"]}
         layer |= {side: summariser.summaries(choose(s * u, run.k).clips) for side, s in (("high", 1), ("low", -1))}
         layers.append(pd.DataFrame(layer))
-    table = _chosen(run, stages.concluded(run, pd.concat(layers, ignore_index=True)))
+    table = stages.concluded(run, pd.concat(layers, ignore_index=True))
+    chats = [prompts.choice(run.concepts, points, 1) for points in table["calibrated"]]
+    answers = asking.ask(run, chats, prompts.CHOICE_SAMPLING, "choices")
+    if None not in answers:  # a run without a language model reads kept ones
+        table["ICL/1-shot/joint"] = [prompts.ranked(answer.text, run.concepts)[:3] for answer in answers]
     given = [name for name in table if name in ("high", "low", "calibrated", "adjectives", "nouns") or "/" in name]
     for name in given:
         table[name] = [() if dead else value for dead, value in zip(table["dead"], table[name], strict=True)]
@@ -75,14 +79,6 @@ def _best(run: Run, method: str, function: str, u: np.ndarray, p: np.ndarray, pa
     where = {"names": slice(names), "attributes": slice(names, None), "joint": slice(None)}[part]
     best = concepts.ranked(stages.closed_scores(run, method, function, u, p[:, where], hidden=True), 3)
     return [[run.concepts[where][j] for j in row] for row in best]
-
-
-def _chosen(run: Run, table: pd.DataFrame) -> pd.DataFrame:
-    """Adds ICL's concepts where every question has an answer; a run without a language model reads kept ones."""
-    chats = [prompts.choice(run.concepts, points, 1) for points in table["calibrated"]]
-    given = asking.ask(run, chats, prompts.CHOICE_SAMPLING, "choices")
-    ranked = {} if None in given else {"ICL/1-shot/joint": [prompts.ranked(a.text, run.concepts)[:3] for a in given]}
-    return table.assign(**ranked)
 
 
 def judged(table: pd.DataFrame) -> pd.DataFrame:

@@ -3,7 +3,7 @@
 The match of an explanation with a clip stands for the predicted activation, as the simulated one does in Bills et al.
 2023: the mean cosine of the explanation's phrases and the clip's description ("captions") or its sound ("sound")."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from itertools import product
 
 import numpy as np
@@ -169,18 +169,6 @@ def words(run: Run, cards: pd.DataFrame, scores: pd.DataFrame) -> dict[str, obje
     return spoken | {"shown": run.models[0], "k": run.k}
 
 
-def _layers(run: Run, model: str | Target, kept: np.ndarray) -> Iterator[tuple]:
-    """Of each layer, where its units stand among all of the model's, and on the clips of the score their activation,
-    which clips are active and which hard to tell from those; [units, clips]."""
-    sounds, first = stages.sound_vectors(run)[kept], 0
-    alike = sounds @ sounds.T
-    for values in unit_activations(run, model).values():
-        units = slice(first, first := first + values.shape[1])
-        u = values[kept].T
-        active = measures.most(u, np.full(len(u), round(SHARE * len(kept))))
-        yield units, u, active, measures.hard_negatives(active, alike)
-
-
 def _stored(run: Run, model: str | Target) -> dict[str, np.ndarray]:
     """What `score_neurons` and `scorecard` read: `shape`, `counted`, and for each "method/matcher/null" the measures
     (MEASURES, BOUNDS, index into REASONS) of every unit, [measures, units]; under ".../draws", mean r in every
@@ -198,7 +186,12 @@ def _made_from(run: Run, model: str | Target, tables: Sequence[pd.DataFrame]) ->
 
 def _score(run: Run, model: str | Target, table: pd.DataFrame, methods: Sequence[str] = METHODS) -> dict:
     kept = np.flatnonzero(explanations.scored_clips(run.probing_set))
-    layers = list(_layers(run, model, kept))
+    sounds, first, layers = stages.sound_vectors(run)[kept], 0, []
+    for values in unit_activations(run, model).values():
+        u = values[kept].T
+        fired = measures.most(u, np.full(len(u), round(SHARE * len(kept))))
+        own = u, fired, measures.hard_negatives(fired, sounds @ sounds.T)
+        layers.append((slice(first, first := first + len(u)), *own))
     labels, sources = run.probing_set.labels[kept], run.probing_set.sources[kept]
     weights = bootstrap_weights(labels, sources, DRAWS, np.random.default_rng(SEED))
     _, one, groups = np.unique(np.char.add(labels.astype(str), sources), return_index=True, return_inverse=True)

@@ -96,8 +96,3 @@ def words(run: Run, named: pd.DataFrame) -> dict[str, object]:
     spoken |= {"classes": len(run.probing_set.classes), "straddling": len(sources_in_several_folds(run.probing_set))}
     spoken |= {"namer": shares.idxmax(), "named": float(shares.max()), "origins": " + ".join(shares.index)}
     return spoken | {"notes": descriptions.caption_notes(run)}
-
-
-def frames(run: Run) -> dict[str, pd.DataFrame]:
-    """What is kept of this page."""
-    return {"difficulty": difficulty(run)}

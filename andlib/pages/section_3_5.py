@@ -85,17 +85,15 @@ def words(run: Run, counts: Mapping[str, pd.Series], removal: pd.DataFrame) -> d
     """The numbers of the page's sentences. counts: as for `common`. removal: `filtered`."""
     heads = {model: list(neurons.index[:MOST]) for model, neurons in counts.items()}
     loud, high = ([name for name in run.models if word in heads[name]] for word in ("loud", "high-pitched"))
-    times = [rows.set_index("filter")["times"] for _, rows in removal.groupby("text", sort=False)]
-    shares = zip(("rules_removed", "llm_removed", "captions_removed"), map(_removed, times), strict=True)
+    times = removal.pivot(index="text", columns="filter", values="times").loc[removal["text"].unique()]
+    gone = 1 - times["kept"] / times.sum(axis=1)
+    gone = gone.map("{:.0%}".format).where(gone.notna(), "none: there is no such text")
+    shares = zip(("rules_removed", "llm_removed", "captions_removed"), gone, strict=True)
     described = sum(len(stages.neurons_by_language_model(run, name)) for name in run.models)
     spoken = {"title": run.profile.title, "network": run.models[0], "answerer": run.answerer, "described": described}
     spoken |= {"first": ", ".join(heads[run.models[0]][:3]), "shared": len(set.intersection(*map(set, heads.values())))}
     spoken |= {"claim": "holds" if loud == high == list(run.models) else "does not hold for both words"}
     return spoken | {"loud": ", ".join(loud) or "none", "high": ", ".join(high) or "none", **dict(shares)}
-
-
-def _removed(times: pd.Series) -> str:
-    return f"{1 - times['kept'] / times.sum():.0%}" if times.sum() else "none: there is no such text"
 
 
 def frames(run: Run) -> dict[str, pd.DataFrame]:

@@ -157,8 +157,7 @@ def name_cosines(run: Run) -> np.ndarray:
 
 
 def _answered(run: Run, model: str, shots: int, ask: Callable = asking.choices) -> dict[str, np.ndarray]:
-    """`concepts.identification` of ICL's answers, and none: whether no concept was named, which is wrong; nan where no
-    answer is kept. One ranked list a unit, so that its first five hold its first."""
+    """`concepts.identification` of ICL's answers, and none (no concept was named, which is wrong); nan without one."""
     answers, truth, cosine = icl(run, model, shots, ask), true_concepts(run, model), name_cosines(run)
     rows = np.full((len(truth), len(MEASURED) + 1), np.nan)
     for row, unit, true in zip(rows, examined(run, model), truth, strict=True):
@@ -194,16 +193,16 @@ def _string_match(run: Run, model: str) -> np.ndarray:
 
 
 def named_units(run: Run, results: pd.DataFrame) -> pd.DataFrame:
-    """What DB's best function calls each classifier unit: columns model, class, first, second, right, rank (of the
-    class, from 1), said (largest share of its clips that captions of one origin name). results: `last_layer`."""
+    """What DB's best function calls each classifier unit: columns model, class, first, right, rank (of the class,
+    from 1), said (largest share of its clips that captions of one origin name). results: `last_layer`."""
     said, tables = captioner_accuracy(run).groupby("label")["named"].max(), []
     for model, ours in results.groupby("model", sort=False):
         scores = stages.closed_scores(run, "DB", best_function(ours), outputs(run, model), similarities(run)["DB"])
         order, truth = concepts.ranked(scores, len(run.concepts)), np.array(true_concepts(run, model))
-        (first, second), classes = np.array(run.concepts)[order[:, :2].T], np.array(run.concepts)[truth]
-        columns = {"model": model, "class": classes, "first": first, "second": second}
-        columns |= {"right": np.where(first == classes, "yes", "no"), "rank": (order == truth[:, None]).argmax(1) + 1}
-        tables.append(pd.DataFrame(columns).assign(said=said.reindex(classes).to_numpy()))
+        first, classes = np.array(run.concepts)[order[:, 0]], np.array(run.concepts)[truth]
+        columns = {"model": model, "class": classes, "first": first, "right": np.where(first == classes, "yes", "no")}
+        columns |= {"rank": (order == truth[:, None]).argmax(1) + 1, "said": said.reindex(classes).to_numpy()}
+        tables.append(pd.DataFrame(columns))
     return pd.concat(tables)
 
 

@@ -104,7 +104,12 @@ def score_ratings(run: Run, neurons: pd.DataFrame, folder: str | Path, bertscore
     bertscore: one of BERTSCORES, whose tokens match."""
     column = f"bertscore_{check_choice('BERTScore', bertscore, BERTSCORES)}"
     rated = read_ratings(run, neurons, folder) if folder else pd.DataFrame(columns=[*COLUMNS, "said"])
-    rated = rated.join(_likeness(rated[rated["text"] != ""], column, run.profile.encoder))
+    rated[["cos", column]] = np.nan
+    if len(written := rated[rated["text"] != ""]):
+        texts, said = written["text"].tolist(), written["said"].tolist()
+        cosine = (encoders.encode(texts, run.profile.encoder) * encoders.encode(said, run.profile.encoder)).sum(1)
+        alike = token_f1(texts, said) if bertscore == "minilm" else _bert_score(texts, said)
+        rated.loc[written.index, ["cos", column]] = np.stack([cosine, alike], 1)
     return pd.DataFrame([_scored(method, rated[rated["method"] == method], column) for method in METHODS])
 
 
@@ -135,16 +140,6 @@ def words(run: Run, neurons: pd.DataFrame, described: pd.DataFrame, scores: pd.D
     spoken |= {"same": float((described["TAB"] == described["DB"]).mean()), "encoder": run.profile.encoder}
     spoken |= {"silent": int((described["SUM"] == "").sum()), "title": run.profile.title}
     return spoken | {"points": float(neurons["calibrated"].map(len).mean())}
-
-
-def _likeness(written: pd.DataFrame, bertscore: str, encoder: str) -> pd.DataFrame:
-    """Cosine and BERTScore of what raters wrote and what the method says, by the rows of `written`."""
-    if written.empty:
-        return pd.DataFrame(columns=["cos", bertscore], dtype=float)
-    texts, described = written["text"].tolist(), written["said"].tolist()
-    cosine = (encoders.encode(texts, encoder) * encoders.encode(described, encoder)).sum(1)
-    match = token_f1 if bertscore == "bertscore_minilm" else _bert_score
-    return pd.DataFrame({"cos": cosine, bertscore: match(texts, described)}, index=written.index)
 
 
 def _scored(method: str, rated: pd.DataFrame, bertscore: str) -> dict:

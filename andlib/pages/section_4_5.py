@@ -25,7 +25,6 @@ CONTROLS = ("beats_supervised", "beats_untrained")  # further lines, where the p
 CLUSTERS = Stage("clusters", "arrays", 4)
 PARTITIONS = range(20)  # seeds of K-means, one start each; the vectors' last digits move none of them
 SEED, DRAWS, LIKELY = 0, 2_500, 500  # both for each partition
-DEFAULTS = {"clusters": 11, "tau": 4}  # the paper's: of Table 8 and of Figure 6
 ELBOW = range(2, 21)  # numbers of clusters tried
 PARTS = {"all": 0, "deeper half": 0.5}  # of a network's blocks: those beyond this share of its depth
 TABLE_8 = [size for size, _ in paper.numbers()["table8_clusters"]["captions_and_sentences"]]  # captions in each cluster
@@ -270,7 +269,7 @@ def settings(tested: pd.DataFrame) -> pd.DataFrame:
 def frames(run: Run) -> dict[str, pd.DataFrame]:
     """What claims and exhibits read of this page; numbers: in one row, what is probed, the elbow, and the highest share
     of a block by the first ten classes at K = 5 and tau = 4."""
-    own, bends = {name: run.extra.get(name, default) for name, default in DEFAULTS.items()}, elbow(run)
+    own, bends = {name: run.extra[name] for name in ("clusters", "tau") if name in run.extra}, elbow(run)
     rows, ten = interpretability(run, **own), interpretability(run, **own, classes=10)
     numbers = {"title": run.profile.title, "bend": bends.loc[bends["elbow"], "clusters"].iloc[0]}
     numbers["few"] = min(10, len(run.probing_set.classes))

@@ -1,5 +1,4 @@
-"""What is true of a clip, whatever its caption says: its class, its level, pitch, brightness, pace, noisiness, room;
-and the activations of units that detect it."""
+"""What is true of a clip, whatever its caption says, and the activations of units that detect it."""
 
 import tomllib
 from collections.abc import Iterator
@@ -31,9 +30,13 @@ def known(run: Run) -> pd.DataFrame:
 
     def make():
         heard = (clip for batch in run.probing_set.batches(HEARING_RATE, run.profile.seconds) for clip in batch)
-        pairs = zip(run.probing_set.clips, heard, strict=True)
-        each = ((c.attributes if "level_db" in c.attributes else _measured(x), x) for c, x in pairs)
-        return pd.DataFrame([{**attributes, "late_seconds": _centre(x)} for attributes, x in each])
+        rows = []
+        for clip, samples in zip(run.probing_set.clips, heard, strict=True):
+            power = samples.astype(np.float64) ** 2
+            late = power @ np.arange(len(power)) / max(power.sum(), 1e-30) / HEARING_RATE
+            attributes = clip.attributes if "level_db" in clip.attributes else _measured(samples)
+            rows.append({**attributes, "late_seconds": float(late)})
+        return pd.DataFrame(rows)
 
     return run.store.get(KNOWN, [run.probing_set, run.profile.seconds], make)
 
@@ -42,11 +45,6 @@ def _measured(samples: np.ndarray) -> dict[str, float | None]:
     m = measure(samples, HEARING_RATE)
     heard = {"level_db": m.level, "pitch_hz": m.pitch, "brightness_hz": m.centroid, "noisiness": 1 - m.periodicity}
     return {**heard, "n_events": m.events, "event_rate_hz": m.rate}
-
-
-def _centre(samples: np.ndarray) -> float:
-    power = samples.astype(np.float64) ** 2
-    return float(power @ np.arange(len(power)) / max(power.sum(), 1e-30) / HEARING_RATE)
 
 
 def truths(run: Run) -> pd.DataFrame:
