@@ -32,12 +32,11 @@ def sampled(table: pd.DataFrame) -> pd.DataFrame:
 
 def summaries(run: Run, table: pd.DataFrame, texts: Sequence[str]) -> pd.DataFrame:
     """S_h and S_l of neurons as the language model writes them (Section 3.2), by the index of `table`.
-
     Neurons that share their K clips share a question. Columns high, low (points), kinds (of each point of S_h),
     answered (both; else both are empty). table: columns highest and lowest. texts: the description of every clip."""
     points = {
         clips: None if answer is None else prompts.points(answer.text) if answer else ()
-        for clips, answer in _summary_answers(run, table, texts).items()
+        for clips, answer in _answers(run, table, texts).items()
     }
     sides = [[points[tuple(sorted(clips))] for clips in table[side]] for side in SIDES]
     answered = [None not in both for both in zip(*sides, strict=True)]
@@ -46,9 +45,7 @@ def summaries(run: Run, table: pd.DataFrame, texts: Sequence[str]) -> pd.DataFra
     return pd.DataFrame({"high": high, "kinds": kinds, "low": low, "answered": answered}, index=table.index)
 
 
-def _summary_answers(
-    run: Run, table: pd.DataFrame, texts: Sequence[str]
-) -> dict[tuple[int, ...], Answer | Literal[False] | None]:
+def _answers(run: Run, table: pd.DataFrame, texts: Sequence[str]) -> dict[tuple, Answer | Literal[False] | None]:
     """By the clips of each question, in the order of their numbers; False where there is no clip to ask of."""
     sets = [tuple(sorted(clips)) for side in SIDES for clips in table[side]]
     chats = {clips: prompts.summary([texts[i] for i in clips]) for clips in sets if clips}
@@ -58,7 +55,7 @@ def _summary_answers(
 
 def counted(run: Run, table: pd.DataFrame, texts: Sequence[str]) -> dict[str, float]:
     """Neurons that the language model was asked about, questions, share of neurons answered, answers cut by length."""
-    answers = _summary_answers(run, table, texts)
+    answers = _answers(run, table, texts)
     texts_of = {tuple(texts[i] for i in clips): answer for clips, answer in answers.items()}
     cut = sum(bool(answer) and answer.finish == "length" for answer in texts_of.values())
     share = summaries(run, table, texts)["answered"].mean()
@@ -75,7 +72,6 @@ def _kind(point: str) -> str:
 
 def verdicts(run: Run, adjectives: Iterable[str]) -> dict[str, bool | None]:
     """Whether the language model finds each adjective acoustic, asked once per distinct one (Section 3.5).
-
     None where it says neither yes nor no, or was not asked."""
     words = sorted(set(adjectives))
     given = ask(run, [prompts.verdict(word) for word in words], prompts.VERDICT_SAMPLING, "verdicts")

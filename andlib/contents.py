@@ -22,7 +22,6 @@ HOOKS = ("_forward_pre_hooks", "_forward_hooks")
 
 def content_digest(content: Any, name: str = "", declared: str = "") -> str:
     """sha256 of everything that decides what a network, function or array gives; empty for None.
-
     Of a network: classes and their code, structure, weights, buffers, hooks and plain attributes; of a function: its
     code, defaults, what it encloses and the globals that it names; of installed packages their name and version.
     name: for messages. declared: the caller's version of what cannot be covered (a generator): InputError without."""

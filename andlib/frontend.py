@@ -75,8 +75,7 @@ def log_mel(waveforms: "Float[Tensor, 'clips samples']", front_end: FrontEnd) ->
     window = (np.hanning(FRAME) ** front_end.window_power).astype(np.float32)
     x = (x - PRE_EMPHASIS * previous) * torch.from_numpy(window).to(x.device)
     spectrum = torch.fft.rfft(x, FFT)
-    power = spectrum.real.square() + spectrum.imag.square()
-    bands = power @ torch.from_numpy(_filter_bank()).to(x.device)
+    bands = (spectrum.real.square() + spectrum.imag.square()) @ torch.from_numpy(_filter_bank()).to(x.device)
     return bands.clamp_min(torch.finfo(torch.float32).eps).log()
 
 

@@ -34,12 +34,10 @@ def without_code(location: str):
 
 def pretrained(kind: Any, location: str, unused: Iterable[str] = (), **options: Any) -> "nn.Module":
     """A model as `reader` makes it, with exactly the weights that it has a place for; in evaluation mode.
-
     Weights of parts that the model has not at all, like another task's head, are left out. unused: parts of names whose
     weights may be missing, for nothing is read of them. Raises InputError, naming weights, where some are missing, not
     finite, of another shape, or of a further layer of a part that the model has."""
-    read = {"output_loading_info": True, "ignore_mismatched_sizes": True, **options}
-    model, report = reader(kind, location, **read)
+    model, report = reader(kind, location, output_loading_info=True, ignore_mismatched_sizes=True, **options)
     absent = [name for name in report["missing_keys"] if not any(part in name for part in unused)]
     beyond = [name for name in report["unexpected_keys"] if _within(model, name)]
     faults = {"lacks": absent, "has, in another shape,": [name for name, *_ in report["mismatched_keys"]]}

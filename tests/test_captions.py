@@ -320,9 +320,10 @@ def test_descriptions_join_the_origins_in_their_order():
 
 
 def test_origins_are_checked():
-    refused(lambda: captions.compose(PARTS, ["a"], ["files"]), "'files' is unknown", "Did you mean 'file'")
-    refused(lambda: captions.compose({"heard": {}}, ["a"]), "'heard' is unknown", "measured")
-    refused(lambda: captions.compose(PARTS, ["a", "c"]), "origin 'file'", "1 of 2 clips", "'c'", "Add a description")
+    compose = captions.compose
+    refused(lambda: compose(PARTS, ["a"], ["files"]), "'files' is unknown", "Did you mean 'file'")
+    refused(lambda: compose({"heard": {}}, ["a"], captions.ORIGINS), "'heard' is unknown", "measured")
+    refused(lambda: compose(PARTS, ["a", "c"], ["file"]), "origin 'file'", "1 of 2 clips", "'c'", "Add a description")
 
 
 # The real captions

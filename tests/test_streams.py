@@ -10,7 +10,7 @@ import pytest
 import soundfile
 
 from andlib.inputs import recordings
-from andlib.inputs.streams import COUNTED, FRAME, misread
+from andlib.inputs.recordings import COUNTED, FRAME, misread
 
 
 def noise(seconds=2.0, rate=16_000, seed=0):

@@ -84,7 +84,6 @@ def guarded(text: str) -> str:
 
 
 def unguarded(cell: str) -> str:
-    """The text of a `guarded` cell."""
     return re.sub(r"^'(?='*[=+\-@])", "", cell)
 
 
@@ -93,9 +92,7 @@ def clean(text: str) -> str:
     return " ".join("".join(c if c.isprintable() else " " if c.isspace() else "" for c in text).split())
 
 
-def compose(
-    parts: Mapping[str, Mapping[str, str]], names: Sequence[str], order: Sequence[str] = ORIGINS
-) -> pd.DataFrame:
+def compose(parts: Mapping[str, Mapping[str, str]], names: Sequence[str], order: Sequence[str]) -> pd.DataFrame:
     """Texts of every clip by origin, one row a clip and origin: columns clip, origin, text.
     parts: origin -> clip -> text. order: origins as a clip's texts are joined; those not in `parts` are left out.
     Raises InputError if an origin is unknown, or has no text for a clip."""

@@ -7,8 +7,7 @@ import urllib.error
 import urllib.request
 import warnings
 import zipfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
@@ -41,25 +40,15 @@ _WANTED = re.compile(r"[^/]+/(audio/[\w-]+\.wav|meta/[\w-]+\.csv|LICENSE)", re.A
 
 def fetch_esc50(folder: str | Path, archive: Archive = ESC50) -> Path:
     """The folder `ESC-50` inside `folder`, ready for `open_folder`; fetches it (646 MB) where it is not there yet.
-
     A broken download goes on where it stopped if the server can; the folder appears only when it is whole. Prints the
     licence. Raises InputError if the machine is offline, the disk is full, or the archive is not the known one."""
-    target = paths.named(folder) / "ESC-50"
     print(archive.licence)
-    if not target.is_dir():
-        with _fetched(archive, target.parent) as part:
-            _unpack(part, target)
-    return target
+    return _fetched(archive, paths.named(folder) / "ESC-50", _unpack)
 
 
 def fetch_captions(folder: str | Path, archive: Archive = CAPTIONS) -> Path:
-    """The file `captions_qwen2_audio.csv` inside `folder`, ready for `read_captions`; fetched where it is not there.
-    Raises InputError if the machine is offline, the disk is full, or the file is not the known one."""
-    target = paths.named(folder) / "captions_qwen2_audio.csv"
-    if not target.is_file():
-        with _fetched(archive, target.parent) as part:
-            part.replace(target)
-    return target
+    """The file `captions_qwen2_audio.csv` in `folder`, for `read_captions`; fetched and refused as by `fetch_esc50`."""
+    return _fetched(archive, paths.named(folder) / "captions_qwen2_audio.csv", Path.replace)
 
 
 def captions_beside(recordings: Path, published: Path | None) -> Path | None:
@@ -75,19 +64,20 @@ def captions_beside(recordings: Path, published: Path | None) -> Path | None:
         return None
 
 
-@contextmanager
-def _fetched(archive: Archive, folder: Path) -> Iterator[Path]:
-    """The file, whole and verified, under a temporary name in a folder; what goes wrong until then is a sentence."""
-    part = folder / f"{archive.sha256[:12]}.part"
+def _fetched(archive: Archive, target: Path, put: Callable[[Path, Path], object]) -> Path:
+    """`target`, where `put` brings what was fetched, whole and verified; what goes wrong until then is a sentence."""
+    part = target.with_name(f"{archive.sha256[:12]}.part")
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        _download(archive, part)
-        yield part
+        if not target.exists():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            _download(archive, part)
+            put(part, target)
+        return target
     except urllib.error.HTTPError as error:
         with error:
             raise InputError(f"{archive.url} answers {error}. Try again later. {archive.by_hand}.") from None
     except (OSError, HTTPException, zipfile.BadZipFile) as error:
-        failed = f"{archive.url} could not be fetched into {str(folder)!r} ({error or type(error).__name__})"
+        failed = f"{archive.url} could not be fetched into {str(target.parent)!r} ({error or type(error).__name__})"
         remedy = f"Put that right and run again: what was fetched is kept. {archive.by_hand}."
         raise InputError(f"{failed}. {remedy}") from None
 

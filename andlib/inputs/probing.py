@@ -66,7 +66,10 @@ def open_folder(data_dir: str | Path, *, subset: str = "", unlabelled: bool = Fa
     name, rows = _layout(folder, subset, unlabelled)
     clips = tuple(_clip(folder, row) for row in rows)
     classes = _classes(rows)
-    _check_unique(rows, clips)
+    first: dict[Path, str] = {}  # file -> the row that names it
+    for row, clip in zip(rows, clips, strict=True):
+        if (other := first.setdefault(clip.path.resolve(), row.where)) != row.where:
+            raise InputError(f"{row.where}: {clip.name!r} is the file of {other} again. Keep one of the two rows.")
     _refuse(clips, (damage(clip.path) for clip in clips))
     digests = {clip.path: file_digest(clip.path) for clip in clips}
     about = [[clip.name, clip.label, clip.fold, clip.source, digests[clip.path]] for clip in clips]
@@ -159,7 +162,7 @@ def _class_folders(folder: Path, unlabelled: bool = False) -> list[_Row]:
         files, sounds = _sounds(folder, "**/[!.]*")
     if not sounds or len(classes) < 2 and not whole:
         content = ", ".join(sorted(path.name for path in folder.iterdir())[:10]) or "nothing"
-        inner = sorted(path.parent for path in (*folder.glob("*/meta*"), *folder.glob("*/metadata.*")))
+        inner = sorted(path.parent for path in folder.glob("*/meta*"))
         inner += sorted({path.parents[1] for path in folder.glob("*/*/*") if path.suffix.lower() in SUFFIXES})
         hint = f" Did you mean {str(inner[0])!r}?" if inner else ""
         raise InputError(f"{str(folder)!r} is no set of recordings: it holds {content}. Expected {LAYOUTS}.{hint}")
@@ -258,14 +261,6 @@ def _classes(rows: list[_Row]) -> tuple[str, ...]:
     if clash := [f"{name!r} has {n}" for n, name in known if numbers.count(n) + labels.count(name) > 2]:
         raise InputError(f"Classes and their numbers clash: {', '.join(clash)}. Give each class one number of its own.")
     return labels
-
-
-def _check_unique(rows: list[_Row], clips: Sequence[Clip]) -> None:
-    seen: dict[Path, str] = {}
-    for row, clip in zip(rows, clips, strict=True):
-        first = seen.setdefault(clip.path.resolve(), row.where)
-        if first != row.where:
-            raise InputError(f"{row.where}: {clip.name!r} is the file of {first} again. Keep one of the two rows.")
 
 
 def _refuse(clips: Sequence[Clip], faults: Iterable[str]) -> None:

@@ -46,7 +46,6 @@ def question(samples: np.ndarray) -> Chat:
 
 def caption(probing_set: ProbingSet, llm: LLM, completions: Completions, seconds: float = 0.0) -> dict[str, Answer]:
     """The description d_i of every clip of D_p, by name in the order of the set; those kept are not asked again.
-
     seconds: how much of each clip's beginning is played; 0 plays all of it. Raises InputError, naming the first, where
     clips are left without one: early where all SHARD in memory fail. Call again then."""
     clips, answers, samples = probing_set.clips, {}, round(seconds * SAMPLE_RATE) or None

@@ -151,9 +151,8 @@ def placed(kind, source: str, **options):
     """A network as transformers loads it, on a GPU where there is one, in float32 elsewhere: see `weights`."""
     import torch
 
-    gpu = torch.cuda.is_available()
-    dtype = "auto" if gpu else torch.float32
-    return weights.pretrained(kind, source, dtype=dtype, **options).to("cuda" if gpu else "cpu")
+    device, dtype = ("cuda", "auto") if torch.cuda.is_available() else ("cpu", torch.float32)
+    return weights.pretrained(kind, source, dtype=dtype, **options).to(device)
 
 
 def generated(network, given: Mapping[str, object], sampling: Sampling, decoder) -> list[Answer]:

@@ -103,7 +103,6 @@ def acoustic(answer: str) -> bool | None:
 
 def ranked(answer: str, concepts: Sequence[str]) -> tuple[str, ...]:
     """The concepts that an answer to `choice` names, best first; none for "none" or where it names no known one.
-
     Read from the first line that begins with "Answer:" (or from what follows it), else from the whole text. A name
     counts as whole words alone, in singular or plural, and not where it is denied ("not a dog")."""
     line = re.search(r"^[^\w\n]*answer[^\w\n]*:\s*(.*)$", answer, flags=re.IGNORECASE | re.MULTILINE)

@@ -33,7 +33,6 @@ GAP = "[\\s\u00ad\u200b-\u200d\u2060\ufeff]*"  # blanks, and characters that pri
 
 class OpenAILLM:
     """A model behind any OpenAI-compatible server: vLLM, `transformers serve`, llama.cpp, Ollama, OpenAI's.
-
     base_url: by default OPENAI_BASE_URL, else OpenAI's. timeout: seconds an answer may take.
     Raises InputError for an address that is none, and where a server elsewhere needs the key that is not set."""
 
@@ -170,8 +169,7 @@ def _server_and_secrets(address: str) -> tuple[str, str, tuple[str, ...]]:
 
 @lru_cache
 def _patient(seconds: float) -> Callable:
-    """Makes a client whose every try ends after so many seconds, however often a server says that more is to come, and
-    whose every response is bounded in size before its body is read."""
+    """Makes clients whose every try ends after so many seconds, and whose responses are bounded as they are read."""
     import httpx2
     import openai
 
@@ -240,7 +238,6 @@ class VLLM:
 @lru_cache
 def masking(secrets: Iterable[str]) -> Callable[[str], str]:
     """A function that writes *** for each secret of at least SHORTEST characters that a server's text may echo.
-
     Secrets are found in any case, backwards, with blanks in between, as hexadecimal digits, in base64 (also as a part
     of what was encoded) and with any of their characters escaped as in addresses, JSON or HTML."""
     hidden = sorted((secret for secret in set(secrets) if len(secret) >= SHORTEST), key=len, reverse=True)
@@ -263,8 +260,7 @@ def _escaped(letter: str) -> str:
 
 
 def _base64(secret: bytes, before: int) -> str:
-    """A pattern of a secret in base64, behind so many other bytes of its group of three: the characters that it alone
-    decides, and up to four around them."""
+    """A pattern of a secret in base64 behind so many other bytes: what it alone decides, and up to four around that."""
     first, last = -(-8 * before // 6), 8 * (before + len(secret)) // 6
     text = base64.b64encode(bytes(before) + secret).decode()
     letters = ({"+": "(?:[+-]|%2[Bb])", "/": "(?:[/_]|%2[Ff])"}.get(letter, letter) for letter in text[first:last])

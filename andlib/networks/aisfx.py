@@ -36,22 +36,23 @@ def network(untrained_seed: int | None = None) -> nn.Module:
         torch.manual_seed(untrained_seed or 0)
         parts: list[tuple[str, nn.Module]] = [("one_channel", nn.Unflatten(1, (1, -1)))]
         for number, (before, width) in enumerate(zip((1, *WIDTHS), WIDTHS, strict=False), 1):
-            parts += [(f"block{number}", _block(before, width)), (f"pool{number}", nn.MaxPool2d(2))]
+            block = OrderedDict()
+            for i, inputs in enumerate((before, width), 1):
+                block[f"conv{i}"] = nn.Conv2d(inputs, width, 3, padding=1, bias=False)
+                block[f"bn{i}"] = nn.BatchNorm2d(width)
+                block[f"relu{i}"] = nn.ReLU()  # not in place: a hook on bn would see its output already rectified
+            parts += [(f"block{number}", nn.Sequential(block)), (f"pool{number}", nn.MaxPool2d(2))]
     parts[-1] = ("embedding", nn.AdaptiveAvgPool2d((None, 1)))
     parts.append(("maximum", nn.Sequential(nn.AdaptiveMaxPool2d(1), nn.Flatten())))
     module = nn.Sequential(OrderedDict(parts))
     if untrained_seed is None:
-        module.load_state_dict(_weights(checkpoint()))
+        path, prefix = checkpoint(), "embedding_net.conv_"
+        if (digest := file_digest(path)) != SHA256:
+            other = f"{path} is not the checkpoint of aisfx 0.1.2 (its sha256 begins {digest[:12]}, not {SHA256[:12]})"
+            raise InputError(f"{other}. Install it again: pip install --no-deps --force-reinstall aisfx==0.1.2")
+        held = {name.removeprefix(prefix): w for name, w in read_checkpoint(path).items() if name.startswith(prefix)}
+        module.load_state_dict(held)
     return module.eval().to(memory_format=torch.channels_last)  # a fifth faster on a CPU
-
-
-def _block(before: int, width: int) -> nn.Module:
-    parts = OrderedDict()
-    for number, inputs in enumerate((before, width), 1):
-        parts[f"conv{number}"] = nn.Conv2d(inputs, width, 3, padding=1, bias=False)
-        parts[f"bn{number}"] = nn.BatchNorm2d(width)
-        parts[f"relu{number}"] = nn.ReLU()  # not in place: a hook on bn would see its output already rectified
-    return nn.Sequential(parts)
 
 
 def checkpoint() -> Path:
@@ -59,14 +60,6 @@ def checkpoint() -> Path:
     install = "Install it without its requirements, which are out of date and not needed: pip install --no-deps "
     with optional("aisfx", install=f"{install}aisfx==0.1.2 (make install does)."):
         return Path(str(distribution("aisfx").locate_file("aisfx/models/checkpoint.pth")))
-
-
-def _weights(path: Path) -> dict[str, Tensor]:
-    if (digest := file_digest(path)) != SHA256:
-        other = f"{path} is not the checkpoint of aisfx 0.1.2 (its sha256 begins {digest[:12]}, expected {SHA256[:12]})"
-        raise InputError(f"{other}. Install the package again: pip install --no-deps --force-reinstall aisfx==0.1.2")
-    tensors, prefix = read_checkpoint(path), "embedding_net.conv_"
-    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
 
 
 def read_checkpoint(path: Path) -> dict[str, Tensor]:
@@ -82,7 +75,6 @@ def read_checkpoint(path: Path) -> dict[str, Tensor]:
 
 def log_mel(waveforms: Float[Tensor, "_ samples"]) -> Float[Tensor, "_ frames mels"]:
     """The network's input: log10(1 + 10,000 x power) in 96 mel bands, divided by the training data's largest value.
-
     waveforms: mono samples at 44.1 kHz in [-1, 1]; frames are centred from the first sample to the last or behind it,
     with zeros outside. Equals Essentia, with which the network was trained, within 1e-4 (float32)."""
     frames = -(-waveforms.shape[-1] // SHIFT) + 1

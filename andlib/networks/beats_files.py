@@ -57,10 +57,8 @@ def load_beats(
     untrained_seed: int | None = None,
 ) -> Target:
     """BEATs as a target: units of each block's fc1 and fc2, and the classifier's, means over tokens.
-
-    location: as for `read_checkpoint`. classes: names of the outputs, for checkpoints that do not hold them.
-    untrained_seed: if given, random weights instead (a control).
-    Raises InputError where the checkpoint or `classes` does not fit; a folder's weights are read at their first use."""
+    location: as for `read_checkpoint`. classes, untrained_seed: as for `load_target`. Raises InputError where the
+    checkpoint or `classes` does not fit; a folder's weights are read at their first use."""
     path = paths.named(location)
     file = path / WEIGHTS if path.is_dir() else path
     files = {each: file_digest(each) for each in {file, path / CONFIG} if each.is_file()}
@@ -115,7 +113,6 @@ def layers(config: Config, outputs: int) -> tuple[Layer, ...]:
 
 def read_checkpoint(path: Path) -> tuple[Config, dict[str, "Tensor"], tuple[str, ...]]:
     """Configuration, weights under the names of `Classifier`, and class names (where known) of a checkpoint.
-
     path: a folder with config.json and model.safetensors; a safetensors file whose metadata holds `config`; or a torch
     checkpoint, {"cfg", "model"} or weights alone. Without a classifier there is none of `fc.*`.
     Raises InputError for anything else, and where weights are missing, extra, mis-shaped or not finite."""

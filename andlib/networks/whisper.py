@@ -61,8 +61,7 @@ MODULES = {  # CTranslate2's name of a module -> transformers', several where it
 
 
 def base() -> Path:
-    """The folder of the cache that holds Whisper base, as `save_pretrained` writes it, in half precision.
-    Raises InputError, with the command, where it is not there."""
+    """The folder of the cache that holds Whisper base, in half precision; raises InputError where it is not there."""
     folder = paths.cache() / "whisper" / "base"
     if not (folder / WEIGHTS).is_file():
         raise InputError(f"Whisper base is not in {folder.parent}: `make whisper` fetches it (150 to 290 MB, once).")
@@ -172,7 +171,6 @@ def converted(arrays: Mapping[str, np.ndarray]) -> "dict[str, Tensor]":
 
 def whole(folder: Path) -> Path:
     """A network made from Whisper's encoder as `load_target` takes it: a folder of the cache, written once.
-
     folder: config.json and changes.safetensors. Of the latter each matrix NAME.up @ NAME.down is added to the weights
     of that name, all else takes their place. Raises InputError where Whisper is not in the cache or they do not fit."""
     from safetensors.torch import load_file
@@ -229,7 +227,6 @@ def mean_states(network: "nn.Module", x: "Tensor") -> "Tensor":
 
 def encode_audio(batches: Iterable[np.ndarray], sample_rate: int = 16_000) -> np.ndarray:
     """The vector of each clip, of length 1, in the space of the embedded sentence encoder, for TAB (Section 3.3).
-
     A linear map, learnt from captions of ESC-50's folds 2-5 and from no label (`making.whisper`), of three of the
     encoder's mean states. batches: [clips, samples], of which 5 s are heard. sample_rate: 16 kHz, no other.
     Raises InputError where Whisper is not in the cache, or at another rate."""

@@ -22,8 +22,7 @@ SCORES = ("clips", "channels")
 WHOLE = {  # classes of networks that are run as a whole -> what to give in their place
     "ScriptModule": "Give the network that TorchScript was made from.",
     "OptimizedModule": "Give the network that was compiled: model._orig_mod.",
-    "DataParallel": "Give the network that it distributes: model.module.",
-    "DistributedDataParallel": "Give the network that it distributes: model.module.",
+    **dict.fromkeys(("DataParallel", "DistributedDataParallel"), "Give the network that it distributes: model.module."),
 }
 
 

@@ -40,7 +40,7 @@ MUTANTS = {
         "tests/test_probing.py",
     ),
     "MP3s end where their length was estimated": (
-        "andlib/inputs/streams.py",
+        "andlib/inputs/recordings.py",
         "return bool(counted or FRAME.search(data))",
         "return bool(counted)",
         "tests/test_streams.py",

@@ -32,7 +32,7 @@ from test_checkpoints import saved  # noqa: F401  a fixture
 from andlib import concepts, kept, paths, store
 from andlib.activations import record
 from andlib.errors import InputError
-from andlib.inputs import captions, probing, recordings, streams
+from andlib.inputs import captions, probing, recordings
 from andlib.llms import batches, llm, prompts, servers
 from andlib.networks import beats_files, checkpoints, families
 from andlib.pages import claims, section_4_2
@@ -54,7 +54,6 @@ JUNK = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(m
 
 READERS = {  # module -> those of its functions that read what others wrote; all of them where none is named
     recordings: (),
-    streams: (),
     probing: (),
     captions: ("read_captions", "clean", "_entries", "_batches", "_match", "_named", "_cut_loop", "_check_texts"),
     concepts: ("concept_set", "_concepts_in"),
