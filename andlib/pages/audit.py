@@ -1,5 +1,4 @@
-"""The audit's matrix, read: which switch of the released code changes which exhibit, why others do not, and what a
-fault alone explains of the numbers that the paper prints."""
+"""The audit's matrix, read: which switch of the released code changes which exhibit, and why others do not."""
 
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -107,17 +106,14 @@ def effects(rows: pd.DataFrame, exhibit: str, formats: Mapping[str, str], models
     table = []
     shown = rows[(rows["exhibit"] == exhibit) & rows["model"].isin(models)]
     for (profile, mode), part in shown.groupby(["profile", "mode"], sort=False):
-        cells = {name: _cell(part[part["measure"] == name], spec) for name, spec in formats.items()}
-        table.append({"switch": mode, "profile": profile, **cells})
+        table.append({"switch": mode, "profile": profile})
+        for name, spec in formats.items():
+            ours = part[part["measure"] == name]
+            same = (ours["mode"] != "corrected").all() and (ours["changed"] == 0).all()
+            table[-1][name] = "=" if same else _listed(ours["value"], spec)
     frame = pd.DataFrame(table, columns=["switch", "profile", *formats])
     frame = frame[frame[list(formats)].ne("=").any(axis=1)]
     return frame.sort_values("switch", key=lambda switches: switches.map(MODES.index), kind="stable")
-
-
-def _cell(part: pd.DataFrame, spec: str) -> str:
-    if (part["mode"] != "corrected").all() and (part["changed"] == 0).all():
-        return "="
-    return _listed(part["value"], spec)
 
 
 def _listed(values: pd.Series, spec: str) -> str:

@@ -1,6 +1,4 @@
-"""Better unlearning: units chosen by selectivity, other ways to silence, against OCP with as many units in every layer.
-
-`make unlearning` computes what the page reads."""
+"""Better unlearning: other ways to choose units and to silence them, against OCP with as many units in every layer."""
 
 from collections.abc import Sequence
 from itertools import product
@@ -70,15 +68,12 @@ def effects(run: Run, model: str) -> dict[tuple[str, str], Effects]:
     outputs on a clip of another class from those folds."""
     measured, changed = bench(run, model), {}
     for way, (rule, sets) in product(WAYS, choices(run, model).items()):
-        if way == "zero":
-            changed[rule, way] = measured.effects(sets)
-        else:
-            changed[rule, way] = measured.effects_of(measured.changed(_replaced(measured, way, sets)), sets)
+        changed[rule, way] = measured.effects(sets) if way == "zero" else _replaced(measured, way, sets)
     return changed
 
 
-def _replaced(measured: Bench, way: str, sets: Sequence[UnitSet]) -> np.ndarray:
-    """Logits of fold 1's clips with each set replaced in turn; float32 [sets, clips, classes]."""
+def _replaced(measured: Bench, way: str, sets: Sequence[UnitSet]) -> Effects:
+    """What replacing the outputs of each set in turn did to fold 1's clips."""
     import torch
 
     from andlib.bars import tqdm
@@ -86,13 +81,17 @@ def _replaced(measured: Bench, way: str, sets: Sequence[UnitSet]) -> np.ndarray:
     run, network, features = measured.run, measured.network, measured.features
 
     def make():
-        given = means(run, network) if way == "mean" else None
-        inputs = features if way == "mean" else torch.cat([features, _donors(run, network)])
+        given, inputs = means(run, network) if way == "mean" else None, features
+        if way == "resample":  # behind them, for each clip one of another class, from folds 2-5
+            rng, learnt = np.random.default_rng(SEED), run.probing_set.in_folds(LEARNT)
+            drawn = [rng.choice(np.flatnonzero(learnt.labels != label)) for label in measured.tested.labels]
+            donors = learnt.waveforms(network.sample_rate, network.seconds)[drawn]
+            inputs = torch.cat([features, ablation.features_of(network, donors)])
         bar = tqdm(sets, desc=f"{way}, {network.name}", unit="set", leave=False)
         return {"logits": np.stack([_with(network, inputs, len(features), units, given) for units in bar])}
 
     logits = run.store.get(REPLACED, [network, run.probing_set, way, sets], make)["logits"]
-    return logits[:, :, list(measured.position)]
+    return measured.effects_of(measured.changed(logits[:, :, list(measured.position)]), sets)
 
 
 def _with(network: Target, inputs, clips: int, units: UnitSet, given: dict[str, np.ndarray] | None) -> np.ndarray:
@@ -121,14 +120,6 @@ def means(run: Run, network: Target) -> dict[str, np.ndarray]:
     spread = network.read(layers=[layer.name for layer in network.layers if len(layer.axes) > 2], pooling="mean")
     where = np.isin(run.probing_set.folds, LEARNT)
     return {name: u[where].mean(0) for name, u in unit_activations(run, spread).items()}
-
-
-def _donors(run: Run, network: Target):
-    """The network's inputs for as many clips of folds 2-5 as fold 1 has, each of another class than its partner."""
-    rng = np.random.default_rng(SEED)
-    tested, learnt = (run.probing_set.in_folds(folds) for folds in ((1,), LEARNT))
-    drawn = [rng.choice(np.flatnonzero(learnt.labels != label)) for label in tested.labels]
-    return ablation.features_of(network, learnt.waveforms(network.sample_rate, network.seconds)[drawn])
 
 
 def table(changed: dict[tuple[str, str], Effects], nearness: np.ndarray) -> pd.DataFrame:

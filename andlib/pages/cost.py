@@ -1,5 +1,4 @@
-"""What a dissection costs: processor time of every stage on mini, and that times the counts of the paper's networks and
-of AudioSet, where nothing is run. And how fast it is: what `make bench` measured, beside a plain way to do the same."""
+"""What a dissection costs on mini, projected to the paper's networks and to AudioSet; and how fast it is."""
 
 import json
 from collections.abc import Mapping

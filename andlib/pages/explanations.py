@@ -25,8 +25,7 @@ Rows = list[tuple[str, ...]]  # an explanation's phrases for each unit; none whe
 
 
 def described(run: Run, model: str | Target) -> pd.DataFrame:
-    """The neurons whose explanations are scored, described from the clips of folds 2-5. Raises InputError where the
-    probing set has no fold 1 beside them to score on."""
+    """The neurons whose explanations are scored, described from folds 2-5. Raises InputError without a fold 1."""
     if not set(run.probing_set.folds) >= {*TEST, *LEARNT}:
         raise InputError(f"{run.profile.title} has no fold 1 beside others, on which explanations could be scored.")
     return stages.neurons(run, model, LEARNT)

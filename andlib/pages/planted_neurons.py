@@ -1,6 +1,5 @@
 """Planted neurons: units made of a known truth and noise, so that every method's answer is right or wrong.
 
-Table 3 asks people how well descriptions fit units of middle layers, of which nobody knows what they respond to. Here
 u of a unit is what is true of each clip, plus noise; `planted.toml` says which words are then right."""
 
 from collections.abc import Iterable, Sequence

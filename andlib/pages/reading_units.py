@@ -1,6 +1,5 @@
 """How a unit is read: Table 2 under what the paper leaves open, how a layer's output becomes one number a clip."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -16,26 +15,19 @@ from andlib.targets import Layer, Target
 
 
 def readings_of(run: Run, network: Target) -> dict[tuple[str, str], Layer]:
-    """The classifier under other poolings and nonlinearities, and directions in the last block that mean classes; by
-    axis and reading."""
+    """The classifier under other poolings and nonlinearities, and directions in the last block; by axis and reading."""
     last, classifier = network.layers[-2], network.layers[-1]
     weights = network.module.get_submodule(classifier.module).weight.detach().cpu().numpy().T
-    means = _class_means(run, unit_activations(run, network)[last.name], network.classes)
+    learnt, labels = np.isin(run.probing_set.folds, LEARNT), np.array([clip.label for clip in run.probing_set.clips])
+    u, member = unit_activations(run, network)[last.name], [learnt & (labels == name) for name in network.classes]
+    means = [u[m].mean(0) - u[learnt & ~m].mean(0) if m.any() else 0 * u[0] for m in member]  # less that of all others
     poolings = ("max", "first") if classifier.pooling != "none" else ()
     readings = {("default", f"classifier, {classifier.pooling}"): classifier}
     readings |= {("pooling", name): classifier.read(pooling=name) for name in poolings}
     readings |= {("nonlinearity", name): classifier.read(nonlinearity=name) for name in ("relu", "gelu")}
-    readouts = {"classifier's weights": weights, "class means": means}
+    readouts = {"classifier's weights": weights, "class means": np.stack(means, 1)}
     readings |= {("readout", f"{last.name}, {name}"): last.read(readout=matrix) for name, matrix in readouts.items()}
     return {key: replace(layer, name=": ".join(key)) for key, layer in readings.items()}
-
-
-def _class_means(run: Run, u: np.ndarray, classes: Sequence[str]) -> np.ndarray:
-    """For each class, its clips' mean less that of all others, on folds 2-5; 0 without any; [units, classes]."""
-    learnt = np.isin(run.probing_set.folds, LEARNT)
-    labels = np.array([clip.label for clip in run.probing_set.clips])
-    member = [learnt & (labels == name) for name in classes]
-    return np.stack([u[m].mean(0) - u[learnt & ~m].mean(0) if m.any() else 0 * u[0] for m in member], 1)
 
 
 def compared(run: Run) -> pd.DataFrame:

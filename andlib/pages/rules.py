@@ -63,8 +63,7 @@ def _apart(more: Mapping[str, float], less: Mapping[str, float], name: str) -> s
 
 
 def _better(frame: pd.DataFrame, model: str, one: str, other: str, tied: str) -> tuple[str, str]:
-    """One less other in top-1, top-5 and cosine, and whether it lies above 0 in one of them and below in none. frame:
-    `section_4_1.intervals`. tied: the verdict where no interval reaches above 0."""
+    """Whether one less other lies above 0 in a measure and below in none; tied: the verdict where it nowhere may."""
     of_model = rows(frame, model=model).set_index("compared")
     row = of_model.reindex([f"{one} − {other}"]).iloc[0].drop("model").astype(float).round(4)  # equal names' cosines
     lows, highs = (row[[f"{name}_{end}" for name in MEASURED]] for end in ("low", "high"))

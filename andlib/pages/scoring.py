@@ -57,10 +57,9 @@ def score_neurons(run: Run, model: str | Target) -> pd.DataFrame:
 def scorecard(run: Run, model: str | Target) -> pd.DataFrame:
     """Means over units beside their nulls: one row a layer ("all" first), method, matcher and null.
 
-    null: "" for the unit's own explanation; else one of NULLS. Columns: units, explained (share that has an explanation
-    and can be scored), each of MEASURES and lift with _low and _high (95 %: of pearson over source recordings, of the
-    others over units); p, of a mean r beyond that of shuffled explanations (two-sided, the same draws of source
-    recordings), and p_holm over the rows of a layer."""
+    null: "" for the unit's own explanation; else one of NULLS. Columns: units, explained (share that can be scored),
+    each of MEASURES and lift with _low and _high (95 %: of pearson over source recordings, of the others over units);
+    p, of a mean r beyond that of shuffled explanations (two-sided, the same draws), and p_holm over a layer's rows."""
     table, stored = described(run, model), _stored(run, model)
     cases = list(product(METHODS, MATCHERS, ("", *NULLS)))
     values = np.stack([stored["/".join(case)][: len(MEASURES)] for case in cases])
@@ -94,8 +93,7 @@ def reliability(run: Run, model: str | Target) -> pd.DataFrame:
     """Whether explanations and scores come again from other recordings: one row a method and matcher.
 
     halves: Spearman's rho, over units, of the r of one explanation on two halves of fold 1's source recordings. retest:
-    the same where explanations, too, come from HALVES. same: the mean share of phrases that both of these have; chance:
-    that of units at random."""
+    the same where explanations come from HALVES, too. same: mean share of phrases that both have; chance: of others."""
     tables = [described(run, model), *(stages.neurons(run, model, h) for h in HALVES)]
     return run.store.get(RELIABILITY, _made_from(run, model, tables), lambda: _reliability(run, model, tables))
 

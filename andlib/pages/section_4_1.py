@@ -74,7 +74,8 @@ def last_layer(run: Run, conditions: Mapping[str, Conditions] | None = None) -> 
     One row a model, method, function (ICL: how many worked examples) and condition; columns top1, top5 (shares of
     units), cos (mean cosine of the first concept and the true class; 0 where ICL names none), units (with an answer)
     and none (units for which ICL names no concept). conditions: model -> `conditions_of`, by default of all models."""
-    rows: list[dict] = []
+    rows, texts = [], clip_descriptions(run)
+    said = np.array([[language.mentions(text, name) for name in run.concepts] for text in texts], float)
     for model, pairs in (conditions or {name: conditions_of(run, name) for name in run.models}).items():
         truth, cosine = true_concepts(run, model), name_cosines(run)
         for (way, ask), shots in product(ICL.items(), asking.SHOTS):
@@ -86,7 +87,9 @@ def last_layer(run: Run, conditions: Mapping[str, Conditions] | None = None) -> 
                 scores = stages.closed_scores(run, method, function, u, p)
                 named = concepts.identification(concepts.ranked(scores, 5), truth, cosine)
                 rows.append(_shares(model, method, function, condition, named))
-        named = concepts.identification(concepts.ranked(_string_match(run, model), 5), truth, cosine)
+        # a control without any encoder: how many of a unit's K highest clips have a description naming each concept
+        matched = np.stack([said[clips].sum(0) for clips in choose(outputs(run, model), run.k).clips])
+        named = concepts.identification(concepts.ranked(matched, 5), truth, cosine)
         rows.append(_shares(model, "string match", "mentions", "all clips", named))
     return pd.DataFrame(rows)
 
@@ -183,13 +186,6 @@ def _shares(model: str, method: str, function: str, condition: str, named: Mappi
     shares = {column: float(values.mean()) if len(values) else np.nan for column, values in known.items()}
     keys = {"model": model, "method": method, "function": function, "condition": condition}
     return {**keys, **shares, "units": len(known["top1"])}
-
-
-def _string_match(run: Run, model: str) -> np.ndarray:
-    """The control without any encoder: how many of a unit's K highest clips have a description naming each concept."""
-    texts, u = clip_descriptions(run), outputs(run, model)
-    named = np.array([[language.mentions(text, name) for name in run.concepts] for text in texts], float)
-    return np.stack([named[clips].sum(0) for clips in choose(u, run.k).clips])
 
 
 def named_units(run: Run, results: pd.DataFrame) -> pd.DataFrame:

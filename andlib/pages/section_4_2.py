@@ -98,10 +98,8 @@ def _rating(line: int, cells: dict, page: str, texts: dict, seen: dict, file: st
 def score_ratings(run: Run, neurons: pd.DataFrame, folder: str | Path, bertscore: str = "minilm") -> pd.DataFrame:
     """Table 3: one row a method; columns raters, neurons, ratings (how many), alpha (Krippendorff's, of intervals), and
     `mean_over_neurons` with its bounds (NAME_low, NAME_high) of rating, and of cos and bertscore_NAME between the
-    raters' texts and the description.
-
-    neurons, folder: as for `read_ratings`; where folder is "", nobody has rated: counts are 0 and scores NaN.
-    bertscore: one of BERTSCORES, whose tokens match."""
+    raters' texts and the description. neurons, folder: as for `read_ratings`; where folder is "", nobody has rated:
+    counts are 0 and scores NaN. bertscore: one of BERTSCORES, whose tokens match."""
     column = f"bertscore_{check_choice('BERTScore', bertscore, BERTSCORES)}"
     rated = read_ratings(run, neurons, folder) if folder else pd.DataFrame(columns=[*COLUMNS, "said"])
     rated[["cos", column]] = np.nan
@@ -165,7 +163,6 @@ def agreement(rated: pd.DataFrame) -> float:
 
 def mean_over_neurons(given: np.ndarray) -> tuple[float, float, float]:
     """Mean over neurons of the mean over raters, and its 95 % bounds when both are drawn anew; NaN if none is given.
-
     given: [raters, neurons], NaN where one is missing. With one rater, neurons alone vary; one value has no bounds."""
     if np.isnan(given).all():
         return (float("nan"),) * 3

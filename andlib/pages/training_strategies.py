@@ -1,6 +1,4 @@
-"""The clean comparison: one architecture under four training strategies, three seeds each.
-
-`make strategies` trains what is missing, measures, and writes what is read here (`making.strategies`)."""
+"""The clean comparison: one architecture under four training strategies, three seeds each; see `making.strategies`."""
 
 import numpy as np
 import pandas as pd

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from andlib import activations, asking, concepts, descriptions, paths, stages, unlearning
+from andlib import activations, asking, concepts, paths, stages, unlearning
 from andlib.bench import bench
 from andlib.errors import InputError
 from andlib.pages import section_4_1, section_4_3, section_4_5
@@ -47,11 +47,8 @@ def export(run: Run, folder: str | Path) -> Path:
         taken = f"Activations of {', '.join(run.models)} take {needed / 2**30:.1f} GiB together"
         budget = f"the budget is {activations.BUDGET / 2**30:.1f} GiB"
         raise InputError(f"{taken}; {budget}. Export one model, or raise andlib.activations.BUDGET.")
-    arrays = {
-        "similarity/DB": stages.concept_similarity(run, descriptions.clip_descriptions(run)),
-        "similarity/TAB": stages.sound_similarity(run),
-        "cosine/names": section_4_1.name_cosines(run),
-    }
+    arrays = {f"similarity/{method}": p for method, p in section_4_1.similarities(run).items()}
+    arrays["cosine/names"] = section_4_1.name_cosines(run)
     silent, neurons = {}, pd.concat([stages.neurons(run, model).assign(model=model) for model in run.models])
     sets = pd.DataFrame(columns=list(schema()["tables"]["sets"]))
     tables = {"neurons": [neurons], "learnt": [neurons[:0]], "sets": [sets], "icl": [_icl(run)]}

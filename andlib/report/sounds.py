@@ -63,12 +63,12 @@ def sound_figure(
     samples: np.ndarray, name: str, title: str, text: str, fired: Firing | None = None, scale: Ends = (0.0, 1.0)
 ) -> str:
     """One sound: spectrogram with where a unit fires, its course on a scale, player, and title and text of HTML."""
-    caption = f"<figcaption>{title}{_place(fired) if fired else ''}{text}</figcaption>"
     length = len(samples) / PLAYER_RATE
-    alt, frame, course, button = f"Spectrogram of {escape(name)}, {length:.1f} s, 0 to 8 kHz", "", "", ""
+    alt, place, frame, course, button = f"Spectrogram of {escape(name)}, {length:.1f} s, 0 to 8 kHz", "", "", "", ""
     if fired:
-        start, end = fired.interval
-        alt += f"; the unit fires from {start:.2f} to {end:.2f} s, {fired.band[0]:.0f} to {fired.band[1]:.0f} Hz"
+        (start, end), (low, high) = fired.interval, fired.band
+        alt += f"; the unit fires from {start:.2f} to {end:.2f} s, {low:.0f} to {high:.0f} Hz"
+        place = f"<br><small>fires {start:.2f}–{end:.2f} s, {low / 1000:.1f}–{high / 1000:.1f} kHz</small>"
         frame, course = _frame(fired, length), _course(fired, length, scale)
         play = f"let a=this.previousElementSibling;a.currentTime={start:.3f};a.play();clearTimeout(a.t);"
         stop = f"a.t=setTimeout(function(){{a.pause()}},{1000 * (end - start):.0f})"
@@ -76,6 +76,7 @@ def sound_figure(
     sound = "" if os.environ.get(WITHHOLD_AUDIO) else player(samples, f"clip {name}") + button
     picture = base64.b64encode(spectrogram_image(samples)).decode()
     image = f'<img alt="{alt}" src="data:image/jpeg;base64,{picture}">'
+    caption = f"<figcaption>{title}{place}{text}</figcaption>"
     return f'<figure class="clip"><div class="sound">{image}{frame}</div>{course}{sound}{caption}</figure>'
 
 
@@ -103,8 +104,3 @@ def _course(fired: Firing, length: float, scale: Ends) -> str:
     steps = "".join(f"L{a:.1f} {20 - h:.1f}H{b:.1f}" for a, b, h in zip(times, times[1:], heights, strict=False))
     path = f'<path d="M{times[0]:.1f} 20{steps}V20Z" fill="{OURS}"/>'
     return f'<svg class="course" viewBox="0 0 100 20" preserveAspectRatio="none" aria-hidden="true">{path}</svg>'
-
-
-def _place(fired: Firing) -> str:
-    (start, end), (low, high) = fired.interval, np.divide(fired.band, 1000)
-    return f"<br><small>fires {start:.2f}–{end:.2f} s, {low:.1f}–{high:.1f} kHz</small>"
