@@ -6,7 +6,6 @@
 It prints the folder that a page takes as `-p weights`. Batches, epochs and masks are those of AST's recipe for ESC-50
 (Gong et al. 2021); the rate, which rises and falls once, and mixup are chosen as for the small networks."""
 
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -17,17 +16,16 @@ from andlib import frontend
 from andlib.errors import InputError
 from andlib.networks import beats
 from andlib.networks.checkpoints import load_target
-from andlib.networks.families import ast_features, beats_features
+from andlib.networks.families import ast_features
 from andlib.run import Run
 from making.command import TRAINING, asked, at_least_one, trained
-from making.lesson import Lesson, Recipe, make
-from making.pretraining import inputs
-from making.training import keep_ast, make_ast, make_beats, with_linear
+from making.lesson import Recipe
+from making.training import lesson_of, make_beats, train_ast, with_linear
 
 
 @dataclass(frozen=True)
 class FullSize(Recipe):
-    """As Recipe. init: fingerprint of the network that it begins as, whose width and blocks it has."""
+    """As Recipe."""
 
     epochs: int = 25
     batch: int = 48
@@ -36,42 +34,31 @@ class FullSize(Recipe):
     mask_frames: int = 96
     dropout: float = 0.0
     precision: str = "bfloat16"
-    init: str = ""
+    init: str = ""  # fingerprint of the network that it begins as, whose width and blocks it has
 
 
 def fine_tuned_ast(run: Run, start: nn.Module, recipe: FullSize, out: Path) -> Path:
     """Trains an AST that begins as `start`, with a classifier of the profile's classes; gives its folder."""
-    size, classes = start.config.to_dict(), run.probing_set.classes
+    size = start.config.to_dict()
     recipe = replace(recipe, width=size["hidden_size"], blocks=size["num_hidden_layers"])
-    lesson = lesson_of(run, recipe, lambda waves: ast_features(waves, recipe.max_length))
-
-    def learn(state: Path):
-        network = make_ast(size, recipe, classes, start)
-        return network, {"losses": lesson.teach(network, recipe, state)}
-
-    return make(lesson, "full_ast", asdict(recipe), out, learn, keep_ast)
+    lesson = lesson_of(run, recipe.seconds, lambda waves: ast_features(waves, recipe.max_length))
+    return train_ast(lesson, recipe, out, "full_ast", size, start)
 
 
 def fine_tuned_beats(run: Run, start: beats.BEATs, strategy: str, recipe: FullSize, out: Path) -> Path:
     """As `fine_tuned_ast`, of a BEATs; under the strategy `frozen`, a linear classifier on its tokens alone learns."""
-    config, classes = start.config, run.probing_set.classes
+    config = start.config
     recipe = replace(recipe, width=config.encoder_embed_dim, blocks=config.encoder_layers)
-    lesson = lesson_of(run, recipe, beats_features)
+    lesson = lesson_of(run, recipe.seconds)
 
     def learn(state: Path):
         if strategy == "frozen":
             return with_linear(start, lesson), {"losses": []}
-        network = beats.make(config, len(classes), recipe.seed)
+        network = beats.make(config, len(run.probing_set.classes), recipe.seed)
         network.beats.load_state_dict(start.state_dict())
         return network, {"losses": lesson.teach(network, recipe, state)}
 
     return make_beats(lesson, f"full_{strategy}", asdict(recipe), out, learn, config)
-
-
-def lesson_of(run: Run, recipe: FullSize, front_end: Callable) -> Lesson:
-    """What is learnt from, as that front end hears it."""
-    heard = inputs(run.probing_set, recipe.seconds, front_end)
-    return Lesson(run.profile.name, run.probing_set, heard, device=run.store.device)
 
 
 def main() -> None:

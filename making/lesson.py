@@ -75,33 +75,23 @@ def scores(network: torch.nn.Module, x: torch.Tensor) -> torch.Tensor:
 
 @dataclass(frozen=True)
 class Lesson:
-    """What one network learns from: inputs [clips, frames, mels] and labels of all clips, and which of them it sees.
-    held_out: the fold that teaches nothing. taught: a teacher's class probabilities [clips, classes], where a recipe
-    asks for one. device: that the network learns on."""
+    """What one network learns from: inputs and labels of all clips, and which of them it sees."""
 
     profile: str
     probing_set: ProbingSet
-    features: torch.Tensor
-    held_out: int = 1
-    taught: torch.Tensor | None = None
-    device: str = "cpu"
+    features: torch.Tensor  # [clips, frames, mels]
+    held_out: int = 1  # the fold that teaches nothing
+    taught: torch.Tensor | None = None  # a teacher's class probabilities [clips, classes], where a recipe asks for one
+    device: str = "cpu"  # that the network learns on
 
     @property
     def labels(self) -> torch.Tensor:
-        """Class numbers of all clips."""
         return torch.from_numpy(self.probing_set.labels)
 
     @property
     def seen(self) -> torch.Tensor:
         """Which clips may be learnt from: all but the fold held out."""
         return torch.from_numpy(self.probing_set.folds != self.held_out)
-
-    def has(self, folder: Path, recipe: dict) -> bool:
-        """Whether `folder` holds a network that this recipe made of this probing set without this fold."""
-        path = folder / "record.json"
-        record = json.loads(path.read_text()) if path.is_file() else {}
-        made = record.get("recipe"), record.get("probing_set"), record.get("held_out", 1)  # older ones are of fold 1
-        return made == (json.loads(json.dumps(recipe)), self.probing_set.fingerprint, self.held_out)
 
     @torch.no_grad()
     def accuracy(self, network: torch.nn.Module, clips: torch.Tensor) -> float:
@@ -141,17 +131,21 @@ def losses(network: torch.nn.Module, x: torch.Tensor, y: torch.Tensor, recipe: R
 
 
 def make(lesson: Lesson, name: str, settings: dict, out: Path, learn: Callable, keep: Callable) -> Path:
-    """Trains a network and saves it and its record, unless they are there, in a folder of `out`; gives the folder.
+    """Trains a network and saves it and its record in a folder of `out`, unless it holds what these settings made of
+    this probing set without this fold; gives the folder.
 
     learn: takes the file of the training's state; gives the network and what its record says of the training. keep:
     takes the network and the folder; saves it in half precision and gives what was saved, which is tested."""
     begun, folder = time.perf_counter(), out / f"{name}_{lesson.profile}"
-    if lesson.has(folder, settings):
+    file = folder / "record.json"
+    record = json.loads(file.read_text()) if file.is_file() else {}
+    made = record.get("recipe"), record.get("probing_set"), record.get("held_out", 1)  # older ones are of fold 1
+    if made == (json.loads(json.dumps(settings)), lesson.probing_set.fingerprint, lesson.held_out):
         return folder
     network, told = learn(state_of(folder, settings))
     network = keep(network, folder)
     about = {"profile": lesson.profile, "recipe": settings, "probing_set": lesson.probing_set.fingerprint}
     about |= {"held_out": lesson.held_out, "accuracy_held_out": lesson.accuracy(network, ~lesson.seen)}
     about["accuracy_learnt"] = lesson.accuracy(network, lesson.seen)
-    finish(folder / "record.json", network, begun, **about, **told)
+    finish(file, network, begun, **about, **told)
     return folder

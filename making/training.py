@@ -11,13 +11,14 @@ from typing import Any
 
 import torch
 from safetensors.torch import load_file
+from sklearn.linear_model import LogisticRegression
 from torch.nn.functional import interpolate
 
 from andlib import paths
 from andlib.networks import beats
 from andlib.networks.beats_files import Config, read_checkpoint, save
 from andlib.networks.checkpoints import load_target
-from andlib.networks.families import ast_features
+from andlib.networks.families import ast_features, beats_features
 from andlib.run import Run
 from making.command import TRAINING, asked, trained
 from making.lesson import Lesson, Recipe, Taught, make
@@ -39,7 +40,7 @@ def small_ast(recipe: Recipe) -> dict[str, Any]:
     return {**size, "num_attention_heads": 4, "num_mel_bins": 128}
 
 
-def make_ast(size: Mapping[str, Any], recipe: Recipe, classes: tuple[str, ...], start: torch.nn.Module | None = None):
+def make_ast(size: Mapping[str, Any], recipe: Recipe, classes: tuple[str, ...], start: torch.nn.Module | None):
     """An AST of that size, with random weights; with `start`, another of that size, with all but its classifier."""
     from transformers import ASTConfig, ASTForAudioClassification
 
@@ -67,21 +68,20 @@ def begin_as(network: torch.nn.Module, start: torch.nn.Module) -> None:
     network.load_state_dict({**network.state_dict(), **own})
 
 
-def train_ast(lesson: Lesson, recipe: Recipe, out: Path, name: str = "ast") -> None:
-    """Saves weights, configuration and record of a trained AST. On ESC-50, of few clips, it begins as mini's."""
+def train_ast(
+    lesson: Lesson, recipe: Recipe, out: Path, name: str, size: Mapping[str, Any], start: torch.nn.Module | None
+) -> Path:
+    """Trains an AST, see `make_ast`, and saves it in half precision with its record; gives its folder."""
 
     def learn(state: Path):
-        start = None if lesson.profile == "mini" else load_target(paths.WEIGHTS / "mini" / "ast").module
-        network = make_ast(small_ast(recipe), recipe, lesson.probing_set.classes, start)
+        network = make_ast(size, recipe, lesson.probing_set.classes, start)
         return network, {"losses": lesson.teach(network, recipe, state)}
 
-    make(lesson, name, asdict(recipe), out, learn, keep_ast)
+    def keep(network: torch.nn.Module, folder: Path) -> torch.nn.Module:
+        network.half().save_pretrained(folder)
+        return load_target(folder).module
 
-
-def keep_ast(network: torch.nn.Module, folder: Path) -> torch.nn.Module:
-    """Saves an AST in half precision, and gives what was saved."""
-    network.half().save_pretrained(folder)
-    return load_target(folder).module
+    return make(lesson, name, asdict(recipe), out, learn, keep)
 
 
 def make_beats(
@@ -132,8 +132,7 @@ def train_labelled(lesson: Lesson, recipe: Recipe, out: Path, *, pretrained: boo
 
 
 def with_linear(network: beats.BEATs, lesson: Lesson) -> beats.Classifier:
-    """The network, its weights rounded to half precision as they are kept, with a linear classifier on its frozen
-    tokens: logistic regression on the mean token of each clip of folds 2-5."""
+    """The network, its weights rounded to half precision as they are kept, with `linear_probe` on its tokens."""
     classifier = beats.make(network.config, len(lesson.probing_set.classes))
     classifier.beats.load_state_dict({name: value.half().float() for name, value in network.state_dict().items()})
     classifier.eval()
@@ -142,9 +141,7 @@ def with_linear(network: beats.BEATs, lesson: Lesson) -> beats.Classifier:
 
 
 def linear_probe(network: beats.BEATs, lesson: Lesson) -> tuple[torch.Tensor, torch.Tensor]:
-    """Weight and bias of a linear classifier on each clip's mean token, standardised; learnt on folds 2-5."""
-    from sklearn.linear_model import LogisticRegression
-
+    """Weight and bias of a logistic regression on each clip's mean token, standardised; learnt on folds 2-5."""
     network.to(lesson.device)
     with torch.no_grad():
         batches = lesson.features[lesson.seen].split(64)
@@ -156,13 +153,17 @@ def linear_probe(network: beats.BEATs, lesson: Lesson) -> tuple[torch.Tensor, to
     return weight, torch.from_numpy(model.intercept_).float() - weight @ mean
 
 
+def lesson_of(run: Run, seconds: float, front_end: Callable = beats_features) -> Lesson:
+    heard = inputs(run.probing_set, seconds, front_end)
+    return Lesson(run.profile.name, run.probing_set, heard, device=run.store.device)
+
+
 def train_strategies(run: Run, seed: int, out: Path) -> None:
     """BEATs under every strategy, into `out`, one folder each; what is there is not made again."""
-    profile, probing_set = run.profile.name, run.probing_set
-    recipe = replace(LABELLED[profile], seed=seed)
-    lesson = Lesson(profile, probing_set, inputs(probing_set, recipe.seconds), device=run.store.device)
+    recipe = replace(LABELLED[run.profile.name], seed=seed)
+    lesson = lesson_of(run, recipe.seconds)
     train_untrained(lesson, seed, out)
-    train_frozen(lesson, replace(PRETRAINED[profile], seed=seed), out)
+    train_frozen(lesson, replace(PRETRAINED[run.profile.name], seed=seed), out)
     for pretrained in (True, False):
         train_labelled(lesson, recipe, out, pretrained=pretrained)
 
@@ -174,12 +175,13 @@ def main() -> None:
     if given.which == "beats":
         return train_strategies(run, given.seed, out)
     recipe = replace(AST[given.profile], seed=given.seed)
-    features = inputs(run.probing_set, recipe.seconds, lambda waves: ast_features(waves, recipe.max_length))
-    lesson = Lesson(given.profile, run.probing_set, features, device=run.store.device)
+    lesson = lesson_of(run, recipe.seconds, lambda waves: ast_features(waves, recipe.max_length))
+    # on ESC-50, of few clips, it begins as mini's
+    start = None if given.profile == "mini" else load_target(paths.WEIGHTS / "mini" / "ast").module
     if recipe.teacher:
-        train_ast(lesson, replace(recipe, teacher=0.0), out, "ast_alone")
+        train_ast(lesson, replace(recipe, teacher=0.0), out, "ast_alone", small_ast(recipe), start)
         lesson = replace(lesson, taught=load_file(out / TEACHER)["probabilities"])
-    train_ast(lesson, recipe, out)
+    train_ast(lesson, recipe, out, "ast", small_ast(recipe), start)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from andlib.errors import InputError
 from andlib.networks import beats
 from andlib.networks.beats_files import Config
 from andlib.networks.checkpoints import load_target
-from making import full_size, lesson
+from making import full_size, lesson, training
 from making.full_size import FullSize
 from making.progress import Progress
 
@@ -74,7 +74,7 @@ def test_a_fine_tuned_ast_is_what_a_page_takes(published, tmp_path, monkeypatch,
 
 def test_places_of_a_shorter_clip_are_those_in_the_middle(published):
     start = load_target(published).module
-    network = full_size.make_ast(start.config.to_dict(), RECIPE, ("a", "b"), start)
+    network = training.make_ast(start.config.to_dict(), RECIPE, ("a", "b"), start)
     name = "audio_spectrogram_transformer.embeddings.position_embeddings"
     whole, part = (values.state_dict()[name] for values in (start, network))
     assert torch.equal(whole[:, :2], part[:, :2])
