@@ -27,27 +27,24 @@ BACKWARD = 3  # a clip learnt from costs about so many times one that is only he
 
 @dataclass(frozen=True)
 class Step:
-    """One command of Python's, from the project's folder.
-
-    hours: of one core of the machine that `cost.measured` names; None where nothing long is computed. gb: that it
-    leaves on the disk. done: whether it was finished before. lacks: what it needs and is not here."""
+    """One command of Python's, from the project's folder."""
 
     title: str
     command: tuple[str, ...]
-    hours: float | None
-    gb: float
-    done: bool
-    lacks: str = ""
+    hours: float | None  # of one core of the machine that `cost.measured` names; None where nothing long is computed
+    gb: float  # that it leaves on the disk
+    done: bool  # before
+    lacks: str = ""  # what it needs and is not here
 
 
 def here(name: str, place: str) -> bool:
     """Whether what is fetched under that name of paper.toml is on this machine; place: where the user says it is."""
     from huggingface_hub import try_to_load_from_cache
 
-    kept = {"recordings": "recordings/ESC-50", "captions": "recordings/captions_qwen2_audio.csv"}
-    if paths.named(place or paths.cache() / kept.get(name, "nowhere")).exists():
+    stated = STATED["fetched"][name]
+    if paths.named(place or paths.cache() / stated.get("cached", "nowhere")).exists():
         return True
-    hub = place.rpartition(":")[2] or STATED["fetched"][name]["what"]
+    hub = place.rpartition(":")[2] or stated["what"]
     return hub.count("/") == 1 and isinstance(try_to_load_from_cache(hub, "config.json"), str)
 
 
@@ -57,6 +54,7 @@ def steps(given: argparse.Namespace) -> list[Step]:
     hours = cost.by_stage(costs).set_index(["setting", "stage"])["hours"]
     sizes, device = cost.sizes(costs), ("--device", given.device)
     probed = ("--profile", given.profile, "--data-dir", given.data_dir)
+    no_vllm = given.llm.startswith("vllm:") and not find_spec("vllm")
     for model, stated in STATED["networks"].items():
         init = getattr(given, stated["init"])
         lacks = "" if here(stated["init"], init) or init.count("/") == 1 else f"{init} is not here: name it, BEATS=path"
@@ -75,7 +73,8 @@ def steps(given: argparse.Namespace) -> list[Step]:
             total = hours[[(stated["size"], stage) for stage in stages]].sum() if stages else None
             step = dissected(given, model, page, folder)
             gb = matrix if "recording activations" in stages else 0.0
-            plan.append(Step(f"{model}: {page}", step, total, gb, finished(Path(step[3])), lacking_llm(given, step)))
+            lacks = "needs vLLM: pip install -e '.[vllm]', or LLM=openai:MODEL" * (no_vllm and given.llm in step)
+            plan.append(Step(f"{model}: {page}", step, total, gb, finished(Path(step[3])), lacks))
     return plan
 
 
@@ -91,12 +90,6 @@ def dissected(given: argparse.Namespace, model: str, page: str, folder: Path) ->
     known = inspect_notebook(str(paths.root() / notebook))
     stated = [part for name, value in settings.items() if name in known for part in ("-p", name, value)]
     return ("-m", "papermill", str(notebook), str(out), *stated)
-
-
-def lacking_llm(given: argparse.Namespace, command: tuple[str, ...]) -> str:
-    """What a page lacks that asks a language model."""
-    lacks_vllm = given.llm in command and given.llm.startswith("vllm:") and not find_spec("vllm")
-    return "needs vLLM: pip install -e '.[vllm]', or LLM=openai:MODEL" * lacks_vllm
 
 
 def finished(notebook: Path) -> bool:
@@ -115,29 +108,22 @@ def told(given: argparse.Namespace, plan: list[Step]) -> str:
         place = getattr(given, name, "") or (given.data_dir if name == "recordings" else "")
         state = "here" if here(name, place) else one.get("by_hand", "when it is first needed")
         lines.append(f"  {place or one['what']}: {one['gb']:.2g} GB; {one['license']}; {state}")
-    lines += ["", f"Steps. Hours are those of one core of an {machine}, as benchmarks.cost measured; training is taken"]
-    lines += [f"as {BACKWARD} times hearing; summaries are SmolLM2's, a hundredth of Llama 2's size. On a GPU no rate"]
-    lines += ["is measured.", ""]
+    lines += ["", STATED["hours"].format(machine=machine, backward=BACKWARD)]
     for number, step in enumerate(plan, 1):
         time = "minutes" if step.hours is None else f"{step.hours:,.{0 if step.hours > 10 else 1}f} h"
         state = "done" if step.done else step.lacks or "ready"
         lines.append(f"{number:3}. {step.title}: {time}, {step.gb:.2g} GB, {state}")
         lines.append(f"     python {shlex.join(step.command)}")
     left = [step for step in plan if not step.done]
-    total = sum(step.hours or 0 for step in left)
-    return "\n".join([*lines, "", f"Left: {len(left)} of {len(plan)} steps, {total:,.0f} h, {needed(left):.2g} GB."])
-
-
-def needed(left: list[Step]) -> float:
-    """Gigabytes that the steps which are left put on the disk."""
-    return sum(step.gb for step in left)
+    hours, gb = (sum(getattr(step, cost) or 0 for step in left) for cost in ("hours", "gb"))
+    return "\n".join([*lines, "", f"Left: {len(left)} of {len(plan)} steps, {hours:,.0f} h, {gb:.2g} GB."])
 
 
 def run_through(given: argparse.Namespace, plan: list[Step]) -> None:
     """Runs what is left; raises InputError where something is missing, the disk is too small, or a step fails."""
     left = [(number, step) for number, step in enumerate(plan, 1) if not step.done]
     given.out.mkdir(parents=True, exist_ok=True)
-    free, wanted = shutil.disk_usage(given.out).free / 1e9, needed([step for _, step in left])
+    free, wanted = shutil.disk_usage(given.out).free / 1e9, sum(step.gb for _, step in left)
     if free < wanted:
         raise InputError(f"{given.out} has {free:.2g} GB free; {wanted:.2g} are needed. Give another folder: OUT=path.")
     if short := [f"step {number}: {step.lacks}" for number, step in left if step.lacks]:
