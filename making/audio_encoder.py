@@ -36,23 +36,21 @@ from making.progress import Progress, finish, state_of
 
 @dataclass(frozen=True)
 class Contrast:
-    """How the encoder is trained. corpus: SynthESC's seeds, none probed (0) or judged on (1). temperature: at first.
-    alike: cosine from which two captions say the same. mask_bands, mask_frames, shift_bands (either way): at most.
-    equaliser: deviation of a microphone's response, natural logarithm of power. padded: share that ends early."""
+    """How the encoder is trained; masks are at most so wide."""
 
-    corpus: list[int] = field(default_factory=lambda: list(range(100, 108)))
+    corpus: list[int] = field(default_factory=lambda: list(range(100, 108)))  # seeds, none probed (0) or judged on (1)
     sources_per_fold: int = 8
     epochs: int = 15
     batch: int = 128
     rate: float = 3e-3
     decay: float = 0.05
-    temperature: float = 0.07
-    alike: float = 0.7
+    temperature: float = 0.07  # at first
+    alike: float = 0.7  # cosine from which two captions say the same
     mask_bands: int = 24
     mask_frames: int = 40
-    shift_bands: int = 5
-    equaliser: float = 0.7
-    padded: float = 0.25
+    shift_bands: int = 5  # either way, at most
+    equaliser: float = 0.7  # deviation of a microphone's response, natural logarithm of power
+    padded: float = 0.25  # share that ends early
     seed: int = 0
 
 
@@ -63,18 +61,9 @@ def spoken(label: str, samples: np.ndarray, key: str) -> tuple[str, str, str]:
     return label, naming_sentence(label, key), f"{naming_sentence(label, key + ' again')} {quality}."
 
 
-@dataclass(frozen=True)
-class Corpus:
-    """What is learnt from: spectra [clips, frames, mels] in half precision, class numbers [clips], and the vectors
-    of each clip's captions [clips, captions, DIMENSIONS]."""
-
-    spectra: Tensor
-    labels: Tensor
-    captions: Tensor
-
-
-def corpus(recipe: Contrast) -> Corpus:
-    """SynthESC's clips of the recipe's seeds, each from a source of its own, with their captions."""
+def corpus(recipe: Contrast) -> tuple[Tensor, Tensor, Tensor]:
+    """SynthESC's clips of the recipe's seeds, each from a source of its own: spectra [clips, frames, mels] in half
+    precision, class numbers [clips], and the vectors of each clip's captions [clips, captions, DIMENSIONS]."""
     spectra, labels, texts = [], [], []
     for seed in tqdm(recipe.corpus, "synthesising", unit="seed"):
         clips = synthesc(seed, recipe.sources_per_fold, variants=1)
@@ -83,7 +72,7 @@ def corpus(recipe: Contrast) -> Corpus:
         texts += [spoken(clip.label, wave, clip.name) for clip, wave in zip(clips.clips, waves, strict=True)]
         labels.append(torch.from_numpy(clips.labels))
     vectors = torch.from_numpy(encode([text for captions in texts for text in captions]))
-    return Corpus(torch.cat(spectra), torch.cat(labels), vectors.unflatten(0, (len(texts), -1)))
+    return torch.cat(spectra), torch.cat(labels), vectors.unflatten(0, (len(texts), -1))
 
 
 def augmented(x: Tensor, recipe: Contrast, rng: np.random.Generator) -> Tensor:
@@ -114,17 +103,18 @@ def contrast(audio: Tensor, text: Tensor, labels: Tensor, scale: Tensor, alike: 
     return (cross_entropy(logits, right) + cross_entropy(logits.T, right)) / 2
 
 
-def fit(encoder: AudioEncoder, heard: Corpus, recipe: Contrast, state: Path) -> list[float]:
+def fit(encoder: AudioEncoder, recipe: Contrast, state: Path) -> list[float]:
     """Trains `encoder` in place, resuming from the file `state`; gives the mean loss of each epoch."""
-    steps = len(heard.labels) // recipe.batch
+    spectra, labels, captions = corpus(recipe)
+    steps = len(labels) // recipe.batch
     progress = Progress(state, encoder, recipe, recipe.epochs * steps)
-    for batch in progress.batches(len(heard.labels)):
-        x = augmented(heard.spectra[batch].float(), recipe, progress.rng)
-        caption = torch.from_numpy(progress.rng.integers(heard.captions.shape[1], size=len(batch)))
+    for batch in progress.batches(len(labels)):
+        x = augmented(spectra[batch].float(), recipe, progress.rng)
+        caption = torch.from_numpy(progress.rng.integers(captions.shape[1], size=len(batch)))
         with torch.autocast("cpu", torch.bfloat16):
             audio = encoder(x)
         scale = (encoder.log_scale.exp() / recipe.temperature).clamp_max(100)
-        progress.step([contrast(audio, heard.captions[batch, caption], heard.labels[batch], scale, recipe.alike)])
+        progress.step([contrast(audio, captions[batch, caption], labels[batch], scale, recipe.alike)])
     return progress.losses(steps)
 
 
@@ -152,7 +142,7 @@ def train(recipe: Contrast, out: Path, judged: dict[str, tuple[ProbingSet, float
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.seed)
         encoder = AudioEncoder()
-    losses = fit(encoder, corpus(recipe), recipe, state_of(out, asdict(recipe)))
+    losses = fit(encoder, recipe, state_of(out, asdict(recipe)))
     weights = {name: x.half().contiguous() for name, x in encoder.state_dict().items() if x.is_floating_point()}
     write_atomically(file, lambda path: save_file(weights, path))
     kept = load(file)

@@ -11,6 +11,7 @@ import numpy as np
 
 from andlib import ablation, kept, stages
 from andlib.ablation import UnitSet
+from andlib.bars import tqdm
 from andlib.bench import bench
 from andlib.pages import section_3_5, section_4_1, section_4_4
 from andlib.pages.audit import EXHIBITS, MODES, NAME, Measures
@@ -118,8 +119,6 @@ _MEASURES = dict(zip(EXHIBITS, (closed, unlearnt, texts, adjectives, importance,
 
 def measure(run: Run, modes: Sequence[str] = MODES) -> dict[str, dict[str, dict[str, Measures]]]:
     """Every exhibit of the run's networks under each mode: mode -> model -> exhibit -> measures."""
-    from andlib.bars import tqdm
-
     cases = tqdm(list(product(modes, run.models)), desc="audit", unit="network")
     measured: dict = {mode: {} for mode in modes}
     for mode, model in cases:

@@ -42,9 +42,8 @@ def asked(
     for name, option in own.items():
         parser.add_argument(f"--{name}", **option)
     given = parser.parse_args()
-    chosen = {"llm": given.llm} if "llm" in own else {}
-    settings = {"profile": given.profile, "data_dir": given.data_dir, "device": given.device, "model": model}
-    run = open_run(settings | chosen)
+    settings = {name: value for name, value in vars(given).items() if name in ("profile", "data_dir", "device", "llm")}
+    run = open_run(settings | {"model": model})
     return run if slow else run.using(models=tuple(m for m in run.models if m not in run.profile.slow)), given
 
 

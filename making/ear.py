@@ -7,6 +7,7 @@ from importlib.metadata import version
 
 import numpy as np
 from safetensors.numpy import save_file
+from sklearn.linear_model import LogisticRegression
 
 from andlib.bars import tqdm
 from andlib.mini.ear import EAR_VERSION, RATE, predict, statistics
@@ -20,8 +21,7 @@ TARGET = 0.75  # ... this accuracy on CHECK_SEED is taken
 
 
 def train() -> dict:
-    """Fits the classifier on few clips, writes its weights and record, and returns the record. The record holds seeds,
-    clips per class, versions, and the accuracy on the probed seed per fold and over all."""
+    """Fits the classifier on few clips, writes its weights and record, and returns the record."""
     many = synthesc(TRAINING_SEED, sources_per_fold=max(CLIPS_PER_CLASS), variants=1, folds=(1,))
     check, probed = synthesc(CHECK_SEED), synthesc(PROBED_SEED)
     features, check_features = all_statistics(many), all_statistics(check)
@@ -49,8 +49,6 @@ def all_statistics(probing_set: ProbingSet) -> np.ndarray:
 
 def fit(features: np.ndarray, labels: np.ndarray, clips_per_class: int) -> dict[str, np.ndarray]:
     """Softmax regression on the standardised statistics of the first clips of every class."""
-    from sklearn.linear_model import LogisticRegression
-
     few = np.concatenate([np.flatnonzero(labels == label)[:clips_per_class] for label in np.unique(labels)])
     mean, scale = features[few].mean(0), features[few].std(0) + 1e-3
     model = LogisticRegression(max_iter=5000).fit((features[few] - mean) / scale, labels[few])

@@ -24,7 +24,7 @@ PATCH, MELS = 16, 128
 
 @dataclass(frozen=True)
 class Pretraining:
-    """How a network is pre-trained. corpus: SynthESC's, none of them the probing set's."""
+    """How a network is pre-trained."""
 
     steps: int = 1600
     batch: int = 32
@@ -34,7 +34,7 @@ class Pretraining:
     books: int = 4
     codes: int = 256
     dimensions: int = 16
-    corpus: list[int] = field(default_factory=lambda: list(range(100, 108)))
+    corpus: list[int] = field(default_factory=lambda: list(range(100, 108)))  # SynthESC's seeds, none probed
     seed: int = 0
 
 
@@ -51,9 +51,7 @@ def inputs(probing_set: ProbingSet, seconds: float, front_end: Callable[[Tensor]
 
 def patches(x: Tensor) -> Tensor:
     """[clips, frames, mels] -> [clips, steps, bands, values of a patch], in the order of BEATs' tokens."""
-    steps = x.shape[1] // PATCH
-    whole = x[:, : steps * PATCH].unflatten(1, (steps, PATCH))
-    return whole.unflatten(3, (MELS // PATCH, PATCH)).movedim(3, 2).flatten(3)
+    return x.unfold(1, PATCH, PATCH).unfold(2, PATCH, PATCH).flatten(3)
 
 
 class Tokenizer:

@@ -50,8 +50,7 @@ class Progress:
             yield from order[: clips // self.recipe.batch * self.recipe.batch].split(self.recipe.batch)
 
     def step(self, losses: Iterable[Tensor]) -> None:
-        """One step of the optimiser on a sum of losses, each gone back through before the next is made; gradients are
-        clipped at norm 1."""
+        """One step of the optimiser on a sum of losses, each gone back through before the next is made."""
         self.optimiser.zero_grad()
         total = 0.0
         for loss in losses:
@@ -67,7 +66,6 @@ class Progress:
         return [round(float(np.mean(self.each[i : i + count])), 4) for i in range(0, len(self.each), count)]
 
     def save(self, done: int) -> None:
-        """Writes the state after `done` units of work."""
         state = {name: getattr(self, name).state_dict() for name in ("network", "optimiser", "schedule")}
         state |= {"done": done, "each": self.each, "rng": self.rng.bit_generator.state, "torch": torch.get_rng_state()}
         write_atomically(self.path, lambda path: torch.save(state, path))

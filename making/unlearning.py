@@ -16,15 +16,6 @@ from andlib.unlearning import strategy_sets
 from making.command import asked
 
 
-def controls_of(run: Run, model: str) -> dict[str, Any]:
-    """A model's controls: those that are committed, if they are what is asked for, else computed."""
-    if fitting := section_4_3.committed(run, model):
-        return fitting
-    begun = time.monotonic()
-    computed = section_4_3.compute(run, model, strategy_sets(run, model), *section_4_3.draws_of(run, model))
-    return computed | {"seconds": round(time.monotonic() - begun)}
-
-
 def ways(run: Run) -> dict[str, Any]:
     """Every way to choose and to silence units, compared: see `better_unlearning.table`."""
     names, begun = stages.embeddings(run, run.probing_set.classes, run.encoder), time.monotonic()
@@ -42,7 +33,11 @@ def main() -> None:
         print(kept.write(given.profile, better_unlearning.NAME, ways(run)))
     else:
         for model in run.models:  # each is kept as soon as it is there
-            models = kept.read(given.profile, "controls").get("models", {}) | {model: controls_of(run, model)}
+            if not (controls := section_4_3.committed(run, model)):  # none that are what is asked for
+                begun, draws = time.monotonic(), section_4_3.draws_of(run, model)
+                controls = section_4_3.compute(run, model, strategy_sets(run, model), *draws)
+                controls |= {"seconds": round(time.monotonic() - begun)}
+            models = kept.read(given.profile, "controls").get("models", {}) | {model: controls}
             print(kept.write(given.profile, "controls", {"made_by": run.made_by(), "models": models}))
 
 

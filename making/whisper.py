@@ -13,6 +13,10 @@ from pathlib import Path
 import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
+from sklearn.linear_model import Ridge
+from sklearn.model_selection import PredefinedSplit, cross_val_predict
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
@@ -171,8 +175,7 @@ def keep(about: dict, network: nn.Module, folder: Path) -> nn.Module:
     kept = {name: value for name, value in network.state_dict().items() if not name.startswith("encoder.")}
     for name, module in network.named_modules():
         if isinstance(module, Changed):
-            factors = {whisper.DOWN: module.down, whisper.UP: module.up}
-            kept |= {f"{name}.weight{ending}": factor.weight for ending, factor in factors.items()}
+            kept |= {f"{name}.weight{whisper.DOWN}": module.down.weight, f"{name}.weight{whisper.UP}": module.up.weight}
     kept = {name: value.detach().half().contiguous() for name, value in kept.items()}
     write_atomically(folder / whisper.CONFIG, lambda path: path.write_text(json.dumps(about, indent=1) + "\n"))
     write_atomically(folder / whisper.CHANGES, lambda path: save_file(kept, path))
@@ -188,11 +191,6 @@ def project(lesson: Lesson, captions: list[str], out: Path) -> None:
     """TAB's map from Whisper's states into the sentence encoder's space: ridge regression of the vectors of captions,
     less their mean, which holds what every caption says. The penalty is the one under which, of folds 2 to 5 each in
     turn left out, clips come nearest to their own captions. No label is read."""
-    from sklearn.linear_model import Ridge
-    from sklearn.model_selection import PredefinedSplit, cross_val_predict
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
-
     begun, seen = time.perf_counter(), lesson.seen.numpy()
     network = whisper.classifier(whisper.SHORT)
     x = states(network, lesson)[:, whisper.HEARD].flatten(1).numpy()
