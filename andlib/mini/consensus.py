@@ -20,20 +20,9 @@ KINDS = ("quality", "event", "source")  # in the order in which equally supporte
 MOST_POINTS = 8
 QUALITY_SYNONYMS = {w: key for key, words in WORDS["synonyms"]["qualities"].items() for w in words.split()}
 EVENT_SYNONYMS = {w: key for key, words in WORDS["synonyms"]["events"].items() for w in words.split()}
-_NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
 _NUMBER = re.compile(r"^\s*\d+[.)]\s*")
 NOTHING_SHARED = "1. The clips have nothing in common."
-_UNCOUNTED = {"water", "wind", "rain", "thunder", "music", "speech", "laughter", "applause", "traffic", "snow", "wood"}
-_UNSTRESSED = {"gallop", "hover", "open"}  # beside verbs in -er: their last letter is not doubled
-# How a claim is told: in one wording whatever its count, and in another than its neighbours in the word list, often its
-# opposites, for sentences of one mould are alike to an encoder: the released calibration compares them. An event is a
-# verb and a noun: OCP reads nouns, and a sneeze has no other.
-# {A}: the word, as a gerund where it is a verb. {a}: the same, or the noun with its article. {s}: "barks".
-_WORDINGS = {
-    "quality": ("{A} {aspect}: {a} in {n}.", "{A}: said to be {a} in {n}.", "Being {a}: {a} is the word for {n}."),
-    "event": ("{A}: something {s} in {n}.", "What {s}: {n} have {a}."),
-    "source": ("{A}: {n} feature {a}.", "{A} heard: {a} in {n}.", "{A}: {n} are of {a}."),
-}
+_TELLING = WORDS["telling"]
 
 
 @dataclass(frozen=True, order=True)
@@ -92,8 +81,7 @@ def _sources(tokens: list[Token]) -> Iterator[str]:
 
 
 def claimed(point: str) -> str:
-    """What a point claims, "loud barking dog", without its number, its mould and how many clips hold it; the point
-    without its number where it claims nothing that is known."""
+    """What a point claims, "loud barking dog", without its mould; the point less its number if nothing is known."""
     words = sorted((KINDS.index(claim.kind), _title(claim)) for claim in claims(point))
     return " ".join(word for _, word in words) or _NUMBER.sub("", point)
 
@@ -121,32 +109,28 @@ def _support(count: int, clips: int) -> str:
     """How many clips hold a claim, with numbers in words up to twelve, in digits above."""
     if clips == 1:
         return "the one clip"
-    some, every = (_NUMBERS[number] if number < len(_NUMBERS) else number for number in (count, clips))
+    some, every = (dict(enumerate(_TELLING["numbers"])).get(number, number) for number in (count, clips))
     return f"all {every} clips" if count == clips else f"{some} of the {every} clips"
 
 
 @lru_cache(maxsize=1 << 16)
 def tell(claim: Claim, count: int, clips: int) -> str:
     """The point that says that `count` of so many clips hold a claim, without its number in the list."""
-    title, aspect = _title(claim), ACOUSTIC.get(claim.key, "")
+    title, aspect, wordings = _title(claim), ACOUSTIC.get(claim.key, ""), _TELLING[claim.kind]
+    place = list(ACOUSTIC).index(claim.key) if claim.kind == "quality" else crc32(claim.key.encode())
+    wording = wordings[place % len(wordings)]
+    if claim.kind == "quality" and claim.key.endswith("ing"):  # elsewhere it would read as a verb
+        wording = "{A} {aspect}: {n} are {a}."
     words = {"A": title[:1].upper() + title[1:], "a": _with_article(title) if claim.kind == "source" else title}
-    return _wording(claim).format(**words, s=_third_person(claim.key), aspect=aspect, n=_support(count, clips))
+    return wording.format(**words, s=_third_person(claim.key), aspect=aspect, n=_support(count, clips))
 
 
 def _title(claim: Claim) -> str:
     return _gerund(claim.key) if claim.kind == "event" else claim.key
 
 
-def _wording(claim: Claim) -> str:
-    if claim.kind == "quality" and claim.key.endswith("ing"):  # elsewhere it would read as a verb
-        return "{A} {aspect}: {n} are {a}."
-    wordings = _WORDINGS[claim.kind]
-    place = list(ACOUSTIC).index(claim.key) if claim.kind == "quality" else crc32(claim.key.encode())
-    return wordings[place % len(wordings)]
-
-
 def _with_article(noun: str) -> str:
-    if noun in _UNCOUNTED or noun.endswith("ing") or noun.split()[-1] in _UNCOUNTED:
+    if noun.endswith("ing") or noun.split()[-1] in _TELLING["uncounted"]:
         return noun
     return f"an {noun}" if noun[0] in "aeiou" else f"a {noun}"
 
@@ -154,8 +138,8 @@ def _with_article(noun: str) -> str:
 def _gerund(verb: str) -> str:
     if verb.endswith("e") and not verb.endswith("ee"):
         return f"{verb[:-1]}ing"
-    short = len(verb) > 2 and verb[-1] in "bdgmnprtv" and verb[-2] in "aeiou" and verb[-3] not in "aeiou"
-    return f"{verb}{verb[-1]}ing" if short and not verb.endswith("er") and verb not in _UNSTRESSED else f"{verb}ing"
+    doubled = re.search("[^aeiou][aeiou][bdgmnprtv]$", verb) and verb not in _TELLING["unstressed"]
+    return f"{verb}{verb[-1]}ing" if doubled and not verb.endswith("er") else f"{verb}ing"
 
 
 def _third_person(verb: str) -> str:
