@@ -50,7 +50,6 @@ def convolution(width: int, wider: int, kernel, stride, padding: int = 1) -> nn.
 
 @lru_cache(maxsize=1)
 def embedded() -> AudioEncoder:
-    """The trained encoder."""
     return load(WEIGHTS / "encoder.safetensors")
 
 

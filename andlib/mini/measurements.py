@@ -3,7 +3,6 @@
 Only level depends on gain, only duration on silence added at the end; every threshold is a constant with its reason."""
 
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 import soxr
@@ -35,26 +34,19 @@ EAR_WEIGHT = signal.butter(1, 500, "highpass", fs=RATE, output="sos")  # the ear
 
 @dataclass(frozen=True)
 class Measurements:
-    """Numbers of one clip; frames are active where their level is within 25 dB of the loudest.
+    """Numbers of one clip; frames are active where their level is within 25 dB of the loudest."""
 
-    level: dBFS, root mean square of the active frames; -inf for a silent clip. pitch: Hz, median over the periodic
-    frames; None where too few are periodic. periodicity: mean over the active time, 0-1. centroid: Hz, centre of the
-    active frames' power spectrum. events: rises of the level by at least 10 dB.  rate: repetitions a second where they
-    are regular, else None. attack: s, median rise time of the events that begin within the clip; None if none does.
-    variation: dB, deviation of the active level smoothed over 100 ms. active_seconds: s.  active_share: of the whole
-    clip, 0-1.  gaps: share of silence between first and last sound, 0-1."""
-
-    level: float
-    pitch: float | None = None
-    periodicity: float = 0.0
-    centroid: float = 0.0
-    events: int = 0
-    rate: float | None = None
-    attack: float | None = None
-    variation: float = 0.0
+    level: float  # dBFS, root mean square of the active frames; -inf for a silent clip
+    pitch: float | None = None  # Hz, median over the periodic frames; None where too few are periodic
+    periodicity: float = 0.0  # mean over the active time, 0-1
+    centroid: float = 0.0  # Hz, centre of the active frames' power spectrum
+    events: int = 0  # rises of the level by at least 10 dB
+    rate: float | None = None  # repetitions a second where they are regular
+    attack: float | None = None  # s, median rise time of the events that begin within the clip; None if none does
+    variation: float = 0.0  # dB, deviation of the active level smoothed over 100 ms
     active_seconds: float = 0.0
-    active_share: float = 0.0
-    gaps: float = 0.0
+    active_share: float = 0.0  # of the whole clip, 0-1
+    gaps: float = 0.0  # share of silence between first and last sound, 0-1
 
     @property
     def span(self) -> float:
@@ -63,7 +55,6 @@ class Measurements:
 
     @property
     def silent(self) -> bool:
-        """Whether the clip holds nothing to hear."""
         return self.level == -np.inf
 
 
@@ -79,7 +70,8 @@ def measure(samples: np.ndarray, sample_rate: int) -> Measurements:
     floored = np.maximum(level, level.max() - ACTIVE_RANGE)
     periodicity, pitches = frame_pitches(content, active)
     pitches = pitches[(periodicity >= PITCHED_FRAME) & np.isfinite(pitches)]
-    peaks = event_peaks(floored)
+    walled = np.pad(floored, 1, constant_values=floored.min() - EVENT_DIP)  # a clip may begin or end in an event
+    peaks = signal.find_peaks(walled, prominence=EVENT_DIP)[0] - 1  # frames where an event is loudest
     inside = slice(active.argmax(), len(active) - active[::-1].argmax())
     active_seconds = active.sum() * HOP / RATE
     return Measurements(
@@ -98,8 +90,7 @@ def measure(samples: np.ndarray, sample_rate: int) -> Measurements:
 
 
 def hearable(samples: np.ndarray, sample_rate: int) -> np.ndarray | None:
-    """The clip at 16 kHz without DC, rumble under 50 Hz and padding at the end, [samples]; None for a silent clip.
-    Raises InputError unless the samples are a finite vector and the rate is positive."""
+    """The clip at 16 kHz without DC, rumble under 50 Hz and padding at the end, [samples]; None for a silent clip."""
     samples = np.asarray(samples, np.float64)
     if samples.ndim != 1 or sample_rate <= 0:
         given = f"an array of shape {samples.shape} at {sample_rate} Hz"
@@ -137,7 +128,8 @@ def frame_pitches(content: np.ndarray, active: np.ndarray) -> tuple[np.ndarray, 
     window = np.hanning(PITCH_WINDOW).astype(np.float32)
     power = np.abs(fft.rfft((chosen - chosen.mean(1, keepdims=True)) * window, 2 * PITCH_WINDOW)) ** 2
     lags = np.arange(FINER * RATE // 5000, FINER * RATE // 60)
-    correlation = autocorrelation(power)[:, : lags[-1] + 2] / window_correlation()[: lags[-1] + 2]
+    own = autocorrelation(np.abs(fft.rfft(window, 2 * PITCH_WINDOW)) ** 2)
+    correlation = autocorrelation(power)[:, : lags[-1] + 2] / own[: lags[-1] + 2]
     here = correlation[:, lags]
     dip = np.minimum.accumulate(correlation, axis=1)[:, lags]
     summit = (here > correlation[:, lags - 1]) & (here >= correlation[:, lags + 1]) & (here - dip > RIPPLE)
@@ -155,22 +147,10 @@ def autocorrelation(power: np.ndarray) -> np.ndarray:
     return correlation / np.maximum(correlation[..., :1], 1e-30)
 
 
-@lru_cache(maxsize=1)
-def window_correlation() -> np.ndarray:
-    """Autocorrelation of the frames' window; [lags]."""
-    return autocorrelation(np.abs(fft.rfft(np.hanning(PITCH_WINDOW).astype(np.float32), 2 * PITCH_WINDOW)) ** 2)
-
-
 def centroid(content: np.ndarray, active: np.ndarray) -> float:
     """Centre of gravity of the active frames' mean power spectrum, in Hz."""
     power = (np.abs(fft.rfft(frames(content, 512)[active] * np.hanning(512))) ** 2).mean(0)
     return float(power @ fft.rfftfreq(512, 1 / RATE) / max(power.sum(), 1e-30))
-
-
-def event_peaks(level: np.ndarray) -> np.ndarray:
-    """Frames where an event is loudest: maxima that stand 10 dB above the dip to their neighbours; [events]."""
-    walled = np.pad(level, 1, constant_values=level.min() - EVENT_DIP)  # so that a clip may begin or end in an event
-    return signal.find_peaks(walled, prominence=EVENT_DIP)[0] - 1
 
 
 def regular_rate(level: np.ndarray, events: int) -> float | None:

@@ -27,8 +27,7 @@ SYNONYMS, REPETITION, TURNS = (SENTENCES[part] for part in ("synonyms", "repetit
 
 
 def salient_words(m: Measurements) -> dict[str, str]:
-    """The word each aspect of the sound earns, aspect -> word; unremarkable aspects are left out. Aspects: level,
-    pitch, brightness, texture, repetition, steadiness, onset, duration."""
+    """The word each aspect of the sound earns, aspect -> word; unremarkable aspects are left out."""
     if m.silent:
         return {}
     words = {
@@ -118,14 +117,11 @@ def time_sentences(spoken: dict[str, str], words: dict[str, str], rng_key: str) 
 def clause(spoken: dict[str, str], rng_key: str, templates: Sequence[str], name: str, *aspects: str) -> list[str]:
     """One of the templates, filled with the words of those aspects that stand out; none where none does."""
     words = [spoken[aspect] for aspect in aspects if aspect in spoken]
-    return [fill(pick(templates, rng_key, name), words)] if words else []
-
-
-def fill(template: str, words: list[str]) -> str:
-    """The template with the words as {word}, {listed} ("a, b and c") or {comma} ("a, b, c"), after {a} or an."""
+    if not words:
+        return []
     listed = " and ".join([", ".join(words[:-1]), words[-1]]) if len(words) > 1 else words[0]
     article = "an" if words[0][0] in "aeiou" else "a"
-    return template.format(word=words[0], listed=listed, comma=", ".join(words), a=article)
+    return [pick(templates, rng_key, name).format(word=words[0], listed=listed, comma=", ".join(words), a=article)]
 
 
 def as_sentence(clause: str) -> str:

@@ -14,12 +14,11 @@ LENGTH = round(RATE * SECONDS)  # samples
 @dataclass(frozen=True)
 class Sound:
     """What a recipe makes of the physics of a source, before microphone and room. Of its two generators `source` draws
-    what stays with the animal or machine, `take` what differs between recordings: timing, irregularities, noise.
-    samples: float64 [32000], any scale. pitch_hz: NaN where there is none. onsets: of events, s; none if steady."""
+    what stays with the animal or machine, `take` what differs between recordings: timing, irregularities, noise."""
 
-    samples: np.ndarray
-    pitch_hz: float = np.nan
-    onsets: Sequence[float] = ()
+    samples: np.ndarray  # float64 [32000], any scale
+    pitch_hz: float = np.nan  # NaN where there is none
+    onsets: Sequence[float] = ()  # of events, s; none if steady
 
 
 def times(seconds: float) -> np.ndarray:

@@ -47,13 +47,11 @@ def cat(source, take):
     pitch, length = log_uniform(source, 380, 800), source.uniform(0.6, 1.1)
     closed, wide = source.uniform([500, 1800], [700, 2600]), source.uniform([1000, 2600], [1400, 3400])
     onsets = bout(take, 1 if length > 0.8 else take.integers(1, 3), 0.95, length)
-    meows = []
-    for _ in onsets:
-        tone = voice(glide(length, *pitch * np.array([0.75, 1.1, 1.12, 1.0, 0.7])), 4) + 0.08 * noise(take, length)
-        opening = swell(length, 0.35 * length, 0.5 * length)
-        mouth = formants(tone, closed, 0.2) * (1 - opening) * 0.6 + formants(tone, wide, 0.2) * opening
-        meows.append(mouth * swell(length, 0.12, 0.3 * length))
-    return Sound(place(meows, onsets), pitch, onsets)
+    track = glide(length, *pitch * np.array([0.75, 1.1, 1.12, 1.0, 0.7]))
+    opening = swell(length, 0.35 * length, 0.5 * length)
+    tones = [voice(track, 4) + 0.08 * noise(take, length) for _ in onsets]
+    mouths = [formants(tone, closed, 0.2) * (1 - opening) * 0.6 + formants(tone, wide, 0.2) * opening for tone in tones]
+    return Sound(place([mouth * swell(length, 0.12, 0.3 * length) for mouth in mouths], onsets), pitch, onsets)
 
 
 def insects(source, take):

@@ -49,7 +49,6 @@ class Draw:
 
     @property
     def name(self) -> str:
-        """The clip's file name."""
         return f"synth{self.seed}-f{self.fold}-{self.label}-s{self.source}-v{self.variant}.wav".replace(" ", "_")
 
     def generators(self) -> tuple[np.random.Generator, np.random.Generator]:
@@ -102,13 +101,9 @@ def synthesc(
 
 @lru_cache(maxsize=1200)  # a whole set of the default size: 72 MB
 def render(draw: Draw) -> tuple[np.ndarray, dict[str, float | str]]:
-    """A clip's samples, int16 [32000], and its true attributes."""
+    """A clip's samples as a microphone in some room takes them, int16 [32000], and its true attributes."""
     source, take = draw.generators()
-    return record(RECIPES[draw.label](source, take), take)
-
-
-def record(sound: Sound, take: np.random.Generator) -> tuple[np.ndarray, dict[str, float | str]]:
-    """A sound as a microphone in some room takes it, int16 [32000], and what is true of the recording."""
+    sound: Sound = RECIPES[draw.label](source, take)
     background, reverb = str(take.choice(BACKGROUNDS)), log_uniform(take, 0.08, 0.9)
     foreground = microphone(reverberate(unit_power(sound.samples), take, reverb, take.uniform(0.1, 0.5)), take)
     snr = take.uniform(10, 32)
