@@ -19,16 +19,16 @@ if TYPE_CHECKING:
 KEEP = "ANDLIB_KEEP"  # environment variable: whether results of stages are kept
 
 
-def path_of(profile: str, name: str) -> Path:
-    """The file that keeps a profile's results of that name."""
-    return paths.results() / profile / f"{name}.json"
+def path_of(profile: str, *name: str) -> Path:
+    """A file or folder of a profile's results."""
+    return paths.results().joinpath(profile, *name)
 
 
 def read(profile: str, name: str, command: str = "") -> dict[str, Any]:
     """What is kept, or an empty dict. command: the one that computes it; given, its absence raises InputError.
 
     Raises InputError if the file is damaged, too, and says how what is committed is had again."""
-    file = path_of(profile, name)
+    file = path_of(profile, f"{name}.json")
     if file.is_file():
         shown = file.relative_to(paths.results().parent).as_posix()
         return read_object(file, shown, f"`git checkout {shown}` brings it back.")
@@ -40,12 +40,12 @@ def read(profile: str, name: str, command: str = "") -> dict[str, Any]:
 def write(profile: str, name: str, held: Mapping[str, Any]) -> Path:
     """Keeps results, whole or not at all; returns the file."""
     text = json.dumps(held, indent=1, ensure_ascii=False) + "\n"
-    return write_atomically(path_of(profile, name), lambda file: file.write_text(text, encoding="utf-8"))
+    return write_atomically(path_of(profile, f"{name}.json"), lambda file: file.write_text(text, encoding="utf-8"))
 
 
 def keeps(run: "Run") -> bool:
     """Whether results of stages are kept for the run's profile, or are to be."""
-    return bool(os.environ.get(KEEP)) or (paths.results() / run.profile.name / "stages").is_dir()
+    return bool(os.environ.get(KEEP)) or path_of(run.profile.name, "stages").is_dir()
 
 
 def stage(run: "Run", stage: Stage, made_from: Sequence[Any], lasting: Sequence[Any], make: Callable[[], Any]) -> Any:
@@ -53,23 +53,18 @@ def stage(run: "Run", stage: Stage, made_from: Sequence[Any], lasting: Sequence[
 
     lasting: the records that decide it but for the samples of recordings, which differ a little from copy to copy;
     without any, nothing is kept. `make results` writes there what pages of recordings ask for."""
-    folder = replace(run.store, folder=paths.results() / run.profile.name / "stages")
+    folder = replace(run.store, folder=path_of(run.profile.name, "stages"))
     if lasting and folder.holds(stage, lasting):
         return folder.get(stage, lasting, make)
     value = run.store.get(stage, made_from, make)
     return folder.get(stage, lasting, lambda: value) if lasting and os.environ.get(KEEP) else value
 
 
-def frame_file(profile: str, page: str, name: str) -> Path:
-    """The file that keeps one frame of a page, `4_1_last_layer` for instance."""
-    return paths.results() / profile / page / f"{name}.csv"
-
-
 def frame(profile: str, page: str, name: str) -> pd.DataFrame:
-    """One frame of a page, as `make results` wrote it; an empty cell is a missing value.
+    """One frame of a page (`4_1_last_layer`, say), as `make results` wrote it; an empty cell is a missing value.
 
     Raises InputError if it is absent or damaged."""
-    file = frame_file(profile, page, name)
+    file = path_of(profile, page, f"{name}.csv")
     if not file.is_file():
         absent = f"Profile {profile} has no frame {name!r} of page {page}"
         raise InputError(f"{absent}: `make results PROFILE={profile}` writes it.")
@@ -81,14 +76,14 @@ def frame(profile: str, page: str, name: str) -> pd.DataFrame:
 
 def frame_names(profile: str, page: str) -> list[str]:
     """Every frame that a page of a profile keeps."""
-    return sorted(file.stem for file in frame_file(profile, page, "x").parent.glob("*.csv"))
+    return sorted(file.stem for file in path_of(profile, page).glob("*.csv"))
 
 
 def write_frame(profile: str, page: str, name: str, values: pd.DataFrame) -> Path:
     """Keeps a frame, its index left out; returns the file. Raises InputError for nested values, or a text like "1e3":
     what is read is what was written, but that an empty text is a missing value, and a text like "10" that number."""
     exact = values.reset_index(drop=True).astype(dict.fromkeys(values.select_dtypes("floating"), float))
-    file = frame_file(profile, page, name)
+    file = path_of(profile, page, f"{name}.csv")
     write_atomically(file, lambda path: exact.to_csv(path, index=False, lineterminator="\n", encoding="utf-8"))
     back = frame(profile, page, name)
     for column in exact:

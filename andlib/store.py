@@ -26,10 +26,7 @@ Arrays = dict[str, np.ndarray]
 
 
 def _save_arrays(value: Arrays, path: Path) -> None:
-    try:
-        save_file({name: np.ascontiguousarray(array) for name, array in value.items()}, path)
-    except SafetensorError as error:  # a full disk, in Rust's words
-        raise OSError(error) from None
+    save_file({name: np.ascontiguousarray(array) for name, array in value.items()}, path)
 
 
 def _save_lines(value: list, path: Path) -> None:
@@ -81,7 +78,8 @@ def digest(value: Any) -> str:
 def writing(folder: Path) -> Iterator[None]:
     """Makes a folder to write in; what the system refuses there becomes an InputError that says why."""
     remedy = "Free some space, or choose another folder; the environment variable ANDLIB_CACHE moves the cache."
-    with explained(lambda e: f"{folder} could not be written ({e.strerror or e}). {remedy}", OSError):
+    kinds = OSError, SafetensorError  # the latter tells of a full disk in Rust's words
+    with explained(lambda e: f"{folder} could not be written ({getattr(e, 'strerror', '') or e}). {remedy}", *kinds):
         folder.mkdir(parents=True, exist_ok=True)
         yield
 
@@ -107,24 +105,20 @@ def write_atomically(path: Path, write: Callable[[Path], Any]) -> Path:
 
 @dataclass(frozen=True)
 class Stage:
-    """A kind of result that is stored.
-
-    kind: `arrays` (name -> array), `frame` (pandas) or `lines` (JSON values). version: raised when results change."""
+    """A kind of result that is stored."""
 
     name: str
-    kind: str
-    version: int = 1
+    kind: str  # `arrays` (name -> array), `frame` (pandas) or `lines` (JSON values)
+    version: int = 1  # raised when results change
 
 
 @dataclass(frozen=True)
 class Store:
-    """A folder of results. Each has a manifest beside it, written last: what has none does not exist.
-
-    device, precision: of the networks, see `devices.placed`; every key holds the kind of device and the precision."""
+    """A folder of results. Each has a manifest beside it, written last: what has none does not exist."""
 
     folder: Path
-    device: str = "cpu"
-    precision: str = "float32"
+    device: str = "cpu"  # of the networks, see `devices.placed`; every key holds its kind
+    precision: str = "float32"  # of the networks; every key holds it
 
     @property
     def computed(self) -> dict[str, str]:
@@ -138,7 +132,7 @@ class Store:
         other records is reported in a warning and made again; one that another process of this machine is making is
         waited for. Raises InputError if the folder cannot be used."""
         ending, save, load = KINDS[stage.kind]
-        path, question = self._path(stage, made_from), self._question(stage, made_from)
+        path, question = self._asked(stage, made_from)
         with writing(path.parent):
             if self._intact(path, question):
                 try:
@@ -147,31 +141,27 @@ class Store:
                     _warn(path, f"it cannot be read as {ending[1:]}: {first_line(error)}")
         lock = _lock(path)
         try:
-            lock.acquire(timeout=0)
+            held = lock.acquire(timeout=0)
         except Timeout:
             with tqdm(bar_format=f"waiting for {stage.name}, which another process makes", leave=False), lock:
                 pass
             return self.get(stage, made_from, make)
-        try:
+        with held:
             value = make()
             write_atomically(path, lambda temporary: save(value, temporary))
             about = {**question, "sha256": file_digest(path), "andlib": version("andlib")}
             write_atomically(_manifest(path), lambda temporary: temporary.write_text(json.dumps(about, indent=1)))
-        finally:
-            lock.release()
         return load(path)
 
     def holds(self, stage: Stage, made_from: Sequence[Any]) -> bool:
         """Whether that result is stored whole."""
-        return self._intact(self._path(stage, made_from), self._question(stage, made_from))
+        return self._intact(*self._asked(stage, made_from))
 
-    def _path(self, stage: Stage, made_from: Sequence[Any]) -> Path:
+    def _asked(self, stage: Stage, made_from: Sequence[Any]) -> tuple[Path, dict[str, Any]]:
+        """The file of a value, and what its manifest must say that it answers."""
         key = digest([asdict(stage), *self.computed.values(), made_from])[:32]
-        return self.folder / stage.name / f"{key}{KINDS[stage.kind][0]}"
-
-    def _question(self, stage: Stage, made_from: Sequence[Any]) -> dict[str, Any]:
-        """What a value's manifest must say that it answers."""
-        return {**asdict(stage), **self.computed, "made_from": [digest(record) for record in made_from]}
+        question = {**asdict(stage), **self.computed, "made_from": [digest(record) for record in made_from]}
+        return self.folder / stage.name / f"{key}{KINDS[stage.kind][0]}", question
 
     def _intact(self, path: Path, question: Mapping[str, Any]) -> bool:
         if not _manifest(path).is_file() or not path.is_file():
@@ -199,9 +189,7 @@ def file_digest(path: Path) -> str:
 
 
 def unchanged(digests: Mapping[Path, str]) -> None:
-    """Raises InputError, naming it, if a file that was read is no longer the one that keys of the store name.
-
-    digests: path -> its `file_digest` when it was fingerprinted."""
+    """Raises InputError, naming it, if a file's `file_digest` is no longer the one that keys of the store name."""
     for path, known in digests.items():
         if not path.is_file() or file_digest(path) != known:
             raise InputError(f"{path} was changed while it was in use. Run the page or the program again.")

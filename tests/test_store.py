@@ -136,7 +136,7 @@ def test_damage_is_reported_and_made_again(tmp_path, damage):
 
 def test_a_value_that_answers_another_question_is_made_again(tmp_path):
     store = Store(tmp_path)
-    asked = {5: store._path(ARRAYS, [5]), 6: store._path(ARRAYS, [6])}
+    asked = {5: store._asked(ARRAYS, [5])[0], 6: store._asked(ARRAYS, [6])[0]}
     for k in asked:
         store.get(ARRAYS, [k], lambda k=k: {"a": np.array([k])})
     for ends in ((".safetensors", ".safetensors"), (".json", ".json")):
@@ -157,7 +157,7 @@ def test_what_is_no_value_is_made_again_though_its_checksum_was_mended(tmp_path,
     stage, store = Stage("stage", kind), Store(tmp_path)
     good = {"arrays": {"a": np.arange(3)}, "frame": pd.DataFrame({"a": [1]}), "lines": [{"a": 1}]}[kind]
     store.get(stage, [1], lambda: good)
-    path = store._path(stage, [1])
+    path, _ = store._asked(stage, [1])
     path.write_bytes(content)
     manifest = path.with_suffix(".json")
     manifest.write_text(json.dumps(json.loads(manifest.read_text()) | {"sha256": file_digest(path)}))
