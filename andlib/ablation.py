@@ -89,14 +89,11 @@ def features_of(target: Target, waveforms: Float[np.ndarray, "clips samples"]):
 
 
 def size(units: UnitSet) -> int:
-    """How many units a set holds."""
     return sum(len(indices) for indices in units.values())
 
 
 def matched_random(units: UnitSet, widths: Mapping[str, int], rng: np.random.Generator) -> UnitSet:
-    """As many units, drawn at random, in every layer as `units` has there.
-
-    widths: number of units of each layer."""
+    """As many units, drawn at random, in every layer as `units` has there, of the layers' `widths`."""
     return {name: np.sort(rng.choice(widths[name], len(indices), replace=False)) for name, indices in units.items()}
 
 
@@ -109,23 +106,18 @@ def random_units(count: int, widths: Mapping[str, int], rng: np.random.Generator
 
 @dataclass(frozen=True)
 class Effects:
-    """What silencing one set of units a class did.
+    """What silencing one set of units a class did."""
 
-    own: change of the logit of each clip's own class, the paper's "confidence". margin: the same of own logit less the
-    largest other: a shift of all logits, which forgets nothing, leaves it alone. correct: whether each clip is still
-    classified right, 0 or 1; all float [ablated, clips]. own_before, correct_before: logit of own class and whether it
-    was right with no unit silenced, [clips]. labels: each clip's class. sources: each clip's source recording. sizes:
-    units silenced for each class. tried: on which clips each set was; the others count in no mean. None: on all."""
-
-    own: Float[np.ndarray, "ablated clips"]
+    own: Float[np.ndarray, "ablated clips"]  # change of the logit of a clip's own class, the paper's "confidence"
+    # the same of own logit less the largest other: a shift of all logits, which forgets nothing, leaves it alone
     margin: Float[np.ndarray, "ablated clips"]
-    correct: Float[np.ndarray, "ablated clips"]
-    own_before: Float[np.ndarray, "clips"]
+    correct: Float[np.ndarray, "ablated clips"]  # whether each clip is still classified right, 0 or 1
+    own_before: Float[np.ndarray, "clips"]  # the logit with no unit silenced
     correct_before: Float[np.ndarray, "clips"]
     labels: Int[np.ndarray, "clips"]
-    sources: np.ndarray
-    sizes: Int[np.ndarray, "ablated"]
-    tried: Bool[np.ndarray, "ablated clips"] | None = None
+    sources: np.ndarray  # source recording of each clip
+    sizes: Int[np.ndarray, "ablated"]  # units silenced for each class
+    tried: Bool[np.ndarray, "ablated clips"] | None = None  # others count in no mean; None: each set was tried on all
 
     def by_class(
         self, values: Float[np.ndarray, "ablated clips"], weights: Float[np.ndarray, "clips"] | None = None

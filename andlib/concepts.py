@@ -63,9 +63,8 @@ def score(
     """Scores of every concept for every unit, all units at once, by one of similarity.FUNCTIONS.
 
     Counts of clips (k = 28 for wpmi, 100 for soft_wpmi) are the paper's for N = 2000 and scale below N = 1000."""
-    counts = {"wpmi": 28, "soft_wpmi": 100}
-    if function in counts:
-        options["k"] = similarity.scaled(counts[function], len(activations))
+    if count := {"wpmi": 28, "soft_wpmi": 100}.get(function):
+        options["k"] = similarity.scaled(count, len(activations))
     return similarity.FUNCTIONS[function](activations, p, **options)
 
 
@@ -82,15 +81,11 @@ def score_as_released(
     # released code: data_utils.py:45-58. The log-mean over units in wpmi and soft_wpmi is then the unit's own score,
     so that wpmi keeps only (1 - lambda) of it and soft_wpmi is 0 for every concept.
     top_k_only: # released code: data_utils.py:76-92 shows DB the unit's few highest clips (`db_top_k_only`); 0: all."""
-    parts = []
-    clips = highest(activations, top_k_only) if top_k_only else None
-    for unit in range(activations.shape[1]):
-        seen = slice(None) if clips is None else clips[:, unit]
-        own = activations[seen, unit : unit + 1]
-        if function == "rank_reorder" and int(0.05 * len(own)) == 0:
-            parts.append(np.zeros((1, p.shape[1]), np.float32))  # it ranks no clip at all
-        else:
-            parts.append(similarity.FUNCTIONS[function](own, p[seen], **options))
+    units = activations.shape[1]
+    if function == "rank_reorder" and int(0.05 * (top_k_only or len(p))) == 0:
+        return np.zeros((units, p.shape[1]), np.float32)  # it ranks no clip at all
+    clips = highest(activations, top_k_only).T if top_k_only else [slice(None)] * units
+    parts = [similarity.FUNCTIONS[function](activations[c, i : i + 1], p[c], **options) for i, c in enumerate(clips)]
     return np.concatenate(parts)
 
 

@@ -156,17 +156,16 @@ def names_class(nouns: Iterable[str], class_name: str, *, released: bool = False
     if released:
         return any(noun in class_name for noun in nouns if noun)
     nouns, name = tuple(nouns), _plain(class_name)
-    return any(_names(noun, name) for noun in nouns) or _says_all(nouns, name)
+    named = any(_names(noun, name) for noun in nouns)
+    if named or name in CLASS_NOUNS:
+        return named
+    words, forms = name.split(), {form for noun in nouns for form in _forms(noun)}
+    return bool(words) and all(forms.intersection(_forms(word)) for word in words)
 
 
 @lru_cache(maxsize=1 << 16)
 def _names(noun: str, class_name: str) -> bool:
     return any(form and (form in CLASS_NOUNS.get(class_name, ()) or form == class_name) for form in _forms(noun))
-
-
-def _says_all(nouns: Iterable[str], class_name: str) -> bool:
-    words, forms = class_name.split(), {form for noun in nouns for form in _forms(noun)}
-    return class_name not in CLASS_NOUNS and bool(words) and all(forms.intersection(_forms(word)) for word in words)
 
 
 def canonical(noun: str) -> str:

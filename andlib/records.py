@@ -18,30 +18,25 @@ SILENT = 0.5 / 2**15  # peak below half a step of 16-bit audio
 class Clip:
     """One audio clip a_i of the probing set D_p.
 
-    name: unique in its set (a file name). label: class in words, "crying baby". fold: 1-5, or 0 where the set has none.
-    source: recording the clip was cut from. path: file it is read from; None for a synthesised clip. attributes: what
-    is known of the sound beside its class (SynthESC records its recipe's parameters here)."""
+    attributes: what is known of the sound beside its class (SynthESC records its recipe's parameters here)."""
 
-    name: str
-    label: str
-    fold: int
-    source: str
-    path: Path | None = None
+    name: str  # unique in its set (a file name)
+    label: str  # class in words, "crying baby"
+    fold: int  # 1-5, or 0 where the set has none
+    source: str  # recording the clip was cut from
+    path: Path | None = None  # file it is read from; None for a synthesised clip
     attributes: Mapping[str, float | str] = field(default_factory=dict, hash=False, compare=False)
 
 
 @dataclass(frozen=True)
 class ProbingSet:
-    """The probing set D_p: N clips in a fixed order, and how their samples are had.
-
-    classes: names in the order of the set's own numbering. read: gives a clip's mono samples, float32 in [-1, 1], at a
-    sampling rate (Hz). fingerprint: sha256 over everything that decides the samples, labels, folds and sources."""
+    """The probing set D_p: N clips in a fixed order, and how their samples are had."""
 
     name: str
     clips: tuple[Clip, ...]
-    classes: tuple[str, ...]
-    read: Callable[[Clip, int], np.ndarray]
-    fingerprint: str
+    classes: tuple[str, ...]  # in the order of the set's own numbering
+    read: Callable[[Clip, int], np.ndarray]  # a clip's mono samples, float32 in [-1, 1], at a sampling rate (Hz)
+    fingerprint: str  # sha256 over everything that decides the samples, labels, folds and sources
 
     def __len__(self) -> int:
         return len(self.clips)
@@ -137,15 +132,10 @@ class Unit:
 
 @dataclass(frozen=True)
 class Grid:
-    """Where the positions of a target's layers lie on the spectrogram, which they divide evenly.
+    """Where the positions of a target's layers lie on the spectrogram, which they divide evenly."""
 
-    seconds: start of the first position and end of the last. hertz: the same of the mel bands, even on the mel scale.
-    bands: how many tokens there are to each moment; 0 where the layers' own axes tell time from bands.
-    prefix: leading tokens that have no place (class and distillation token). time_first: whether tokens run over time
-    and then over bands (AST), or over bands first (BEATs)."""
-
-    seconds: tuple[float, float]
-    hertz: tuple[float, float]
-    bands: int = 0
-    prefix: int = 0
-    time_first: bool = False
+    seconds: tuple[float, float]  # start of the first position and end of the last
+    hertz: tuple[float, float]  # the same of the mel bands, even on the mel scale
+    bands: int = 0  # how many tokens there are to each moment; 0 where the layers' own axes tell time from bands
+    prefix: int = 0  # leading tokens that have no place (class and distillation token)
+    time_first: bool = False  # whether tokens run over time and then over bands (AST), or over bands first (BEATs)

@@ -43,8 +43,7 @@ def cos_cubed(activations: Activations, concepts: Concepts) -> Scores:
 
     def cubed(x):
         x = x - x.mean(0)
-        cubes = x * x * x  # several times faster than x**3
-        return cubes / np.maximum(np.linalg.norm(cubes, axis=0), 1e-3)
+        return _unit_length(x * x * x, 1e-3)  # several times faster than x**3
 
     cubed_concepts = cubed(concepts)
     return np.concatenate([cubed(u).T @ cubed_concepts for u in _chunks(activations)])
@@ -124,8 +123,8 @@ def rank_reorder(
 FUNCTIONS = {"cos": cos, "cos_cubed": cos_cubed, "rank_reorder": rank_reorder, "wpmi": wpmi, "soft_wpmi": soft_wpmi}
 
 
-def _unit_length(x: np.ndarray) -> np.ndarray:
-    return x / np.maximum(np.linalg.norm(x, axis=0), np.finfo(np.float32).tiny)
+def _unit_length(x: np.ndarray, least: float = np.finfo(np.float32).tiny) -> np.ndarray:
+    return x / np.maximum(np.linalg.norm(x, axis=0), least)
 
 
 def _chunks(activations: np.ndarray) -> list[np.ndarray]:

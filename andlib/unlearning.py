@@ -1,6 +1,7 @@
 """Section 4.3: which units are labelled with a class, and what silencing them does to every class on fold 1."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -34,16 +35,11 @@ def unit_sets(run: Run, model: str, folds: Sequence[int], strategy: str, control
         labelled = [[name in best for best in table[strategy.lower()]] for name in run.probing_set.classes]
     else:
         released = "ocp_substring" in run.faults
-        nouns = [tuple(words) for words in table["raw_nouns" if released else "nouns"]]
-        labelled = [_naming(nouns, name, released) for name in run.probing_set.classes]
+        row, distinct = pd.factorize(table["raw_nouns" if released else "nouns"].map(tuple).to_numpy())
+        names = partial(language.names_class, released=released)
+        labelled = [np.array([names(nouns, name) for nouns in distinct])[row] for name in run.probing_set.classes]
     sets = [by_layer(table[np.array(chosen, bool)]) for chosen in labelled]
     return [leading_rows(units) for units in sets] if "ablate_leading_rows" in run.faults else sets
-
-
-def _naming(nouns: Sequence[tuple[str, ...]], name: str, released: bool) -> list[bool]:
-    """Which of the units' nouns name a class."""
-    named = {words: language.names_class(words, name, released=released) for words in set(nouns)}
-    return [named[words] for words in nouns]
 
 
 def block_units(neurons: pd.DataFrame) -> pd.DataFrame:
@@ -52,7 +48,6 @@ def block_units(neurons: pd.DataFrame) -> pd.DataFrame:
 
 
 def by_layer(neurons: pd.DataFrame) -> UnitSet:
-    """Neurons as a set of units."""
     return {layer: rows["index"].to_numpy() for layer, rows in neurons.groupby("layer", sort=False)}
 
 
