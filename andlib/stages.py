@@ -13,11 +13,12 @@ import pandas as pd
 import scipy  # its parts are loaded when they are first needed
 
 from andlib import asking, concepts, encoders, kept, language, summaries
+from andlib.activations import choose
 from andlib.concepts import FUNCTION
 from andlib.descriptions import clip_descriptions
 from andlib.errors import InputError, check_choice
 from andlib.records import Unit
-from andlib.responses import ACTIVATIONS, Extremes, highest_and_lowest
+from andlib.responses import ACTIVATIONS, Extremes, highest_and_lowest, too_large, unit_activations
 from andlib.run import Run
 from andlib.similarity import FUNCTIONS
 from andlib.store import Stage
@@ -49,11 +50,9 @@ def neurons(
     adjectives, nouns, verbs, prepositions, raw_nouns (C_open), length; db, tab (the three best concepts).
     layers: some of the target's; all by default. control: as for `clip_descriptions`. function: of
     similarity.FUNCTIONS, by which db and tab are chosen. Warns where these name most units of a layer alike."""
-    method = replace(run.method, function=check_choice("Similarity function", function, FUNCTIONS))
+    check_choice("Similarity function", function, FUNCTIONS)
     network = run.probed(model)
-    described = network.only(layers)
-    where = run.probing_set.numbers_in(folds)
-    texts = clip_descriptions(run, control)
+    described, where, texts = network.only(layers), run.probing_set.numbers_in(folds), clip_descriptions(run, control)
     if len(where) < run.k:
         raise InputError(f"{len(where)} clips cannot give K = {run.k} highest; lower k or probe with more clips.")
 
@@ -65,10 +64,35 @@ def neurons(
         closed = closed_concepts(run, described, extremes, p, where, function)
         return concluded(run, pd.concat([units, written, closed], axis=1))
 
-    table = run.store.get(NEURONS, [described, run.probing_set, where, texts, method, ACTIVATIONS], make)
+    table = run.store.get(NEURONS, _made_from(run, described, where, texts, function), make)
     if len(run.concepts) >= concepts.ENOUGH:
         concepts.warn_where_alike(table, function)
     return table
+
+
+def _made_from(run: Run, described: Target, where: np.ndarray, texts: Sequence[str], function: str = FUNCTION) -> list:
+    return [described, run.probing_set, where, texts, replace(run.method, function=function), ACTIVATIONS]
+
+
+def neuron(run: Run, network: Target, unit: Unit, u: np.ndarray | None = None) -> pd.Series:
+    """One described neuron, a row of `neurons` from all clips: read where its network's are stored, else described by
+    itself, in moments. network: `run.probed`. u: its layer's activations, if others than the run's; [clips, units]."""
+    where, texts, layer = run.probing_set.numbers_in(EVERY), clip_descriptions(run), network.only([unit.layer])
+    for described in (network, layer) if u is None else ():
+        if too_large(run, network) or run.store.holds(NEURONS, _made_from(run, described, where, texts)):
+            table = neurons(run, network, layers=[each.name for each in described.layers])
+            return table[table["unit"] == unit.id].iloc[0]
+    u = unit_activations(run, network)[unit.layer] if u is None else u
+    extremes = {unit.layer: (choose(u, run.k), choose(-u, run.k), u)}
+    p = {"DB": concept_similarity(run, texts), "TAB": sound_similarity(run)}
+    row = slice(unit.index, unit.index + 1)
+    closed = closed_concepts(run, layer, extremes, p, where, FUNCTION)[row]
+    own = unit_table(run.k, layer, extremes, where)[row]
+    sides = own.iloc[0][["highest", "lowest"]]
+    clips = np.unique(np.concatenate(list(sides)))  # the others' captions need not be read
+    few = own.assign(**{name: [np.searchsorted(clips, side)] for name, side in sides.items()})
+    written = summarised(run, few, [texts[i] for i in clips])
+    return concluded(run, pd.concat([own, written, closed], axis=1)).iloc[0]
 
 
 def unit_table(k: int, network: Target, extremes: Extremes, where: np.ndarray) -> pd.DataFrame:

@@ -14,6 +14,7 @@ from andlib.activations import choose
 from andlib.errors import InputError
 from andlib.language import mentions
 from andlib.networks.wrapping import wrap
+from andlib.records import Unit
 
 
 def test_every_neuron_is_described_from_its_own_clips(run):
@@ -190,3 +191,13 @@ def test_calibration_loop_changes_what_is_kept(run, cache):
         stages.neurons(r, "ast")["calibrated"].map(len).sum() for r in (run, tiny_run(cache, mode="calibration_loop"))
     ]
     assert kept[0] != kept[1]
+
+
+def test_a_neuron_described_by_itself_is_the_row_of_its_layer(tmp_path):
+    unit, alone = Unit("ast", "block0.intermediate", 3), tiny_run(tmp_path)
+    described = stages.neuron(alone, alone.probed("ast"), unit)
+    whole = stages.neurons(alone, "ast").set_index("unit").loc[unit.id]
+    read = stages.neuron(alone, alone.probed("ast"), unit)
+    for name in whole.index:
+        assert list(np.atleast_1d(described[name])) == list(np.atleast_1d(whole[name])), name
+        assert list(np.atleast_1d(read[name])) == list(np.atleast_1d(whole[name])), name

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,11 +12,13 @@ from andlib import firing, paths, stages, summaries, targets
 from andlib.inputs import recordings
 from andlib.pages import wording
 from andlib.records import Unit
+from andlib.responses import too_large, unit_activations
 from andlib.run import Run
 from andlib.searching import search
 from andlib.targets import Target
 
 CLASSES = 4  # of the highest clips, that are listed
+POOLED = ("first", "mean", "max")
 LOWEST, HIGHEST = 100, 7000  # Hz, of the tone
 
 
@@ -38,14 +41,26 @@ def reading(run: Run, target: Target, unit: Unit, *, k: int = 0, t: float | None
     it is called. k: how many highest and lowest clips. t: the cosine above which a point of S_h is the lowest clips'
     own. pooling: how the values at all places become one number."""
     run = run.using(k=k) if k else run
-    target = target.read(layers=[unit.layer], pooling=pooling) if pooling else target
-    neuron = stages.neurons(run, target, layers=[unit.layer]).iloc[unit.index]
+    neuron = stages.neuron(run, target, unit, pooled(run, target, unit.layer, pooling) if pooling else None)
     usual = f"nothing: K = {run.k}, t = {summaries.THRESHOLD}, {target.layer(unit.layer).pooling}"
     if t is not None:
         points = zip(neuron["high"], neuron["cosine"], strict=True)
         neuron["calibrated"] = [point for point, cosine in points if cosine <= t]
     changed = {f"K = {k}": k, f"t = {t}": t is not None, f"pooling: {pooling}": pooling}
     return neuron.rename(", ".join(name for name, given in changed.items() if given) or usual)
+
+
+def pooled(run: Run, target: Target, layer: str, pooling: str) -> np.ndarray:
+    """A layer's activations under a pooling; [clips, units]. One pass reads all layers by each of POOLED, so that the
+    next choice takes no other; where that is too large, this layer alone."""
+    alone, layers = target.only([layer]).read(pooling=pooling), []
+    for each in target.layers:
+        fitting = POOLED if len(each.positions) == 1 else POOLED[1:] if each.positions else ()
+        layers += [replace(each.read(pooling=name), name=f"{each.name} {name}") for name in fitting]
+    every, key = replace(target, layers=tuple(layers)), f"{layer} {alone.layers[0].pooling}"
+    if key not in [each.name for each in layers] or too_large(run, every):
+        return unit_activations(run, alone)[layer]
+    return unit_activations(run, every)[key]
 
 
 def multiplied(run: Run, unit: Unit | str, factor: float) -> pd.DataFrame:

@@ -44,7 +44,7 @@ def show(run: Run, unit: Unit | str, *, network: Target | None = None) -> Card:
 
     >>> al.show(run, "ast/block0.output/17")"""
     network, unit = run.unit(unit, network)
-    neuron = stages.neurons(run, network, layers=(unit.layer,)).iloc[unit.index]
+    neuron = stages.neuron(run, network, unit)
     chosen = [*neuron["highest"], *neuron["lowest"]]
     rest = np.setdiff1d(np.arange(len(run.probing_set)), chosen)
     others = np.random.default_rng(unit.index).choice(rest, min(OTHERS, len(rest)), replace=False)
