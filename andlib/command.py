@@ -14,8 +14,9 @@ from andlib import activations, paths
 from andlib.devices import device_named
 from andlib.errors import InputError
 from andlib.profiles import TEST
-from andlib.report import dissection, written
-from andlib.report.dissection import SILENCED, Asked
+from andlib.report import opening, written
+from andlib.report.dissection import SILENCED
+from andlib.report.opening import Asked
 from andlib.run import Run
 from andlib.store import Store
 
@@ -43,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     begun = time.monotonic()
     try:
         asked = _asked(given)
-        run, notes = dissection.opened(asked)
+        run, notes = opening.opened(asked)
         print("\n".join(plan(asked, run, notes)), flush=True)
         if given.command == "report":
             index = written.write(asked, run, notes)
@@ -116,7 +117,7 @@ def _asked(given: argparse.Namespace) -> Asked:
 
 def plan(asked: Asked, run: Run, notes: Sequence[str]) -> list[str]:
     """What the report is, in lines: recordings, network, what is left out, and about how long it takes on this machine,
-    where a few recordings are heard to tell. run, notes: of `dissection.opened`."""
+    where a few recordings are heard to tell. run, notes: of `opening.opened`."""
     network, clips = run.target(run.models[0]), run.probing_set
     units, labelled = sum(layer.units for layer in network.layers), len(clips.classes) > 1
     classes = f"of {len(clips.classes)} classes" if labelled else "without labels"
@@ -126,7 +127,7 @@ def plan(asked: Asked, run: Run, notes: Sequence[str]) -> list[str]:
     activations.record(network, [few], len(few))
     each, tested = (time.monotonic() - begun) / len(few), np.isin(clips.folds, TEST).sum()
     silenced = len(clips.classes) if asked.full else min(SILENCED, len(clips.classes))
-    times = 1 + dissection.wants_head(network, clips, asked)
+    times = 1 + opening.wants_head(network, clips, asked)
     passes = times * len(clips) + labelled * (4 * silenced + 1) * tested * silenced / len(clips.classes)
     minutes = (each * passes + DESCRIBED * units + LISTENED * len(clips)) / 60
     disk = 4 * units * len(clips) + MP3 * network.seconds * len(clips)

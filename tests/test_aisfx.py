@@ -165,7 +165,7 @@ def targets():
     names = {"al": al, "aisfx": aisfx, "run": Run(MINI, ("ast",))}
     for source in shown:
         exec(source, names)
-    return {kind: names[kind] for kind in [*KINDS, "published"]}
+    return {kind: names[kind] for kind in KINDS}
 
 
 KINDS = {
@@ -186,7 +186,3 @@ def test_the_page_s_own_code_wraps_networks_of_every_kind_and_their_units_are_de
     assert not neurons["dead"].all()
     assert neurons["high"].map(len).max() > 0
     assert set(neurons.loc[~neurons["dead"], "db"].map(len)) == {3}
-
-
-def test_the_page_s_own_code_loads_a_published_network(targets):
-    assert targets["published"].layers[-1].name == "classifier"

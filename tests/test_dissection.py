@@ -15,7 +15,7 @@ import andlib as al
 from andlib import command, heads
 from andlib.errors import InputError
 from andlib.inputs.probing import open_folder
-from andlib.report import dissection
+from andlib.report import dissection, opening
 
 DECLARED = ["--layers", "1", "--axes", "clips,channels,time", "--sample-rate", "16000"]
 pytestmark = pytest.mark.filterwarnings("ignore:(DB|TAB) by:UserWarning")
@@ -126,11 +126,11 @@ def test_sounds_without_labels_get_what_labels_do_not_need(sounds, out, tmp_path
 
 def test_folds_are_dealt_to_sources_within_classes(sounds):
     clips = open_folder(sounds)
-    dealt = dissection.dealt(clips)
+    dealt = opening.dealt(clips)
     counts = {label: np.bincount([c.fold for c in dealt.clips if c.label == label])[1:] for label in dealt.classes}
     assert all(list(count) == [2] * 5 for count in counts.values()) and dealt.fingerprint != clips.fingerprint
     shared = replace(clips, clips=tuple(replace(clip, source="one") for clip in clips.clips))
-    assert len(set(dissection.dealt(shared).folds)) == 1
+    assert len(set(opening.dealt(shared).folds)) == 1
 
 
 def test_a_report_that_stopped_goes_on_where_it_was(sounds, tmp_path, monkeypatch, capsys):

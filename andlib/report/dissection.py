@@ -1,38 +1,29 @@
 """A report on any network and any folder of sounds: what was probed, what units respond to, and what supports it."""
 
-import importlib
-import re
 import shutil
-import sys
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from html import escape
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from andlib import concepts, heads, paths, stages, unlearning
-from andlib.errors import InputError, explained, first_line
-from andlib.inputs.captions import find_captions
-from andlib.inputs.probing import check_recordings, open_folder
-from andlib.networks.checkpoints import load_target
-from andlib.networks.wrapping import wrap
-from andlib.pages import scoring, section_4_1, section_4_5
-from andlib.profiles import LEARNT, PROFILES, TEST
-from andlib.records import ProbingSet
+from andlib import concepts, heads, stages, unlearning
+from andlib.errors import InputError
+from andlib.inputs.probing import check_recordings
+from andlib.pages import scoring, section_4_1, section_4_5, your_own_network
+from andlib.profiles import TEST
 from andlib.report import atlas, cards, figures, tables
+from andlib.report.opening import Asked, target_of, wants_head
 from andlib.report.shown import Card, Figure
 from andlib.run import CHECKED, Run
-from andlib.store import Store, digest
-from andlib.targets import Target
+from andlib.store import digest
 
 HERE = Path(__file__).parent
-CODE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")  # module:function
-HEARD, SAMPLE = 10.0, 40  # s of a clip that are heard at most; clips that tell how long clips are
-SILENCED, CARDS = 5, 3  # classes that are silenced unless all are asked for; neurons shown in full, best and worst
+SILENCED = 5  # classes, unless all are asked for
 
 
 @dataclass(frozen=True)
@@ -46,107 +37,6 @@ class Section:
         return f"<p>{escape(self.lead)}</p>" + "".join(part._repr_html_() for part in self.parts)
 
 
-@dataclass(frozen=True)
-class Asked:
-    """What a dissection was asked to do.
-
-    model: hub id, folder, checkpoint, or module:function. data: folder of recordings. out: folder of the report. store:
-    where stages are kept. seconds: of each clip that are heard; 0: as long as clips and network are, 10 at most.
-    declared: arguments of `wrap` for a function that returns a network. captions: file; "" takes the one beside the
-    recordings. head: whether an encoder gets a linear classifier where clips have labels. full: whether units of every
-    class are silenced."""
-
-    model: str
-    data: Path
-    out: Path
-    store: Store
-    seconds: float = 0.0
-    captions: str = ""
-    k: int = 5
-    declared: Mapping[str, Any] = field(default_factory=dict)
-    head: bool = True
-    full: bool = False
-
-
-def opened(asked: Asked) -> tuple[Run, list[str]]:
-    """The run of a dissection, with one network, and what is to be known of it, in sentences.
-
-    Raises InputError where recordings, captions or network cannot be used."""
-    clips = open_folder(asked.data, unlabelled=True)
-    notes = [] if len(clips.classes) > 1 else ["The recordings have no labels, so nothing that needs classes is shown."]
-    if not set(clips.folds) >= {*TEST, *LEARNT}:
-        held_out = "but for fold 1 " if set(TEST) < set(clips.folds) else ""
-        clips = dealt(clips)
-        notes.append(f"The recordings have no five folds: sources were dealt to them, {held_out}class by class.")
-    network = target_of(asked, longest(clips))
-    captions = Path(asked.captions) if asked.captions else find_captions(asked.data)
-    notes += [] if captions else ["There is no caption file: clips are described by what is measured of them alone."]
-    profile = replace(
-        PROFILES["gtzan"],
-        name="own",
-        title=f"{len(clips)} recordings of {asked.data.resolve().name}",
-        seconds=network.seconds,
-        models=(),
-        beside=0,
-        audio_encoder="whisper" if (paths.cache() / "whisper" / "base").is_dir() else "embedded",
-    )
-    settings = {"data_dir": str(asked.data), "captions": str(captions or ""), "k": asked.k, "store": asked.store}
-    run = Run(profile, (), **settings, audio_encoder=profile.audio_encoder, given={"probing_set": clips})
-    run = run.using(concept_set="classes") if len(clips.classes) > 1 else run
-    if wants_head(network, clips, asked):
-        notes.append("The network has no classifier: a linear one is trained on folds 2 to 5 of these recordings.")
-    network = replace(run.target(network), live=False)  # nothing changes it until the report is written
-    return run.using(models=[network]), notes
-
-
-def wants_head(network: Target, clips: ProbingSet, asked: Asked) -> bool:
-    """Whether the network is to be given a linear classifier."""
-    return asked.head and network.layers[-1].hidden and len(clips.classes) > 1
-
-
-def dealt(clips: ProbingSet) -> ProbingSet:
-    """The set with folds 1 to 5, dealt to source recordings class by class, in an order that their names decide.
-
-    Where there is a fold 1 beside others it stays, and the rest are dealt to folds 2 to 5."""
-    order = sorted({(clip.label, digest(clip.source), clip.source) for clip in clips.clips})
-    fold = {clip.source: 1 for clip in clips.clips if clip.fold in TEST and set(TEST) < set(clips.folds)}
-    free = LEARNT if fold else (*TEST, *LEARNT)
-    for number, (_, _, source) in enumerate(order):
-        fold.setdefault(source, free[number % len(free)])
-    own = tuple(replace(clip, fold=fold[clip.source]) for clip in clips.clips)
-    return replace(clips, clips=own, fingerprint=f"{clips.fingerprint}/dealt")
-
-
-def longest(clips: ProbingSet, rate: int = 16_000) -> float:
-    """How long the longest of some of the clips is, in seconds."""
-    some = islice(clips.clips, 0, None, -(-len(clips) // SAMPLE))
-    return round(max(len(clips.read(clip, rate)) / rate for clip in some), 1)
-
-
-def target_of(asked: Asked, clip: float) -> Target:
-    """The network that is asked for, on clips of so many seconds; raises InputError where it cannot be had.
-
-    module:function runs code of the user's own, found from the working directory too."""
-    seconds = asked.seconds or min(clip, HEARD)
-    if not CODE.fullmatch(asked.model) or Path(asked.model).exists():
-        if asked.declared:
-            raise InputError(f"{', '.join(asked.declared)} are for a network that module:function returns.")
-        seconds = asked.seconds or min(seconds, load_target(asked.model).seconds)
-        return load_target(asked.model, seconds=seconds, padding=False)
-    module, _, function = asked.model.partition(":")
-    sys.path.insert(0, "")
-    with explained(lambda error: f"{asked.model} could not be called ({type(error).__name__}: {first_line(error)})."):
-        made = getattr(importlib.import_module(module), function)()
-    if isinstance(made, Target):
-        return made
-    needed = {"layers", "axes", "sample_rate"} - set(asked.declared)
-    if needed:
-        options = ", ".join(f"--{name.replace('_', '-')}" for name in sorted(needed))
-        told = f"{asked.model} returned a {type(made).__name__}, of which nothing is declared"
-        raise InputError(f"{told}: return what andlib.wrap makes of it, or give {options}.")
-    return wrap(made, name=function, seconds=seconds, **asked.declared)
-
-
 def sections(run: Run, notes: Sequence[str], asked: Asked) -> dict[str, Callable[[], Section]]:
     """The parts of the report by their titles, each made when it is called. What cannot be measured says why in its
     own part."""
@@ -156,8 +46,9 @@ def sections(run: Run, notes: Sequence[str], asked: Asked) -> dict[str, Callable
     parts = {
         "All units": lambda: whole(run, asked.out / "atlas"),
         "How well descriptions predict units": lambda: predicted(run, model),
-        "Neurons that are explained best and worst": lambda: extremes(run, model),
+        "Neurons that are explained best and worst": lambda: extremes(run, model, asked.cards),
         "Units that respond to many things": lambda: polysemanticity(run, model),
+        "Trained against untrained": lambda: beside_untrained(run, asked),
         "Naming the classifier's units": lambda: naming(run, model),
         "Silencing units": lambda: silencing(run, model, full),
     }
@@ -180,7 +71,7 @@ def probed(run: Run, model: str, notes: Sequence[str]) -> Section:
     layers = neurons.groupby("layer", sort=False).agg(units=("unit", "size"), dead=("dead", "sum"))
     layers["hardly fire"] = neurons.groupby("layer", sort=False)["hardly_fires"].sum()
     layers["one number a clip"] = [layer.pooling for layer in network.layers]
-    origins = {"file": "their captions", "measured": "what is measured of them"}
+    origins = {"file": "their captions", "source": "a small captioner", "measured": "what is measured of them"}
     said = " and ".join(origins[part] for part in run.caption_parts)
     lead = (
         f"{len(neurons):,} units of {model} heard the first {network.seconds:g} s of {len(clips)} recordings"
@@ -230,21 +121,20 @@ def _named(case: tuple[str, str]) -> str:
     return f"{'the ' * (method not in ('DB', 'TAB'))}{method}, matched by {matcher},"
 
 
-def extremes(run: Run, model: str) -> Section:
-    """Neurons whose description predicts them best and worst, with sound."""
+def extremes(run: Run, model: str, shown: int) -> Section:
+    """Neurons whose description predicts them best and worst, so many of the best and the worst with sound."""
     scores = scoring.score_neurons(run, model)
     means = scores.groupby("unit", sort=False)["pearson"].mean().dropna().sort_values(ascending=False, kind="stable")
     if means.empty:
         raise InputError("No unit's description could be scored.")
-    shown = [*means.index[:CARDS], *means.index[-1:]]
     lead = (
         f"Over all methods, {means.index[0]} is predicted best (mean r = {means.iloc[0]:.2f}) and {means.index[-1]} "
-        f"worst ({means.iloc[-1]:.2f}). The first {len(shown) - 1} and the last are shown in full."
+        f"worst ({means.iloc[-1]:.2f}). These are shown in full."
     )
     ends = scoring.best_and_worst(scores)
     formats = dict.fromkeys(scoring.ENDS[3:], ".2f")
     table = tables.plain(ends, "Highest and lowest r of each method, by sound", made_by(run), formats)
-    return Section(lead, [table, *(cards.show(run, unit) for unit in shown)])
+    return Section(lead, [table, *(cards.show(run, unit) for unit in (*means.index[:shown], *means.index[-1:]))])
 
 
 def polysemanticity(run: Run, model: str) -> Section:
@@ -264,6 +154,34 @@ def polysemanticity(run: Run, model: str) -> Section:
     caption = "Uninterpretable units by block, beside clips at random"
     drawn = Figure(figures.uninterpretable, shown, "Share of uninterpretable units by block, beside chance")
     return Section(lead, [drawn, tables.plain(frame, caption, made_by(run), formats)])
+
+
+def borne_out(run: Run, asked: Asked) -> pd.DataFrame:
+    """`your_own_network.borne_out` beside an untrained twin, where one can be had."""
+    [model], twin = run.models, None
+    with suppress(InputError):
+        twin = replace(target_of(asked, run.target(model).seconds, untrained_seed=0), name="untrained")
+    return your_own_network.borne_out(run, model, twin)
+
+
+def beside_untrained(run: Run, asked: Asked) -> Section:
+    """How far names are borne out, beside those of an untrained twin of the network."""
+    units = borne_out(run, asked)
+    mean = units[your_own_network.SHARES].mean()
+    beside = (
+        f"; of an untrained twin's units, of {mean['untrained network']:.0%}"
+        if units["untrained network"].notna().any()
+        else ""
+    )
+    lead = (
+        f"The first name that DB gives a unit is the class of {mean['borne out']:.0%} of its highest recordings on "
+        f"average; with captions shuffled, of {mean['shuffled captions']:.0%}{beside}. No names could have reached "
+        f"more than {mean['any name']:.0%}. A share of units with words says nothing by itself: a random network "
+        f"is fond of loud, high or steady sounds, too, and sounds of one class are alike in that."
+    )
+    formats = dict.fromkeys(your_own_network.SHARES, ".0%")
+    caption = "How far names are borne out, means by layer"
+    return Section(lead, [tables.plain(your_own_network.by_layer(units), caption, made_by(run), formats)])
 
 
 def naming(run: Run, model: str) -> Section:

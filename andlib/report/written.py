@@ -9,7 +9,8 @@ from markupsafe import Markup
 
 from andlib.bars import tqdm
 from andlib.report import dissection
-from andlib.report.dissection import HERE, Asked
+from andlib.report.dissection import HERE
+from andlib.report.opening import Asked
 from andlib.report.shown import STYLE, Card
 from andlib.run import Run
 from andlib.store import write_atomically
@@ -25,7 +26,7 @@ def write(asked: Asked, run: Run, notes: Sequence[str]) -> Path:
     """Makes every part of the report and writes it into `asked.out`; returns its index.html.
 
     What takes long is stored by the run, so that a run that was killed goes on where it stopped.
-    run, notes: of `dissection.opened`. Raises InputError where the folder cannot be written."""
+    run, notes: of `opening.opened`. Raises InputError where the folder cannot be written."""
     parts = []
     for title, make in tqdm(dissection.sections(run, notes, asked).items(), "report", unit="part"):
         section = make()
