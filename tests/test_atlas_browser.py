@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import shutil
 from pathlib import Path
 
@@ -67,7 +66,7 @@ def lay_out(folder: Path, data: dict, profile: str = "mini") -> str:
     shutil.copytree(BOOK / "_static/atlas", folder / "_static/atlas", ignore=shutil.ignore_patterns("mini*"))
     shutil.copy(BOOK / "_static/andlib.css", folder / "_static")
     (folder / f"_static/atlas/{profile}.mjs").write_text(atlas.script(profile, data))
-    [mount] = re.findall(r"```\{raw\} html\n(.*?)```", (BOOK / "atlas.md").read_text(), re.DOTALL)
+    mount = (paths.PACKAGE / "report/atlas.html").read_text()
     mount = mount.replace("</select>", '<option value="other"></select>', 1)  # of the profile
     styles = "".join(f'<link rel="stylesheet" href="_static/{name}">' for name in ("andlib.css", "atlas/atlas.css"))
     head = '<!DOCTYPE html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
@@ -176,14 +175,14 @@ def test_sorting_puts_units_without_a_score_last_either_way(read):
 
 
 def test_keys_move_open_step_and_close(read):
-    page = read("model=ast")
+    page = read("model=ast&sort=network")
     page.press("/", "ArrowDown", "ArrowDown", "ArrowDown", "ArrowUp", "Enter")
     assert page.run(OPEN) == "ast/block0.output/1"
-    assert page.run("location.hash") == "#unit=ast/block0.output/1&model=ast"
+    assert page.run("location.hash") == "#unit=ast/block0.output/1&model=ast&sort=network"
     page.press("ArrowRight")
     assert page.run(OPEN) == "ast/block0.output/2"
     page.press("Escape")
-    page.wait("location.hash === '#model=ast'")
+    page.wait("location.hash === '#model=ast&sort=network'")
     assert page.run("document.activeElement.className") == "list"
     selected = "document.getElementById(document.activeElement.getAttribute('aria-activedescendant'))"
     assert page.run(f"{selected}.getAttribute('aria-posinset')") == "3"

@@ -75,11 +75,17 @@ def probed(run: Run, model: str, notes: Sequence[str]) -> Section:
     said = " and ".join(origins[part] for part in run.caption_parts)
     lead = (
         f"{len(neurons):,} units of {model} heard the first {network.seconds:g} s of {len(clips)} recordings"
-        f"{f' of {len(clips.classes)} classes' if len(clips.classes) > 1 else ''}, which {said} describe; "
-        f"{int(neurons['dead'].sum()):,} units are dead: every recording activates them alike."
+        f"{f' of {len(clips.classes)} classes' if len(clips.classes) > 1 else ''}, which {said} describe."
     )
+    if dead := int(neurons["dead"].sum()):
+        lead += f" {dead:,} of them are dead: every recording activates them alike."
     shown = layers.reset_index()
     return Section(" ".join([lead, *notes]), [tables.plain(shown, "Layers and units", made_by(run))])
+
+
+def _between(low: float, high: float) -> str:
+    """A 95 % interval in brackets; nothing where there is none, as where each class has one source recording."""
+    return "" if np.isnan(low) else f" (95 %: {low:.2f} to {high:.2f})"
 
 
 def made_by(run: Run) -> str:
@@ -107,8 +113,8 @@ def predicted(run: Run, model: str) -> Section:
     low, high = own.loc[best, ["pearson_low", "pearson_high"]]
     lead = (
         f"On recordings of fold 1, which no description was made from, {_named(best)} predicts activations best: "
-        f"r = {own.loc[best, 'pearson']:.2f} on average over units (95 %: {low:.2f} to {high:.2f}); with the "
-        f"descriptions of other units it is {null:.2f}."
+        f"r = {own.loc[best, 'pearson']:.2f}{_between(low, high)} on average over units. With descriptions of "
+        f"other units it is {null:.2f}."
     )
     by_layer = Figure(
         figures.scores_by_layer, every, "Mean r by layer, a line for each method, and of other units' descriptions"
@@ -227,8 +233,8 @@ def silencing(run: Run, model: str, full: bool = False) -> Section:
     widest = rows.loc[rows["gap"].idxmax()]
     lead = (
         f"Silencing the units that {widest['strategy']} gives to a class opens the widest gap between it and the other "
-        f"{len(chosen) - 1} classes: {widest['gap']:+.2f} in logits (95 %: {widest['gap_low']:+.2f} to "
-        f"{widest['gap_high']:+.2f})."
+        f"{len(chosen) - 1} classes: {widest['gap']:+.2f} in logits"
+        f"{_between(widest['gap_low'], widest['gap_high'])}."
     )
     heads = {"dA": "ΔA", "dR": "ΔR", "gap": "ΔR − ΔA", "accuracy_before": "accuracy", "accuracy_forgotten": "forgotten"}
     heads |= {"gap_low": "95 % from", "gap_high": "to", "accuracy_remaining": "others"}

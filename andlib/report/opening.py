@@ -61,7 +61,8 @@ def opened(asked: Asked, given: Run | None = None) -> tuple[Run, list[str]]:
         clips = dealt(clips)
         notes.append(f"The recordings have no five folds: sources were dealt to them, {held_out}class by class.")
     network = target_of(asked, asked.seconds or (given.profile.seconds if given else min(longest(clips), HEARD)))
-    run = given.using(probing_set=clips) if given else _own_run(asked, clips, network.seconds)
+    run = given or _own_run(asked, clips, network.seconds)
+    run = run.using(profile=replace(run.profile, networks={}), probing_set=clips)  # none stands beside the user's own
     if not run.caption_parts[1:]:
         notes.append("There is no caption file: clips are described by what is measured of them alone.")
     if wants_head(network, clips, asked):
