@@ -14,7 +14,7 @@ from andlib import activations, paths
 from andlib.devices import device_named
 from andlib.errors import InputError
 from andlib.profiles import TEST
-from andlib.report import opening, written
+from andlib.report import dissection, opening
 from andlib.report.dissection import SILENCED
 from andlib.report.opening import Asked
 from andlib.run import Run
@@ -47,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         run, notes = opening.opened(asked)
         print("\n".join(plan(asked, run, notes)), flush=True)
         if given.command == "report":
-            index = written.write(asked, run, notes)
+            index = dissection.write(asked, run, notes)
             size = sum(
                 path.stat().st_size for path in asked.out.rglob("*") if path.is_file() and WORK not in path.parts
             )
@@ -104,8 +104,8 @@ def _asked(given: argparse.Namespace) -> Asked:
     return Asked(
         given.model,
         paths.named(given.data),
-        out,
         store,
+        out,
         seconds=given.seconds,
         captions=given.captions,
         k=given.k,

@@ -24,25 +24,17 @@ folds: int = 1  # how many folds of a profile are played to the network, 1 to 5
 
 # %%
 import andlib as al
+from andlib.networks import aisfx
 from andlib.pages import your_own_network
 from andlib.report import dissection, opening
 
 run, notes, asked = opening.on_page(globals())
-parts = dissection.sections(run, notes, asked)
-
-# %% [markdown]
-# ## What was probed
-
-# %% tags=["hide-input"]
-parts["What was probed"]()
 
 # %% [markdown]
 # A network is declared once: its modules that hold units, what the axes of their outputs mean, how positions become one number, and what it hears.
-# `weights` names a function that does so, `sound_effects`:
+# `weights` names a function that declares this one:
 
 # %%
-from andlib.networks import aisfx
-
 target = al.wrap(
     aisfx.network(),
     name="aisfx",
@@ -55,41 +47,14 @@ target = al.wrap(
 )
 
 # %% [markdown]
-# ## Trained against untrained
-
-# %% tags=["hide-input"]
-parts["Trained against untrained"]()
-
-# %% [markdown]
-# ## How well descriptions predict units
-
-# %% tags=["hide-input"]
-parts["How well descriptions predict units"]()
-
-# %% [markdown]
-# ## Neurons that are explained best and worst
-
-# %% tags=["hide-input"]
-parts["Neurons that are explained best and worst"]()
-
-# %% [markdown]
-# ## Units that respond to many things
-
-# %% tags=["hide-input"]
-parts["Units that respond to many things"]()
-
-# %% [markdown]
-# ## Naming the classifier's units
-
-# %% tags=["hide-input"]
-parts["Naming the classifier's units"]()
-
-# %% [markdown]
-# ## Silencing units
+# ## The parts of the report
+#
+# What needs a classifier says so where there is none: `andlib report` trains a linear one on folds 2 to 5 (`al.with_head`).
 
 # %% tags=["hide-input"]
 al.tables.keep(**your_own_network.words(run, dissection.borne_out(run, asked)))
-parts["Silencing units"]()
+for part in dissection.sections(run, notes, asked).values():
+    display(part())
 
 # %% [markdown]
 # ## Any other network

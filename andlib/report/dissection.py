@@ -5,25 +5,34 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from html import escape
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import jinja2
 import numpy as np
 import pandas as pd
+from markupsafe import Markup
 
 from andlib import concepts, heads, stages, unlearning
+from andlib.bars import tqdm
 from andlib.errors import InputError
 from andlib.inputs.probing import check_recordings
 from andlib.pages import scoring, section_4_1, section_4_5, your_own_network
 from andlib.profiles import TEST
 from andlib.report import atlas, cards, figures, tables
 from andlib.report.opening import Asked, target_of, wants_head
-from andlib.report.shown import Card, Figure
+from andlib.report.shown import STYLE, Card, Figure
 from andlib.run import CHECKED, Run
-from andlib.store import digest
+from andlib.store import digest, write_atomically
 
 HERE = Path(__file__).parent
 SILENCED = 5  # classes, unless all are asked for
+ABOUT = (
+    "What single units of this network respond to, by audio network dissection (AND, Wu et al., ICML 2024), as andlib "
+    "{} does it. A unit is described from the recordings that activate it most and least. Every table says what made "
+    "it, and what could not be measured says why."
+)
 
 
 @dataclass(frozen=True)
@@ -32,9 +41,29 @@ class Section:
 
     lead: str
     parts: Sequence[Any] = ()
+    title: str = ""
 
     def _repr_html_(self) -> str:
-        return f"<p>{escape(self.lead)}</p>" + "".join(part._repr_html_() for part in self.parts)
+        head = f"<h3>{escape(self.title)}</h3>" * bool(self.title) + f"<p>{escape(self.lead)}</p>"
+        return head + "".join(part._repr_html_() for part in self.parts)
+
+
+def write(asked: Asked, run: Run, notes: Sequence[str]) -> Path:
+    """Makes every part of the report and writes it into `asked.out`; returns its index.html.
+
+    What takes long is stored by the run, so that a run that was killed goes on where it stopped.
+    run, notes: of `opening.opened`. Raises InputError where the folder cannot be written."""
+    parts = []
+    for title, make in tqdm(sections(run, notes, asked).items(), "report", unit="part"):
+        section = make()
+        pieces = [Markup(part.html if isinstance(part, Card) else part._repr_html_()) for part in section.parts]
+        parts.append({"title": title, "lead": section.lead, "pieces": pieces})
+    template, look = ((HERE / name).read_text(encoding="utf-8") for name in ("report.html", "atlas.css"))
+    page = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined).from_string(template)
+    styles = Markup(STYLE.removeprefix("<style>").removesuffix("</style>") + look)
+    title, about = f"{run.models[0]} on {run.profile.title}", ABOUT.format(version("andlib"))
+    html = page.render(title=title, about=about, parts=parts, styles=styles)
+    return write_atomically(asked.out / "index.html", lambda path: path.write_text(html, encoding="utf-8"))
 
 
 def sections(run: Run, notes: Sequence[str], asked: Asked) -> dict[str, Callable[[], Section]]:
@@ -43,8 +72,8 @@ def sections(run: Run, notes: Sequence[str], asked: Asked) -> dict[str, Callable
     [model], full = run.models, asked.full
     if wants_head(run.target(model), run.probing_set, asked):
         run = run.using(models=[heads.with_head(run.target(model), run)])
-    parts = {
-        "All units": lambda: whole(run, asked.out / "atlas"),
+    parts = {"All units": lambda: whole(run, asked.out / "atlas")} if asked.out else {}
+    parts |= {
         "How well descriptions predict units": lambda: predicted(run, model),
         "Neurons that are explained best and worst": lambda: extremes(run, model, asked.cards),
         "Units that respond to many things": lambda: polysemanticity(run, model),
@@ -52,8 +81,9 @@ def sections(run: Run, notes: Sequence[str], asked: Asked) -> dict[str, Callable
         "Naming the classifier's units": lambda: naming(run, model),
         "Silencing units": lambda: silencing(run, model, full),
     }
-    first = {"What was probed": lambda: probed(run, model, notes)}  # without which there is nothing to report
-    return first | {title: lambda make=make: _or_why(make) for title, make in parts.items()}
+    first = "What was probed"  # without which there is nothing to report
+    made = {title: lambda title=title, make=make: replace(_or_why(make), title=title) for title, make in parts.items()}
+    return {first: lambda: replace(probed(run, model, notes), title=first), **made}
 
 
 def _or_why(make: Callable[[], Section]) -> Section:

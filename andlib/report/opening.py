@@ -30,16 +30,16 @@ HEARD, SAMPLE = 10.0, 40  # s of a clip that are heard at most; clips that tell 
 class Asked:
     """What a dissection was asked to do.
 
-    model: hub id, folder, checkpoint, or module:function. data: folder of recordings. out: folder of the report. store:
-    where stages are kept. seconds: of each clip that are heard; 0: as long as clips and network are, 10 at most.
-    declared: arguments of `wrap` for a function that returns a network. captions: file; "" takes the one beside the
-    recordings. head: whether an encoder gets a linear classifier where clips have labels. cards: neurons that are shown
-    in full, beside the worst. full: whether units of every class are silenced."""
+    model: hub id, folder, checkpoint, or module:function. data: folder of recordings. out: folder of the report, for
+    its atlas. store: where stages are kept. seconds: of each clip that are heard; 0: as long as clips and network are,
+    10 at most. declared: arguments of `wrap` for a function that returns a network. captions: file; "" takes the one
+    beside the recordings. head: whether an encoder gets a linear classifier where clips have labels. cards: neurons
+    that are shown in full, beside the worst. full: whether units of every class are silenced."""
 
     model: str
     data: Path
-    out: Path
     store: Store
+    out: Path | None = None
     seconds: float = 0.0
     captions: str = ""
     k: int = 5
@@ -89,7 +89,7 @@ def on_page(parameters: Mapping[str, Any]) -> tuple[Run, list[str], Asked]:
     given = None if run.data_dir and run.profile.probing == "synthesc" else run.using(weights="")
     if given and run.extra["folds"] < 5:
         given = given.using(probing_set=given.probing_set.in_folds(tuple(range(1, run.extra["folds"] + 1))))
-    own = Asked(run.weights, paths.named(run.data_dir), paths.cache(), run.store, captions=run.captions, k=run.k)
+    own = Asked(run.weights, paths.named(run.data_dir), run.store, captions=run.captions, k=run.k)
     own = replace(own, head=False, cards=1) if given else own  # less to make for a page of the book
     return *opened(own, given), own
 
