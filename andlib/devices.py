@@ -5,22 +5,20 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from andlib.errors import InputError, check_choice, first_line
 from andlib.store import Store
 from andlib.targets import Target
 
-if TYPE_CHECKING:
-    from torch import Tensor
-
 PRECISIONS = ("float32", "bf16")
 
 
-def device_named(name: str) -> str:
+def device_named(name: str, part: int = 0) -> str:
     """The device that a page's parameter names: cpu, cuda, cuda:1, mps; auto is the best that this machine has.
 
-    Raises InputError where torch has no such device here."""
+    part: number of this process among several at once, to which auto gives the machine's CUDA GPUs in turn. Raises
+    InputError where torch has no such device here."""
     driven = any(any(Path("/dev").glob(kind)) for kind in ("nvidia[0-9]*", "dxg", "kfd"))
     if name == "cpu" or (name == "auto" and sys.platform == "linux" and not driven):
         return "cpu"  # without torch, which takes seconds to import
@@ -28,7 +26,8 @@ def device_named(name: str) -> str:
 
     there = {"cpu": 1, "cuda": torch.cuda.device_count(), "mps": int(torch.backends.mps.is_available())}
     if name == "auto":
-        return "cuda" if there["cuda"] else "mps" if there["mps"] else "cpu"
+        number = f":{part % there['cuda']}" if part and there["cuda"] else ""
+        return f"cuda{number}" if there["cuda"] else "mps" if there["mps"] else "cpu"
     kind, _, number = name.partition(":")
     check_choice("Device", kind, ("auto", *there))
     if not re.fullmatch(r"(cpu|mps|cuda(:\d{1,3})?)", name) or int(number or 0) >= there[kind]:
@@ -49,8 +48,8 @@ def placed(target: Target, store: Store) -> Target:
     return replace(target, device=store.device, precision=store.precision, build=lambda: target.module.to(store.device))
 
 
-def in_halves(call: "Callable[[Tensor], Any]", batch: "Tensor") -> list[Any]:
-    """What `call` gives for a batch; where the device lacks the memory, for its halves in turn.
+def in_halves(call: Callable[[Any], Any], batch: Any) -> list[Any]:
+    """What `call` gives for a batch, a tensor or an array; where the device lacks the memory, for its halves in turn.
 
     Raises InputError where it does for one clip alone."""
     import torch
@@ -62,4 +61,5 @@ def in_halves(call: "Callable[[Tensor], Any]", batch: "Tensor") -> list[Any]:
             told = f"The device lacks the memory for one clip ({first_line(error)})."
             raise InputError(f"{told} Free it, or take -p device cpu.") from None
     torch.cuda.empty_cache()
-    return [part for half in batch.tensor_split(2) for part in in_halves(call, half)]
+    half = (len(batch) + 1) // 2
+    return in_halves(call, batch[:half]) + in_halves(call, batch[half:])

@@ -14,6 +14,7 @@ from jaxtyping import Float
 
 from andlib import paths, weights
 from andlib.bars import tqdm
+from andlib.devices import in_halves
 from andlib.errors import InputError, explained, optional, suggest
 from andlib.store import digest, file_digest
 
@@ -35,14 +36,16 @@ class _Texts(NamedTuple):
     vectors: Callable[[list[str]], np.ndarray]  # of length 1
 
 
-def encode(texts: Sequence[str], encoder: str = EMBEDDED, known: str = "") -> Float[np.ndarray, "texts dimensions"]:
+def encode(
+    texts: Sequence[str], encoder: str = EMBEDDED, known: str = "", device: str = "cpu"
+) -> Float[np.ndarray, "texts dimensions"]:
     """The encoder's vector of each text, of length 1, so that dot products are cosines.
 
     A text longer than the encoder takes is the mean of its parts' vectors, weighted by their tokens (released code: a
     caption is cut after 77 tokens). encoder: `all-MiniLM-L6-v2` (embedded), `all-MiniLM-L12-v2`, `clip-vit-b-32`, or a
     folder or hub id of a sentence encoder or of CLIP. known: its `fingerprint`, where that stands in a key already.
-    Raises InputError if it is unknown, cannot be had or is no longer the one that is known."""
-    return _encode(texts, _load(encoder, known or fingerprint(encoder)))
+    device: torch's name. Raises InputError if it is unknown, cannot be had or is no longer the one that is known."""
+    return _encode(texts, _load(encoder, known or fingerprint(encoder), device))
 
 
 def fingerprint(encoder: str = EMBEDDED) -> str:
@@ -70,8 +73,8 @@ class AudioText:
     texts: Callable[[Sequence[str]], np.ndarray]
 
 
-def audio_text(name: str = "embedded") -> AudioText:
-    """The audio-text encoder of that name; nothing is loaded before it is used.
+def audio_text(name: str = "embedded", device: str = "cpu") -> AudioText:
+    """The audio-text encoder of that name, on that device; nothing is loaded before it is used.
 
     name: `embedded` (andlib.mini.encoder), `whisper` (andlib.networks.whisper, of ESC-50), `laion_clap`
     (630k-audioset-best, fetched from the hub), a checkpoint of laion_clap (a file, .pt), or a folder or hub id of
@@ -87,13 +90,13 @@ def audio_text(name: str = "embedded") -> AudioText:
 
     @lru_cache
     def loaded() -> tuple[Callable, _Texts]:
-        return _unchanged(name, own, loaded=load(name, own), now=now())
+        return _unchanged(name, own, loaded=load(name, own, device), now=now())
 
     return AudioText(
         name,
         own,
         16_000 if name in OURS else CLAP_RATE,
-        lambda batches: np.concatenate([loaded()[0](batch) for batch in batches]),
+        lambda batches: np.concatenate([part for batch in batches for part in in_halves(loaded()[0], batch)]),
         lambda texts: _encode(texts, loaded()[1]),
     )
 
@@ -142,26 +145,27 @@ def _unchanged(name: str, known: str, now: str, loaded: Any) -> Any:
 
 
 @lru_cache
-def _load(encoder: str, known: str) -> _Texts:
-    return _unchanged(encoder, known, loaded=_texts(encoder), now=fingerprint(encoder))
+def _load(encoder: str, known: str, device: str) -> _Texts:
+    return _unchanged(encoder, known, loaded=_texts(encoder, device), now=fingerprint(encoder))
 
 
-def _texts(encoder: str) -> _Texts:
+def _texts(encoder: str, device: str) -> _Texts:
     if encoder == EMBEDDED:
-        return _sentence_texts(str(embedded_folder()))
+        return _sentence_texts(str(embedded_folder()), device)
     if encoder not in HUB:
         _check(encoder, (EMBEDDED, *HUB))
     with _reading(encoder):
         if encoder == CLIP and _open_clip():
-            return _open_clip_texts(_open_clip())
+            return _open_clip_texts(_open_clip(), device)
         from transformers import CLIPModel, PreTrainedConfig
 
         location = HUB.get(encoder, encoder)
         kind = PreTrainedConfig.get_config_dict(location)[0].get("model_type", "")
-        return _projected(CLIPModel, location)[1] if kind.startswith("clip") else _sentence_texts(location)
+        clip = kind.startswith("clip")
+        return _projected(CLIPModel, location, device)[1] if clip else _sentence_texts(location, device)
 
 
-def _sentence_texts(location: str) -> _Texts:
+def _sentence_texts(location: str, device: str) -> _Texts:
     from huggingface_hub import snapshot_download
     from sentence_transformers import SentenceTransformer
 
@@ -169,7 +173,7 @@ def _sentence_texts(location: str) -> _Texts:
         location = snapshot_download(location, ignore_patterns=UNREAD)
     with weights.without_code(location):
         lenient = {"ignore_mismatched_sizes": True}  # the reading below names the weights
-        loaded = SentenceTransformer(location, device="cpu", trust_remote_code=False, model_kwargs=lenient)
+        loaded = SentenceTransformer(location, device=device, trust_remote_code=False, model_kwargs=lenient)
         network = weights.with_words(loaded, location)
     part = network[0].auto_model
     weights.pretrained(type(part), part.name_or_path, unused=("pooler",))  # again, for it alone tells what it lacks
@@ -182,12 +186,11 @@ def _sentence_texts(location: str) -> _Texts:
     return _Texts(_counter(network.tokenizer), (network.max_seq_length or 512) - 2, vectors)
 
 
-def _projected(kind, location: str, first: int = 0) -> tuple[Any, _Texts]:
+def _projected(kind, location: str, device: str, first: int = 0) -> tuple[Any, _Texts]:
     """Transformers' CLIP or CLAP, and its text side; first: number of the first position."""
-    import torch
     from transformers import AutoTokenizer
 
-    network = weights.pretrained(kind, location).to("cuda" if torch.cuda.is_available() else "cpu")
+    network = weights.pretrained(kind, location).to(device)
     tokenizer = weights.reader(AutoTokenizer, location)
 
     def embed(texts: list[str]):
@@ -206,21 +209,21 @@ def _open_clip():
         return open_clip
 
 
-def _open_clip_texts(open_clip) -> _Texts:
+def _open_clip_texts(open_clip, device: str) -> _Texts:
     # OpenAI's weights were trained with this approximation of GELU, which not every version chooses by itself
-    network = open_clip.create_model("ViT-B-32", pretrained="openai", force_quick_gelu=True).eval()
+    network = open_clip.create_model("ViT-B-32", pretrained="openai", force_quick_gelu=True, device=device).eval()
     tokenizer = open_clip.get_tokenizer("ViT-B-32")
-    vectors = _batched(lambda texts: network.encode_text(tokenizer(texts)))
+    vectors = _batched(lambda texts: network.encode_text(tokenizer(texts).to(device)))
     return _Texts(lambda texts: [len(tokenizer.encode(text)) for text in texts], 77 - 2, vectors)
 
 
 @lru_cache
-def _transformers_clap(location: str, known: str) -> tuple[Callable, _Texts]:
+def _transformers_clap(location: str, known: str, device: str) -> tuple[Callable, _Texts]:
     import torch
     from transformers import ClapFeatureExtractor, ClapModel
 
     with _reading(location):
-        network, texts = _projected(ClapModel, location, first=2)
+        network, texts = _projected(ClapModel, location, device, first=2)
         features = weights.reader(ClapFeatureExtractor, location)
 
     def audio(batch: np.ndarray) -> np.ndarray:
@@ -235,12 +238,12 @@ def _transformers_clap(location: str, known: str) -> tuple[Callable, _Texts]:
 
 
 @lru_cache
-def _laion_clap(name: str, known: str) -> tuple[Callable, _Texts]:
+def _laion_clap(name: str, known: str, device: str) -> tuple[Callable, _Texts]:
     with optional("laion_clap", install="pip install -c constraints.txt -e '.[paper]'; and --no-deps laion-clap."):
         import laion_clap
     with _reading(name):
         state = _laion_weights(name)
-        network = laion_clap.CLAP_Module(enable_fusion=any(".fusion_model." in key for key in state))
+        network = laion_clap.CLAP_Module(enable_fusion=any(".fusion_model." in key for key in state), device=device)
         network.model.load_state_dict(state)
 
     def audio(batch: np.ndarray) -> np.ndarray:
@@ -265,12 +268,14 @@ def _laion_weights(name: str) -> dict:
     return weights
 
 
-def _our_pair(name: str, known: str) -> tuple[Callable, _Texts]:
+def _our_pair(name: str, known: str, device: str) -> tuple[Callable, _Texts]:
     from andlib.mini import encoder
     from andlib.networks import whisper
 
-    encode_audio = (whisper if name == "whisper" else encoder).encode_audio
-    return lambda batch: encode_audio([batch], 16_000), _load(EMBEDDED, EMBEDDED_SHA256)
+    texts = _load(EMBEDDED, EMBEDDED_SHA256, device)
+    if name == "whisper":
+        return lambda batch: whisper.encode_audio([batch], device=device), texts
+    return lambda batch: encoder.encode_audio([batch], 16_000, encoder.embedded(device)), texts
 
 
 def _counter(tokenizer) -> Callable[[list[str]], list[int]]:

@@ -185,7 +185,7 @@ class Run:
     @cached_property
     def language_model(self) -> LLM | None:
         """The language model that is asked; None: SmolLM2's kept answers. InputError where a named one has none."""
-        model = self.given.get("language_model") or (open_llm(self.llm) if self.llm else None)
+        model = self.given.get("language_model") or (open_llm(self.llm, self.store.device) if self.llm else None)
         known = {row["model"] for row in self.completions.rows.values()}
         if isinstance(model, Elsewhere) and "language_model" not in self.given:
             check_choice(f"Profile {self.profile.name} keeps answers of other models; model", model.model, known)

@@ -4,8 +4,9 @@
     python -m andlib.scale --profile esc50 --data-dir FOLDER --llm transformers:MODEL --captions captions.csv
 
 The first records activations, the second captions every clip. A part makes every so manyth shard, on one thread or
-`--threads`. Which clips a shard holds does not depend on the number of parts, so the bytes are those of one process; a
-killed part, run again, makes what is missing. Every machine needs andlib, recordings and weights at one path."""
+`--threads`, or on a GPU: the machine's next, or that of `--device`. Which clips a shard holds does not depend on the
+number of parts, so the bytes are those of one process; a killed part, run again, makes what is missing. Every machine
+needs andlib, recordings and weights at one path."""
 
 import argparse
 import re
@@ -14,13 +15,16 @@ from pathlib import Path
 
 from andlib import responses
 from andlib.bars import tqdm
+from andlib.devices import device_named
 from andlib.errors import InputError
 from andlib.inputs.captions import read_captions
 from andlib.llms import captioners
 from andlib.llms.llm import Completions
-from andlib.run import Run, open_run
+from andlib.run import DEFAULTS, Run, open_run
 from andlib.stages import EVERY
 from andlib.targets import Target
+
+SETTINGS = ("profile", "data_dir", "model", "weights", "llm", "device", "precision")  # of a run
 
 
 def record(run: Run, model: str | Target, part: str = "1/1", folds: Sequence[int] = EVERY) -> None:
@@ -28,9 +32,7 @@ def record(run: Run, model: str | Target, part: str = "1/1", folds: Sequence[int
     and lowest among the clips of `folds`, and beside them moments (`activations.extremes`).
 
     part: which of how many, "1/8" to "8/8"; raises InputError for any other."""
-    own, of = map(int, part.split("/")) if re.fullmatch(r"[0-9]{1,6}/[0-9]{1,6}", part) else (0, 0)
-    if not 1 <= own <= of:
-        raise InputError(f"Part {part!r} is none; expected which of how many, such as 1/8 or 8/8.")
+    own, of = _numbers(part)
     network = run.probed(model)
     if responses.too_large(run, network):
         shards = responses.extreme_shards(run, network, run.probing_set.numbers_in(folds))
@@ -41,9 +43,16 @@ def record(run: Run, model: str | Target, part: str = "1/1", folds: Sequence[int
         run.store.get(*job)
 
 
-def caption(run: Run, specification: str, path: Path) -> None:
-    """Captions every clip by the audio LLM of that specification into a new file; answers are kept beside it."""
-    llm, kept = captioners.open_captioner(specification), Completions(path.with_suffix(".jsonl"))
+def _numbers(part: str) -> list[int]:
+    own, of = map(int, part.split("/")) if re.fullmatch(r"[0-9]{1,6}/[0-9]{1,6}", part) else (0, 0)
+    if not 1 <= own <= of:
+        raise InputError(f"Part {part!r} is none; expected which of how many, such as 1/8 or 8/8.")
+    return [own, of]
+
+
+def caption(run: Run, path: Path) -> None:
+    """Captions every clip by the run's audio LLM into a new file; answers are kept beside it."""
+    llm, kept = captioners.open_captioner(run.llm, run.store.device), Completions(path.with_suffix(".jsonl"))
     answers = captioners.caption(run.probing_set, llm, kept, run.profile.seconds)
     captioners.write_captions(path, answers)
     print(read_captions(path, list(answers))[1])
@@ -56,9 +65,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     import torch
 
     parser = argparse.ArgumentParser(description="Records in parts, or captions.")
-    defaults = {"profile": "mini", "data-dir": "", "model": "ast", "weights": "", "device": "auto", "llm": ""}
-    for name, default in defaults.items():
-        parser.add_argument(f"--{name}", default=default)
+    for name in SETTINGS:
+        parser.add_argument(f"--{name.replace('_', '-')}", default=DEFAULTS[name])
     parser.add_argument("--part", default="1/1", help="which of how many, such as 1/8")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--captions", type=Path, help="caption file to write, by what --llm names")
@@ -69,9 +77,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         parser.error(f"--threads is {given.threads}; expected at least 1.")
     torch.set_num_threads(given.threads)
     try:
-        run = open_run({name: getattr(given, name) for name in ("profile", "data_dir", "model", "weights", "device")})
+        given.device = device_named(given.device, _numbers(given.part)[0] - 1)
+        run = open_run({name: getattr(given, name) for name in SETTINGS})
         if given.captions:
-            caption(run, given.llm, given.captions)
+            caption(run, given.captions)
         else:
             for model in run.models:
                 record(run, model, given.part)

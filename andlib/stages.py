@@ -228,8 +228,8 @@ def closed_scores(
 def embeddings(run: Run, texts: Sequence[str], encoder: str) -> np.ndarray:
     """Unit-length vectors of texts by a text encoder; float32 [texts, dimensions]."""
     texts, known = list(texts), encoders.fingerprint(encoder)
-    stored = run.store.get(EMBEDDINGS, [known, texts], lambda: {"vectors": encoders.encode(texts, encoder, known)})
-    return stored["vectors"]
+    make = lambda: {"vectors": encoders.encode(texts, encoder, known, run.store.device)}  # noqa: E731
+    return run.store.get(EMBEDDINGS, [known, texts], make)["vectors"]
 
 
 def concept_similarity(run: Run, texts: Sequence[str]) -> np.ndarray:
@@ -242,14 +242,15 @@ def concept_similarity(run: Run, texts: Sequence[str]) -> np.ndarray:
 
 def sound_vectors(run: Run) -> np.ndarray:
     """Unit-length vectors of the clips' sounds by TAB's audio encoder; float32 [clips, dimensions]."""
-    pair, clips, seconds = encoders.audio_text(run.audio_encoder), run.probing_set, run.profile.seconds
+    pair = encoders.audio_text(run.audio_encoder, run.store.device)
+    clips, seconds = run.probing_set, run.profile.seconds
     batches = clips.batches(pair.sample_rate, seconds)  # read when they are asked for
     return run.store.get(SOUNDS, [pair, clips, seconds], lambda: {"vectors": pair.audio(batches)})["vectors"]
 
 
 def sound_similarity(run: Run) -> np.ndarray:
     """P for TAB: cosine of each clip's sound and each concept; float32 [clips, concepts] (Section 3.3)."""
-    pair = encoders.audio_text(run.audio_encoder)
+    pair = encoders.audio_text(run.audio_encoder, run.store.device)
 
     def make():
         return {"p": sound_vectors(run) @ pair.texts(run.concepts).T}

@@ -315,7 +315,7 @@ def clone(run, cache, tmp_path, monkeypatch):
 
 def commit_answers(open_run, monkeypatch, model, **changes):
     """`make results`' way: the command line, on the tiny network, with a scripted model."""
-    monkeypatch.setattr(andlib.run, "open_llm", {"scripted": model}.__getitem__)
+    monkeypatch.setattr(andlib.run, "open_llm", lambda name, device: {"scripted": model}[name])
     monkeypatch.setattr(command, "open_run", lambda asked: open_run("asked", llm=asked["llm"], **changes))
     monkeypatch.setattr("sys.argv", ["answers", "--profile", "mini", "--llm", "scripted"])
     answers.main()

@@ -45,6 +45,14 @@ def test_command_writes_a_caption_file_and_asks_once(recordings, tmp_path, capsy
     assert out.read_bytes() == first
 
 
+def test_the_audio_llm_runs_on_the_device_that_is_asked_for(recordings, tmp_path, monkeypatch):
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
+    monkeypatch.setattr(scale.captioners, "caption", lambda clips, llm, *rest: pytest.fail(f"{llm.device} {llm.model}"))
+    asked = ["--profile", "esc10", "--data-dir", str(recordings), "--llm", "transformers:x", "--device", "cuda:1"]
+    with pytest.raises(pytest.fail.Exception, match="cuda:1 x"):
+        scale.main([*asked, "--captions", str(tmp_path / "c.csv")])
+
+
 @pytest.mark.parametrize(
     ("out", "llm", "word"),
     [
@@ -59,7 +67,7 @@ def test_command_refuses_in_a_sentence(recordings, tmp_path, capsys, out, llm, w
 
 
 def test_command_leaves_no_file_where_a_clip_failed(recordings, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(scale.captioners, "open_captioner", lambda _: Scripted(fails=[8_000]))
+    monkeypatch.setattr(scale.captioners, "open_captioner", lambda *_: Scripted(fails=[8_000]))
     with pytest.raises(SystemExit):
         command(recordings, tmp_path / "captions.csv", "openai:any")
     assert "without a caption: 'short.wav'" in capsys.readouterr().err and not (tmp_path / "captions.csv").exists()

@@ -53,6 +53,14 @@ def tiny(folder) -> TransformersLLM:
     return TransformersLLM(str(folder))
 
 
+def test_a_language_model_runs_where_it_is_told_to(folder):
+    """On torch's device without memory, where weights are as they are kept; on a processor in float32."""
+    model = TransformersLLM(str(folder))
+    model.device = "meta"
+    weights = {weight.device.type for weight in model.loaded[1].parameters()}
+    assert weights == {"meta"} and open_llm(f"transformers:{folder}", "cpu").device == "cpu"
+
+
 @pytest.fixture
 def copied(folder, tmp_path) -> Path:
     return Path(shutil.copytree(folder, tmp_path / "copy"))

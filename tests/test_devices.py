@@ -44,6 +44,15 @@ def test_cuda_is_refused_where_there_is_none():
         open_run({"device": "cuda"})
 
 
+def test_parts_at_once_take_the_machine_s_gpus_in_turn(monkeypatch):
+    monkeypatch.setattr(devices.Path, "glob", lambda folder, kind: iter([folder / kind]))
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 3)
+    assert [devices.device_named("auto", part) for part in range(5)] == ["cuda", "cuda:1", "cuda:2", "cuda:0", "cuda:1"]
+    assert [devices.device_named(name, 1) for name in ("cuda:2", "cuda", "cpu")] == ["cuda:2", "cuda", "cpu"]
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
+    assert devices.device_named("auto", 1) == ("mps" if torch.backends.mps.is_available() else "cpu")
+
+
 def test_an_unknown_precision_is_refused():
     with pytest.raises(InputError, match="Precision 'fp8' is unknown"):
         open_run({"precision": "fp8"})

@@ -144,7 +144,7 @@ def test_a_long_text_is_the_mean_of_its_parts_weighted_by_tokens():
 
 
 def test_splitting_keeps_every_word_and_prefers_ends_of_sentences():
-    encoder = encoders._load(EMBEDDED, encoders.EMBEDDED_SHA256)
+    encoder = encoders._load(EMBEDDED, encoders.EMBEDDED_SHA256, "cpu")
     parts = encoders._parts(LONG, encoder)
     assert " ".join(parts) == LONG
     assert all(part.endswith(".") for part in parts)
@@ -216,9 +216,9 @@ def test_clip_by_name_goes_through_open_clip_where_that_is_installed(monkeypatch
             assert not self.training
             return tokens
 
-    def create_model(name, pretrained, force_quick_gelu):
+    def create_model(name, pretrained, force_quick_gelu, device):
         assert (name, pretrained, force_quick_gelu) == ("ViT-B-32", "openai", True)
-        return Network()
+        return Network().to(device)
 
     module = ModuleType("open_clip")
     module.create_model, module.get_tokenizer = create_model, {"ViT-B-32": Tokenizer()}.__getitem__
@@ -289,9 +289,9 @@ def laion_stand_in(folder: Path) -> ModuleType:
     import torch
 
     class CLAP_Module(torch.nn.Module):
-        def __init__(self, enable_fusion=True):
+        def __init__(self, enable_fusion=True, device=None):
             super().__init__()
-            assert enable_fusion is False
+            assert enable_fusion is False and device == "cpu"
             self.model = torch.nn.Linear(2, 2, bias=False)
 
         def tokenize(self, texts, add_special_tokens, verbose):
@@ -361,6 +361,46 @@ def test_the_embedded_pair_is_in_the_embedded_encoders_space():
     np.testing.assert_array_equal(pair.texts(["rain"]), encode(["rain"]))
     noise = np.random.default_rng(0).standard_normal((2, 16_000)).astype(np.float32)
     assert pair.audio([noise, noise]).shape == (4, 384) and pair.sample_rate == 16_000
+
+
+@pytest.mark.parametrize("kind", ["embedded", "whisper", "clip", "clap", "sentences"])
+def test_an_encoder_runs_where_it_is_told_to(kind, clip_folder, clap_folder, monkeypatch):
+    """On torch's device without memory a whole pass works, and what it gives cannot be read."""
+    from andlib.networks import whisper
+
+    monkeypatch.setattr(whisper, "SHORT", whisper.SHORT | {"random_encoder": 0})  # Whisper need not be in the cache
+    monkeypatch.setattr(encoders.weights, "infinite", lambda network: [])  # it would read weights
+    name = str({"clip": clip_folder, "clap": clap_folder, "sentences": encoders.embedded_folder()}.get(kind, kind))
+
+    def vectors(device: str) -> np.ndarray:
+        whisper._projection.cache_clear()
+        if kind in ("clip", "sentences"):
+            return encode(["rain"], name, device=device)
+        return audio_text(name, device).audio([np.ones((1, 16_000), np.float32)])
+
+    with pytest.raises((NotImplementedError, RuntimeError), match="meta tensor"):
+        vectors("meta")
+    assert vectors("cpu").shape == (1, 8 if kind in ("clip", "clap") else 384)
+    whisper._projection.cache_clear()
+
+
+def test_sounds_that_do_not_fit_are_encoded_in_halves(clap_folder, monkeypatch):
+    import torch
+
+    pair, sizes = audio_text(str(clap_folder)), []
+    waves = np.random.default_rng(0).standard_normal((5, 48_000)).astype(np.float32)
+    whole = pair.audio([waves])
+    heard, texts = encoders._transformers_clap(str(clap_folder), pair.fingerprint, "cpu")
+
+    def small(batch):
+        sizes.append(len(batch))
+        if len(batch) > 2:
+            raise torch.OutOfMemoryError("out of memory")
+        return heard(batch)
+
+    monkeypatch.setattr(encoders, "_transformers_clap", lambda *named: (small, texts))
+    np.testing.assert_allclose(audio_text(str(clap_folder)).audio([waves]), whole, atol=1e-5)
+    assert sizes == [5, 3, 2, 1, 2]
 
 
 def test_naming_a_pair_loads_no_network():

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from conftest import tiny_run
 
-from andlib import responses, scale
+from andlib import devices, responses, scale
 from andlib.errors import InputError
 from andlib.paths import root
 
@@ -79,6 +79,20 @@ def test_the_command_says_what_it_cannot_do(tmp_path, capsys, monkeypatch):
         with pytest.raises(SystemExit) as left:
             scale.main(given)
         assert left.value.code == 2 and said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("given", "taken"),
+    [([], "cuda"), (["--part", "2/8"], "cuda:1"), (["--part", "3/8"], "cuda:0"), (["--device", "cuda:1"], "cuda:1"),
+     (["--part", "2/8", "--device", "cuda:0"], "cuda:0"), (["--part", "2/8", "--device", "cpu"], "cpu")],
+)  # fmt: skip
+def test_a_part_runs_on_the_device_that_is_asked_for(monkeypatch, given, taken):
+    monkeypatch.setattr(devices.Path, "glob", lambda folder, kind: iter([folder / kind]))
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
+    seen = []
+    monkeypatch.setattr(scale, "record", lambda run, model, part: seen.append(run.store))
+    scale.main([*given, "--precision", "bf16"])
+    assert [(store.device, store.precision) for store in seen] == [(taken, "bf16")]
 
 
 PART = """

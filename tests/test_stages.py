@@ -9,12 +9,13 @@ import pytest
 import torch
 from conftest import CLASSES, tiny_run, tiny_set
 
-from andlib import concepts, descriptions, responses, stages
+from andlib import concepts, descriptions, encoders, responses, stages
 from andlib.activations import choose
 from andlib.errors import InputError
 from andlib.language import mentions
 from andlib.networks.wrapping import wrap
 from andlib.records import Unit
+from andlib.store import Store
 
 
 def test_every_neuron_is_described_from_its_own_clips(run):
@@ -36,6 +37,26 @@ def test_folds_keep_other_clips_out(run):
     neurons = stages.neurons(run, "ast", folds=(2, 3))
     used = {int(i) for column in ("highest", "lowest") for row in neurons[column] for i in row}
     assert {tiny_set().clips[i].fold for i in used} <= {2, 3}
+
+
+def test_texts_and_sounds_are_encoded_on_the_run_s_device(run, tmp_path, monkeypatch):
+    asked = []
+
+    def encode(texts, encoder, known, device):
+        asked.append(("texts", device))
+        return np.zeros((len(texts), 2), np.float32)
+
+    def audio_text(name, device, own=encoders.audio_text):
+        asked.append(("sounds", device))
+        texts, audio = (lambda given: np.zeros((len(given), 2))), (lambda given: np.zeros((len(run.probing_set), 2)))
+        return replace(own(name), audio=audio, texts=texts)
+
+    monkeypatch.setattr(encoders, "encode", encode)
+    monkeypatch.setattr(encoders, "audio_text", audio_text)
+    there = run.using(store=Store(tmp_path, device="cuda:1"))
+    stages.embeddings(there, ["rain"], there.encoder)
+    stages.sound_similarity(there)
+    assert set(asked) == {("texts", "cuda:1"), ("sounds", "cuda:1")}
 
 
 def test_a_second_run_gives_the_same_bytes(run, cache, tmp_path):

