@@ -15,11 +15,22 @@ from importlib import import_module
 from pathlib import Path
 
 HISTORY = Path(__file__).resolve().parent / "history.jsonl"
-GROUPS = ("similarity", "networks", "scoring", "memory", "describing", "language", "answering", "scale", "report")
+GROUPS = (
+    "similarity",
+    "networks",
+    "scoring",
+    "memory",
+    "describing",
+    "language",
+    "answering",
+    "scale",
+    "report",
+    "gpu",
+)
 
 
-def measure(group: str, machine: dict, commit: str) -> None:
-    """Measures a group, prints its rows as they come and adds them to the history."""
+def measure(group: str, machine: dict, commit: str) -> bool:
+    """Measures a group, prints its rows as they come and adds them to the history; whether there were any."""
     rows = []
     for row in import_module(f"benchmarks.{group}").rows():
         rows.append(row)
@@ -29,6 +40,7 @@ def measure(group: str, machine: dict, commit: str) -> None:
     if rows:
         with HISTORY.open("a", encoding="utf-8") as file:
             file.write(json.dumps({**about, "rows": [_told(row) for row in rows]}) + "\n")
+    return bool(rows)
 
 
 def _told(row) -> dict:
@@ -42,7 +54,7 @@ def line(row) -> str:
     least = f"least {row.least:.3f} s" if row.least else ""
     peak = f"{row.peak_gib:.2f} GiB" if row.peak_gib else ""
     more = "; ".join(filter(None, [row.against and f"against {row.against}", asked, least, peak, row.note]))
-    return f"{row.what:75} {row.seconds:9.3f} s {ratio}  {more}"
+    return f"{row.what:75} {row.device[:12]:12} {row.seconds:9.3f} s {ratio}  {more}"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -57,10 +69,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     from benchmarks import measuring
 
     machine, commit = measuring.machine(), measuring.commit()
-    print(f"{'what':75} {'ours':>11} {'reference':>12} {'ratio':>8}", flush=True)
-    for group in groups or GROUPS:
-        measure(group, machine, commit)
-    print(f"Added to {HISTORY.name}; the page `cost` shows it (make page nb=cost).")
+    print(f"{'what':75} {'device':12} {'ours':>11} {'reference':>12} {'ratio':>8}", flush=True)
+    if any([measure(group, machine, commit) for group in groups or GROUPS]):
+        print(f"Added to {HISTORY.name}; the page `cost` shows it (make page nb=cost).")
 
 
 if __name__ == "__main__":

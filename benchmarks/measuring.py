@@ -27,7 +27,8 @@ class Row:
 
     what: is measured. seconds: it takes. reference: seconds of `against`, a plain way to do the same.
     asked: how many times as fast as the reference it should be. least: seconds that this machine's arithmetic or memory
-    takes for it at any rate. peak_gib: the process's largest memory. at_most: what `seconds` should not exceed."""
+    takes for it at any rate. peak_gib: the process's largest memory. at_most: what `seconds` should not exceed.
+    device: where it ran, a card's name or cpu."""
 
     what: str
     seconds: float
@@ -38,6 +39,7 @@ class Row:
     peak_gib: float | None = None
     at_most: float | None = None
     note: str = ""
+    device: str = "cpu"
 
 
 def seconds(function: Callable[[], object], repeats: int = 3) -> float:
