@@ -30,7 +30,7 @@ def highest(activations: Float[np.ndarray, "clips units"], k: int) -> Int[np.nda
     k = min(k, len(activations))
     chosen = np.empty((k, activations.shape[1]), int)
     for start in range(0, activations.shape[1], SORTED):
-        rows = -np.ascontiguousarray(activations[:, start : start + SORTED].T)
+        rows = np.ascontiguousarray((-activations[:, start : start + SORTED]).T)  # twice as fast as transposed first
         near = np.flatnonzero(rows <= _bound(rows, k))  # each unit's k highest, those equal to the last, few others
         counts = np.bincount(near // len(activations), minlength=len(rows))
         # side by side, in the order of clips; the infinite values that fill up a row come last

@@ -13,6 +13,7 @@ from andlib.store import Stage, file_digest
 
 HEARING_RATE = 16_000  # Hz, at which the ear hears
 CAPTIONS = Stage("captions", "lines", 3)
+EAR_VERSION = 1  # of `andlib.mini.ear`: raise it when any sentence changes
 SHUFFLED, STRUCK = CONTROLS = "shuffled captions", "class words struck"
 SHUFFLE_SEED, ALONE = 0, " alone"
 
@@ -44,9 +45,9 @@ def caption_notes(run: Run) -> str:
 
 
 def _heard(run: Run, names: list[str], parts: tuple[str, ...]) -> dict[str, dict[str, str]]:
-    from andlib.mini.ear import EAR_VERSION, hear
-
     def make():
+        from andlib.mini.ear import hear
+
         batches = run.probing_set.batches(HEARING_RATE, run.profile.seconds)
         spoken_of = [str(PurePath(name).with_suffix(".wav")) for name in names]  # in the same words, WAV or FLAC
         return [hear((clip for batch in batches for clip in batch), HEARING_RATE, spoken_of, parts)]

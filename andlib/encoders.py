@@ -159,10 +159,9 @@ def _texts(encoder: str, device: str) -> _Texts:
             return _open_clip_texts(_open_clip(), device)
         from transformers import CLIPModel, PreTrainedConfig
 
-        location = HUB.get(encoder, encoder)
-        kind = PreTrainedConfig.get_config_dict(location)[0].get("model_type", "")
-        clip = kind.startswith("clip")
-        return _projected(CLIPModel, location, device)[1] if clip else _sentence_texts(location, device)
+        place = HUB.get(encoder, encoder)
+        kind = PreTrainedConfig.get_config_dict(place)[0].get("model_type", "")
+        return _projected(CLIPModel, place, device)[1] if kind.startswith("clip") else _sentence_texts(place, device)
 
 
 def _sentence_texts(location: str, device: str) -> _Texts:

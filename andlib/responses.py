@@ -65,7 +65,8 @@ def highest_and_lowest(run: Run, network: Target, where: np.ndarray) -> Extremes
     u, float32 [clips, units], is None where the full matrices exceed the memory budget: the extremes are then gathered
     shard by shard, so that memory does not grow with clips, and what needs every clip's activation (DB) is left out."""
     if not too_large(run, network):
-        full = {name: u[where] for name, u in unit_activations(run, network).items()}
+        every = np.array_equal(where, np.arange(len(run.probing_set)))  # needs no copy
+        full = {name: u if every else u[where] for name, u in unit_activations(run, network).items()}
         return {name: (choose(u, run.k), choose(-u, run.k), u) for name, u in full.items()}
     total = reduce(partial(merged, run.k), (run.store.get(*job) for job in extreme_shards(run, network, where)))
     by_layer = {layer.name: {name: total[f"{layer.name}/{name}"] for name in EXTREMES} for layer in network.layers}

@@ -4,9 +4,8 @@
     python -m andlib.scale --profile esc50 --data-dir FOLDER --llm transformers:MODEL --captions captions.csv
 
 The first records activations, the second captions every clip. A part makes every so manyth shard, on one thread or
-`--threads`, or on a GPU: the machine's next, or that of `--device`. Which clips a shard holds does not depend on the
-number of parts, so the bytes are those of one process; a killed part, run again, makes what is missing. Every machine
-needs andlib, recordings and weights at one path."""
+`--threads`, or on the next GPU or `--device`. The parts' number does not decide what a shard holds, so the bytes are
+those of one process; a killed part, run again, makes what is missing. All machines need the same files at one path."""
 
 import argparse
 import re
@@ -24,15 +23,15 @@ from andlib.run import DEFAULTS, Run, open_run
 from andlib.stages import EVERY
 from andlib.targets import Target
 
-SETTINGS = ("profile", "data_dir", "model", "weights", "llm", "device", "precision")  # of a run
-
 
 def record(run: Run, model: str | Target, part: str = "1/1", folds: Sequence[int] = EVERY) -> None:
     """Makes and stores a part of what pages read of a target: activations; where they exceed the budget, the highest
     and lowest among the clips of `folds`, and beside them moments (`activations.extremes`).
 
     part: which of how many, "1/8" to "8/8"; raises InputError for any other."""
-    own, of = _numbers(part)
+    own, of = map(int, part.split("/")) if re.fullmatch(r"[0-9]{1,6}/[0-9]{1,6}", part) else (0, 0)
+    if not 1 <= own <= of:
+        raise InputError(f"Part {part!r} is none; expected which of how many, such as 1/8 or 8/8.")
     network = run.probed(model)
     if responses.too_large(run, network):
         shards = responses.extreme_shards(run, network, run.probing_set.numbers_in(folds))
@@ -41,13 +40,6 @@ def record(run: Run, model: str | Target, part: str = "1/1", folds: Sequence[int
     missing = [job for job in list(shards)[own - 1 :: of] if not run.store.holds(*job[:2])]
     for job in tqdm(missing, f"recording part {part}", unit="shard", leave=False):
         run.store.get(*job)
-
-
-def _numbers(part: str) -> list[int]:
-    own, of = map(int, part.split("/")) if re.fullmatch(r"[0-9]{1,6}/[0-9]{1,6}", part) else (0, 0)
-    if not 1 <= own <= of:
-        raise InputError(f"Part {part!r} is none; expected which of how many, such as 1/8 or 8/8.")
-    return [own, of]
 
 
 def caption(run: Run, path: Path) -> None:
@@ -65,7 +57,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     import torch
 
     parser = argparse.ArgumentParser(description="Records in parts, or captions.")
-    for name in SETTINGS:
+    settings = ("profile", "data_dir", "model", "weights", "llm", "device", "precision")
+    for name in settings:
         parser.add_argument(f"--{name.replace('_', '-')}", default=DEFAULTS[name])
     parser.add_argument("--part", default="1/1", help="which of how many, such as 1/8")
     parser.add_argument("--threads", type=int, default=1)
@@ -77,8 +70,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         parser.error(f"--threads is {given.threads}; expected at least 1.")
     torch.set_num_threads(given.threads)
     try:
-        given.device = device_named(given.device, _numbers(given.part)[0] - 1)
-        run = open_run({name: getattr(given, name) for name in SETTINGS})
+        given.device = device_named(given.device, int(re.match("[0-9]{0,6}", given.part)[0] or 1) - 1)
+        run = open_run({name: getattr(given, name) for name in settings})
         if given.captions:
             caption(run, given.captions)
         else:

@@ -13,8 +13,8 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
+import scipy  # its parts are loaded when they are first needed
 from jaxtyping import Float, Int
-from scipy.sparse import csr_array
 
 from andlib.activations import highest
 
@@ -168,10 +168,10 @@ def _softmax(concepts: Concepts, a: float) -> Callable[[slice], Concepts]:
     return q
 
 
-def _membership(top: Int[np.ndarray, "k units"], clips: int) -> csr_array:
+def _membership(top: Int[np.ndarray, "k units"], clips: int) -> "scipy.sparse.csr_array":
     """Which clips are among each unit's: ones in a sparse matrix [units, clips], whose products are sums over them."""
     k, units = top.shape
-    return csr_array((np.ones(top.size), top.T.ravel(), np.arange(0, top.size + 1, k)), (units, clips))
+    return scipy.sparse.csr_array((np.ones(top.size), top.T.ravel(), np.arange(0, top.size + 1, k)), (units, clips))
 
 
 def _ascending_integers(x: np.ndarray) -> np.ndarray:

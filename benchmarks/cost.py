@@ -152,7 +152,7 @@ def main() -> None:
     from threadpoolctl import threadpool_limits
 
     torch.set_num_threads(1)
-    run, measured, sizes, known = open_run({}), [], [], {}
+    run, measured, sizes, known = open_run({"device": "cpu"}), [], [], {}
     with threadpool_limits(1), tempfile.TemporaryDirectory() as folder:
         for setting, target in settings(run, Path(folder)):
             sizes.append(asdict(setting))

@@ -10,7 +10,8 @@ from safetensors.numpy import save_file
 from sklearn.linear_model import LogisticRegression
 
 from andlib.bars import tqdm
-from andlib.mini.ear import EAR_VERSION, RATE, predict, statistics
+from andlib.descriptions import EAR_VERSION
+from andlib.mini.ear import RATE, predict, statistics
 from andlib.mini.synthesis import synthesc
 from andlib.paths import WEIGHTS
 from andlib.records import ProbingSet

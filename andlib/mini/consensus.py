@@ -173,7 +173,7 @@ class Consensus:
 
     def shared(self, clips_of: Iterable) -> list[tuple[tuple[Claim, int, int], ...]]:
         """What `summaries` tells, untold: for every unit its claims, each with how many of how many clips hold it."""
-        sets = [tuple(sorted(clips)) for clips in clips_of]
+        sets = [tuple(sorted(map(int, clips))) for clips in clips_of]
         if any(clips and not 0 <= clips[0] <= clips[-1] < len(self.holds) for clips in sets):
             raise InputError(f"A clip index lies outside the {len(self.holds)} captions; give indices from 0.")
         shared = {clips: self._balanced_claims(self.holds[list(clips)].sum(0), len(clips)) for clips in set(sets)}
@@ -182,7 +182,7 @@ class Consensus:
     def _balanced_claims(self, counts: np.ndarray, clips: int) -> tuple[tuple[Claim, int, int], ...]:
         """Claims to tell: one source to two others, or one. counts: of clips that hold each claim, int [claims]."""
         shared = np.flatnonzero(counts >= max(1, (clips + 1) // 2))  # of no clip, nothing is shared
-        ranked = shared[np.argsort(-counts[shared], kind="stable")]
+        ranked = shared[np.argsort(-counts[shared], kind="stable")].tolist()
         others = [i for i in ranked if self.claims[i].kind != "source"]
         sources = [i for i in ranked if i not in others][: max(1, min(len(others) // 2, MOST_POINTS // 3))]
         kept = sources + others[: MOST_POINTS - len(sources)]

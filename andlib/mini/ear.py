@@ -19,7 +19,6 @@ from andlib.mini.naming import naming_sentence
 from andlib.mini.phrases import measured_sentences
 from andlib.paths import WEIGHTS
 
-EAR_VERSION = 1  # enters every key that depends on a caption; raise it when any sentence changes
 ORIGINS = ("source", "measured")
 BANDS, WINDOW = 40, 512  # mel bands, samples: enough for a weak listener
 FLOOR = 60.0  # dB below the clip's strongest band: what lies lower is the recording, not the sound

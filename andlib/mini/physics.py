@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import fft, signal
+import scipy  # its parts are loaded when they are first needed
 
 RATE = 16_000  # Hz
 SECONDS = 2.0  # length of a clip
@@ -59,7 +59,7 @@ def modes(seconds: float, frequencies: Sequence[float], decays, gains=1.0) -> np
 
 def shape(x: np.ndarray, gain) -> np.ndarray:
     """`x` with its spectrum multiplied by `gain(frequencies)`; the phase is kept."""
-    return fft.irfft(fft.rfft(x) * gain(fft.rfftfreq(len(x), 1 / RATE)), len(x))
+    return scipy.fft.irfft(scipy.fft.rfft(x) * gain(scipy.fft.rfftfreq(len(x), 1 / RATE)), len(x))
 
 
 def band(x: np.ndarray, low: float, high: float) -> np.ndarray:
@@ -133,4 +133,4 @@ def patter(onsets: np.ndarray, gains: np.ndarray, grain: np.ndarray) -> np.ndarr
     """One clip with the same short `grain` at every onset, each with its gain: `place` for thousands of events."""
     impulses = np.zeros(LENGTH)
     np.add.at(impulses, np.minimum((onsets * RATE).astype(int), LENGTH - 1), gains)
-    return signal.oaconvolve(impulses, grain)[:LENGTH]
+    return scipy.signal.oaconvolve(impulses, grain)[:LENGTH]

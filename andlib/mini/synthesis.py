@@ -9,8 +9,8 @@ from functools import lru_cache
 from itertools import product, starmap
 
 import numpy as np
+import scipy  # its parts are loaded when they are first needed
 import soxr
-from scipy import fft, signal
 
 from andlib.concepts import ESC50
 from andlib.errors import check_choice
@@ -123,8 +123,8 @@ def render(draw: Draw) -> tuple[np.ndarray, dict[str, float | str]]:
 
 def measured(samples: np.ndarray) -> dict[str, float]:
     """Attributes that follow from the samples; see `synthesc`."""
-    power = np.abs(fft.rfft(samples)) ** 2 + 1e-12
-    frequency = fft.rfftfreq(LENGTH, 1 / RATE)
+    power = np.abs(scipy.fft.rfft(samples)) ** 2 + 1e-12
+    frequency = scipy.fft.rfftfreq(LENGTH, 1 / RATE)
     frames = (samples.reshape(-1, RATE // 100) ** 2).mean(1)
     smooth = power[: power.size // 64 * 64].reshape(-1, 64).mean(1)  # bands of 32 Hz: flatness of the envelope
     return {
@@ -139,7 +139,7 @@ def reverberate(x: np.ndarray, take: np.random.Generator, seconds: float, wet: f
     """x with an exponentially decaying tail of noise that falls by 60 dB in `seconds`; `wet` is the tail's RMS."""
     tail = noise(take, seconds, 2) * np.exp(-6.9 * times(seconds) / seconds)
     tail *= wet / np.sqrt((tail**2).sum())
-    return x + signal.oaconvolve(x, tail)[:LENGTH]
+    return x + scipy.signal.oaconvolve(x, tail)[:LENGTH]
 
 
 def microphone(x: np.ndarray, take: np.random.Generator) -> np.ndarray:
