@@ -242,10 +242,9 @@ def concept_similarity(run: Run, texts: Sequence[str]) -> np.ndarray:
 
 def sound_vectors(run: Run) -> np.ndarray:
     """Unit-length vectors of the clips' sounds by TAB's audio encoder; float32 [clips, dimensions]."""
-    pair = encoders.audio_text(run.audio_encoder, run.store.device)
-    clips, seconds = run.probing_set, run.profile.seconds
-    batches = clips.batches(pair.sample_rate, seconds)  # read when they are asked for
-    return run.store.get(SOUNDS, [pair, clips, seconds], lambda: {"vectors": pair.audio(batches)})["vectors"]
+    pair, seconds = encoders.audio_text(run.audio_encoder, run.store.device), run.profile.seconds
+    batches = run.probing_set.batches(pair.sample_rate, seconds)  # read when they are asked for
+    return run.store.get(SOUNDS, [pair, run.probing_set, seconds], lambda: {"vectors": pair.audio(batches)})["vectors"]
 
 
 def sound_similarity(run: Run) -> np.ndarray:
