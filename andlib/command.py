@@ -48,10 +48,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("\n".join(plan(asked, run, notes)), flush=True)
         if given.command == "report":
             index = dissection.write(asked, run, notes)
-            size = sum(
-                path.stat().st_size for path in asked.out.rglob("*") if path.is_file() and WORK not in path.parts
-            )
-            print(f"The report is {index} ({size / 1e6:.0f} MB, {(time.monotonic() - begun) / 60:.1f} minutes).")
+            size = sum(path.stat().st_size for path in (index, *(asked.out / "atlas").rglob("*.m*"))) / 1e6
+            print(f"The report is {index} ({size:.0f} MB, {(time.monotonic() - begun) / 60:.1f} minutes).")
     except InputError as error:
         print(error, file=sys.stderr)
         return 2
@@ -71,9 +69,7 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("model", metavar="MODEL")
         command.add_argument("--data", required=True, metavar="FOLDER", help="folder of recordings")
         if name == "report":
-            command.add_argument(
-                "--out", required=True, metavar="REPORT", help="folder to write; work is kept in .work"
-            )
+            command.add_argument("--out", required=True, metavar="REPORT", help="folder to write; its work is in .work")
         command.add_argument("--captions", default="", metavar="FILE", help="default: captions*.csv or .json in FOLDER")
         command.add_argument("--seconds", type=float, default=0.0, help="of each recording; default: all, 10 at most")
         command.add_argument("-k", type=int, default=5, help="highest and lowest recordings of a unit (default: 5)")
@@ -83,9 +79,7 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 or mps")
         own = command.add_argument_group("for a network that module:function returns, as andlib.wrap takes them")
         own.add_argument("--layers", nargs="+", help="names of modules, or patterns of them")
-        own.add_argument(
-            "--axes", type=lambda text: tuple(text.split(",")), help="of their outputs: clips,channels,time"
-        )
+        own.add_argument("--axes", type=lambda text: text.split(","), help="of their outputs: clips,channels,time")
         own.add_argument("--sample-rate", type=int, help="Hz")
         own.add_argument("--pooling", help="mean, max or first, over positions (default: mean)")
         own.add_argument("--nonlinearity", help="none, relu, gelu or sigmoid")
@@ -101,17 +95,9 @@ def _asked(given: argparse.Namespace) -> Asked:
     if out.exists() and not out.is_dir():
         raise InputError(f"{out} is no folder; name one, new or old, for the report.")
     store = Store(out / WORK if given.command == "report" else out / "andlib-check", device=device_named(given.device))
+    settings = {"seconds": given.seconds, "captions": given.captions, "k": given.k, "full": given.full}
     return Asked(
-        given.model,
-        paths.named(given.data),
-        store,
-        out,
-        seconds=given.seconds,
-        captions=given.captions,
-        k=given.k,
-        declared=declared,
-        head=not given.no_head,
-        full=given.full,
+        given.model, paths.named(given.data), store, out, declared=declared, head=not given.no_head, **settings
     )
 
 

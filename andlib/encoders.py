@@ -92,13 +92,12 @@ def audio_text(name: str = "embedded", device: str = "cpu") -> AudioText:
     def loaded() -> tuple[Callable, _Texts]:
         return _unchanged(name, own, loaded=load(name, own, device), now=now())
 
-    return AudioText(
-        name,
-        own,
-        16_000 if name in OURS else CLAP_RATE,
-        lambda batches: np.concatenate([part for batch in batches for part in in_halves(loaded()[0], batch)]),
-        lambda texts: _encode(texts, loaded()[1]),
-    )
+    rate, most = (16_000, None) if name in OURS else (CLAP_RATE, CLAP_SAMPLES)
+
+    def audio(batches: Iterable[np.ndarray]) -> np.ndarray:
+        return np.concatenate([part for batch in batches for part in in_halves(loaded()[0], batch[:, :most])])
+
+    return AudioText(name, own, rate, audio, lambda texts: _encode(texts, loaded()[1]))
 
 
 def _encode(texts: Sequence[str], encoder: _Texts) -> np.ndarray:
@@ -226,7 +225,7 @@ def _transformers_clap(location: str, known: str, device: str) -> tuple[Callable
         features = weights.reader(ClapFeatureExtractor, location)
 
     def audio(batch: np.ndarray) -> np.ndarray:
-        inputs = features(list(batch[:, :CLAP_SAMPLES]), sampling_rate=CLAP_RATE, return_tensors="pt")
+        inputs = features(list(batch), sampling_rate=CLAP_RATE, return_tensors="pt")
         x = inputs["input_features"].to(network.device)
         # no clip is longer than 10 s; left alone, the extractor would say so of one at random (fused checkpoints)
         with torch.inference_mode():
@@ -245,11 +244,9 @@ def _laion_clap(name: str, known: str, device: str) -> tuple[Callable, _Texts]:
         network = laion_clap.CLAP_Module(enable_fusion=any(".fusion_model." in key for key in state), device=device)
         network.model.load_state_dict(state)
 
-    def audio(batch: np.ndarray) -> np.ndarray:
-        return network.get_audio_embedding_from_data(x=batch[:, :CLAP_SAMPLES], use_tensor=False)
-
     embed = _batched(lambda texts: network.get_text_embedding(texts, use_tensor=True))
-    return audio, _Texts(_counter(weights.with_words(network.tokenize, "roberta-base")), 77 - 2, embed)
+    texts = _Texts(_counter(weights.with_words(network.tokenize, "roberta-base")), 77 - 2, embed)
+    return lambda batch: network.get_audio_embedding_from_data(x=batch, use_tensor=False), texts
 
 
 def _laion_weights(name: str) -> dict:

@@ -9,6 +9,7 @@ from andlib.bars import tqdm
 from andlib.devices import in_halves
 from andlib.errors import InputError
 from andlib.profiles import LEARNT
+from andlib.records import ProbingSet
 from andlib.run import Run
 from andlib.store import Stage, digest
 from andlib.targets import Layer, Target, first, pool
@@ -28,32 +29,27 @@ def with_head(target: Target, run: Run) -> Target:
     numbers standardised; positions are pooled as those of the target's last layer. Stored; the same every time.
     Raises InputError where the network has a classifier, or folds 2-5 lack a class.
 
-    >>> headed = al.with_head(al.load_target("openai/whisper-base", seconds=5.0), run)
-    >>> section_4_1.last_layer(run.using(models=[headed]))"""
+    >>> headed = al.with_head(al.load_target("openai/whisper-base", seconds=5.0), run)"""
     if any(not layer.hidden for layer in target.layers):
         raise InputError(f"{target.name} has a classifier; a head is for encoders.")
-    learnt, classes = run.probing_set.numbers_in(LEARNT), run.probing_set.classes
-    labels = run.probing_set.labels[learnt]
-    if lacking := sorted(set(range(len(classes))) - set(labels)):
-        raise InputError(f"Folds 2-5 hold no clip of {classes[lacking[0]]}, so no head could learn it.")
-    if len(classes) < 2:
-        raise InputError(f"{run.profile.title} has one class: there is nothing to tell apart.")
-    network = run.target(target)
+    network, clips, classes = run.target(target), run.probing_set.in_folds(LEARNT), run.probing_set.classes
+    lacking = sorted(set(classes) - {clip.label for clip in clips.clips})
+    if lacking or len(classes) < 2:
+        raise InputError(f"A head learns two classes or more from folds 2-5, which lack {', '.join(lacking) or 'any'}.")
 
     def make() -> dict[str, np.ndarray]:
         from sklearn.linear_model import LogisticRegression
         from sklearn.preprocessing import StandardScaler
 
         scaler = StandardScaler()
-        x = scaler.fit_transform(_outputs(network, run)[learnt])
-        found = LogisticRegression(max_iter=5000).fit(x, labels)
+        found = LogisticRegression(max_iter=5000).fit(scaler.fit_transform(_outputs(network, clips)), clips.labels)
         weight, bias = found.coef_, found.intercept_
         if len(classes) == 2:  # one row, of the second class against the first
             weight, bias = (np.concatenate([-half, half]) for half in (weight / 2, bias / 2))
         weight = weight / scaler.scale_
         return {"weight": weight.astype(np.float32), "bias": (bias - weight @ scaler.mean_).astype(np.float32)}
 
-    head = run.store.get(HEADS, [network, run.probing_set, LEARNT], make)
+    head = run.store.get(HEADS, [network, clips], make)
     layers = tuple(replace(layer, module=f"network.{layer.module}") for layer in target.layers)
     return replace(
         target,
@@ -64,14 +60,13 @@ def with_head(target: Target, run: Run) -> Target:
     )
 
 
-def _outputs(target: Target, run: Run) -> "Float[np.ndarray, 'clips channels']":
+def _outputs(target: Target, clips: ProbingSet) -> "Float[np.ndarray, 'clips channels']":
     """What the network gives for every clip, pooled."""
     import torch
 
-    heard = []
-    batches = run.probing_set.batches(target.sample_rate, target.seconds, SIZE)
+    heard, batches = [], clips.batches(target.sample_rate, target.seconds, SIZE)
     with torch.inference_mode():
-        for batch in tqdm(batches, "hearing", total=-(-len(run.probing_set) // SIZE), leave=False):
+        for batch in tqdm(batches, "hearing", total=-(-len(clips) // SIZE), leave=False):
             x = target.features(torch.from_numpy(batch))
             heard += [part.cpu() for part in in_halves(lambda x: _pooled(target, target.forward(x)), x)]
     return torch.cat(heard).numpy()
@@ -86,8 +81,7 @@ def _pooled(target: Target, output: Any) -> "Float[Tensor, 'clips channels']":
         if getattr(x, "ndim", 0) == 2:
             return x.float()
         if getattr(x, "ndim", 0) == len(last.axes):
-            layer = Layer("output", "", 0, last.pooling, last.axes, own=last.own)
-            return pool(x, layer)
+            return pool(x, Layer("output", "", 0, last.pooling, last.axes, own=last.own))
     shape = tuple(getattr(states[0], "shape", ()))
     expected = f"expected [clips, channels], or the axes {last.axes} of its last layer"
     raise InputError(f"{target.name} gives a {type(states[0]).__name__} of shape {shape}; {expected}.")

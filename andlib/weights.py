@@ -1,9 +1,13 @@
 """Models of transformers from a folder, a GGUF file or the hub: all weights in their places, and no foreign code."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from andlib.errors import InputError, explained
+from safetensors import SafetensorError, safe_open
+
+from andlib.errors import InputError, explained, first_line
 
 if TYPE_CHECKING:
     from torch import nn
@@ -60,3 +64,11 @@ def _within(model: "nn.Module", name: str) -> bool:
     """Whether a weight's name begins with a part of the model; files may name its base around that or leave it out."""
     names = (name, name.removeprefix(f"{getattr(model, 'base_model_prefix', '')}."))
     return any(hasattr(model, each.partition(".")[0]) for each in names) and not name.endswith(COMPUTED)
+
+
+@contextmanager
+def opened(path: Path, framework: str) -> Iterator[Any]:
+    """A safetensors file, open, for numpy ("np") or torch ("pt"); raises InputError where it is none, or damaged."""
+    unread, kinds = f"{path} is damaged or cannot be read as safetensors", (SafetensorError, OSError)
+    with explained(lambda e: f"{unread} ({first_line(e)}). Fetch it anew.", *kinds), safe_open(path, framework) as file:
+        yield file

@@ -69,8 +69,7 @@ al.tables.table3(scores, made, run.profile.encoder)
 
 # %% tags=["hide-input"]
 file = paths.cache() / "rating_pages" / f"{run.profile.name}_{'_'.join(run.models)}.html"
-page = al.cards.rating_page(run, neurons, file)
-al.tables.plain(section_4_2.page_contents(neurons, described, page), "The rating page", made, {"MB": ".1f"})
+print("In the cache folder: rating_pages/" + al.cards.rating_page(run, neurons, file).name)
 
 # %% [markdown]
 # ## What differs from the paper, and why

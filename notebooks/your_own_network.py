@@ -59,8 +59,7 @@ for part in dissection.sections(run, notes, asked).values():
 # %% [markdown]
 # ## Any other network
 #
-# Each of these is a target for every function of the package, and for `andlib report module:function`.
-# **Recurrent**, on log-mel frames; of what a layer returns, the first output counts:
+# Each of these is a target for every function of the package, and for `andlib report module:function`: a **recurrent** network on log-mel frames (of what a layer returns, the first output counts); a **transformer's** hidden layers after their nonlinearity; and **latents of a sparse autoencoder** (`readout`, which takes an array [channels, directions], too).
 
 # %%
 from torch import nn
@@ -68,11 +67,6 @@ from torch import nn
 heard = dict(sample_rate=44_100, seconds=run.profile.seconds, features=aisfx.log_mel)
 network = nn.Sequential(nn.GRU(input_size=96, hidden_size=24, batch_first=True)).eval()
 recurrent = al.wrap(network, layers="0", axes=("clips", "time", "channels"), pooling="mean", name="recurrent", **heard)
-
-# %% [markdown]
-# **A transformer's** hidden layers after their nonlinearity, and **latents of a sparse autoencoder** as units (`readout`, which takes an array [channels, directions], too):
-
-# %%
 block = nn.TransformerEncoderLayer(d_model=96, nhead=4, dim_feedforward=192, batch_first=True)
 network, tokens = nn.TransformerEncoder(block, num_layers=2).eval(), ("clips", "tokens", "channels")
 transformer = al.wrap(network, layers="layers.*.linear1", axes=tokens, nonlinearity="relu", name="transformer", **heard)

@@ -2,20 +2,18 @@
 
 import json
 import pickle
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from safetensors import SafetensorError, safe_open
-
 from andlib import frontend, paths
-from andlib.errors import InputError, explained, first_line
+from andlib.errors import InputError
 from andlib.networks.families import beats_features
 from andlib.store import digest, file_digest, read_object, unchanged, write_atomically
 from andlib.targets import Layer, Target
+from andlib.weights import opened
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -49,12 +47,7 @@ FIXED |= {"relative_position_embedding": True, "gru_rel_pos": True}
 
 
 def load_beats(
-    location: str | Path,
-    *,
-    name: str = "beats",
-    seconds: float = 5.0,
-    classes: Sequence[str] = (),
-    untrained_seed: int | None = None,
+    location: Path, *, name="beats", seconds=5.0, classes: Sequence[str] = (), untrained_seed: int | None = None
 ) -> Target:
     """BEATs as a target: units of each block's fc1 and fc2, and the classifier's, means over tokens.
     location: as for `read_checkpoint`. classes, untrained_seed: as for `load_target`. Raises InputError where the
@@ -182,14 +175,6 @@ def _read_file(path: Path) -> tuple[dict, dict[str, "Tensor"]]:
 def _read_safetensors(path: Path) -> tuple[dict[str, str], dict[str, "Tensor"]]:
     with opened(path, "pt") as file:
         return file.metadata() or {}, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-
-
-@contextmanager
-def opened(path: Path, framework: str) -> Iterator[Any]:
-    """A safetensors file, open, for numpy ("np") or torch ("pt"); raises InputError where it is none, or damaged."""
-    unread, kinds = f"{path} is damaged or cannot be read as safetensors", (SafetensorError, OSError)
-    with explained(lambda e: f"{unread} ({first_line(e)}). Fetch it anew.", *kinds), safe_open(path, framework) as file:
-        yield file
 
 
 def _named(weights: Mapping[str, "Tensor"], path: Path) -> dict[str, "Tensor"]:

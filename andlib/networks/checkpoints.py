@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from andlib import frontend, paths, weights
 from andlib.errors import InputError, explained, first_line
 from andlib.frontend import AST
-from andlib.networks.beats_files import CONFIG, WEIGHTS, load_beats, opened
+from andlib.networks.beats_files import CONFIG, WEIGHTS, load_beats
 from andlib.networks.families import FAMILIES, LINEAR, Family, ast_features
 from andlib.records import Grid
 from andlib.store import digest, file_digest, read_object, unchanged
@@ -266,7 +266,7 @@ def _names(held: Sequence[Path]) -> list[str]:
     names = []
     for path in held:
         if path.name != PICKLED:
-            with opened(path, "np") as file:
+            with weights.opened(path, "np") as file:
                 names += file.keys()
     return names
 

@@ -90,6 +90,6 @@ def _cosines(run: Run, every: list[str]) -> dict[str, Float[np.ndarray, "phrases
     captions = stages.embeddings(run, clip_descriptions(run), run.profile.encoder)
     written = stages.embeddings(run, every, run.profile.encoder)
     embedded = run.audio_encoder in encoders.OURS  # its texts are the embedded sentence encoder's, stored by now
-    texts = encoders.audio_text(run.audio_encoder).texts
+    texts = encoders.audio_text(run.audio_encoder, run.store.device).texts
     heard = stages.embeddings(run, every, encoders.EMBEDDED) if embedded else texts(every)
     return {"captions": written @ captions.T, "sound": heard @ stages.sound_vectors(run).T}

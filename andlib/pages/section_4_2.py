@@ -111,13 +111,6 @@ def score_ratings(run: Run, neurons: pd.DataFrame, folder: str | Path, bertscore
     return pd.DataFrame([_scored(method, rated[rated["method"] == method], column) for method in METHODS])
 
 
-def page_contents(neurons: pd.DataFrame, described: pd.DataFrame, page: Path) -> pd.DataFrame:
-    """What the rating page asks about, in one row. described: `neuron_descriptions` of the neurons."""
-    row = {"file (in the cache folder)": f"rating_pages/{page.name}", "neurons": len(described)}
-    row |= {"descriptions": (described[list(METHODS)] != "").to_numpy().sum()}
-    return pd.DataFrame([row | {"clips": neurons["highest"].explode().nunique(), "MB": page.stat().st_size / 1e6}])
-
-
 def frames(run: Run) -> dict[str, pd.DataFrame]:
     """What the page keeps: Table 3."""
     neurons = sampled_neurons(run, run.extra["per_block"], run.extra["seed"])

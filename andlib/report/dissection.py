@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from html import escape
 from importlib.metadata import version
 from pathlib import Path
@@ -72,7 +73,8 @@ def sections(run: Run, notes: Sequence[str], asked: Asked) -> dict[str, Callable
     [model], full = run.models, asked.full
     if wants_head(run.target(model), run.probing_set, asked):
         run = run.using(models=[heads.with_head(run.target(model), run)])
-    parts = {"All units": lambda: whole(run, asked.out / "atlas")} if asked.out else {}
+    parts = {"What was probed": lambda: probed(run, model, notes)}
+    parts |= {"All units": lambda: whole(run, asked.out / "atlas")} if asked.out else {}
     parts |= {
         "How well descriptions predict units": lambda: predicted(run, model),
         "Neurons that are explained best and worst": lambda: extremes(run, model, asked.cards),
@@ -81,16 +83,16 @@ def sections(run: Run, notes: Sequence[str], asked: Asked) -> dict[str, Callable
         "Naming the classifier's units": lambda: naming(run, model),
         "Silencing units": lambda: silencing(run, model, full),
     }
-    first = "What was probed"  # without which there is nothing to report
-    made = {title: lambda title=title, make=make: replace(_or_why(make), title=title) for title, make in parts.items()}
-    return {first: lambda: replace(probed(run, model, notes), title=first), **made}
+    return {title: partial(_titled, title, make) for title, make in parts.items()}
 
 
-def _or_why(make: Callable[[], Section]) -> Section:
+def _titled(title: str, make: Callable[[], Section]) -> Section:
     try:
-        return make()
+        return replace(make(), title=title)
     except InputError as error:
-        return Section(str(error))
+        if title == "What was probed":  # without which there is nothing to report
+            raise
+        return Section(str(error), title=title)
 
 
 def probed(run: Run, model: str, notes: Sequence[str]) -> Section:
@@ -138,23 +140,16 @@ def predicted(run: Run, model: str) -> Section:
     every = scoring.scorecard(run, model).assign(model=model)
     card = every[every["layer"] == "all"]
     own = card[card["null"] == ""].set_index(["method", "matcher"])
-    best = own["pearson"].idxmax()
+    method, matcher = best = own["pearson"].idxmax()
     null = card[card["null"] == "shuffled"].set_index(["method", "matcher"])["pearson"][best]
     low, high = own.loc[best, ["pearson_low", "pearson_high"]]
     lead = (
-        f"On recordings of fold 1, which no description was made from, {_named(best)} predicts activations best: "
+        f"On fold 1, which no description was made from, {method} by {matcher} predicts activations best: "
         f"r = {own.loc[best, 'pearson']:.2f}{_between(low, high)} on average over units. With descriptions of "
         f"other units it is {null:.2f}."
     )
-    by_layer = Figure(
-        figures.scores_by_layer, every, "Mean r by layer, a line for each method, and of other units' descriptions"
-    )
+    by_layer = Figure(figures.scores_by_layer, every, "Mean r by layer, a line a method, beside other units'")
     return Section(lead, [by_layer, tables.scorecard(card, made_by(run))])
-
-
-def _named(case: tuple[str, str]) -> str:
-    method, matcher = case
-    return f"{'the ' * (method not in ('DB', 'TAB'))}{method}, matched by {matcher},"
 
 
 def extremes(run: Run, model: str, shown: int) -> Section:
@@ -204,11 +199,8 @@ def beside_untrained(run: Run, asked: Asked) -> Section:
     """How far names are borne out, beside those of an untrained twin of the network."""
     units = borne_out(run, asked)
     mean = units[your_own_network.SHARES].mean()
-    beside = (
-        f"; of an untrained twin's units, of {mean['untrained network']:.0%}"
-        if units["untrained network"].notna().any()
-        else ""
-    )
+    twin = mean["untrained network"]
+    beside = "" if np.isnan(twin) else f"; of an untrained twin's units, of {twin:.0%}"
     lead = (
         f"The first name that DB gives a unit is the class of {mean['borne out']:.0%} of its highest recordings on "
         f"average; with captions shuffled, of {mean['shuffled captions']:.0%}{beside}. No names could have reached "
@@ -250,12 +242,8 @@ def silencing(run: Run, model: str, full: bool = False) -> Section:
     counts = {name: int((tested.labels == clips.classes.index(name)).sum()) for name in known}
     chosen = [name for name in sorted(known, key=lambda name: -counts[name]) if counts[name]]
     chosen = sorted(chosen if full else chosen[:SILENCED], key=clips.classes.index)
-    part = replace(
-        clips,
-        clips=tuple(clip for clip in clips.clips if clip.label in chosen),
-        classes=tuple(chosen),
-        fingerprint=digest([clips.fingerprint, chosen]),
-    )
+    own = tuple(clip for clip in clips.clips if clip.label in chosen)
+    part = replace(clips, clips=own, classes=tuple(chosen), fingerprint=digest([clips.fingerprint, chosen]))
     sets = unlearning.table4_sets(run, model)
     few = {name: [own[clips.classes.index(c)] for c in chosen] for name, own in sets.items()}
     effects = unlearning.unlearning(run.using(probing_set=part), model, few)
@@ -266,24 +254,11 @@ def silencing(run: Run, model: str, full: bool = False) -> Section:
         f"{len(chosen) - 1} classes: {widest['gap']:+.2f} in logits"
         f"{_between(widest['gap_low'], widest['gap_high'])}."
     )
-    heads = {"dA": "ΔA", "dR": "ΔR", "gap": "ΔR − ΔA", "accuracy_before": "accuracy", "accuracy_forgotten": "forgotten"}
-    heads |= {"gap_low": "95 % from", "gap_high": "to", "accuracy_remaining": "others"}
-    frame = rows[
-        [
-            "strategy",
-            "units",
-            "empty",
-            "dA",
-            "dR",
-            "gap",
-            "gap_low",
-            "gap_high",
-            *list(heads)[3:5],
-            "accuracy_remaining",
-        ]
-    ]
-    formats = dict.fromkeys(["ΔA", "ΔR", "ΔR − ΔA", "95 % from", "to"], "+.2f") | {"units": ".1f"}
-    formats |= dict.fromkeys(["accuracy", "forgotten", "others"], ".0%")
-    return Section(
-        lead, [tables.plain(frame, f"Silencing the units of {', '.join(chosen)}", made_by(run), formats, heads)]
+    heads = {"dA": "ΔA", "dR": "ΔR", "gap": "ΔR − ΔA", "gap_low": "95 % from", "gap_high": "to"}
+    shares = {"accuracy_before": "accuracy", "accuracy_forgotten": "forgotten", "accuracy_remaining": "others"}
+    formats = dict.fromkeys(heads.values(), "+.2f") | dict.fromkeys(shares.values(), ".0%") | {"units": ".1f"}
+    frame, caption = (
+        rows[["strategy", "units", "empty", *heads, *shares]],
+        f"Silencing the units of {', '.join(chosen)}",
     )
+    return Section(lead, [tables.plain(frame, caption, made_by(run), formats, heads | shares)])

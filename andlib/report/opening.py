@@ -6,7 +6,6 @@ import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +22,7 @@ from andlib.store import Store, digest
 from andlib.targets import Target
 
 CODE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")  # module:function
-HEARD, SAMPLE = 10.0, 40  # s of a clip that are heard at most; clips that tell how long clips are
+HEARD, SAMPLE, RATE = 10.0, 40, 16_000  # s of a clip that are heard at most; clips that tell how long all are; Hz
 
 
 @dataclass(frozen=True)
@@ -54,13 +53,18 @@ def opened(asked: Asked, given: Run | None = None) -> tuple[Run, list[str]]:
 
     given: a run whose recordings and settings are taken, in place of the folder's. Raises InputError where recordings,
     captions or network cannot be used."""
-    clips = given.probing_set if given else open_folder(asked.data, unlabelled=True)
+    if given:
+        clips, seconds = given.probing_set, given.profile.seconds
+    else:
+        clips = open_folder(asked.data, unlabelled=True)
+        some = clips.clips[:: -(-len(clips) // SAMPLE)]
+        seconds = min(HEARD, round(max(len(clips.read(clip, RATE)) for clip in some) / RATE, 1))
     notes = [] if len(clips.classes) > 1 else ["The recordings have no labels, so nothing that needs classes is shown."]
     if not set(clips.folds) >= {*TEST, *LEARNT}:
         held_out = "but for fold 1 " if set(TEST) < set(clips.folds) else ""
         clips = dealt(clips)
         notes.append(f"The recordings have no five folds: sources were dealt to them, {held_out}class by class.")
-    network = target_of(asked, asked.seconds or (given.profile.seconds if given else min(longest(clips), HEARD)))
+    network = target_of(asked, asked.seconds or seconds)
     run = given or _own_run(asked, clips, network.seconds)
     run = run.using(profile=replace(run.profile, networks={}), probing_set=clips)  # none stands beside the user's own
     if not run.caption_parts[1:]:
@@ -112,12 +116,6 @@ def dealt(clips: ProbingSet) -> ProbingSet:
     return replace(clips, clips=own, fingerprint=f"{clips.fingerprint}/dealt")
 
 
-def longest(clips: ProbingSet, rate: int = 16_000) -> float:
-    """How long the longest of some of the clips is, in seconds."""
-    some = islice(clips.clips, 0, None, -(-len(clips) // SAMPLE))
-    return round(max(len(clips.read(clip, rate)) / rate for clip in some), 1)
-
-
 def target_of(asked: Asked, seconds: float, untrained_seed: int | None = None) -> Target:
     """The network that is asked for, on clips of so many seconds where it does not say; raises InputError where it
     cannot be had. untrained_seed: if given, with random weights.
@@ -139,6 +137,8 @@ def target_of(asked: Asked, seconds: float, untrained_seed: int | None = None) -
             raise InputError(f"{asked.model} takes no untrained_seed, so no untrained twin can be had.")
         made = made(**taken)
     if isinstance(made, Target):
+        if asked.declared:
+            raise InputError(f"{asked.model} returned a Target, which declares itself: leave out the options for it.")
         return made
     if needed := {"layers", "axes", "sample_rate"} - set(asked.declared):
         options = ", ".join(f"--{name.replace('_', '-')}" for name in sorted(needed))
