@@ -163,8 +163,9 @@ def extremes(run: Run, model: str, shown: int) -> Section:
         f"worst ({means.iloc[-1]:.2f}). These are shown in full."
     )
     ends = scoring.best_and_worst(scores)
-    formats = dict.fromkeys(scoring.ENDS[3:], ".2f")
-    table = tables.plain(ends, "Highest and lowest r of each method, by sound", made_by(run), formats)
+    heads = dict(zip(scoring.ENDS[3:], ("r", "95 % from", "to", "AUPRC", "detection"), strict=True))
+    formats, caption = dict.fromkeys(heads.values(), ".2f"), "Highest and lowest r of each method, by sound"
+    table = tables.plain(ends, caption, made_by(run), formats, heads)
     return Section(lead, [table, *(cards.show(run, unit) for unit in (*means.index[:shown], *means.index[-1:]))])
 
 
