@@ -97,7 +97,7 @@ def publish(executed: list[Path], profile: str, frames: Mapping[str, Mapping[str
     for page, text in texts.items():
         given = frames.get(page, {})
         for name in set(kept.frame_names(profile, page)) - set(given):
-            kept.frame_file(profile, page, name).unlink()
+            kept.path_of(profile, page, f"{name}.csv").unlink()
         for name, frame in given.items():
             kept.write_frame(profile, page, name, frame)
         write(signed(text, frame_digests(profile, page)), committed_page(profile, page))
