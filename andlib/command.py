@@ -29,7 +29,7 @@ any sounds without labels. captions.csv beside them (columns filename,descriptio
 EXAMPLES = """examples:
   andlib check openai/whisper-base --data sounds/
   andlib report openai/whisper-base --data sounds/ --out report/
-  andlib report mymodel:encoder --data sounds/ --out report/ \
+  andlib report mymodel:encoder --data sounds/ --out report/ \\
       --layers 'conv*' --axes clips,channels,time --sample-rate 16000
 """
 WORK, HEARD = ".work", 8  # folder of stored stages, within the report; recordings that are heard to tell the time
