@@ -12,7 +12,7 @@ import papermill
 import pytest
 
 import committed
-from andlib import paths
+from andlib import command, paths
 
 PROSE = [
     "README.md",
@@ -144,15 +144,24 @@ def taken(value, name):
     return getattr(value, name, None)
 
 
+def wrong_andlib(words):
+    """The package's own command takes these words."""
+    try:
+        command._parser().parse_args(words)
+    except SystemExit:
+        yield f"andlib does not take {' '.join(words)}"
+
+
 def wrong_command(line):
     words = shlex.split(line, comments=True)
     while words and re.match(r"[A-Z_]+=", words[0]):
         words = words[1:]
     if words:
         name, *rest = words
-        check = {"make": wrong_make, "python": wrong_python, "papermill": wrong_papermill, "pip": wrong_pip}.get(name)
-        if check:
-            yield from check(rest)
+        check = {"make": wrong_make, "python": wrong_python, "papermill": wrong_papermill, "pip": wrong_pip}
+        check["andlib"] = wrong_andlib
+        if name in check:
+            yield from check[name](rest)
         elif name in ("bash", "jupyter-book"):
             yield from wrong_path(rest[-1])
         elif name not in ELSEWHERE:

@@ -438,7 +438,7 @@ class Broken(MetaPathFinder, Loader):
 OPTIONAL = {
     "openai": lambda: clients.open_llm.__wrapped__("openai:small"),
     "vllm": lambda: clients.open_llm.__wrapped__("vllm:small"),
-    "laion_clap": lambda: encoders._laion_clap.__wrapped__("laion", ""),
+    "laion_clap": lambda: encoders._laion_clap.__wrapped__("laion", "", "cpu"),
     "bert_score": lambda: section_4_2._bert_score(["a"], ["b"]),
 }
 
