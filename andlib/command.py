@@ -34,7 +34,7 @@ EXAMPLES = """examples:
 """
 WORK, HEARD = ".work", 8  # folder of stored stages, within the report; recordings that are heard to tell the time
 # measured on two cores: seconds to describe and score a unit, and to describe a recording; bytes of a second of MP3
-DESCRIBED, LISTENED, MP3 = 0.004, 0.1, 8_000
+DESCRIBED, LISTENED, MP3 = 0.02, 0.1, 8_000
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -113,7 +113,7 @@ def plan(asked: Asked, run: Run, notes: Sequence[str]) -> list[str]:
     activations.record(network, [few], len(few))
     each, tested = (time.monotonic() - begun) / len(few), np.isin(clips.folds, TEST).sum()
     silenced = len(clips.classes) if asked.full else min(SILENCED, len(clips.classes))
-    times = 1 + opening.wants_head(network, clips, asked)
+    times = 1 + labelled + opening.wants_head(network, clips, asked)  # the network, its untrained twin, for its head
     passes = times * len(clips) + labelled * (4 * silenced + 1) * tested * silenced / len(clips.classes)
     minutes = (each * passes + DESCRIBED * units + LISTENED * len(clips)) / 60
     disk = 4 * units * len(clips) + MP3 * network.seconds * len(clips)
