@@ -89,6 +89,7 @@ def features_of(target: Target, waveforms: Float[np.ndarray, "clips samples"]):
 
 
 def size(units: UnitSet) -> int:
+    """How many units a set holds."""
     return sum(len(indices) for indices in units.values())
 
 

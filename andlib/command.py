@@ -41,6 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """The command line; returns the exit status. An InputError is told in its sentence alone."""
     given = _parser().parse_args(arguments)
     warnings.showwarning = lambda message, *_, **__: print(f"note: {message}", file=sys.stderr)
+    sys.path.insert(0, "")  # a module of the user's own is found from the working directory
     begun = time.monotonic()
     try:
         asked = _asked(given)
@@ -63,8 +64,7 @@ def _parser() -> argparse.ArgumentParser:
     raw = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(prog="andlib", description=__doc__, epilog=EXAMPLES, formatter_class=raw)
     commands = parser.add_subparsers(dest="command", required=True, metavar="report | check")
-    helps = {"report": "write the report into a folder", "check": "say in seconds what the report would be, and take"}
-    for name, told in helps.items():
+    for name, told in {"report": "write the report", "check": "say in seconds what it would be, and take"}.items():
         command = commands.add_parser(name, help=told, description=MODEL, epilog=EXAMPLES, formatter_class=raw)
         command.add_argument("model", metavar="MODEL")
         command.add_argument("--data", required=True, metavar="FOLDER", help="folder of recordings")
@@ -73,8 +73,7 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--captions", default="", metavar="FILE", help="default: captions*.csv or .json in FOLDER")
         command.add_argument("--seconds", type=float, default=0.0, help="of each recording; default: all, 10 at most")
         command.add_argument("-k", type=int, default=5, help="highest and lowest recordings of a unit (default: 5)")
-        full = f"silence the units of every class, not of {SILENCED}"
-        command.add_argument("--full", action="store_true", help=full)
+        command.add_argument("--full", action="store_true", help=f"silence units of every class, not of {SILENCED}")
         command.add_argument("--no-head", action="store_true", help="train no linear classifier on an encoder")
         command.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 or mps")
         own = command.add_argument_group("for a network that module:function returns, as andlib.wrap takes them")

@@ -82,9 +82,8 @@ def _pooled(target: Target, output: Any) -> "Float[Tensor, 'clips channels']":
             return x.float()
         if getattr(x, "ndim", 0) == len(last.axes):
             return pool(x, Layer("output", "", 0, last.pooling, last.axes, own=last.own))
-    shape = tuple(getattr(states[0], "shape", ()))
-    expected = f"expected [clips, channels], or the axes {last.axes} of its last layer"
-    raise InputError(f"{target.name} gives a {type(states[0]).__name__} of shape {shape}; {expected}.")
+    told = f"{target.name} gives a {type(states[0]).__name__} of shape {tuple(getattr(states[0], 'shape', ()))}"
+    raise InputError(f"{told}; expected [clips, channels], or the axes {last.axes} of its last layer.")
 
 
 def _headed(target: Target, weight: np.ndarray, bias: np.ndarray) -> "nn.Module":

@@ -57,8 +57,7 @@ class Layer:
     def __post_init__(self):
         check_choice("Pooling", self.pooling, POOLINGS)
         check_choice("Nonlinearity", self.nonlinearity, NONLINEARITIES)
-        among = {"channels", "clips"} <= set(self.axes) or {"channels", "windows"} <= set(self.axes)
-        if len(set(self.axes)) < len(self.axes) or not among:
+        if len(set(self.axes)) < len(self.axes) or not {self.along, "channels"} <= set(self.axes):
             raise InputError(
                 f"Layer {self.name} declares axes {self.axes}; expected different names, 'clips' and 'channels' among "
                 "them, such as ('clips', 'channels', 'time'), or 'windows' in place of 'clips'."

@@ -48,6 +48,7 @@ def block_units(neurons: pd.DataFrame) -> pd.DataFrame:
 
 
 def by_layer(neurons: pd.DataFrame) -> UnitSet:
+    """Neurons as a set of units."""
     return {layer: rows["index"].to_numpy() for layer, rows in neurons.groupby("layer", sort=False)}
 
 

@@ -86,6 +86,7 @@ class Lesson:
 
     @property
     def labels(self) -> torch.Tensor:
+        """Class numbers of all clips."""
         return torch.from_numpy(self.probing_set.labels)
 
     @property

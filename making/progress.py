@@ -66,6 +66,7 @@ class Progress:
         return [round(float(np.mean(self.each[i : i + count])), 4) for i in range(0, len(self.each), count)]
 
     def save(self, done: int) -> None:
+        """Writes the state after `done` units of work."""
         state = {name: getattr(self, name).state_dict() for name in ("network", "optimiser", "schedule")}
         state |= {"done": done, "each": self.each, "rng": self.rng.bit_generator.state, "torch": torch.get_rng_state()}
         write_atomically(self.path, lambda path: torch.save(state, path))

@@ -154,6 +154,7 @@ def linear_probe(network: beats.BEATs, lesson: Lesson) -> tuple[torch.Tensor, to
 
 
 def lesson_of(run: Run, seconds: float, front_end: Callable = beats_features) -> Lesson:
+    """What a network of the run's profile learns from: so many seconds of each clip, as the front end makes them."""
     heard = inputs(run.probing_set, seconds, front_end)
     return Lesson(run.profile.name, run.probing_set, heard, device=run.store.device)
 

@@ -53,8 +53,8 @@ target = al.wrap(
 
 # %% tags=["hide-input"]
 al.tables.keep(**your_own_network.words(run, dissection.borne_out(run, asked)))
-for part in dissection.sections(run, notes, asked).values():
-    display(part())
+for title, make in dissection.sections(run, notes, asked).items():
+    display(al.cards.Card(f"<h3>{title}</h3>"), make())
 
 # %% [markdown]
 # ## Any other network

@@ -84,6 +84,7 @@ def guarded(text: str) -> str:
 
 
 def unguarded(cell: str) -> str:
+    """The text of a `guarded` cell."""
     return re.sub(r"^'(?='*[=+\-@])", "", cell)
 
 

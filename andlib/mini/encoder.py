@@ -50,6 +50,7 @@ def convolution(width: int, wider: int, kernel, stride, padding: int = 1) -> nn.
 
 @lru_cache
 def embedded(device: str = "cpu") -> AudioEncoder:
+    """The trained encoder, on a device."""
     return load(WEIGHTS / "encoder.safetensors").to(device)
 
 

@@ -55,6 +55,7 @@ class Measurements:
 
     @property
     def silent(self) -> bool:
+        """Whether the clip holds nothing to hear."""
         return self.level == -np.inf
 
 

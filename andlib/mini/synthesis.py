@@ -49,6 +49,7 @@ class Draw:
 
     @property
     def name(self) -> str:
+        """The clip's file name."""
         return f"synth{self.seed}-f{self.fold}-{self.label}-s{self.source}-v{self.variant}.wav".replace(" ", "_")
 
     def generators(self) -> tuple[np.random.Generator, np.random.Generator]:

@@ -68,6 +68,8 @@ class Block(nn.Module):
 
 
 class Encoder(nn.Module):
+    """Position convolution and the blocks."""
+
     def __init__(self, config: "Config"):
         super().__init__()
         self.config = config

@@ -77,8 +77,8 @@ def _target(
     folder: Path, name: str, seconds: float | None, classes: tuple[str, ...], seed: int | None, padding: bool
 ) -> Target:
     held = _weights(folder)
-    given = [path for name in (CONFIG, SHARDS, *SETTINGS) if (path := folder / name).is_file()]
-    files = {path: file_digest(path) for path in (*held, *given)}
+    given = (folder / name for name in (CONFIG, SHARDS, *SETTINGS))
+    files = {path: file_digest(path) for path in (*held, *given) if path.is_file()}
     config = _json(folder / CONFIG)
     stated, shared = (_json(folder / name) if (folder / name).is_file() else {} for name in SETTINGS)
     own = shared.get("feature_extractor") or stated
@@ -88,27 +88,23 @@ def _target(
     family = FAMILIES[config["model_type"]]
     audio = config.get("audio_config", config)
     settings = {"sampling_rate": 16_000, **family.defaults(audio), **own}
-    if not seconds and not family.extractor:  # AST's input ends with its last frame of 10 ms
-        seconds = min(SECONDS, audio["max_length"] / 100)
-    seconds, own_tokens = _length(name, settings, seconds)
+    seconds, own_tokens = _length(name, audio, settings, seconds)
     if not padding and family.extractor == "WhisperFeatureExtractor":
-        own = own | {"chunk_length": math.ceil(seconds)}
-        settings |= own
+        settings["chunk_length"] = math.ceil(seconds)
+        own = own | {"chunk_length": settings["chunk_length"]}
         config = config | {"max_source_positions": min(config["max_source_positions"], 50 * own["chunk_length"])}
     classified = _classifies(family, config, held)
-    if classes and not classified:
-        raise InputError(f"{name} has no classifier for `classes` to name. Leave them out, or see andlib.with_head.")
-    classes = _classes(folder, config, classes) if classified else ()
+    classes = _classes(folder, config, classes, classified)
     shape = {k: v for k, v in config.items() if k not in ("transformers_version", "dtype")}
     values = digest([files[path] for path in held]) if held[1:] else files[held[0]]
     layers, rate = _layers(family, audio, classes, own_tokens), settings["sampling_rate"]
-    sizes = (rate, len(layers), *(layer.units for layer in layers))
-    if wrong := [size for size in sizes if type(size) is not int or size < 1]:
+    if wrong := [n for n in (rate, len(layers), *(la.units for la in layers)) if type(n) is not int or n < 1]:
         raise ValueError(f"{wrong[0]!r} is no sampling rate, or number of layers or units")
 
     def build() -> "nn.Module":
-        unbuilt = f"{folder} describes no network that could be built"
-        with explained(lambda error: f"{unbuilt} ({first_line(error)}). Fetch it anew."):
+        with explained(
+            lambda e: f"{folder} describes no network that could be built ({first_line(e)}). Fetch it anew."
+        ):
             network = _build(folder, config, family, classified, seed)
         unchanged(files)
         return network
@@ -126,8 +122,10 @@ def _target(
     )
 
 
-def _length(name: str, settings: dict, seconds: float | None) -> tuple[float, int]:
+def _length(name: str, config: dict, settings: dict, seconds: float | None) -> tuple[float, int]:
     """How many seconds of a clip a network hears, and how many of Whisper's tokens are the clip's own; 0: all."""
+    if not seconds and "frequency_stride" in config:  # AST's input ends with its last frame of 10 ms
+        return min(SECONDS, config["max_length"] / 100), 0
     longest = settings.get("chunk_length") or settings.get("max_length_s")
     if longest and seconds and seconds > longest:
         raise InputError(f"{name} takes clips of at most {longest} s, not {seconds:g} s; give fewer seconds.")
@@ -162,7 +160,11 @@ def _layers(family: Family, config: dict, classes: tuple[str, ...], own: int) ->
     return (*layers, *head)
 
 
-def _classes(folder: Path, config: dict, given: tuple[str, ...]) -> tuple[str, ...]:
+def _classes(folder: Path, config: dict, given: tuple[str, ...], classified: bool) -> tuple[str, ...]:
+    if not classified:
+        if given:
+            raise InputError(f"{folder} has no classifier for `classes` to name. Leave them out; see andlib.with_head.")
+        return ()
     labels = config.get("id2label", {0: "LABEL_0", 1: "LABEL_1"})  # a configuration with two, the default, omits them
     names = tuple(label.replace("_", " ") for _, label in sorted(labels.items(), key=lambda item: int(item[0])))
     if given and len(given) != len(names):

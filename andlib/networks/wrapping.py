@@ -71,8 +71,8 @@ def wrap(
         return (features(waveforms.to(place)) if features else waveforms).to(place)
 
     mine = {module: axes for module, axes in declared.items() if module != classifier}
-    pooled = {module: "none" if {*axes} == {*SCORES} else pooling for module, axes in mine.items()}
-    units = [Layer(m, m, 0, pooled[m], axes, nonlinearity, own=own) for m, axes in mine.items()]
+    pooled = lambda axes: "none" if {*axes} == {*SCORES} else pooling  # noqa: E731
+    units = [Layer(m, m, 0, pooled(axes), axes, nonlinearity, own=own) for m, axes in mine.items()]
     target = Target(
         name=name,
         layers=(*units, *([Layer("classifier", classifier, 0, "none", SCORES)] if classifier else ())),
@@ -85,9 +85,7 @@ def wrap(
         live=True,
         grid=lambda: grid or Grid((0.0, float(seconds)), (0.0, sample_rate / 2)),
     )
-    target = _heard(target)
-    if classifier and len(classes) != target.layers[-1].units:
-        raise InputError(f"{name} has {target.layers[-1].units} class scores, but `classes` names {len(classes)}.")
+    target = _heard(target)  # which makes the weights of lazy modules
     held = content_digest(model, name, version), content_digest(features, f"`features` of {name}", version)
     target = replace(target, content=digest(held))
     return target.read(layers=list(mine), readout=readout) if mine and readout is not None else target
@@ -103,6 +101,9 @@ def _heard(target: Target) -> Target:
     if layer := differing(behaviour(target), behaviour(target)):
         again = "when it hears a clip again: is dropout or noise on?"
         raise InputError(f"{target.name} gives other outputs of {layer} {again}")
+    scores = 0 if target.layers[-1].hidden else target.layers[-1].units
+    if len(target.classes) != scores:
+        raise InputError(f"{target.name} has {scores} class scores, but `classes` names {len(target.classes)}.")
     return target
 
 

@@ -1,6 +1,7 @@
 """A report on any network and any folder of sounds: what was probed, what units respond to, and what supports it."""
 
 import shutil
+from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -15,9 +16,10 @@ import numpy as np
 import pandas as pd
 from markupsafe import Markup
 
-from andlib import concepts, heads, stages, unlearning
+from andlib import concepts, stages, unlearning
 from andlib.bars import tqdm
 from andlib.errors import InputError
+from andlib.heads import with_head
 from andlib.inputs.probing import check_recordings
 from andlib.pages import scoring, section_4_1, section_4_5, your_own_network
 from andlib.profiles import TEST
@@ -42,11 +44,9 @@ class Section:
 
     lead: str
     parts: Sequence[Any] = ()
-    title: str = ""
 
     def _repr_html_(self) -> str:
-        head = f"<h3>{escape(self.title)}</h3>" * bool(self.title) + f"<p>{escape(self.lead)}</p>"
-        return head + "".join(part._repr_html_() for part in self.parts)
+        return f"<p>{escape(self.lead)}</p>" + "".join(part._repr_html_() for part in self.parts)
 
 
 def write(asked: Asked, run: Run, notes: Sequence[str]) -> Path:
@@ -72,9 +72,8 @@ def sections(run: Run, notes: Sequence[str], asked: Asked) -> dict[str, Callable
     own part."""
     [model], full = run.models, asked.full
     if wants_head(run.target(model), run.probing_set, asked):
-        run = run.using(models=[heads.with_head(run.target(model), run)])
-    parts = {"What was probed": lambda: probed(run, model, notes)}
-    parts |= {"All units": lambda: whole(run, asked.out / "atlas")} if asked.out else {}
+        run = run.using(models=[with_head(run.target(model), run)])
+    parts = {"All units": lambda: whole(run, asked.out / "atlas")} if asked.out else {}
     parts |= {
         "How well descriptions predict units": lambda: predicted(run, model),
         "Neurons that are explained best and worst": lambda: extremes(run, model, asked.cards),
@@ -83,16 +82,15 @@ def sections(run: Run, notes: Sequence[str], asked: Asked) -> dict[str, Callable
         "Naming the classifier's units": lambda: naming(run, model),
         "Silencing units": lambda: silencing(run, model, full),
     }
-    return {title: partial(_titled, title, make) for title, make in parts.items()}
+    first = {"What was probed": lambda: probed(run, model, notes)}  # without which there is nothing to report
+    return first | {title: partial(_or_why, make) for title, make in parts.items()}
 
 
-def _titled(title: str, make: Callable[[], Section]) -> Section:
+def _or_why(make: Callable[[], Section]) -> Section:
     try:
-        return replace(make(), title=title)
+        return make()
     except InputError as error:
-        if title == "What was probed":  # without which there is nothing to report
-            raise
-        return Section(str(error), title=title)
+        return Section(str(error))
 
 
 def probed(run: Run, model: str, notes: Sequence[str]) -> Section:
@@ -162,10 +160,9 @@ def extremes(run: Run, model: str, shown: int) -> Section:
         f"Over all methods, {means.index[0]} is predicted best (mean r = {means.iloc[0]:.2f}) and {means.index[-1]} "
         f"worst ({means.iloc[-1]:.2f}). These are shown in full."
     )
-    ends = scoring.best_and_worst(scores)
     heads = dict(zip(scoring.ENDS[3:], ("r", "95 % from", "to", "AUPRC", "detection"), strict=True))
     formats, caption = dict.fromkeys(heads.values(), ".2f"), "Highest and lowest r of each method, by sound"
-    table = tables.plain(ends, caption, made_by(run), formats, heads)
+    table = tables.plain(scoring.best_and_worst(scores), caption, made_by(run), formats, heads)
     return Section(lead, [table, *(cards.show(run, unit) for unit in (*means.index[:shown], *means.index[-1:]))])
 
 
@@ -219,8 +216,7 @@ def naming(run: Run, model: str) -> Section:
     if network.layers[-1].hidden:
         raise InputError(f"{model} has no classifier whose units have a true name.")
     named = run.using(concepts=network.classes)
-    results = section_4_1.last_layer(named)
-    closed = results[results["method"].isin(("DB", "TAB"))]
+    closed = section_4_1.last_layer(named).query("method in ('DB', 'TAB')")
     best = section_4_1.best_function(closed)
     top1 = closed[(closed["method"] == "DB") & (closed["function"] == best) & (closed["condition"] == "all clips")]
     lead = (
@@ -236,13 +232,11 @@ def naming(run: Run, model: str) -> Section:
 def silencing(run: Run, model: str, full: bool = False) -> Section:
     """Section 4.3 on this network: what silencing a class's units does to it and to others, on fold 1."""
     network, clips = run.target(model), run.probing_set
-    known = [name for name in clips.classes if name in network.classes]
-    if network.layers[-1].hidden or len(known) < 2:
+    counts = Counter(clip.label for clip in clips.in_folds(TEST).clips if clip.label in network.classes)
+    if network.layers[-1].hidden or len(counts) < 2:
         raise InputError(f"{model} has no class scores of these recordings' classes: nothing can be unlearnt.")
-    tested = clips.in_folds(TEST)
-    counts = {name: int((tested.labels == clips.classes.index(name)).sum()) for name in known}
-    chosen = [name for name in sorted(known, key=lambda name: -counts[name]) if counts[name]]
-    chosen = sorted(chosen if full else chosen[:SILENCED], key=clips.classes.index)
+    most = counts.most_common(None if full else SILENCED)
+    chosen = sorted((name for name, _ in most), key=clips.classes.index)
     own = tuple(clip for clip in clips.clips if clip.label in chosen)
     part = replace(clips, clips=own, classes=tuple(chosen), fingerprint=digest([clips.fingerprint, chosen]))
     sets = unlearning.table4_sets(run, model)

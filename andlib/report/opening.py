@@ -3,7 +3,6 @@
 import importlib
 import inspect
 import re
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -61,9 +60,9 @@ def opened(asked: Asked, given: Run | None = None) -> tuple[Run, list[str]]:
         seconds = min(HEARD, round(max(len(clips.read(clip, RATE)) for clip in some) / RATE, 1))
     notes = [] if len(clips.classes) > 1 else ["The recordings have no labels, so nothing that needs classes is shown."]
     if not set(clips.folds) >= {*TEST, *LEARNT}:
-        held_out = "but for fold 1 " if set(TEST) < set(clips.folds) else ""
+        stays = "; fold 1 is the recordings' own" if set(TEST) < set(clips.folds) else ""
         clips = dealt(clips)
-        notes.append(f"The recordings have no five folds: sources were dealt to them, {held_out}class by class.")
+        notes.append(f"Source recordings were dealt to folds {2 if stays else 1} to 5, class by class{stays}.")
     network = target_of(asked, asked.seconds or seconds)
     run = given or _own_run(asked, clips, network.seconds)
     run = run.using(profile=replace(run.profile, networks={}), probing_set=clips)  # none stands beside the user's own
@@ -128,7 +127,6 @@ def target_of(asked: Asked, seconds: float, untrained_seed: int | None = None) -
         seconds = asked.seconds or min(seconds, load_target(asked.model).seconds)
         return load_target(asked.model, seconds=seconds, padding=False, untrained_seed=untrained_seed)
     module, _, function = asked.model.partition(":")
-    sys.path.insert(0, "")
     with explained(lambda error: f"{asked.model} could not be called ({type(error).__name__}: {first_line(error)})."):
         made = getattr(importlib.import_module(module), function)
         given = {"seconds": seconds, "untrained_seed": untrained_seed}

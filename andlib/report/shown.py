@@ -56,9 +56,6 @@ class Figure:
     alt: str
 
     def _repr_html_(self) -> str:
-        import matplotlib
-
-        matplotlib.use("agg", force=False)
         import matplotlib.pyplot as plt
 
         self.draw(self.frame)
