@@ -25,8 +25,8 @@ def small_shards(monkeypatch):
 
 
 def content(folder: Path) -> dict[str, str]:
-    """sha256 of every file below a folder."""
-    files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
+    """sha256 of every file below a folder but the temporary ones, which a killed run may leave and nothing reads."""
+    files = [path for path in sorted(folder.rglob("*")) if path.is_file() and path.suffix != ".tmp"]
     return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
