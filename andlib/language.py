@@ -36,6 +36,7 @@ _OTHER_PHRASES = _phrases(WORDS["phrases"]["other"])
 _KNOWN_PHRASES = frozenset(p for p in (*sum(CLASS_NOUNS.values(), ()), *_OTHER_PHRASES, *CLASS_NOUNS) if " " in p)
 _NAMED = Counter(noun for nouns in CLASS_NOUNS.values() for noun in nouns)
 _CANONICAL = {noun: nouns[0] for name, nouns in CLASS_NOUNS.items() for noun in (*nouns, name) if _NAMED[noun] < 2}
+_NO_CONCEPT = IGNORED["nouns"] | WORDS["acoustic"].keys()  # "onset" in "sharp onset" names what is sharp, no sound
 _LONGEST_PHRASE = max(len(phrase.split()) for phrase in _KNOWN_PHRASES)
 
 
@@ -78,7 +79,7 @@ def _concepts_of(point: str, released: bool, tagger: str) -> tuple[tuple[str, ..
     adjectives = (word for word, token, _ in adjectives_of(tokens) if not token.negated)
     return (
         tuple(_released_adjectives(tokens) if released else adjectives),
-        tuple(noun for noun in nouns_of([t for t in tokens if not t.negated]) if noun not in IGNORED["nouns"]),
+        tuple(noun for noun in nouns_of([t for t in tokens if not t.negated]) if noun not in _NO_CONCEPT),
         tuple(t.lemma for t in tokens if t.pos == "verb" and t.lemma not in IGNORED["verbs"]),
         tuple(t.lemma for t in tokens if t.pos == "preposition"),
         tuple(t.word.lower() for t in tokens if t.pos == "noun"),

@@ -24,7 +24,8 @@ from andlib.similarity import FUNCTIONS
 from andlib.store import Stage
 from andlib.targets import Target
 
-NEURONS = Stage("neurons", "frame", 4)  # raise it when a summary, its calibration or its open concepts change
+NEURONS = Stage("neurons", "frame", 5)  # raise it when a summary, its calibration or its open concepts change
+LABELS = Stage("neurons", "frame", 4)  # raise it, too, when that changes which classes units are given (Section 4.3)
 EMBEDDINGS = Stage("embeddings", "arrays")
 SOUNDS = Stage("sound_vectors", "arrays")
 CONCEPT_SOUNDS = Stage("sounds", "arrays")

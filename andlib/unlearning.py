@@ -115,7 +115,7 @@ def decided(run: Run, model: str | Target) -> list:
     """What decides sets of units and what silencing them does, for keys of results that are kept: not the sets, in
     which another processor may swap two units, nor samples of recordings, which differ from copy to copy."""
     usual = run.store.computed == Store(run.store.folder).computed
-    held = [run.probed(model), run.profile.beside, decided_by(run), run.method, stages.NEURONS]
+    held = [run.probed(model), run.profile.beside, decided_by(run), run.method, stages.LABELS]
     return held if usual else [*held, run.store.computed]
 
 

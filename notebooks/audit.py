@@ -84,12 +84,10 @@ al.tables.plain(audit.units_a_class(), "Units a class in Table 4: 3N/M, and as p
 # ## Exhibit by exhibit
 #
 # The rows *corrected* hold the values before, the others those after.
-# "=" means that no network's value changed, "–" that ICL was not asked or there is no value.
-# A switch without a row changes nothing that the table shows.
+# "=" means that no network's value changed, "–" that ICL was not asked or there is no value; a switch without a row changes nothing that the table shows.
 # Block units are *described differently* if their first concept by TAB or DB, calibrated summary, or open concepts are not the corrected ones.
 # Figure 4 has AST's accuracy on fold 1 after silencing 10 % of the block units, mean over three seeds.
-# *Spread* is the highest less the lowest of the attributes.
-# *Chosen* is the share of silenced units that were chosen for their attribute, *shared* the share that two attributes' sets have in common.
+# *Spread* is the highest less the lowest of the attributes; *chosen* is the share of silenced units that were chosen for their attribute, *shared* the share that two attributes' sets have in common.
 
 # %% tags=["hide-input"]
 for what in audit.TABLES:
@@ -101,7 +99,6 @@ for what in audit.TABLES:
 # The uncalibrated [summary](../../glossary.md) still says what calibration took for common, and an answer that names no class counts as the nearest instead of as wrong.
 # Under `db_double_softmax`, DB's top-1 by plain cosine goes from {glue:text}`softmax_before` to {glue:text}`softmax_after` %: a softmax over concepts sharpens what the cosines of short descriptions leave flat.
 # It is DB's alone, so that DB and TAB are no longer compared under one rule.
-# Under `ablate_leading_rows` the numbers of units in Table 4 stay, but other units are silenced.
 #
 # ## How it is measured
 #

@@ -51,13 +51,12 @@ al.tables.strategies(paired, "Differences between strategies of the same seed: m
 # A seed decides initial weights, order of clips, masks and augmentation.
 #
 # The measures are accuracy on fold 1, DB's top-1 on the classifier units ([Table 2](4_1_last_layer.ipynb)) and the gaps of [Table 4](4_3_unlearning.ipynb).
-# *Beyond random units* is the gap less that of as many random units in the same layers.
-# The last two count the different adjectives and nouns in the open concepts of a block unit.
+# *Beyond random units* is the gap less that of as many random units in the same layers; the last measure counts the different adjectives in a block unit's open concepts.
 #
 # ## What differs from the paper, and why
 #
 # - The paper has no such table. Its three networks confound strategy with architecture and pre-training data, and one training each leaves no way to tell a difference from luck.
-# - Three seeds are few; with four strategies and nine measures, some interval misses 0 by chance. Read the table as a screening.
+# - Three seeds are few; with four strategies and eight measures, some interval misses 0 by chance. Read the table as a screening.
 # - Training all these networks took {glue:text}`hours:.1f` hours of one core (`make strategies`, which judges them, too). This page reads the committed results.
 #
 # ## Try it yourself

@@ -162,6 +162,7 @@ def test_open_concepts_counts_words_that_carry_a_concept():
     assert found.nouns == {"dog": 2, "room": 1, "rate": 1}
     assert found.verbs == {"bark": 2}
     assert found.prepositions["with"] == 1
+    assert open_concepts(["Fast pace: a sharp onset in four of the five clips."]).nouns == {}  # names of scales
     assert found.raw_nouns["dogs"] == 1 and found.raw_nouns["sounds"] == 1
     assert found.length == open_concepts([point[3:] for point in SUMMARY]).length > 30
 

@@ -175,9 +175,9 @@ def _ends(by_seed: np.ndarray, weights: np.ndarray, spread: float = 0.0) -> tupl
     return interval(((seeds @ by_seed) * weights).sum(1) + rng.normal(0, spread, len(weights)))
 
 
-def different(neurons: pd.DataFrame, part: str) -> pd.Series:
-    """How many different words of a part of speech ("adjectives", "nouns") each unit's C_open holds; int [units]."""
-    return neurons[part].map(lambda words: len(set(words)))
+def different(neurons: pd.DataFrame) -> pd.Series:
+    """How many different adjectives each unit's C_open holds; int [units]."""
+    return neurons["adjectives"].map(lambda words: len(set(words)))
 
 
 def adjectives_by_block(run: Run, models: Sequence[str] = (), control: str = "") -> pd.DataFrame:
@@ -187,7 +187,7 @@ def adjectives_by_block(run: Run, models: Sequence[str] = (), control: str = "")
     for model in models or run.beside(*run.profile.networks):
         table = block_units(stages.neurons(run, model, control=control))
         block = table["layer"].str.extract(r"(\d+)", expand=False).astype(int) + 1
-        columns = {"model": model, "unit": table["unit"], "block": block, "adjectives": different(table, "adjectives")}
+        columns = {"model": model, "unit": table["unit"], "block": block, "adjectives": different(table)}
         tables.append(pd.DataFrame(columns))
     return pd.concat(tables, ignore_index=True)
 

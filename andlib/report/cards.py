@@ -1,6 +1,7 @@
 """Cards of clips and neurons, and the page on which people rate neurons (Section 4.2). Text from models is escaped."""
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from pathlib import Path
@@ -209,7 +210,8 @@ def _points(items: Iterable[str]) -> str:
 def _concepts(neuron: pd.Series, icl: Sequence[str]) -> str:
     rows = [(f"closed, {m}", neuron[m.lower()]) for m in ("DB", "TAB") if m.lower() in neuron]
     rows += [("closed, ICL", icl or ["not asked"])]
-    rows += [(f"open, {part}", dict.fromkeys(neuron[part]) or ["none"]) for part in ("adjectives", "nouns", "verbs")]
+    for part in ("adjectives", "nouns", "verbs"):
+        rows += [(f"open, {part}", [f"{word} ({n})" for word, n in Counter(neuron[part]).items()] or ["none"])]
     return _table([(name, ", ".join(words)) for name, words in rows])
 
 
