@@ -31,6 +31,11 @@ run = al.open_run(globals())
 made = run.made_by(*run.caption_parts)
 units = section_4_3.labelled_units(run)  # model -> strategy -> the units of each class
 effects = section_4_3.silenced(run, units)  # model -> strategy -> what silencing them did to every class
+controls = section_4_3.controls(run, units)  # random sets, shuffled captions, all clips
+results = section_4_3.table4(effects, controls)
+
+# %% mystnb={"figure": {"name": "gaps", "caption": "Table 4's gap of every strategy: ours with its interval, that of as many random units in the same layers, and the paper's."}, "image": {"alt": "A panel a network: for random units, TAB, DB and OCP the gap with its interval, beside random units of the same layers and the paper's diamond"}} tags=["hide-input"]
+al.figures.gaps(results);
 
 # %% [markdown]
 # ## Table 4
@@ -40,20 +45,16 @@ effects = section_4_3.silenced(run, units)  # model -> strategy -> what silencin
 # *Units* is the mean number a class, *empty* the number of classes without one, which count 0 in the average, as in the paper.
 
 # %% tags=["hide-input"]
-controls = section_4_3.controls(run, units)  # random sets, shuffled captions, all clips
-results = section_4_3.table4(effects, controls)
 al.tables.keep(**section_4_3.words(run, results))
 al.tables.table4(results, made)
 
 # %% [markdown]
-# With captions shuffled nothing should be forgotten; the gap is then {glue:text}`ocp_shuffled` for OCP and {glue:text}`db_shuffled` for DB.
+# Folded are the controls. With captions shuffled nothing should be forgotten; the gap is then {glue:text}`ocp_shuffled` for OCP and {glue:text}`db_shuffled` for DB.
 #
 # ## Beyond random units
 #
-# Strategies take different numbers of units in different layers, and whoever takes more moves more.
-# So each is compared with {glue:text}`draws` random sets of as many units in every layer; no p can be below {glue:text}`smallest`.
-# *By all* is by how much its gap is wider than those of the first {glue:text}`draws_all` sets.
-# *By the next* takes all sets, each tried on the clips of its own class and of the next by name: on all clips it would take too long.
+# Strategies take different numbers of units in different layers, and whoever takes more moves more; so each is compared with {glue:text}`draws` random sets of as many units in every layer; no p can be below {glue:text}`smallest`.
+# *By all* is by how much its gap is wider than those of the first {glue:text}`draws_all` sets; *by the next* takes all sets, each tried on the clips of its own class and of the next by name: on all clips it would take too long.
 # *OCP − it* is by how much OCP's excess is larger.
 
 # %% tags=["hide-input"]
@@ -79,19 +80,15 @@ al.tables.beyond_logits(results, made)
 #
 # The paper silences BEATs-finetuned's units of "water drops" and finds water-related classes hit hardest.
 
-# %% mystnb={"figure": {"name": "class-changes", "caption": "Each class's own logit before and after the target class's units are silenced (OCP), most affected first. The paper's Figure 10 shows the same for water drops and BEATs-finetuned."}, "image": {"alt": "Dumbbell plot: for every class the mean own logit before and after silencing the target class's units, sorted by change"}} tags=["hide-input"]
+# %% mystnb={"figure": {"name": "class-changes", "caption": "Figure 10: change of each class's own logit when the target class's units (OCP) are silenced, most affected last."}, "image": {"alt": "Bars: for every class the change of its mean own logit after silencing the target class's units, sorted"}} tags=["hide-input"]
 shown = "beats_finetuned" if "beats_finetuned" in run.models else run.models[0]
-ocp = effects[shown]["OCP"]
-al.figures.class_changes(section_4_3.class_changes(run, ocp, target_class), target_class, shown, "OCP");
-
-# %% mystnb={"figure": {"name": "change-matrix", "caption": "What silencing each class's OCP units (rows) does to each class's own logit (columns). A selective method darkens the diagonal alone."}, "image": {"alt": "Square heat map of logit changes, classes silenced by classes measured"}} tags=["hide-input"]
-al.figures.change_matrix(ocp.by_class(ocp.own), run.probing_set.classes, f"{shown}: OCP, change of own logit");
+changes = section_4_3.class_changes(run, effects[shown]["OCP"], target_class)
+al.figures.class_changes(changes, target_class, shown, "OCP");
 
 # %% [markdown]
 # ## How it is measured
 #
-# A strategy labels units of the blocks by clips of folds 2–5 alone, so that nothing is measured on a clip that chose them.
-# Their outputs are set to zero at every token, and the clips of fold 1 are classified anew.
+# A strategy labels units of the blocks by clips of folds 2–5 alone, so that nothing is measured on a clip that chose them; their outputs are set to zero at every token, and the clips of fold 1 are classified anew.
 #
 # - **DB**, **TAB**: the class is among the unit's three best concepts out of ESC-50's 50, by descriptions or by sounds. The function is cos_cubed; the paper does not name the one it used here, but finds this one best for AST.
 # - **OCP**: the nouns of the unit's open concepts name the class, by lemma or synonym.

@@ -7,7 +7,6 @@
 # Three values side by side are those of AST, BEATs-finetuned and BEATs-frozen.
 #
 # The authors published their code, as few do {cite}`wu2024and`; a *fault* is a place where it does something else than the paper says.
-# The page asks which of the paper's tables and figures depend on which fault, and by how much.
 
 # %% tags=["parameters", "hide-input"]
 profile: str = "mini"  # whose numbers the prose quotes; the tables show every profile that was measured

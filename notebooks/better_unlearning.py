@@ -39,7 +39,10 @@ al.tables.wider_gaps(rows, made)
 # *Spill* is the change of own logit of the {glue:text}`nearest` classes with the nearest names (by the text encoder), less that of the others: negative where relatives are hurt more.
 
 # %% tags=["hide-input"]
-al.tables.side_effects(rows, made)
+side_effects = rows[["model", "way", "rule", "margin_gap", "forgotten", "remaining", "spill"]]
+formats = {"gap of margins": "+.2f", "forgotten": ".1%", "others": ".1%", "spill": "+.2f"}
+heads = {"margin_gap": "gap of margins", "remaining": "others"}
+al.tables.plain(side_effects, "Accuracy after silencing, margins and spill-over", made, formats, heads)
 
 # %% [markdown]
 # ## How it is measured

@@ -50,8 +50,7 @@ al.tables.plain(glance.drop(columns="page"), "Each table and figure of the paper
 # - **At a ceiling**: what is compared is perfect on both sides, and could not differ. Encoders that learnt the same recipes as the sounds reach it easily; that is no failure of the claim.
 # - **Supported**: every part is.
 #
-# A trend over depth is *flat* if Spearman's rho certainly lies within {glue:text}`flat` of 0.
-# It *falls* or *rises* if rho certainly lies on one side of 0 and not that near; else it is unclear.
+# A trend over depth is *flat* if Spearman's rho certainly lies within {glue:text}`flat` of 0; it *falls* or *rises* if rho certainly lies on one side of 0 and not that near; else it is unclear.
 # No verdict compares the logits of two networks, which have no common scale.
 #
 # ## What differs from the paper, and why

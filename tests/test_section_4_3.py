@@ -8,7 +8,7 @@ import pytest
 import soundfile
 from conftest import effects_of, tiny_run
 
-from andlib import paths, unlearning
+from andlib import paper, paths, unlearning
 from andlib.bench import bench
 from andlib.descriptions import clip_descriptions, decided_by
 from andlib.errors import InputError
@@ -36,8 +36,11 @@ def test_table_4_holds_its_controls_and_adjusts_p_over_its_rows(run):
     drawn = table.set_index("strategy")["draws"].dropna().to_dict()
     assert drawn == {"random": 3, **dict.fromkeys(STRATEGIES, 20)}
     assert set(table.loc[table["ocp_beyond"].notna(), "strategy"]) == {"TAB", "DB"}
-    shown = tables.table4(table, "made").frame["strategy"]
-    assert "random, mean of 3 draws" in set(shown) and "random" not in set(shown)
+    shown = tables.table4(table, "made")
+    assert list(shown.frame["strategy"]) == ["random, mean of 3 draws", *STRATEGIES]
+    assert list(shown.frame["ΔR − ΔA, the paper"]) == [0.04, *paper.table4("ast")["gap"][1:]]
+    assert set(shown.more["strategy"]) == set(table["strategy"]) - set(main["strategy"])
+    assert f"<summary>{len(shown.more)} more rows</summary>" in shown._repr_html_()
     assert set(tables.beyond_random(table, "made").frame["draws on all"]) == {3}
 
 

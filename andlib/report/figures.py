@@ -50,19 +50,36 @@ def said_and_named(units: pd.DataFrame):
     return ax
 
 
+def gaps(results: pd.DataFrame):
+    """Table 4's gaps, a panel a model: ours with 95 %, of as many random units in every layer, and the paper's.
+    results: `section_4_3.table4`."""
+    models, names = list(results["model"].unique()), ["OCP", "DB", "TAB", "random"]
+    axes = look.panels(len(models), 1, 7, 0.9 + 1.5 * len(models), sharex=True)
+    for ax, model in zip(axes.flat, models, strict=True):
+        ours = results[results["model"] == model].set_index("strategy").loc[names]
+        random = {"marker": "|", "s": 260, "linewidth": 2, "color": MUTED, "label": "random units of the same layers"}
+        ax.scatter(ours["gap"] - ours["excess_all"], names, **random)
+        error = look.error(ours, "gap_low", "gap", "gap_high")
+        ax.errorbar(ours["gap"], names, xerr=error, fmt="o", color=OURS, capsize=3, label="ours, 95 %")
+        if model in paper.numbers()["models"]:
+            printed = paper.table4(model).set_index("strategy")["gap"].loc[names]
+            ax.scatter(printed, names, label="the paper (ESC-50)", marker="D", color=PAPER, edgecolor="black", zorder=3)
+        ax.axvline(0, color="black", linewidth=1)
+        ax.set(title=CALLED.get(model, model), ylim=(-0.6, 3.6))
+    look.label(axes, "gap ΔR − ΔA (logits)")
+    look.legend_of_all(axes[0, 0], 3)
+    return axes
+
+
 def class_changes(changes: pd.DataFrame, target_class: str, model: str, strategy: str):
-    """Figure 10: a class's own logit before and after units are silenced. changes: `section_4_3.class_changes`."""
-    changes = changes.sort_values("change", kind="stable").reset_index(drop=True)
+    """Figure 10: by how much silencing a class's units changes every class's own logit. changes:
+    `section_4_3.class_changes`."""
+    changes = changes.sort_values("change", ascending=False, kind="stable")
     ax = look.panels(1, 1, 7, 1.2 + 0.24 * len(changes))[0, 0]
-    place = np.arange(len(changes))[::-1]
-    for colour, column in ((MUTED, "before"), (OURS, "after")):
-        ax.scatter(changes[column], place, color=colour, label=column, zorder=3)
-    ax.hlines(place, changes["before"], changes["after"], color=MUTED, linewidth=1)
-    ax.set(yticks=place, yticklabels=changes["class"], xlabel="mean logit of the class on its own test clips")
-    for label in ax.get_yticklabels():
-        label.set_fontweight("bold" if label.get_text() == target_class else "normal")
+    ax.barh(changes["class"], changes["change"], color=np.where(changes["class"] == target_class, PAPER, OURS))
+    ax.axvline(0, color="black", linewidth=1)
+    ax.set(xlabel="change of the class's mean logit on its own test clips", ylim=(-0.6, len(changes) - 0.4))
     ax.set_title(f"{model}: {changes['units'].iloc[0]:.0f} units of “{target_class}” silenced ({strategy})")
-    look.legend_beside(ax)
     return ax
 
 
@@ -83,18 +100,6 @@ def wider_gaps(rows: pd.DataFrame):
     look.label(axes, "gap less OCP's, logits")
     look.legend_beside(axes[0, 0])
     return axes
-
-
-def change_matrix(matrix: np.ndarray, classes: tuple[str, ...], title: str):
-    """C x C changes of own logits: row a is what silencing a's units did to each class (column)."""
-    size = 2.5 + 0.24 * len(classes)
-    ax = look.panels(1, 1, size, size)[0, 0]
-    most, ticks = max(np.abs(matrix).max(), 1e-6), {"ticks": range(len(classes)), "labels": classes}
-    image = ax.imshow(matrix, cmap="RdBu", vmin=-most, vmax=most)
-    ax.set_xticks(**ticks, rotation=90), ax.set_yticks(**ticks), ax.grid(False)
-    ax.set(xlabel="class measured", ylabel="class whose units are silenced", title=title)
-    ax.figure.colorbar(image, ax=ax, shrink=0.7, label="change of own logit")
-    return ax
 
 
 def strategies(rows: pd.DataFrame, summary: pd.DataFrame):
@@ -145,7 +150,8 @@ def uninterpretable(rows: pd.DataFrame):
     for row, (k, values) in zip(axes, taus.items(), strict=True):
         for ax, tau in zip(row, values, strict=False):
             _blocks(ax, rows[(rows["k"] == k) & (rows["tau"] == tau)])
-            ax.set(title=f"K = {k}, τ = {tau}", ylim=(-3, 103), visible=True)
+            ax.set(title=f"K = {k}, τ = {tau}", visible=True)
+    axes[0, 0].set_ylim(bottom=0)
     look.label(axes, "block", "uninterpretable (%)")
     look.legend_of_all(axes[0, 0], *((3,) if across > 1 else (1, "outside right center")))
     return axes

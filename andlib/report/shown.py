@@ -30,14 +30,20 @@ class Table:
     caption: str
     made_by: str
     formats: Mapping[str, str]  # column -> format specification
+    more: pd.DataFrame | None = None  # rows that are shown on demand
 
     def _repr_html_(self) -> str:
-        head = "".join(f'<th scope="col">{escape(str(name))}</th>' for name in self.frame.columns)
-        cells = ["".join(map(self._cell, self.frame.columns, row)) for row in self.frame.itertuples(index=False)]
-        rows = "".join(f"<tr>{row}</tr>" for row in cells)
-        table = f"<caption>{escape(self.caption)}</caption><thead><tr>{head}</tr></thead><tbody>{rows}</tbody>"
-        made_by = f'<p class="made-by">{escape(self.made_by)}</p>'
-        return f'<div class="andlib-table"><table>{table}</table>{made_by}</div>'
+        made_by, shown = f'<p class="made-by">{escape(self.made_by)}</p>', self._table(self.frame, self.caption)
+        if self.more is not None and len(self.more):
+            about = f"<summary>{len(self.more)} more rows</summary>"
+            shown += f"<details>{about}{self._table(self.more, 'Controls')}</details>"
+        return f'<div class="andlib-table">{shown}{made_by}</div>'
+
+    def _table(self, frame: pd.DataFrame, caption: str) -> str:
+        head = "".join(f'<th scope="col">{escape(str(name))}</th>' for name in frame.columns)
+        cells = ["".join(map(self._cell, frame.columns, row)) for row in frame.itertuples(index=False)]
+        rows = f"<tbody>{''.join(f'<tr>{row}</tr>' for row in cells)}</tbody>"
+        return f"<table><caption>{escape(caption)}</caption><thead><tr>{head}</tr></thead>{rows}</table>"
 
     def _cell(self, name: str, value: object) -> str:
         number = isinstance(value, int | float) and not isinstance(value, bool)

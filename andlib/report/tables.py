@@ -1,6 +1,7 @@
 """Frames to tables of the report. They draw what they are given: nothing here loads, computes or saves."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import zip_longest
 
 import pandas as pd
@@ -165,24 +166,21 @@ def table3(scores: pd.DataFrame, made_by: str, encoder: str) -> Table:
 
 
 def table4(results: pd.DataFrame, made_by: str) -> Table:
-    """Table 4: how silencing its units changes a class's own logit, and the paper's. results: `section_4_3.table4`."""
-    rows = []
-    for model, ours in results.groupby("model", sort=False):
-        if model in paper.numbers()["models"]:
-            printed = paper.table4(model).set_index("strategy")
-            for strategy in ("random", "TAB", "DB", "OCP"):
-                rows.append({"model": model, "strategy": f"{strategy}, the paper (ESC-50)", **printed.loc[strategy]})
-        rows += ours.to_dict("records")
-    frame = pd.DataFrame(rows)
-    frame["95 %"] = _intervals(frame, "gap")
-    drawn = frame["strategy"] == "random"
-    frame.loc[drawn, "strategy"] += frame.loc[drawn, "draws"].map(", mean of {:.0f} draws".format)
-    heads = {"dA": "ΔA", "dR": "ΔR", "gap": "ΔR − ΔA", "p_holm": "p, Holm"}
-    formats = dict.fromkeys(["ΔA", "ΔR", "ΔR − ΔA"], "+.2f") | {"units": ".0f", "empty": ".0f"}
-    formats |= dict.fromkeys(["p", "p, Holm"], ".4f")
-    frame = frame[["model", "strategy", "units", "empty", "dA", "dR", "gap", "95 %", "p", "p_holm"]]
-    caption = "Table 4. Change of the class's own logit after silencing its units"
-    return plain(frame, caption, made_by, formats, heads)
+    """Table 4: how silencing its units changes a class's own logit, beside the paper's; controls are folded. results:
+    `section_4_3.table4`."""
+    printed = pd.concat(paper.table4(model).assign(model=model) for model in paper.numbers()["models"])
+    frame = results.merge(printed, "left", on=["model", "strategy"], suffixes=("", ", the paper"))
+    frame["95 %"], main, draws = _intervals(frame, "gap"), frame["strategy"].isin(printed["strategy"]), frame["draws"]
+    frame.loc[frame["strategy"] == "random", "strategy"] += draws.map(", mean of {:.0f} draws".format)
+    greek, whose = {"dA": "ΔA", "dR": "ΔR", "gap": "ΔR − ΔA"}, ("", ", the paper")
+    heads = {f"{name}{of}": f"{head}{of}" for of in whose for name, head in greek.items()} | {"p_holm": "p, Holm"}
+    formats = dict.fromkeys(heads.values(), "+.2f") | dict.fromkeys(["p", "p, Holm"], ".4f")
+    formats |= dict.fromkeys(["units", "empty", "units, the paper"], ".0f")
+    columns = ["model", "strategy", "units", "empty", *greek, "95 %"]
+    ours = [*columns, "p_holm", *(f"{name}, the paper" for name in ("units", *greek))]
+    caption = "Table 4. Change of the class's own logit after silencing its units (the paper: on ESC-50)"
+    more = frame.loc[~main, [*columns, "p"]].rename(columns=heads)
+    return replace(plain(frame.loc[main, ours], caption, made_by, formats, heads), more=more)
 
 
 def beyond_random(results: pd.DataFrame, made_by: str) -> Table:
@@ -217,14 +215,6 @@ def wider_gaps(rows: pd.DataFrame, made_by: str) -> Table:
     formats = {"units": ".0f", "gap": "+.2f", "wider": "+.2f", "p, Holm": ".3f"}
     caption = "Gap of each rule, and by how much it is wider than OCP's of the same way"
     return plain(frame, caption, made_by, formats, {"p_holm": "p, Holm"})
-
-
-def side_effects(rows: pd.DataFrame, made_by: str) -> Table:
-    """What else each rule of better unlearning does. rows: `better_unlearning.compared`."""
-    frame = rows[["model", "way", "rule", "margin_gap", "forgotten", "remaining", "spill"]]
-    formats = {"gap of margins": "+.2f", "forgotten": ".1%", "others": ".1%", "spill": "+.2f"}
-    heads = {"margin_gap": "gap of margins", "remaining": "others"}
-    return plain(frame, "Accuracy after silencing, margins and spill-over", made_by, formats, heads)
 
 
 def strategies(frame: pd.DataFrame, caption: str, made_by: str) -> Table:
