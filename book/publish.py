@@ -84,6 +84,14 @@ def write_atlas(book: Path, profile: str, data_dir: str, *, sounds: bool) -> Pat
     return atlas.write(run, book / "_static/atlas", sounds=sounds)
 
 
+def write_neuron(book: Path, profile: str) -> list[Path]:
+    """Write the neuron of the first page into a book, if it is of this profile; returns its file."""
+    import front
+    from andlib.run import open_run
+
+    return [front.write(open_run({"model": "all", "profile": profile}), book)] if profile == ACROSS_PROFILE else []
+
+
 def publish(executed: list[Path], profile: str, frames: Mapping[str, Mapping[str, pd.DataFrame]]) -> None:
     """Copy executed pages to `book/pages/<profile>/`, the numbers they glue to `results/<profile>/<page>.json`, and
     each page's frames to `results/<profile>/<page>/`.
@@ -138,6 +146,7 @@ def _run(given: argparse.Namespace) -> int:
     if given.command == "stage":
         laid_out = stage(given.profile)
         done = [laid_out, write_atlas(laid_out, given.profile, given.data_dir, sounds=True)]
+        done += write_neuron(laid_out, given.profile)
     elif given.command == "sync":
         done = sync()
     else:
@@ -148,6 +157,7 @@ def _run(given: argparse.Namespace) -> int:
             pages = [page for page in pages if page not in ACROSS]
             done = refresh(pages, given.profile, given.data_dir, given.workers)
             write_atlas(paths.root() / "book", given.profile, given.data_dir, sounds=False)
+            write_neuron(paths.root() / "book", given.profile)
             done += refresh(list(ACROSS), ACROSS_PROFILE)
         else:
             done = execute_pages(pages, given.profile, given.data_dir, given.workers)

@@ -32,7 +32,16 @@
     return rows.length > 1 && rows.every((row) => row.cells.length === headings?.length);
   }
 
+  // verdicts on claims, and whether a fault changes an exhibit: coloured, their words stay
+  const SAYS = { supported: "yes", contradicted: "no", inconclusive: "open", changes: "no", "none seen": "open" };
+
+  function colour(cell) {
+    const said = Object.keys(SAYS).find((word) => cell.textContent.trim().toLowerCase().startsWith(word));
+    if (said) cell.dataset.says = SAYS[said];
+  }
+
   document.addEventListener("DOMContentLoaded", () => {
+    document.querySelectorAll("article td").forEach(colour);
     Tablesort.extend("number", () => false, (one, other) => other - one); // it asks for the descending order
     Tablesort.extend("text", () => false, (one, other) => names.compare(other.trim(), one.trim()));
     [...document.querySelectorAll(".cell_output table")].filter(regular).forEach(prepare);
