@@ -4,8 +4,7 @@
 # On {glue:text}`title`, [DB](../../glossary.md) puts the right class first for these shares of the {glue:text}`units` classifier units: {glue:text}`top1`.
 # On fold 1 alone, which no network learnt from, the shares are {glue:text}`fold1`.
 # Section 4.1 of the paper examines these units, for theirs is the only concept known beforehand: unit $i$ stands for class $i$ {cite}`wu2024and`.
-# **Its claim**: DB, which compares words with words, names {glue:text}`paper_db:.0%` of AST's units, TAB, which compares sound with words, {glue:text}`paper_tab:.0%`, and ICL, which asks an LLM, {glue:text}`paper_icl:.0%`.
-# And the better a network classifies, the more of its units are named: AST first, then BEATs-finetuned, then BEATs-frozen.
+# **Its claim**: DB, which compares words with words, names {glue:text}`paper_db:.0%` of AST's units, TAB, which compares sound with words, {glue:text}`paper_tab:.0%`, and ICL, which asks an LLM, {glue:text}`paper_icl:.0%`; and the better a network classifies, the more of its units are named: AST first, then BEATs-finetuned, then BEATs-frozen.
 # That DB is the best of the three is **{glue:text}`t2_db_best`** here; that the more accurate network is the better named, **{glue:text}`t2_follows_accuracy`** ([why](claims.ipynb)).
 
 # %% tags=["parameters", "hide-input"]
@@ -38,8 +37,7 @@ al.figures.function_accuracy(results, len(run.concepts));
 # %% [markdown]
 # ## Table 2
 #
-# TAB and DB stand with their best [similarity functions](../../glossary.md), chosen in hindsight, as in the paper; *foreseen* is the function that is best on folds 2–5.
-# Top-1 and top-5 count the units whose own class comes first or among the first five; the cosine is that of the named and the true class.
+# TAB and DB stand with their best [similarity functions](../../glossary.md), chosen in hindsight, as in the paper; *foreseen* is the function that is best on folds 2–5. Top-1 and top-5 count the units whose own class comes first or among the first five; the cosine is that of the named and the true class.
 
 # %% tags=["hide-input"]
 best = section_4_1.at_best(results)
@@ -50,10 +48,8 @@ sure = section_4_1.intervals(run, results)
 al.tables.intervals(sure[sure["compared"].str.contains("DB|TAB|ICL")], made, run.rests_on["cosine"], "Table 2 and its differences")
 
 # %% [markdown]
-# Intervals draw the units anew, the same for both of a pair, so they say how far a difference rests on which classes were asked.
-# They are silent on other clips, captions and [trainings](training_strategies.ipynb); where all units agree they have no width, which with few units is no certainty.
-# Units for which ICL names no concept: with one worked example {glue:text}`icl_one`, with two {glue:text}`icl_two`.
-# Its language model is a hundredth of the size of the paper's, [often repeats its example or the description](3_summaries.ipynb), and is no measure of what ICL can do.
+# Intervals draw the units anew, the same for both of a pair, so they say how far a difference rests on which classes were asked, and are silent on other clips, captions and [trainings](training_strategies.ipynb); where all units agree they have no width, which with few units is no certainty.
+# Units for which ICL names no concept: with one worked example {glue:text}`icl_one`, with two {glue:text}`icl_two`; its language model is a hundredth of the size of the paper's, [often repeats its example or the description](3_summaries.ipynb), and is no measure of what ICL can do.
 #
 # In the next table, the controls say what DB rests on.
 # With *shuffled captions* every clip has another's; chance is {glue:text}`chance_1:.0%`, and with so few units one lucky hit is several points.
@@ -79,8 +75,7 @@ al.tables.intervals(functions, made, run.rests_on["cosine"], "DB by similarity f
 # %% [markdown]
 # That cos_cubed is the best function for AST with DB is **{glue:text}`t7_cubed_best_db`** here.
 # The paper's DB row for AST under soft_wpmi is {glue:text}`soft_top1:.0%`, {glue:text}`soft_top5:.0%` and {glue:text}`soft_cos:.2f`, for the released code scores one unit at a time.
-# Its mean over units is then the unit itself, every score is 0 and the first concepts win: right for one of 50 units, and for five by the first five.
-# `-p mode db_one_unit_at_a_time` brings this back.
+# Its mean over units is then the unit itself, every score is 0 and the first concepts win: right for one of 50 units, and for five by the first five; `-p mode db_one_unit_at_a_time` brings this back.
 #
 # ## Unit by unit
 #

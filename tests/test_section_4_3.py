@@ -38,10 +38,13 @@ def test_table_4_holds_its_controls_and_adjusts_p_over_its_rows(run):
     assert set(table.loc[table["ocp_beyond"].notna(), "strategy"]) == {"TAB", "DB"}
     shown = tables.table4(table, "made")
     assert list(shown.frame["strategy"]) == ["random, mean of 3 draws", *STRATEGIES]
-    assert list(shown.frame["ΔR − ΔA, the paper"]) == [0.04, *paper.table4("ast")["gap"][1:]]
-    assert set(shown.more["strategy"]) == set(table["strategy"]) - set(main["strategy"])
-    assert f"<summary>{len(shown.more)} more rows</summary>" in shown._repr_html_()
-    assert set(tables.beyond_random(table, "made").frame["draws on all"]) == {3}
+    theirs = [row.split(" / ") for row in shown.frame["the paper: ΔA / ΔR / ΔR − ΔA"]]
+    assert np.array_equal(np.array(theirs, float), paper.table4("ast")[["dA", "dR", "gap"]])
+    name, controls = shown.more
+    assert set(controls["strategy"]) == set(table["strategy"]) - set(main["strategy"])
+    assert f"<summary>{name}</summary>" in shown._repr_html_() and "nan" not in shown._repr_html_()
+    assert list(tables.beyond_logits(table, "made").frame["strategy"]) == ["random", *STRATEGIES]
+    assert list(tables.beyond_random(table, "made").frame["strategy"]) == list(STRATEGIES)
 
 
 def test_a_class_that_does_not_exist_is_refused(run):

@@ -51,14 +51,14 @@ def said_and_named(units: pd.DataFrame):
 
 
 def gaps(results: pd.DataFrame):
-    """Table 4's gaps, a panel a model: ours with 95 %, of as many random units in every layer, and the paper's.
-    results: `section_4_3.table4`."""
+    """Table 4's gaps beside those of as many random units in the same layers. results: `section_4_3.table4`."""
     models, names = list(results["model"].unique()), ["OCP", "DB", "TAB", "random"]
     axes = look.panels(len(models), 1, 7, 0.9 + 1.5 * len(models), sharex=True)
     for ax, model in zip(axes.flat, models, strict=True):
         ours = results[results["model"] == model].set_index("strategy").loc[names]
-        random = {"marker": "|", "s": 260, "linewidth": 2, "color": MUTED, "label": "random units of the same layers"}
-        ax.scatter(ours["gap"] - ours["excess_all"], names, **random)
+        ax.scatter(
+            ours["gap"] - ours["excess_all"], names, 260, MUTED, "|", label="random units, same layers", linewidth=2
+        )
         error = look.error(ours, "gap_low", "gap", "gap_high")
         ax.errorbar(ours["gap"], names, xerr=error, fmt="o", color=OURS, capsize=3, label="ours, 95 %")
         if model in paper.numbers()["models"]:
@@ -72,8 +72,7 @@ def gaps(results: pd.DataFrame):
 
 
 def class_changes(changes: pd.DataFrame, target_class: str, model: str, strategy: str):
-    """Figure 10: by how much silencing a class's units changes every class's own logit. changes:
-    `section_4_3.class_changes`."""
+    """Figure 10: what silencing a class's units does to own logits. changes: `section_4_3.class_changes`."""
     changes = changes.sort_values("change", ascending=False, kind="stable")
     ax = look.panels(1, 1, 7, 1.2 + 0.24 * len(changes))[0, 0]
     ax.barh(changes["class"], changes["change"], color=np.where(changes["class"] == target_class, PAPER, OURS))

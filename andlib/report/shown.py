@@ -30,13 +30,13 @@ class Table:
     caption: str
     made_by: str
     formats: Mapping[str, str]  # column -> format specification
-    more: pd.DataFrame | None = None  # rows that are shown on demand
+    more: tuple[str, pd.DataFrame] | None = None  # what is shown on demand, under its name
 
     def _repr_html_(self) -> str:
         made_by, shown = f'<p class="made-by">{escape(self.made_by)}</p>', self._table(self.frame, self.caption)
-        if self.more is not None and len(self.more):
-            about = f"<summary>{len(self.more)} more rows</summary>"
-            shown += f"<details>{about}{self._table(self.more, 'Controls')}</details>"
+        if self.more and len(self.more[1]):
+            name, frame = self.more
+            shown += f"<details><summary>{escape(name)}</summary>{self._table(frame, name)}</details>"
         return f'<div class="andlib-table">{shown}{made_by}</div>'
 
     def _table(self, frame: pd.DataFrame, caption: str) -> str:

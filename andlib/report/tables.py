@@ -165,22 +165,27 @@ def table3(scores: pd.DataFrame, made_by: str, encoder: str) -> Table:
     return plain(rows, "Table 3. What people say of descriptions", made_by, formats)
 
 
+def _folding_controls(table: Table) -> Table:
+    """The table with the strategies that the paper has; the controls are shown on demand."""
+    main = table.frame["strategy"].str.fullmatch("(random|TAB|DB|OCP)(, mean of .*)?")
+    return replace(table, frame=table.frame[main], more=("Controls", table.frame[~main]))
+
+
 def table4(results: pd.DataFrame, made_by: str) -> Table:
-    """Table 4: how silencing its units changes a class's own logit, beside the paper's; controls are folded. results:
+    """Table 4: what silencing its units does to a class's own logit, beside the paper's. results:
     `section_4_3.table4`."""
-    printed = pd.concat(paper.table4(model).assign(model=model) for model in paper.numbers()["models"])
-    frame = results.merge(printed, "left", on=["model", "strategy"], suffixes=("", ", the paper"))
-    frame["95 %"], main, draws = _intervals(frame, "gap"), frame["strategy"].isin(printed["strategy"]), frame["draws"]
-    frame.loc[frame["strategy"] == "random", "strategy"] += draws.map(", mean of {:.0f} draws".format)
-    greek, whose = {"dA": "ΔA", "dR": "ΔR", "gap": "ΔR − ΔA"}, ("", ", the paper")
-    heads = {f"{name}{of}": f"{head}{of}" for of in whose for name, head in greek.items()} | {"p_holm": "p, Holm"}
-    formats = dict.fromkeys(heads.values(), "+.2f") | dict.fromkeys(["p", "p, Holm"], ".4f")
-    formats |= dict.fromkeys(["units", "empty", "units, the paper"], ".0f")
-    columns = ["model", "strategy", "units", "empty", *greek, "95 %"]
-    ours = [*columns, "p_holm", *(f"{name}, the paper" for name in ("units", *greek))]
+    theirs, frame = {}, results.assign(**{"95 %": _intervals(results, "gap")})
+    for model in paper.numbers()["models"]:
+        for row in paper.table4(model).itertuples():
+            theirs[model, row.strategy] = f"{row.dA:+.2f} / {row.dR:+.2f} / {row.gap:+.2f}"
+    printed = [theirs.get(key, "–") for key in zip(frame["model"], frame["strategy"], strict=True)]
+    frame["the paper: ΔA / ΔR / ΔR − ΔA"], drawn = printed, frame["strategy"] == "random"
+    frame.loc[drawn, "strategy"] += frame.loc[drawn, "draws"].map(", mean of {:.0f} draws".format)
+    heads = {"dA": "ΔA", "dR": "ΔR", "gap": "ΔR − ΔA", "95 %": "95 %", "p": "p", "p_holm": "p, Holm"}
+    formats = dict.fromkeys(["ΔA", "ΔR", "ΔR − ΔA"], "+.2f") | dict.fromkeys(["p", "p, Holm"], ".4f")
+    frame = frame[["model", "strategy", "units", "empty", *heads, frame.columns[-1]]]
     caption = "Table 4. Change of the class's own logit after silencing its units (the paper: on ESC-50)"
-    more = frame.loc[~main, [*columns, "p"]].rename(columns=heads)
-    return replace(plain(frame.loc[main, ours], caption, made_by, formats, heads), more=more)
+    return _folding_controls(plain(frame, caption, made_by, formats | {"units": ".0f", "empty": ".0f"}, heads))
 
 
 def beyond_random(results: pd.DataFrame, made_by: str) -> Table:
@@ -189,10 +194,9 @@ def beyond_random(results: pd.DataFrame, made_by: str) -> Table:
     names = {"95 %": "excess", "all, 95 %": "excess_all", "OCP − it, 95 %": "ocp_beyond"}
     frame = frame.assign(**{head: _intervals(frame, name) for head, name in names.items()})
     heads = {"model": "model", "strategy": "strategy", "units": "units", "excess": "by the next", "95 %": "95 %"}
-    heads |= {"p_excess": "p", "draws": "draws", "excess_all": "by all", "all, 95 %": "all, 95 %"}
-    heads |= {"draws_all": "draws on all", "ocp_beyond": "OCP − it", "OCP − it, 95 %": "OCP − it, 95 %"}
-    formats = dict.fromkeys(["by the next", "by all", "OCP − it"], "+.2f") | {"p": ".3f"}
-    formats |= dict.fromkeys(["units", "draws", "draws on all"], ".0f")
+    heads |= {"p_excess": "p", "excess_all": "by all", "all, 95 %": "all, 95 %"}
+    heads |= {"ocp_beyond": "OCP − it", "OCP − it, 95 %": "OCP − it, 95 %"}
+    formats = dict.fromkeys(["by the next", "by all", "OCP − it"], "+.2f") | {"p": ".3f", "units": ".0f"}
     return plain(frame[list(heads)], "Beyond as many random units in every layer", made_by, formats, heads)
 
 
@@ -204,7 +208,7 @@ def beyond_logits(results: pd.DataFrame, made_by: str) -> Table:
     formats |= dict.fromkeys(["forgotten", "others"], ".1%")
     frame = results.assign(**{"95 %": _intervals(results, "accuracy_drop", "+.1%")})
     caption = "Beyond logits: change of the margin (own logit less the largest other), and accuracy"
-    return plain(frame[["model", "strategy", *heads, "95 %"]], caption, made_by, formats, heads)
+    return _folding_controls(plain(frame[["model", "strategy", *heads, "95 %"]], caption, made_by, formats, heads))
 
 
 def wider_gaps(rows: pd.DataFrame, made_by: str) -> Table:
@@ -256,4 +260,6 @@ def scorecard(card: pd.DataFrame, made_by: str) -> Table:
     formats = dict.fromkeys(frame.columns[4:], ".2f") | {"p, Holm": ".3f", "lift": ".1f", "lift, shuffled": ".1f"}
     formats |= dict.fromkeys(["explained", "detection", "hard", "hard, shuffled"], ".0%")
     caption = "Scores on fold 1 of explanations from folds 2–5, mean over units"
-    return plain(frame, caption, made_by, formats, {"matcher": "matched by"})
+    heads, other = {"matcher": "matched by"}, frame.drop(columns=frame.columns[3:9])
+    shown = plain(frame.iloc[:, :9], caption, made_by, formats, heads)
+    return replace(shown, more=("Other measures", plain(other, "", "", heads=heads).frame))
