@@ -64,7 +64,8 @@ def stage(profile: str) -> Path:
     Raises InputError if a page that the table of contents lists was never executed."""
     book, out = paths.root() / "book", paths.root() / "_build/book"
     shutil.rmtree(out, ignore_errors=True)
-    shutil.copytree(book, out, ignore=shutil.ignore_patterns("_build", "*.py", "__pycache__"))
+    mine = {path.name for path in book.glob("*.py")} | {"_build", "__pycache__"}  # not the extension in _ext
+    shutil.copytree(book, out, ignore=lambda _, names: mine.intersection(names))
     for owner, page in in_book():
         made, staged = fresh(owner, page), out / committed_page(owner, page).relative_to(book)
         if owner == profile and made.exists():

@@ -43,7 +43,7 @@ al.figures.function_accuracy(results, len(run.concepts));
 best = section_4_1.at_best(results)
 al.tables.table2(best, made, run.rests_on, len(run.concepts))
 
-# %% tags=["hide-input"]
+# %% mystnb={"code_prompt_show": "Table 2 and its differences, with intervals"} tags=["hide-cell"]
 sure = section_4_1.intervals(run, results)
 al.tables.intervals(sure[sure["compared"].str.contains("DB|TAB|ICL")], made, run.rests_on["cosine"], "Table 2 and its differences")
 
@@ -68,7 +68,7 @@ al.tables.controls(best, made)
 # %% tags=["hide-input"]
 al.tables.table7(results, made, run.rests_on)
 
-# %% tags=["hide-input"]
+# %% mystnb={"code_prompt_show": "DB by similarity function, with intervals"} tags=["hide-cell"]
 functions = sure[~sure["compared"].str.contains("DB|TAB|ICL")]
 al.tables.intervals(functions, made, run.rests_on["cosine"], "DB by similarity function, and cos_cubed less the others")
 
@@ -81,7 +81,7 @@ al.tables.intervals(functions, made, run.rests_on["cosine"], "DB by similarity f
 #
 # These are the names by DB's best function on all clips: {glue:text}`best`.
 
-# %% tags=["hide-input"]
+# %% mystnb={"code_prompt_show": "What DB calls each classifier unit"} tags=["hide-cell"]
 named = section_4_1.named_units(run, results)
 al.tables.named(named, made)
 

@@ -102,7 +102,7 @@ al.figures.class_changes(changes, target_class, shown, "OCP");
 #
 # The labels rest on summaries; the next table has their points, what calibration removes, and units that keep an adjective or a noun.
 
-# %% tags=["hide-input"]
+# %% mystnb={"code_prompt_show": "Descriptions by layer"} tags=["hide-cell"]
 described = section_4_3.described_layers(run)
 heads = {"with adjective": "adjective", "with noun": "noun"}
 formats = dict.fromkeys(["qualities or events", "removed", "adjective", "noun"], ".0%") | {"points": ".1f"}

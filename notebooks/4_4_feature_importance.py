@@ -37,7 +37,7 @@ curves = section_4_4.curves(run, results)
 # %% mystnb={"figure": {"name": "feature-importance", "caption": "Figure 4: accuracy on fold 1 after silencing units by what their descriptions hold. Shaded: range over three seeds; open diamonds: as many random units in the same layers; dotted: nothing silenced."}, "image": {"alt": "Three panels of falling curves: accuracy against the percentage of silenced units, by parts of speech, by kind of adjective, and by single adjectives"}} tags=["hide-input"]
 al.figures.feature_importance(curves[curves["model"] == run.models[0]], section_4_4.PANELS, run.models[0]);
 
-# %% tags=["hide-input"]
+# %% mystnb={"code_prompt_show": "Figure 4 in numbers"} tags=["hide-cell"]
 al.tables.feature_importance(curves, made)
 
 # %% [markdown]
@@ -71,7 +71,7 @@ al.tables.plain(trends, "Adjectives and depth", made, dict.fromkeys(heads.values
 # Spearman's ρ with depth is {glue:text}`trends_in_words`.
 # The next tables are the same with captions of one origin alone, and the claim part by part.
 
-# %% tags=["hide-input"]
+# %% mystnb={"code_prompt_show": "The same, by origin of the captions"} tags=["hide-cell"]
 al.tables.plain(section_4_4.trends_by_origin(run), "Adjectives and depth, by origin of the captions", made, dict.fromkeys(heads.values(), ".2f"), heads)
 
 # %% tags=["hide-input"]
@@ -89,7 +89,7 @@ al.tables.plain(section_4_4.narrowing(trends), "Figure 5's claim, part by part",
 # Many units hold equally much, so the paper's three seeds, {glue:text}`seeds`, draw which of them are chosen.
 # *Tied* is how many hold exactly as much as the last unit chosen at 10 %.
 
-# %% tags=["hide-input"]
+# %% mystnb={"code_prompt_show": "Units that hold an attribute, and ties"} tags=["hide-cell"]
 al.tables.plain(section_4_4.ties(run), "Block units that hold an attribute, and how its ranking is tied", made)
 
 # %% [markdown]

@@ -70,7 +70,7 @@ al.tables.plain(tested.drop(columns=["k", "tau"]), f"Trend over depth, K = {run.
 # %% mystnb={"figure": {"name": "uninterpretable-all", "caption": "Share of uninterpretable units by block for each K (rows) and τ (columns), as the paper's Figures 11, 12 and 13; the dotted lines are chance."}, "image": {"alt": "Grid of line charts, rows K = 5, 10, 20, columns three values of tau: share of uninterpretable units by block, and chance as a dotted line"}} tags=["hide-input"]
 al.figures.uninterpretable(rows);
 
-# %% tags=["hide-input"]
+# %% mystnb={"code_prompt_show": "Trends for every K and τ"} tags=["hide-cell"]
 al.tables.plain(section_4_5.settings(every), "Trend over depth for every K and τ", made)
 
 # %% [markdown]
@@ -80,7 +80,7 @@ al.tables.plain(section_4_5.settings(every), "Trend over depth for every K and �
 # Our elbow, the point furthest below the line from first to last, is at {glue:text}`bend`, by the tightest partition (of lowest inertia) for each number.
 # Table 8 and the words are of the tightest partition; numbers in brackets are descriptions and sentences, as in the paper.
 
-# %% mystnb={"figure": {"name": "elbow", "caption": "The elbow method: how far sentences are from their centres, by number of clusters."}, "image": {"alt": "Falling curve of inertia by number of clusters with the elbow and the number used marked"}} tags=["hide-input"]
+# %% mystnb={"code_prompt_show": "The elbow", "figure": {"name": "elbow", "caption": "The elbow method: how far sentences are from their centres, by number of clusters."}, "image": {"alt": "Falling curve of inertia by number of clusters with the elbow and the number used marked"}} tags=["hide-cell"]
 bends = section_4_5.elbow(run)
 al.figures.elbow(bends, clusters);
 

@@ -88,7 +88,7 @@ al.tables.plain(audit.units_a_class(), "Units a class in Table 4: 3N/M, and as p
 # Figure 4 has AST's accuracy on fold 1 after silencing 10 % of the block units, mean over three seeds.
 # *Spread* is the highest less the lowest of the attributes; *chosen* is the share of silenced units that were chosen for their attribute, *shared* the share that two attributes' sets have in common.
 
-# %% tags=["hide-input"]
+# %% mystnb={"code_prompt_show": "Every exhibit under every switch"} tags=["hide-cell"]
 for what in audit.TABLES:
     display(al.tables.plain(*audit.under(rows, what), made))
 
@@ -110,7 +110,7 @@ for what in audit.TABLES:
 # Figure 8 follows the words of Figures 3 and 9, Figure 10 is one row of Table 4, and Figures 1, 2 and 7 show single neurons.
 # Tables 1, 5 and 8 come before any of these places in the code, and Table 3 needs people.
 
-# %% tags=["hide-input"]
+# %% mystnb={"code_prompt_show": "The switches, and why some have no effect"} tags=["hide-cell"]
 display(al.tables.plain(audit.switches(), "The switches", "As released: commit 5f370c3."))
 al.tables.plain(audit.barred(), "Why a switch has no effect", "A test compares this with the numbers.")
 

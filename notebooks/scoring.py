@@ -66,7 +66,7 @@ al.tables.plain(ends, "Best and worst explained units", made, formats, heads)
 # *Same explanation* is the share of phrases that these two have in common (for DB and TAB, how often the concept is the same).
 # No profile has the same network from another seed; [training strategies](training_strategies.ipynb) has them for BEATs.
 
-# %% tags=["hide-input"]
+# %% mystnb={"code_prompt_show": "Reliability over other recordings"} tags=["hide-cell"]
 heads = {"halves": "two halves of clips", "retest": "two halves of everything", "same": "same explanation", "chance": "by chance"}
 formats = {"two halves of clips": ".2f", "two halves of everything": ".2f", "same explanation": ".0%", "by chance": ".0%"}
 al.tables.plain(scoring.of_models(run, scoring.reliability), "Reliability over other recordings", made, formats, heads)
@@ -79,7 +79,7 @@ al.tables.plain(scoring.of_models(run, scoring.reliability), "Reliability over o
 # *Redundancy* is the largest cosine with another unit of the layer.
 # *With r* is Spearman's correlation with r of DB by captions, over units.
 
-# %% tags=["hide-input"]
+# %% mystnb={"code_prompt_show": "What exemplars say of units, by layer"} tags=["hide-cell"]
 shape = scoring.shape_by_layer(scores)
 al.tables.keep(**scoring.words(run, cards, scores))
 al.tables.plain(shape, "What exemplars say of units, by layer", run.made_by(), dict.fromkeys(scoring.SHAPE, ".2f"))

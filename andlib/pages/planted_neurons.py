@@ -181,7 +181,7 @@ def attributes_found(rows: pd.DataFrame, in_captions: pd.DataFrame) -> pd.DataFr
     sounds = in_captions[in_captions["kind"] != "class"]
     sounds = sounds.sort_values("truth", key=lambda names: names.map(list(ATTRIBUTES).index))
     about = {key: [ATTRIBUTES[name][key] for name in sounds["truth"]] for key in ("concept", "words")}
-    return sounds.assign(**about, by=sounds["truth"].map(finders(rows)))
+    return sounds.assign(by=sounds["truth"].map(finders(rows)), **about)
 
 
 def frames(run: Run) -> dict[str, pd.DataFrame]:

@@ -141,9 +141,9 @@ def compared(run: Run, results: pd.DataFrame) -> pd.DataFrame:
             sides = [ours[(named == name) & ours["percent"].isin(percents)] for name in (less, more)]
             gained, held = np.subtract(*map(_by_seed, sides)), all(side["units"].all() for side in sides)
             low, high = _ends(gained, weights, 2**0.5 * spread) if held else (np.nan, np.nan)
-            values = (gained.mean(), low, high, margin, verdict(low, high, margin))
+            values = (verdict(low, high, margin), gained.mean(), low, high, margin)
             rows.append((claim, more, less, ", ".join(map(str, percents)), *values, model))
-    names = ["claim", "more", "less", "percents", "difference", "low", "high", "margin", "verdict", "model"]
+    names = ["claim", "more", "less", "percents", "verdict", "difference", "low", "high", "margin", "model"]
     return pd.DataFrame(rows, columns=names)
 
 

@@ -29,12 +29,11 @@ def plain(
     formats: Mapping[str, str] | None = None,
     heads: Mapping[str, str] | None = None,
 ) -> Table:
-    """Any frame, or rows of mixed text and numbers, as a table. A model that is the same in every row moves into the
-    caption. heads: column -> what stands above it, where that differs. formats: head -> how its numbers are written."""
+    """Any frame, or rows of mixed text and numbers, as a table. A model or profile of all rows moves into the caption.
+    heads: column -> what stands above it, where that differs. formats: head -> how its numbers are written."""
     frame = pd.DataFrame(data).rename(columns=heads or {})
-    if "model" in frame and frame["model"].nunique() == 1:
-        caption = f"{caption} ({frame['model'].iloc[0]})"
-        frame = frame.drop(columns="model")
+    for same in (name for name in ("model", "profile") if name in frame and frame[name].nunique() == 1):
+        caption = f"{caption} ({frame.pop(same).iloc[0]})"
     return Table(frame, caption, made_by, formats or {})
 
 
