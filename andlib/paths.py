@@ -27,8 +27,9 @@ def installed(package: str) -> Path:
 
 
 def cache() -> Path:
-    """Folder of stored stages; the environment variable ANDLIB_CACHE moves it."""
-    return named(os.environ.get("ANDLIB_CACHE") or root() / "cache")
+    """Folder of stored stages: in the project or, of an installed wheel, at home; ANDLIB_CACHE moves it."""
+    usual = root() / "cache" if (root() / "pyproject.toml").is_file() else Path.home() / ".cache/andlib"
+    return named(os.environ.get("ANDLIB_CACHE") or usual)
 
 
 def results() -> Path:

@@ -1,5 +1,6 @@
 """What a run's networks do on its clips: activations of every unit, stored, and the clips of the highest and lowest."""
 
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial, reduce
@@ -26,7 +27,12 @@ def unit_activations(run: Run, model: str | Target, *, untrained: bool = False) 
     """u of every unit on every clip: layer -> float32 [clips, units].
 
     Raises InputError if these matrices exceed activations.BUDGET."""
-    network = run.probed(model, untrained=untrained)
+    network, seconds = run.probed(model, untrained=untrained), run.profile.seconds
+    if network.seconds > 2 * seconds:
+        silence = (
+            f"{network.name} hears {network.seconds:g} s, and clips last {seconds:g} s: the rest is silence to it."
+        )
+        warnings.warn(f"{silence} Give it seconds={seconds:g} where it takes such clips.", stacklevel=2)
     if too_large(run, network):
         raise InputError(
             f"Activations of {len(run.probing_set)} clips take {size(network, len(run.probing_set)) / 2**30:.1f} GiB; "

@@ -4,8 +4,7 @@
 # At least half of a neuron's captions support {glue:text}`shared:.0%` of what {glue:text}`answerer` claims of it, and at least one supports {glue:text}`some:.0%` (means over networks).
 # In the paper, Llama-2-chat-13B writes what the descriptions of a neuron's five highest clips share, and judges which adjectives can describe a sound (Sections 3.2 and 3.5) {cite}`wu2024and`.
 # **Its premise** is that what the language model writes is so.
-# The other pages of this book use rules that count what [captions](../../glossary.md) say.
-# Here both writers describe the same neurons.
+# The other pages of this book use rules that count what [captions](../../glossary.md) say. Here both writers describe the same neurons.
 
 # %% tags=["parameters", "hide-input"]
 model: str = "all"  # target network: ast | beats_finetuned | beats_frozen | beats_supervised | beats_untrained | whisper_frozen | whisper_finetuned | all

@@ -45,8 +45,7 @@ al.tables.plain(shares, caption, made, dict.fromkeys(shares.columns[1:], ".1%"))
 
 # %% [markdown]
 # Chance is from {glue:text}`chance_low:.1%` to {glue:text}`chance_high:.1%` by the partition; blocks clearly below it are {glue:text}`below`, above it {glue:text}`above`.
-# *Lowest* and *highest* are of any block by any partition.
-# The trend with depth is Spearman's $\rho$ of a unit's block and whether it is uninterpretable, mean over partitions.
+# *Lowest* and *highest* are of any block by any partition. The trend with depth is Spearman's $\rho$ of a unit's block and whether it is uninterpretable, mean over partitions.
 # A share is *flat* if the 95 % interval of $\rho$ lies within 0.1 of 0, *falls* or *rises* if it lies elsewhere and leaves out 0, and is else *unclear*.
 # *Falling* and *rising* count the partitions by which it does so alone.
 
@@ -58,14 +57,12 @@ formats = dict.fromkeys(["first block", "last block"], ".1%") | dict.fromkeys(["
 al.tables.plain(tested.drop(columns=["k", "tau"]), f"Trend over depth, K = {run.k}, τ = {tau}", made, formats, heads)
 
 # %% [markdown]
-# Trends: {glue:text}`verdicts`; in the deeper half of the blocks: {glue:text}`deep`.
-# The claim network by network: {glue:text}`claim_numbers`
+# Trends: {glue:text}`verdicts`; in the deeper half of the blocks: {glue:text}`deep`. The claim network by network: {glue:text}`claim_numbers`
 # The paper has neither `beats_supervised` nor `beats_untrained` (random features, trained classifier): what random features show cannot come from training.
 #
 # ## Figures 11 to 13
 #
-# The same for $K$ = 5, 10 and 20 with $\tau$ at 60, 80 and 100 % of $K$, and for other parameters of this page.
-# By network: {glue:text}`same_numbers`
+# The same for $K$ = 5, 10 and 20 with $\tau$ at 60, 80 and 100 % of $K$, and for other parameters of this page. By network: {glue:text}`same_numbers`
 
 # %% mystnb={"figure": {"name": "uninterpretable-all", "caption": "Share of uninterpretable units by block for each K (rows) and τ (columns), as the paper's Figures 11, 12 and 13; the dotted lines are chance."}, "image": {"alt": "Grid of line charts, rows K = 5, 10, 20, columns three values of tau: share of uninterpretable units by block, and chance as a dotted line"}} tags=["hide-input"]
 al.figures.uninterpretable(rows);

@@ -31,8 +31,7 @@ made = run.made_by(*run.caption_parts)
 # ## Scores
 #
 # **r** is the correlation of a unit's activation with how well its explanation matches each clip, by the clip's description (*captions*) or by its *sound*.
-# *Shuffled* gives each unit another unit's explanation; *commonest* gives all of them the one that most units have.
-# *Explained* is the share of units that have an explanation at all.
+# *Shuffled* gives each unit another unit's explanation; *commonest* gives all of them the one that most units have. *Explained* is the share of units that have an explanation at all.
 
 # %% mystnb={"figure": {"name": "scores-by-layer", "caption": "Mean r of every method by layer, with 95 % intervals over source recordings; a row a network, a panel a way to match. The dotted line has shuffled explanations."}, "image": {"alt": "Line charts of mean correlation by layer, one line a method, above a dotted line at zero for shuffled explanations"}} tags=["hide-input"]
 cards = scoring.of_models(run, scoring.scorecard)
@@ -42,8 +41,7 @@ al.figures.scores_by_layer(cards);
 al.tables.scorecard(cards[cards["layer"] == "all"], made)
 
 # %% [markdown]
-# DB and TAB choose a concept by the activation of every clip of folds 2–5, while a summary reads ten clips.
-# The encoder reads all points of a summary, with the count of clips that each of them states.
+# DB and TAB choose a concept by the activation of every clip of folds 2–5, while a summary reads ten clips. The encoder reads all points of a summary, with the count of clips that each of them states.
 # Against clips that sound alike, detection (balanced accuracy) by the best method goes from {glue:text}`easy` to {glue:text}`hard`.
 # A small mean can hide well explained units: by sound, the interval of r lies above 0 for these shares of units: {glue:text}`above`.
 #
@@ -76,8 +74,7 @@ al.tables.plain(scoring.of_models(run, scoring.reliability), "Reliability over o
 #
 # SemanticLens {cite}`dreyer2025semanticlens` looks at the exemplars alone, here the sounds of a unit's {glue:text}`k` highest clips under TAB's encoder.
 # *Clarity* is the mean cosine of two of them, and *polysemanticity* 1 − cosine of the centres of two groups of them.
-# *Redundancy* is the largest cosine with another unit of the layer.
-# *With r* is Spearman's correlation with r of DB by captions, over units.
+# *Redundancy* is the largest cosine with another unit of the layer. *With r* is Spearman's correlation with r of DB by captions, over units.
 
 # %% mystnb={"code_prompt_show": "What exemplars say of units, by layer"} tags=["hide-cell"]
 shape = scoring.shape_by_layer(scores)

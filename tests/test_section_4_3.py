@@ -37,7 +37,7 @@ def test_table_4_holds_its_controls_and_adjusts_p_over_its_rows(run):
     assert drawn == {"random": 3, **dict.fromkeys(STRATEGIES, 20)}
     assert set(table.loc[table["ocp_beyond"].notna(), "strategy"]) == {"TAB", "DB"}
     shown = tables.table4(table, "made")
-    assert list(shown.frame["strategy"]) == ["random, mean of 3 draws", *STRATEGIES]
+    assert list(shown.frame["strategy"]) == ["random, 3 draws", *STRATEGIES]
     theirs = [row.split(" / ") for row in shown.frame["the paper: ΔA / ΔR / ΔR − ΔA"]]
     assert np.array_equal(np.array(theirs, float), paper.table4("ast")[["dA", "dR", "gap"]])
     name, controls = shown.more
