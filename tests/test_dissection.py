@@ -16,6 +16,7 @@ from andlib import command, heads
 from andlib.errors import InputError
 from andlib.inputs.probing import open_folder
 from andlib.report import dissection, opening
+from andlib.responses import unit_activations
 
 DECLARED = ["--layers", "1", "--axes", "clips,channels,time", "--sample-rate", "16000"]
 pytestmark = pytest.mark.filterwarnings("ignore:(DB|TAB) by:UserWarning")
@@ -243,3 +244,11 @@ def test_tables_take_targets(run):
     assert set(section_4_0.target_accuracy(mine)["model"]) == {"conv2d"}
     effects = unlearning.unlearning(mine, "conv2d", unlearning.strategy_sets(mine, "conv2d"))
     assert effects["DB"].own.shape == (3, 6)
+
+
+def test_a_network_that_hears_mostly_silence_is_said_aloud(run):
+    long = al.wrap(
+        architectures.conv1d(), layers="1", axes=("clips", "channels", "time"), sample_rate=16_000, seconds=2.0
+    )
+    with pytest.warns(UserWarning, match="hears 2 s, and clips last 0.5 s: .* Give it seconds=0.5"):
+        unit_activations(run, long)
