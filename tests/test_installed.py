@@ -1,4 +1,4 @@
-"""The package as a wheel brings it, far from the repository: what it needs comes with it, and nothing is added to it."""
+"""The package as a wheel brings it, far from the repository: all that it needs comes with it, and nothing is added."""
 
 import os
 import shutil
