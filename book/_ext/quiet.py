@@ -1,9 +1,9 @@
-"""Leaves out of every page the tool that runs code on servers elsewhere: the book does not use it, and Jupyter Book
-declares it twice, which browsers report as an error."""
+"""Takes out of the book what Jupyter Book puts into it and the book does not use."""
 
 
 def without_thebe(app, name, template, context, doctree):
-    """Drop the scripts of sphinx-thebe from a page's context."""
+    """Drop the scripts of sphinx-thebe, which runs code on servers elsewhere, from a page's context: Jupyter Book
+    declares them twice, which browsers report as an error."""
     context["script_files"] = [script for script in context["script_files"] if "thebe" not in _described(script)]
 
 
@@ -11,7 +11,13 @@ def _described(script) -> str:
     return f"{getattr(script, 'filename', script)} {getattr(script, 'attributes', '')}".lower()
 
 
+def without_numbers(app, config):
+    """Leave figures unnumbered, for they have the paper's numbers; an extension for LaTeX turns numbering on."""
+    config["numfig"] = False
+
+
 def setup(app):
     """Called by Sphinx."""
     app.connect("html-page-context", without_thebe, priority=999)
+    app.connect("config-inited", without_numbers, priority=999)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
