@@ -175,6 +175,7 @@ KINDS = {
 }
 
 
+@pytest.mark.filterwarnings("ignore:.* hears 2 s, and clips last 0.5 s:UserWarning")
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_page_s_own_code_wraps_networks_of_every_kind_and_their_units_are_described(targets, kind, run):
     from andlib import stages

@@ -38,5 +38,5 @@ def test_a_dollar_in_a_name_begins_no_formula():
 def test_colours_are_told_apart_in_every_colour_vision():
     source = "".join(path.read_text(encoding="utf-8") for path in (paths.PACKAGE / "report").glob("*.py"))
     assert set(re.findall(r"#[0-9A-Fa-f]{6}", source)) <= OKABE_ITO | GREYS
-    maps = set(re.findall(r'(?:cmap|colormap)="(\w+)"', source))
+    maps = set(re.findall(r'(?:cmap|colormap)"?[=:] ?"(\w+)"', source))
     assert maps <= {"RdBu", "cividis", "magma", "viridis"} and maps

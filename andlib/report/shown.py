@@ -47,10 +47,10 @@ class Table:
 
     def _cell(self, name: str, value: object) -> str:
         number = isinstance(value, int | float) and not isinstance(value, bool)
-        if number and pd.isna(value):
-            return '<td class="number">–</td>'
-        text = format(value, self.formats.get(name, "")) if number else str(value)
-        return f'<td class="number">{escape(text)}</td>' if number else f"<td>{escape(text)}</td>"
+        spec = self.formats.get(name, "")
+        text = str(value) if not number else "–" if pd.isna(value) else format(value, spec)
+        kind = ' class="number"' if number else ' class="short"' * (len(text) <= 30)  # which stays on one line
+        return f"<td{kind}>{escape(text)}</td>"
 
 
 @dataclass(frozen=True)

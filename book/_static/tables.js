@@ -1,7 +1,6 @@
 // Makes the tables of executed pages sortable by a click on a heading, or by Enter or space on it (Tablesort).
 // Cells with signs, percentages, intervals or "±" go by the number they begin with; dashes are below every number.
 (() => {
-  const SHORT = 30; // characters
   const MISSING = -Number.MAX_VALUE;
   const names = new Intl.Collator("en", { numeric: true });
 
@@ -43,9 +42,6 @@
 
   document.addEventListener("DOMContentLoaded", () => {
     document.querySelectorAll("article td").forEach(colour);
-    document.querySelectorAll(".cell_output td").forEach((cell) => {
-      cell.classList.toggle("short", cell.textContent.length <= SHORT); // such cells stay on one line
-    });
     Tablesort.extend("number", () => false, (one, other) => other - one); // it asks for the descending order
     Tablesort.extend("text", () => false, (one, other) => names.compare(other.trim(), one.trim()));
     [...document.querySelectorAll(".cell_output table")].filter(regular).forEach(prepare);
