@@ -65,8 +65,8 @@ MUTANTS = {
     ),
     "cells of tables are not escaped": (
         "andlib/report/shown.py",
-        'else f"<td>{escape(text)}</td>"',
-        'else f"<td>{text}</td>"',
+        'return f"<td{kind}>{escape(text)}</td>"',
+        'return f"<td{kind}>{text}</td>"',
         "tests/test_tables.py",
     ),
     "pickles may run": (
