@@ -167,7 +167,7 @@ def test_nothing_of_the_book_is_fetched_from_elsewhere():
     assert static
     assert not [path for path in static if fetched.search(path.read_text())]
     settings = yaml.safe_load((ROOT / "_config.yml").read_text())["sphinx"]["config"]
-    assert (ROOT / "book/_static" / settings["mathjax_path"]).exists()
+    assert settings["html_math_renderer"] == "mathml"
     assert settings["nb_ipywidgets_js"] == {}
 
 

@@ -1,13 +1,17 @@
 """Making the book: executing, normalising, staging and checking pages."""
 
+import base64
+import io
 import json
 import re
 import types
 
 import nbformat
+import numpy as np
 import pandas as pd
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+from PIL import Image
 
 import committed
 import executing
@@ -133,11 +137,35 @@ def test_progress_widgets_are_dropped():
 
 
 def test_plain_text_goes_beside_html_or_an_image_and_stays_alone():
-    picture = new_output("display_data", {"image/png": "aGk=", "text/plain": "<Figure>"})
+    picture = new_output("display_data", {"image/png": drawing(), "text/plain": "<Figure>"})
     alone = new_output("execute_result", {"text/plain": "<f at 0x7f00aa>"})
     kept = outputs(html("<b>"), picture, alone)
     assert [set(output.data) for output in kept] == [{"text/html"}, {"image/png"}, {"text/plain"}]
     assert kept[2].data["text/plain"] == "<f>"
+
+
+def drawing():
+    """Two colours and a thousand that are much alike, in base64, as matplotlib writes a figure: 32 bits a pixel."""
+    pixels = np.full((90, 600, 4), 255, np.uint8)
+    pixels[:40, :, :3] = (0, 119, 187)
+    pixels[60:, :, :3] = np.random.default_rng(0).integers(100, 110, (30, 600, 3))
+    written = io.BytesIO()
+    Image.fromarray(pixels).save(written, "PNG")
+    return base64.b64encode(written.getvalue()).decode()
+
+
+def test_drawings_are_written_small_and_keep_their_colours():
+    given = drawing()
+    shown = outputs(
+        new_output("display_data", {"image/png": given}), html(f'<img src="data:image/png;base64,{given}">')
+    )
+    few = shown[0].data["image/png"]
+    assert shown[1].data["text/html"] == f'<img src="data:image/png;base64,{few}">'
+    assert len(few) < 0.6 * len(given)
+    then, now = (np.asarray(Image.open(io.BytesIO(base64.b64decode(code))).convert("RGB")) for code in (given, few))
+    assert (then[:60] == now[:60]).all()
+    assert np.abs(then.astype(int) - now).max() < 5
+    assert outputs(new_output("display_data", {"image/png": few}))[0].data["image/png"] == few
 
 
 def test_glued_values_stay():
