@@ -17,27 +17,29 @@ def numbers() -> dict[str, Any]:
 
 def table1() -> pd.DataFrame:
     """Table 1 of the paper: one row a model; display (its name there), pretraining, finetuning, accuracy (a share)."""
-    rows = [{"model": model, **row} for model, row in numbers()["models"].items()]
-    frame = pd.DataFrame(rows).rename(columns={"esc50_test_accuracy": "accuracy"})
+    frame = pd.DataFrame.from_dict(numbers()["models"], "index").rename(columns={"esc50_test_accuracy": "accuracy"})
     return frame.assign(accuracy=frame["accuracy"] / 100)
 
 
 def table2(model: str) -> pd.DataFrame:
-    """Table 2 of the paper for one model: one row a method; top1 and top5 as shares, cos."""
-    rows = numbers()["table2_last_layer_accuracy"][model]
-    return pd.DataFrame([{"method": m, "top1": a / 100, "top5": b / 100, "cos": c} for m, (a, b, c) in rows.items()])
+    """Table 2 of the paper for one model: one row a method; top1 and top5 as shares, cos. Of a model that is not the
+    paper's, here as below, there is no row."""
+    return _shares(numbers()["table2_last_layer_accuracy"].get(model, {}))
 
 
 def table4(model: str) -> pd.DataFrame:
     """Table 4 of the paper for one model: one row a strategy; units, dA, dR and gap = dR - dA as its values are."""
-    rows = numbers()["table4_unlearning"][model]
-    columns = ("units", "dA", "dR", "gap")
-    return pd.DataFrame([{"strategy": s, **dict(zip(columns, values, strict=True))} for s, values in rows.items()])
+    rows = numbers()["table4_unlearning"].get(model, {})
+    return pd.DataFrame(list(rows.values()), list(rows), ["units", "dA", "dR", "gap"], float)
 
 
 def table7(model: str, method: str = "DB") -> pd.DataFrame:
     """Table 7 of the paper for one model and method: one row a similarity function; top1, top5 as shares, cos."""
     table = numbers()["table7_similarity_functions"]
-    cells = table[model][method]
-    rows = [(f, a / 100, b / 100, c) for f, (a, b, c) in zip(table["columns"], cells, strict=True)]
-    return pd.DataFrame(rows, columns=["function", "top1", "top5", "cos"])
+    return _shares(dict(zip(table["columns"], table[model][method], strict=True)) if model in table else {})
+
+
+def _shares(rows: dict[str, list[float]]) -> pd.DataFrame:
+    return pd.DataFrame(
+        [(a / 100, b / 100, c) for a, b, c in rows.values()], list(rows), ["top1", "top5", "cos"], float
+    )

@@ -7,7 +7,7 @@ from typing import Any
 
 from andlib.errors import InputError
 
-LEAST = {"k": 1, "other_k": 1, "per_block": 1, "clusters": 2, "tau": 1, "folds": 1, "class_unit": 0, "seed": 0}
+LEAST = {"k": 1, "per_block": 1, "clusters": 2, "tau": 1, "folds": 1, "class_unit": 0, "seed": 0}
 NOTEBOOK_NAMES = {"In", "Out", "get_ipython", "exit", "quit", "open"}
 
 

@@ -156,7 +156,8 @@ def _without_addresses(text: str) -> str:
 
 
 def labelled(page: Any, profile: str) -> Any:
-    """The page with its profile in the labels of its figures: labels are global, and a page may be there twice."""
+    """The page with its profile in the labels of its figures, for labels are global and a page may be there twice, and
+    with links to `mini`'s pages where the book has none of this profile."""
     figures = [f for cell in page.cells if (f := cell.metadata.get("mystnb", {}).get("figure", {})) and "name" in f]
     for figure in figures:
         label, figure["name"] = figure["name"], f"{profile}-{figure['name']}".strip("-")
@@ -164,6 +165,10 @@ def labelled(page: Any, profile: str) -> Any:
             cell.source = re.sub(
                 rf"(\{{(?:num)?ref\}}`(?:[^`]*<)?){re.escape(label)}(>?`)", rf"\1{figure['name']}\2", cell.source
             )
+    there = {name for _, name in in_book(profile)}
+    for cell in (cell for cell in page.cells if cell.cell_type == "markdown"):
+        for name in set(re.findall(r"\]\((\w+)\.ipynb", cell.source)) - there:
+            cell.source = cell.source.replace(f"]({name}.ipynb", f"](../{ACROSS_PROFILE}/{name}.ipynb")
     return page
 
 

@@ -9,7 +9,7 @@
 
 # %% tags=["parameters", "hide-input"]
 model: str = "ast"  # target network: ast | beats_finetuned | beats_frozen | beats_supervised | beats_untrained | whisper_frozen | whisper_finetuned
-unit: str = ""  # layer/number, counted from 0, like block0.output/17; empty takes the first one asked about in block 0
+unit: str = ""  # layer/number, counted from 0, like block0.output/17; empty takes one that is well explained and loses a point to calibration
 class_unit: int = 0  # the classifier unit, counted from 0, of Table 5's question
 profile: str = "mini"  # what is probed and with which models: mini | esc10 | esc50
 data_dir: str = ""  # folder with the recordings, for profiles that need one
@@ -104,7 +104,7 @@ al.tables.plain(closed, f"Closed concepts of {address.id}", made)
 # ICL gives the concept set, one or two worked examples and $S_h^c$ to the language model, which is to name the concept.
 # This is our question with two examples, for {glue:text}`class_unit`; turns marked *the paper* are quoted from its Table 5, slips included.
 
-# %% tags=["hide-input"]
+# %% mystnb={"code_prompt_show": "Table 5: the whole question"} tags=["hide-cell"]
 asked = section_3.class_unit(run)
 chats = section_3.questions(run, asked)
 al.tables.plain(prompts.lines(chats[2]), "Table 5. What ICL asks the language model", made)

@@ -22,11 +22,14 @@ from andlib.pages import section_2, section_4_0
 run = al.open_run(globals())
 made = run.made_by()
 
-# %% tags=["hide-input"]
+# %% mystnb={"figure": {"name": "accuracies", "caption": "Accuracy on clips that no network learnt from. Intervals draw recordings anew."}, "image": {"alt": "Dots with intervals: each network's accuracy on fold 1, beside the paper's; lines for chance and for a linear classifier on log-mel statistics"}} tags=["hide-input"]
 accuracy = section_4_0.target_accuracy(run, run.beside(*section_4_0.FLOORS))
 floors = section_2.difficulty(run)
 floors = floors[floors["set"] == run.probing_set.name]
 al.tables.keep(**section_4_0.words(run, accuracy, floors))
+al.figures.accuracies(accuracy, floors);
+
+# %% tags=["hide-input"]
 al.tables.table1(accuracy, floors, made)
 
 # %% [markdown]

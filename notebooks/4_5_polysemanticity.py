@@ -49,7 +49,7 @@ al.tables.plain(shares, caption, made, dict.fromkeys(shares.columns[1:], ".1%"))
 # A share is *flat* if the 95 % interval of $\rho$ lies within 0.1 of 0, *falls* or *rises* if it lies elsewhere and leaves out 0, and is else *unclear*.
 # *Falling* and *rising* count the partitions by which it does so alone.
 
-# %% tags=["hide-input"]
+# %% mystnb={"code_prompt_show": "Trends over depth"} tags=["hide-cell"]
 every = section_4_5.trends(rows)  # over all blocks and their deeper half, for each K and tau
 tested = every[(every["k"] == run.k) & (every["tau"] == tau)]
 heads = {"first": "first block", "last": "last block", "rho": "ρ", "rho_least": "lowest ρ", "rho_most": "highest ρ"}
@@ -77,11 +77,7 @@ al.tables.plain(section_4_5.settings(every), "Trend over depth for every K and �
 # Our elbow, the point furthest below the line from first to last, is at {glue:text}`bend`, by the tightest partition (of lowest inertia) for each number.
 # Table 8 and the words are of the tightest partition; numbers in brackets are descriptions and sentences, as in the paper.
 
-# %% mystnb={"code_prompt_show": "The elbow", "figure": {"name": "elbow", "caption": "The elbow method: how far sentences are from their centres, by number of clusters."}, "image": {"alt": "Falling curve of inertia by number of clusters with the elbow and the number used marked"}} tags=["hide-cell"]
-bends = section_4_5.elbow(run)
-al.figures.elbow(bends, clusters);
-
-# %% tags=["hide-input"]
+# %% mystnb={"code_prompt_show": "Table 8"} tags=["hide-cell"]
 al.tables.plain(section_4_5.cluster_table(groups), "Table 8. Clusters of sentences", made)
 
 # %% mystnb={"figure": {"name": "cluster-words", "caption": "The words of each cluster, sized by how often they are said, without stop words."}, "image": {"alt": "Word clouds, one for each cluster of sentences"}} tags=["hide-input"]
@@ -96,9 +92,9 @@ al.figures.word_clouds(section_4_5.cluster_words(groups));
 # Any other profile shows its own first ten classes by number, and no music, so the claim is not tested: {glue:text}`few_clips` clips, with sentences clustered anew.
 # {glue:text}`subset`
 
-# %% mystnb={"figure": {"name": "uninterpretable-ten", "caption": "Share of uninterpretable units by block, K = 5, probed with the clips of the first ten classes alone, clustered anew. GTZAN where the profile is gtzan, and no music elsewhere."}, "image": {"alt": "Three line charts for tau 3, 4 and 5: share of uninterpretable units by block on a ten-class subset, and chance as a dotted line"}} tags=["hide-input"]
+# %% mystnb={"code_prompt_show": "The first ten classes alone", "figure": {"name": "uninterpretable-ten", "caption": "Share of uninterpretable units by block, K = 5, probed with the clips of the first ten classes alone, clustered anew. GTZAN where the profile is gtzan, and no music elsewhere."}, "image": {"alt": "Three line charts for tau 3, 4 and 5: share of uninterpretable units by block on a ten-class subset, and chance as a dotted line"}} tags=["hide-cell"]
 ten = section_4_5.interpretability(run, clusters, tau, classes=10)
-al.tables.keep(**section_4_5_words.words(run, groups, bends, rows, every, ten))
+al.tables.keep(**section_4_5_words.words(run, groups, section_4_5.elbow(run), rows, every, ten))
 al.figures.uninterpretable(ten[ten["k"] == 5]);
 
 # %% [markdown]
@@ -123,7 +119,6 @@ al.figures.uninterpretable(ten[ten["k"] == 5]);
 # - **Algorithm 1 as printed** intersects the multisets of clusters of all $K$ descriptions and asks for $\tau$ common elements. Every one of the $K$ clips would have to share $\tau$ sentences' clusters. By it, {glue:text}`printed:.1%` of the units are uninterpretable, and {glue:text}`printed_chance:.1%` by chance: the paper's figures can hardly rest on it.
 # - **Descriptions.** The paper's come from SALMONN, several sentences each, about what is heard. Part of ours is measured (level, onset, repetition), in a limited set of phrases. Clusters are of kinds of statement, and even of wording ("it begins with", "its attack is"), as much as of sounds.
 # - **Dead units** give every clip the same activation. They are left out, with those that fewer than the largest $K$ clips lift above their commonest activation: {glue:text}`dead` here.
-# - **One network.** Intervals over units and partitions say nothing of [another training](training_strategies.ipynb) of it.
 #
 # ## Try it yourself
 #

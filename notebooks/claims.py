@@ -15,6 +15,7 @@ from andlib.pages import claims
 run = al.open_run(globals())
 results = claims.everywhere()
 ledger = claims.ledger(results)
+al.tables.keep(**claims.words(run, ledger, claims.at_a_glance(results)))
 
 # %% tags=["hide-input"]
 made = "By andlib.pages.claims, from results/<profile>/<page>/."
@@ -28,19 +29,9 @@ decided = ledger[["id", "profile", "numbers", "rule"]]
 al.tables.plain(decided, "What decided each verdict, and by which rule (in code: andlib.pages.rules)", made)
 
 # %% [markdown]
-# ## Tables and figures
-#
-# Each table and figure has a number of the paper's and ours beside it, as on [the first page](../../index.md).
-# Three values side by side are those of AST, BEATs-finetuned and BEATs-frozen.
-
-# %% tags=["hide-input"]
-glance = claims.at_a_glance(results)
-al.tables.keep(**claims.words(run, ledger, glance))
-al.tables.plain(glance.drop(columns="page"), "Each table and figure of the paper, by what stands for it", made)
-
-# %% [markdown]
 # ## How a verdict comes about
 #
+# The paper's tables and figures stand beside ours on [the first page](../../index.md).
 # Every number that a claim compares has an interval that holds what it rests on: clips, units, seeds, draws, partitions.
 # A claim has parts, for every network, percentage or measure that it names; the part that comes first in this list decides.
 #

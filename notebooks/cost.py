@@ -43,7 +43,6 @@ al.tables.plain(hours, "AudioSet: seconds for one clip, and hours for all", made
 # Recording is nearly all of it: {glue:text}`recording` core-years.
 # The paper's captioner took {glue:text}`caption_seconds:.0f` s a clip on its GPU; at that rate AudioSet is {glue:text}`caption_years:.1f` GPU-years.
 # Captioning therefore decides, and a faster captioner, in batches, is the first thing to look for.
-# Cores work independently of each other, and none waits for a disk or a network.
 # `python -m andlib.scale --part 1/8` makes one of eight parts on any machine that shares the cache ([how to run](../../how_to_run.md)), with the bytes of a run on one core.
 # All activations ({glue:text}`full_gb` GB) exceed the memory budget by far.
 # Only the five highest and lowest clips of every unit are kept, with moments of its activations that merge across parts.

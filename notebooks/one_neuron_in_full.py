@@ -3,13 +3,10 @@
 #
 # Of {glue:text}`ways` ways to rank concepts for the unit {glue:text}`unit`, {glue:text}`agreeing` put *{glue:text}`first`* first.
 # Figures 1, 2 and 7 of the paper walk one neuron through the same steps, to show that such a description tells what the neuron responds to {cite}`wu2024and`.
-# [Probe one neuron](probe_one_neuron.ipynb) has the short form. This page shows what the description rests on.
+# [Probe one neuron](probe_one_neuron.ipynb) has the short form, and tries other clips, thresholds and poolings. This page shows what the description rests on.
 
 # %% tags=["parameters", "hide-input"]
 unit: str = "ast/block1.output/65"  # network/layer/number, counted from 0
-other_k: int = 10  # another number of clips, for comparison
-t: float = 0.5  # another threshold of calibration, for comparison: points as like the lowest clips' as this are removed
-pooling: str = "max"  # another way to make one number a clip, for comparison: mean | max | first | cls
 profile: str = "mini"  # what is probed and with which models: mini | esc10 | esc50
 data_dir: str = ""  # folder with the recordings, for profiles that need one
 captions: str = ""  # caption file (CSV or JSON); empty takes the profile's
@@ -41,17 +38,6 @@ closed = section_4_1.closed_concepts(run, address, network)
 first = closed["1."].mode()[0]
 al.tables.keep(unit=address.id, ways=len(closed), first=first, agreeing=(closed["1."] == first).sum())
 al.tables.plain(closed, f"The three best of {len(run.concepts)} concepts", made)
-
-# %% [markdown]
-# ## What if we had looked otherwise?
-#
-# Each row changes one of three choices.
-# They are how many clips $K$ stand for the unit, above which cosine $t$ a point of $S_h$ counts as the lowest clips' own, and how the values at all places become one number.
-# [How units are read](reading_units.ipynb) counts how much a whole network moves with such choices.
-
-# %% tags=["hide-input"]
-otherwise = probe_one_neuron.otherwise(run, address, k=other_k, t=t, pooling=pooling)
-al.tables.plain(otherwise, f"{address.id}, read in other ways", made)
 
 # %% [markdown]
 # ## What differs from the paper, and why

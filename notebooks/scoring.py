@@ -33,9 +33,9 @@ made = run.made_by(*run.caption_parts)
 # **r** is the correlation of a unit's activation with how well its explanation matches each clip, by the clip's description (*captions*) or by its *sound*.
 # *Shuffled* gives each unit another unit's explanation; *commonest* gives all of them the one that most units have. *Explained* is the share of units that have an explanation at all.
 
-# %% mystnb={"figure": {"name": "scores-by-layer", "caption": "Mean r of every method by layer, with 95 % intervals over source recordings; a row a network, a panel a way to match. The dotted line has shuffled explanations."}, "image": {"alt": "Line charts of mean correlation by layer, one line a method, above a dotted line at zero for shuffled explanations"}} tags=["hide-input"]
-cards = scoring.of_models(run, scoring.scorecard)
-al.figures.scores_by_layer(cards);
+# %% mystnb={"figure": {"name": "scores-over-units", "caption": "How r of every method spreads over units (above, with its mean), and r of other units' explanations (below); a row a network, a panel a way to match."}, "image": {"alt": "Pairs of half violins, one a method: the distribution of correlation over units, above that for shuffled explanations, which is centred on zero"}} tags=["hide-input"]
+cards, scores = (scoring.of_models(run, by) for by in (scoring.scorecard, scoring.score_neurons))
+al.figures.scores_over_units(scores);
 
 # %% tags=["hide-input"]
 al.tables.scorecard(cards[cards["layer"] == "all"], made)
@@ -49,8 +49,7 @@ al.tables.scorecard(cards[cards["layer"] == "all"], made)
 #
 # The three highest and the three lowest r of each method by sound, among all units of {glue:text}`shown`.
 
-# %% tags=["hide-input"]
-scores = scoring.of_models(run, scoring.score_neurons)
+# %% mystnb={"code_prompt_show": "Best and worst explained units"} tags=["hide-cell"]
 ends = scoring.best_and_worst(scores[scores["model"] == run.models[0]])
 heads = {"pearson": "r", "pearson_low": "from", "pearson_high": "to", "auprc": "AUPRC", "balanced_accuracy": "detection"}
 formats = dict.fromkeys(["r", "from", "to", "AUPRC"], ".2f") | {"detection": ".0%"}
@@ -95,8 +94,7 @@ al.tables.plain(shape, "What exemplars say of units, by layer", run.made_by(), d
 # - **AUROC** is CoSy's AUC {cite}`kopf2024cosy`, with recordings in the place of generated ones.
 # - **95 %, p**: the interval of r draws source recordings anew within each class, 1000 times; with one source a class there is no interval and no p. p is against shuffled explanations on the same draws, corrected for the rows of one network (Holm).
 #
-# Oikarinen et al. {cite}`oikarinen2025evaluating` ask of a measure that it falls when an ideal neuron's explanation loses half of its labels, and when it gains as many wrong ones.
-# r, AUPRC, F1 and IoU do so at every frequency of activation from 0.1 to 50 % (`tests/test_measures.py` draws them).
+# A measure ought to fall when an ideal neuron's explanation loses half of its labels, and when it gains as many wrong ones {cite}`oikarinen2025evaluating`. r, AUPRC, F1 and IoU do so at every frequency of activation from 0.1 to 50 % (`tests/test_measures.py` draws them).
 # AUROC, detection and recall hardly see wrong labels where few clips are active, and precision does not see missing ones.
 #
 # ## What differs from the sources, and why

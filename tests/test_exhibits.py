@@ -8,6 +8,7 @@ from andlib import kept, paper, paths
 from andlib.pages import claims
 from andlib.pages.claims import ABSENT, EXHIBITS, at_a_glance, texts
 from andlib.profiles import MODELS
+from committed import in_book
 
 NUMBERED = [f"Table {i}" for i in range(1, 9)] + [f"Figure {i}" for i in range(1, 15)]
 OURS = {exhibit: ours for exhibit, _, _, ours in EXHIBITS}
@@ -90,10 +91,14 @@ def test_the_index_shows_every_exhibit_and_claim_by_what_the_ledger_glues_and_le
         glued = "{{glue:text}}`pages/mini/claims.ipynb::{}_{}:s`".format
         name = exhibit.lower().replace(" ", "_")
         assert glued(name, "what") in rows[exhibit] and glued(name, "paper") in rows[exhibit]
-        assert f"[{glued(name, 'mini')}](pages/mini/{page}.ipynb)" in rows[exhibit]
-    ledger = index.split(", on small stand-ins\n")[1]
+        for profile in ("mini", "esc50"):
+            there = (profile, page) in in_book(profile)
+            shown = f"[{glued(name, profile)}](pages/{profile}/{page}.ipynb)" if there else glued(name, profile)
+            assert shown in rows[exhibit]
+        assert glued(name, "esc50_whisper") in rows[exhibit]
+    ledger = index.split(", on stand-ins\n")[1]
     for claim in paper.numbers()["claims"]:
-        for column in ("claim", "mini"):
+        for column in ("claim", "mini", "esc50", "esc50_whisper"):
             assert f"::{claim['id']}_{column}:s`" in ledger
 
 

@@ -237,6 +237,17 @@ def test_labels_of_figures_and_references_to_them_name_the_profile():
     )
 
 
+def test_a_link_leads_to_the_page_of_its_profile_where_the_book_has_it(project):
+    source = "[One](one.ipynb#top), [two](two.ipynb), [the words](../../words.md)."
+    given = [new_notebook(cells=[new_markdown_cell(source), new_code_cell("'](two.ipynb)'")]) for _ in "ab"]
+    toc = project / "book/_toc.yml"
+    toc.write_text(toc.read_text().replace("}]}]", "}, {file: pages/esc50/one}, {file: pages/mini/two}]}]"))
+    there, other = (committed.labelled(*case).cells for case in zip(given, ("mini", "esc50"), strict=True))
+    assert there[0].source == source
+    assert other[0].source == source.replace("two.ipynb", "../mini/two.ipynb")
+    assert other[1].source == "'](two.ipynb)'"
+
+
 def test_what_an_executed_page_glues_is_published_with_it(project):
     glue = '# %%\nfrom myst_nb import glue\nglue("top1", 0.93)\nglue("best", "cos", display=False)\n'
     (project / "notebooks/one.py").write_text(SOURCE + glue)

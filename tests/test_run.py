@@ -52,7 +52,7 @@ def test_a_page_s_own_parameter_is_known_and_typed():
         open_run({**page, "target_class": 3})
 
 
-@pytest.mark.parametrize("name", ["other_k", "per_block", "clusters", "tau", "folds", "class_unit", "seed"])
+@pytest.mark.parametrize("name", ["per_block", "clusters", "tau", "folds", "class_unit", "seed"])
 def test_counts_of_a_page_are_whole_numbers_from_their_least(name):
     for value in (-1, True, 1.5, "3", float("nan")):
         with pytest.raises(InputError, match=f"Parameter {name} is .*; expected a whole number, at least [012]"):

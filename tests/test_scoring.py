@@ -124,9 +124,13 @@ def test_table_and_figure_show_every_method_and_matcher(run):
     assert len(table) == len(explanations.METHODS) * len(explanations.MATCHERS)
     own = card[(card["layer"] == "all") & (card["null"] == "")]
     assert list(table["r"]) == list(own["pearson"])
-    axes = figures.scores_by_layer(card)
+    scores = scoring.score_neurons(run, "ast").assign(model="ast")
+    axes = figures.scores_over_units(scores)
     assert [ax.get_title("left") for ax in axes.flat] == ["ast, by captions", "ast, by sound"]
-    assert axes[0, 1].get_legend_handles_labels()[1] == ["shuffled", *explanations.METHODS]
+    means = axes[0, 0].collections[-1].get_offsets().data[:, 0]
+    ours = scores[scores["matcher"] == "captions"].groupby("method", sort=False)["pearson"].mean()
+    assert list(ours.index) == [label.get_text() for label in axes[0, 0].get_yticklabels()]
+    assert means == pytest.approx(ours)
 
 
 def test_a_summary_that_says_nothing_is_no_explanation():

@@ -1,5 +1,7 @@
 """Section 3's pipeline, on one neuron of a tiny network."""
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from andlib import asking, stages
@@ -18,8 +20,17 @@ def neurons(run):
     return {"rules": row}
 
 
-def test_the_neuron_is_the_named_one_or_one_that_was_asked_about(run):
-    assert section_3.neuron_of_the_page(run).layer == "block0.output"
+def test_the_neuron_is_the_named_one_or_the_best_explained_that_loses_a_point(run, monkeypatch):
+    table = stages.neurons(run, "ast").copy()
+    losing = list(table["unit"].iloc[[3, 9, 40]])
+    table["calibrated"] = table["calibrated"].where(table["unit"].isin(losing), table["high"])
+    scores = pd.DataFrame({"unit": table["unit"], "pearson": 0.9}).set_index("unit")
+    scores.loc[losing, "pearson"] = 0.2, 0.6, 0.4
+    monkeypatch.setattr(section_3.stages, "neurons", lambda *_: table)
+    monkeypatch.setattr(section_3, "score_neurons", lambda *_: pd.concat([scores, scores * np.nan]).reset_index())
+    assert section_3.neuron_of_the_page(run).id == losing[1]
+    monkeypatch.setattr(section_3, "score_neurons", lambda *_: scores.drop(losing).reset_index())
+    assert section_3.neuron_of_the_page(run).layer == "block0.output"  # none that loses a point has a score
     named = run.using(extra={"unit": "block1.output/3", "class_unit": 2})
     assert section_3.neuron_of_the_page(named) == Unit("ast", "block1.output", 3)
     assert section_3.class_unit(named).id == "ast/classifier/2"

@@ -176,8 +176,12 @@ def test_chance_follows_the_number_of_concepts_also_below_five(cache, concepts):
     assert (words["chance_1"], words["chance_5"]) == (1 / size, min(5, size) / size) and words["concepts"] == size
     last = tables.table2(best, "", run.rests_on, size).frame.iloc[-1]
     assert last["clips"] == f"{size} concepts" and last.iloc[2] == ("33 / 100" if size == 3 else "12 / 62")
-    lines = figures.function_accuracy(frames["last_layer"], size)[0, 0].lines
-    assert [line.get_ydata()[0] for line in lines] == pytest.approx([100 / size])
+    panel = figures.named_classes(frames["last_layer"], frames["intervals"], size)[0, 0]
+    assert [line.get_xdata()[0] for line in panel.lines if line.get_label() == "chance"] == pytest.approx([100 / size])
+    shown = panel.containers[0].lines[0]
+    by_db = frames["last_layer"].query("method == 'DB' and condition == 'all clips'").set_index("function")["top1"]
+    drawn = dict(zip(shown.get_ydata(orig=True), shown.get_xdata(), strict=True))
+    assert {name: drawn[f"DB, {name}"] for name in by_db.index} == pytest.approx((100 * by_db).to_dict())
     if size == 3:
         assert (frames["last_layer"].dropna()["top5"] == 1).all()  # the first five of three hold every answer
 
@@ -210,7 +214,7 @@ def test_words_are_those_of_the_best_functions(run):
     assert words["best"] == f"ast {best}" and words["units"] == 3
     assert words["t2_db_best"] == rules.judge("t2_db_best", {"4_1_last_layer": {"intervals": sure}})[0]
     assert (words["top1"], words["fold1"]) == (f"ast {ours['all clips']:.0%}", f"ast {ours['fold 1']:.0%}")
-    assert words["icl_one"] == "ast: no kept answer"
+    assert words["icl_one"] == "no answer is kept"
 
 
 def test_best_function_is_the_paper_s_rule():

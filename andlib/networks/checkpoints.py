@@ -77,10 +77,9 @@ def _target(
     folder: Path, name: str, seconds: float | None, classes: tuple[str, ...], seed: int | None, padding: bool
 ) -> Target:
     held = _weights(folder)
-    given = (folder / name for name in (CONFIG, SHARDS, *SETTINGS))
-    files = {path: file_digest(path) for path in (*held, *given) if path.is_file()}
-    config = _json(folder / CONFIG)
-    stated, shared = (_json(folder / name) if (folder / name).is_file() else {} for name in SETTINGS)
+    given = [*held, *(folder / name for name in (CONFIG, SHARDS, *SETTINGS))]
+    files = {path: file_digest(path) for path in given if path.is_file()}
+    config, stated, shared = (_json(folder / name) if folder / name in files else {} for name in (CONFIG, *SETTINGS))
     own = shared.get("feature_extractor") or stated
     if not isinstance(config.get("model_type"), str) or config["model_type"] not in FAMILIES:
         known = f"{folder} holds a {config.get('model_type')!r} network; known are {', '.join([*FAMILIES, 'beats'])}"

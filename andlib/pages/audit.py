@@ -148,8 +148,8 @@ def words(run: Run, matrices: Mapping[str, Mapping], rows: pd.DataFrame) -> dict
     for name, (exhibit, measure, spec, switch) in _CHANGES.items():
         part = ours[(ours["mode"] == switch) & (ours["exhibit"] == exhibit) & (ours["measure"] == measure)]
         numbers |= {f"{name}_before": _listed(part["before"], spec), f"{name}_after": _listed(part["value"], spec)}
-    table4 = {name: paper.table4(name).set_index("strategy") for name in MODELS}
-    soft = {name: paper.table7(name).set_index("function").loc["soft_wpmi"] for name in MODELS}
+    table4 = {name: paper.table4(name) for name in MODELS}
+    soft = {name: paper.table7(name).loc["soft_wpmi"] for name in MODELS}
     spelt = {name: (100 * row["top1"], 100 * row["top5"], row["cos"]) for name, row in soft.items()}
     return numbers | {
         "switches": len(FAULTS),
@@ -183,7 +183,7 @@ def units_a_class() -> pd.DataFrame:
     concepts, and as printed for TAB and DB."""
     neurons, m, rows = paper.numbers()["settings"]["neurons"], len(concepts.ESC50), []
     for model in MODELS:
-        printed = paper.table4(model).set_index("strategy")["units"]
+        printed = paper.table4(model)["units"]
         blocks = neurons["ast" if model == "ast" else "beats"] - m
         rows.append((model, 3 * blocks / m, printed["TAB"], printed["DB"]))
     return pd.DataFrame(rows, columns=["model", "3N/M", "TAB, the paper", "DB, the paper"])

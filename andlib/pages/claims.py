@@ -114,11 +114,13 @@ def texts(frame: pd.DataFrame, name: str) -> dict[str, str]:
 def _printed() -> dict[str, str]:
     """What the paper prints; nothing for what it draws without a number."""
     settings, figures, table_3 = (paper.numbers()[name] for name in ("settings", "figures", "table3_human_evaluation"))
-    shares = [paper.table2(model).set_index("method").loc["DB", "top1"] for model in MODELS]
-    gaps = [paper.table4(model).set_index("strategy").loc["OCP", "gap"] for model in MODELS]
-    functions = [paper.table7(model).assign(method="DB", condition="all clips") for model in MODELS]
+    shares = [paper.table2(model).loc["DB", "top1"] for model in MODELS]
+    gaps = [paper.table4(model).loc["OCP", "gap"] for model in MODELS]
+    functions = [
+        paper.table7(model).reset_index(names="function").assign(method="DB", condition="all clips") for model in MODELS
+    ]
     return {
-        "Table 1": _listed(paper.table1().set_index("model")["accuracy"].loc[list(MODELS)], ".1%"),
+        "Table 1": _listed(paper.table1()["accuracy"].loc[list(MODELS)], ".1%"),
         "Table 2": _listed(shares, ".0%"),
         "Table 3": f"{table_3['SUM'][0]:.2f} of 5",
         "Table 4": _listed(gaps, "+.2f"),

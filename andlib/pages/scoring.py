@@ -38,7 +38,8 @@ def score_neurons(run: Run, model: str | Target) -> pd.DataFrame:
 
     Columns: unit, layer, index; method (METHODS), matcher (MATCHERS), explanation; clips (scored on), active (of them,
     the highest 10 %); each of MEASURES and BOUNDS (95 %, source recordings drawn anew within classes), base_rate and
-    lift = auprc / base_rate; each of SHAPE (the same for every method); reason (why measures are NaN; else empty)."""
+    lift = auprc / base_rate; shuffled (pearson of another unit's explanation); each of SHAPE (of all methods); reason
+    (why measures are NaN; else empty)."""
     table, stored = described(run, model), _stored(run, model)
     common = table[["unit", "layer", "index"]].reset_index(drop=True)
     shape = pd.DataFrame(stored["shape"].T, columns=SHAPE)
@@ -49,6 +50,7 @@ def score_neurons(run: Run, model: str | Target) -> pd.DataFrame:
         scores["reason"] = [REASONS[int(code)] for code in scores["reason"]]
         scores["base_rate"] = counted["active"] / counted["clips"]
         scores["lift"] = scores["auprc"] / scores["base_rate"]
+        scores["shuffled"] = stored[f"{method}/{matcher}/shuffled"][MEASURES.index("pearson")]
         names = {"method": method, "matcher": matcher, "explanation": explanations.in_words(phrases(table, method))}
         frames.append(pd.concat([common.assign(**names), counted.astype(int), scores, shape], axis=1))
     return pd.concat(frames, ignore_index=True)

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from textwrap import shorten
 
 import numpy as np
@@ -9,8 +10,10 @@ import pandas as pd
 
 from andlib import asking, language, stages, summaries
 from andlib.descriptions import clip_captions, clip_descriptions
+from andlib.errors import InputError
 from andlib.llms import prompts
 from andlib.llms.llm import Chat
+from andlib.pages.scoring import score_neurons
 from andlib.records import Clip, Unit
 from andlib.run import Run
 from andlib.tagging import tag
@@ -20,11 +23,15 @@ Described = Mapping[str, pd.Series]  # who wrote the summaries -> a row of `stag
 
 
 def neuron_of_the_page(run: Run) -> Unit:
-    """The page's neuron: the one it names, or the first of block 0 that the language model was asked about."""
-    target = run.target(run.models[0])
-    default, asked = chosen_unit(target, ""), asking.sampled(stages.neurons(run, target.name))
-    asked = asked.loc[asked["layer"] == default.layer, "unit"]
-    return chosen_unit(target, run.extra.get("unit") or next(iter(asked), default.id))
+    """The page's neuron: the one it names, or of the block units that the language model is asked about and that lose a
+    point to calibration, the one whose explanations score best on held-out clips."""
+    target, named = run.target(run.models[0]), run.extra.get("unit", "")
+    with suppress(InputError):  # without folds nothing is held out
+        asked = asking.sampled(stages.neurons(run, target.name)).query("layer != 'classifier'")
+        asked = asked.loc[asked["calibrated"].map(len) < asked["high"].map(len), "unit"]
+        scores = score_neurons(run, target.name).groupby("unit")["pearson"].mean().reindex(asked).dropna()
+        named = named or next(iter(scores.sort_values(kind="stable").index[::-1]), "")
+    return chosen_unit(target, named)
 
 
 def class_unit(run: Run) -> Unit:
@@ -106,7 +113,7 @@ def answers(run: Run, chats: Mapping[int, Chat]) -> pd.DataFrame:
 def words(run: Run, unit: Unit, neurons: Described, closed: pd.DataFrame) -> dict[str, object]:
     """The numbers of the page's sentences. closed: `section_4_1.closed_concepts`."""
     asked, first, row = class_unit(run), closed["1."].unique(), neurons["rules"]
-    drawn = "the first of those drawn from its layer for the language model"
+    drawn = "of those drawn for the language model that lose a point, the one whose explanations score best"
     alone = "Of this neuron it was not asked, or its answer is not kept: the rules stand alone below."
     differ = f"The {len(closed)} rows put {len(first)} different concepts first."
     spoken = {"unit": unit.id, "chosen": "the one that was asked for" if run.extra.get("unit") else drawn}

@@ -39,7 +39,7 @@ def units(run: Run) -> pd.DataFrame:
 
 def words(run: Run, accuracy: pd.DataFrame, floors: pd.DataFrame) -> dict[str, object]:
     """The numbers of the page's sentences. accuracy: `target_accuracy`. floors: `difficulty` of the probing set."""
-    printed = paper.table1().set_index("model")["accuracy"]
+    printed = paper.table1()["accuracy"]
     tested = accuracy[accuracy["clips"] == "fold 1"].set_index("model")["accuracy"]
     ours = tested.reindex([name for name in printed.index if name in tested])
     order = "the paper's" if ours.is_unique else "the paper's but for a tie"

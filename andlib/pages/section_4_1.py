@@ -232,7 +232,7 @@ def words(run: Run, best: pd.DataFrame, sure: pd.DataFrame, accuracy: pd.DataFra
     """The numbers of the page's sentences. best: `at_best`. sure: `intervals`. accuracy: of `section_4_0`."""
     of_db = best[best["method"] == "DB"].set_index("model")
     chosen, tested = (of_db[of_db["condition"] == condition] for condition in ("all clips", "fold 1"))
-    printed, soft = paper.table2("ast").set_index("method")["top1"], paper.table7("ast").set_index("function")
+    printed, soft = paper.table2("ast")["top1"], paper.table7("ast")
     frames = {"4_0_target_networks": {"accuracy": accuracy}, "4_1_last_layer": {"intervals": sure}}
     spoken = {f"paper_{method.lower()}": printed[method] for method in METHODS}
     spoken |= {f"soft_{column}": soft.loc["soft_wpmi", column] for column in MEASURED}
@@ -247,6 +247,5 @@ def words(run: Run, best: pd.DataFrame, sure: pd.DataFrame, accuracy: pd.DataFra
 
 def _unnamed(best: pd.DataFrame, shots: int) -> str:
     """By model, how many of the units that ICL was asked about got no name."""
-    rows = best[(best["method"] == "ICL") & (best["function"] == f"{shots}-shot")].itertuples()
-    answered = "{0.model} {0.none:.0f} of {0.units}"
-    return ", ".join((answered if row.units else "{0.model}: no kept answer").format(row) for row in rows)
+    rows = best[(best["method"] == "ICL") & (best["function"] == f"{shots}-shot") & (best["units"] > 0)].itertuples()
+    return ", ".join(f"{row.model} {row.none:.0f} of {row.units}" for row in rows) or "no answer is kept"

@@ -99,7 +99,7 @@ def described_layers(run: Run) -> pd.DataFrame:
 
 def words(run: Run, results: pd.DataFrame) -> dict[str, object]:
     """The numbers of the page's sentences. results: `table4` with controls."""
-    printed = paper.table4("ast").set_index("strategy")["gap"]
+    printed = paper.table4("ast")["gap"]
     rows = {name: ours.set_index("model") for name, ours in results.groupby("strategy", sort=False)}
     beyond = pd.DataFrame({name: rows[name]["excess"] for name in unlearning.STRATEGIES})
     largest, ocp = beyond.dropna().idxmax(axis=1).reindex(run.models).fillna("none"), rows["OCP"]

@@ -108,7 +108,7 @@ def silenced(run: Run, units: pd.DataFrame) -> pd.DataFrame:
         def make(bench=measured[model], sets=sets):
             return {"correct": bench.logits(sets).argmax(-1) == bench.tested.labels}
 
-        lasting = [*decided(run, model), attribute, PERCENT, SEEDS] if own else ()
+        lasting = [*decided(run, model), stages.NEURONS, attribute, PERCENT, SEEDS] if own else ()
         right = kept.stage(run, RIGHT, [measured[model].network, tested, sets], lasting, make)["correct"]
         parts.append(rows.assign(units=rows["units"].map(ablation.size), correct=list(right)))
     return pd.concat(parts, ignore_index=True)

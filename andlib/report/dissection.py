@@ -46,7 +46,9 @@ class Section:
     parts: Sequence[Any] = ()
 
     def _repr_html_(self) -> str:
-        return f"<p>{escape(self.lead)}</p>" + "".join(part._repr_html_() for part in self.parts)
+        below = "".join(part._repr_html_() for part in self.parts)
+        folded = f"<details><summary>What this rests on</summary>{below}</details>" if below else ""
+        return f"<p>{escape(self.lead)}</p>{folded}"
 
 
 def write(asked: Asked, run: Run, notes: Sequence[str]) -> Path:
@@ -135,8 +137,8 @@ def whole(run: Run, folder: Path) -> Section:
 
 def predicted(run: Run, model: str) -> Section:
     """Scores of descriptions on clips that they were not made from, beside those of other units' descriptions."""
-    every = scoring.scorecard(run, model).assign(model=model)
-    card = every[every["layer"] == "all"]
+    card = scoring.scorecard(run, model).assign(model=model)
+    card = card[card["layer"] == "all"]
     own = card[card["null"] == ""].set_index(["method", "matcher"])
     method, matcher = best = own["pearson"].idxmax()
     null = card[card["null"] == "shuffled"].set_index(["method", "matcher"])["pearson"][best]
@@ -146,8 +148,9 @@ def predicted(run: Run, model: str) -> Section:
         f"r = {own.loc[best, 'pearson']:.2f}{_between(low, high)} on average over units. With descriptions of "
         f"other units it is {null:.2f}."
     )
-    by_layer = Figure(figures.scores_by_layer, every, "Mean r by layer, a line a method, beside other units'")
-    return Section(lead, [by_layer, tables.scorecard(card, made_by(run))])
+    scores = scoring.score_neurons(run, model).assign(model=model)
+    spread = Figure(figures.scores_over_units, scores, "How r spreads over units, by method, beside other units' words")
+    return Section(lead, [spread, tables.scorecard(card, made_by(run))])
 
 
 def extremes(run: Run, model: str, shown: int) -> Section:

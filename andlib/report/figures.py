@@ -13,25 +13,39 @@ from andlib.report import look
 from andlib.report.look import GREEN, MUTED, OURS, PAPER, PINK, SERIES, SKY
 
 
-def function_accuracy(results: pd.DataFrame, concepts: int):
-    """Top-1 of TAB and DB by similarity function, a row of panels a model: ours on all clips and on fold 1, and the
-    paper's; dotted: chance with so many concepts. results: `section_4_1.last_layer`."""
-    axes = look.panels(len(models := list(results["model"].unique())), 2, 7.5, 0.9 + 2.3 * len(models), sharey=True)
-    bars = [("all clips", OURS), ("fold 1", SKY), ("shuffled captions", MUTED)]
-    for ax, (model, method) in zip(axes.flat, product(models, ("TAB", "DB")), strict=True):
-        ours = results[(results["model"] == model) & (results["method"] == method)]
-        place = np.arange(len(functions := list(ours["function"].unique())))
-        for shift, (condition, colour) in enumerate(bars, -1):
-            values = ours[ours["condition"] == condition].set_index("function")["top1"].reindex(functions)
-            ax.bar(place + 0.24 * shift, 100 * values, 0.22, label=f"ours, {condition}", color=colour)
-        if model in paper.numbers()["models"]:
-            printed = 100 * paper.table7(model, method).set_index("function")["top1"].reindex(functions)
-            ax.scatter(place, printed, label="the paper (ESC-50)", marker="D", color=PAPER, edgecolor="black", zorder=3)
-        ax.axhline(100 * chance(concepts, 1), color="black", linestyle=":", linewidth=1, label="chance")
-        ax.set_xticks(place, [name.replace("_", "\n") for name in functions], fontsize="small")
-        ax.set(ylim=(0, 105), title=f"{model}: {method}")
-    look.label(axes, y="top-1 (%)")
-    look.legend_of_all(axes[0, 1], 3)
+def accuracies(accuracy: pd.DataFrame, floors: pd.DataFrame):
+    """Table 1: accuracy on fold 1, beside the paper's and what needs no network. Frames: as for `tables.table1`."""
+    ours = 100 * accuracy[accuracy["clips"] == "fold 1"].set_index("model")[["accuracy", "low", "high"]][::-1]
+    ax = look.panels(1, 1, 7.5, 1 + 0.3 * len(ours))[0, 0]
+    printed = 100 * paper.table1()["accuracy"].reindex(ours.index)
+    look.dots(ax, ours.rename(CALLED), ["low", "accuracy", "high"], printed)
+    others = floors[~floors["method"].isin(ours.index)]
+    for name, value, line in zip(others["method"], others["accuracy"], ("--", ":"), strict=True):
+        ax.axvline(100 * value, color="black", linestyle=line, linewidth=1, label=name)
+    ax.set(xlabel="right on fold 1 (%)", xlim=(0, 103))
+    look.legend_of_all(ax, 4)
+    return ax
+
+
+def named_classes(results: pd.DataFrame, sure: pd.DataFrame, concepts: int):
+    """Tables 2 and 7: top-1 of ICL, of TAB by its best similarity function and of DB by each, a panel a model, and the
+    paper's; dotted: chance with so many concepts. results, sure: `section_4_1.last_layer`, `.intervals`."""
+    axes = look.panels(1, len(models := list(results["model"].unique())), 9, 3.4, sharex=True, sharey=True)
+    functions = list(results.loc[results["method"] == "DB", "function"].unique())[::-1]
+    names = {name: f"DB, {name}" for name in functions} | {"TAB": "TAB, best", "ICL": "ICL"}
+    for ax, model in zip(axes.flat, models, strict=True):
+        ours = results[(results["model"] == model) & (results["method"] == "DB")]
+        for condition, mark, colour in (("shuffled captions", "|", MUTED), ("fold 1", "o", SKY)):
+            share = 100 * ours[ours["condition"] == condition].set_index("function")["top1"].reindex(functions)
+            ax.scatter(share, [names[name] for name in functions], 70, colour, marker=mark, label=f"ours, {condition}")
+        shares = sure[sure["model"] == model].set_index("compared").filter(like="top1")
+        printed = pd.concat([paper.table7(model), paper.table2(model)])["top1"].reindex(names)
+        look.dots(ax, 100 * shares.reindex(names).rename(names), ["top1_low", "top1", "top1_high"], 100 * printed)
+        ax.axvline(100 * chance(concepts, 1), color="black", linestyle=":", linewidth=1, label="chance")
+        ax.set(xlim=(-6, 106), xticks=(0, 50, 100))
+        ax.set_title(CALLED.get(model, model), fontsize="medium" if len(models) < 5 else "small")
+    look.label(axes, "top-1 (%)")
+    look.legend_of_all(axes[0, 0], 5)
     return axes
 
 
@@ -57,15 +71,17 @@ def gaps(results: pd.DataFrame):
     for ax, model in zip(axes.flat, models, strict=True):
         ours = results[results["model"] == model].set_index("strategy").loc[names]
         ax.scatter(
-            ours["gap"] - ours["excess_all"], names, 260, MUTED, "|", label="random units, same layers", linewidth=2
+            ours["gap"] - ours["excess_all"],
+            names,
+            260,
+            MUTED,
+            marker="|",
+            label="random units, same layers",
+            linewidth=2,
         )
-        error = look.error(ours, "gap_low", "gap", "gap_high")
-        ax.errorbar(ours["gap"], names, xerr=error, fmt="o", color=OURS, capsize=3, label="ours, 95 %")
-        if model in paper.numbers()["models"]:
-            printed = paper.table4(model).set_index("strategy")["gap"].loc[names]
-            ax.scatter(printed, names, label="the paper (ESC-50)", marker="D", color=PAPER, edgecolor="black", zorder=3)
+        look.dots(ax, ours, ["gap_low", "gap", "gap_high"], paper.table4(model)["gap"].reindex(names))
         ax.axvline(0, color="black", linewidth=1)
-        ax.set(title=CALLED.get(model, model), ylim=(-0.6, 3.6))
+        ax.set_title(CALLED.get(model, model))
     look.label(axes, "gap ΔR − ΔA (logits)")
     look.legend_of_all(axes[0, 0], 3)
     return axes
@@ -168,19 +184,6 @@ def _blocks(ax, rows: pd.DataFrame) -> None:
     ax.set_xticks(sorted(rows["block"].unique()))
 
 
-def elbow(inertia: pd.DataFrame, chosen: int):
-    """Inertia by number of clusters, with its elbow and the number chosen. inertia: `section_4_5.elbow`."""
-    ax = look.panels(1, 1, 7, 2.8)[0, 0]
-    ax.plot(inertia["clusters"], inertia["inertia"], color=MUTED, marker="o")
-    bend = inertia[inertia["elbow"]]
-    ax.plot(bend["clusters"], bend["inertia"], "D", color=OURS, markersize=9, label=f"elbow: {bend.iloc[0, 0]}")
-    ax.axvline(chosen, color=PAPER, linestyle="--", label=f"used: {chosen}")
-    ax.set(xlabel="number of clusters", ylabel="inertia", ylim=(0, None), xticks=inertia["clusters"][::2])
-    ax.set_title("Distance of sentences to the centre of their cluster, squared and summed")
-    ax.legend()
-    return ax
-
-
 def activation_histogram(activations: np.ndarray, highest: np.ndarray, lowest: np.ndarray, title: str):
     """A unit's activation over all clips [clips], with the clips that describe it (indices) marked."""
     ax = look.panels(1, 1, 7, 2.4)[0, 0]
@@ -270,21 +273,23 @@ def planted(curves: pd.DataFrame):
     return axes
 
 
-def scores_by_layer(card: pd.DataFrame):
-    """Mean r by layer, a line a method, a panel a network and matcher. card: `scoring.scorecard` and a column model."""
-    card = card[card["layer"] != "all"]
-    models, matchers = card["model"].unique(), card["matcher"].unique()
-    axes = look.panels(len(models), len(matchers), 4.2 * len(matchers), 3.6 * len(models), sharey=True)
+def scores_over_units(scores: pd.DataFrame):
+    """How r spreads over units, and below it that of other units' explanations; a panel a network and matcher. scores:
+    `scoring.score_neurons` and a column model."""
+    import seaborn as sns
+
+    models, matchers = scores["model"].unique(), scores["matcher"].unique()
+    axes = look.panels(len(models), len(matchers), 8.5, 0.9 + 1.9 * len(models), sharex=True, sharey=True)
+    halves, body = {"pearson": OURS, "shuffled": MUTED}, {"split": True, "inner": None, "cut": 0, "linewidth": 0}
     for ax, (model, matcher) in zip(axes.flat, product(models, matchers), strict=True):
-        shown = card[(card["model"] == model) & (card["matcher"] == matcher)]
-        methods = shown[shown["null"] == ""].groupby("method", sort=False)
-        for (method, rows), (colour, mark) in zip(methods, SERIES, strict=False):
-            error = look.error(rows, "pearson_low", "pearson", "pearson_high")
-            ax.errorbar(rows["layer"], rows["pearson"], error, color=colour, marker=mark, markersize=4, label=method)
-        null = shown[shown["null"] == "shuffled"].groupby("layer", sort=False)["pearson"].mean()
-        ax.plot(null.index, null, color="black", linestyle=":", label="shuffled")
-        ax.set_xticks(range(len(null)), [name.replace("block", "") for name in null.index], rotation=90, fontsize=7)
-        ax.set(title=f"{model}, by {matcher}")
-    look.label(axes, y="mean r")
-    look.legend_beside(axes[0, -1])
+        ours = scores[(scores["model"] == model) & (scores["matcher"] == matcher)]
+        long = ours.melt("method", list(halves), var_name="whose", value_name="r")
+        sns.violinplot(
+            long, x="r", y="method", hue="whose", palette=halves, ax=ax, legend=False, density_norm="width", **body
+        )
+        mean = ours.groupby("method", sort=False)["pearson"].mean()
+        ax.scatter(mean, mean.index, 60, PAPER, marker="|", zorder=3)
+        ax.axvline(0, color="black", linewidth=1)
+        ax.set(xlabel="", ylabel="", title=f"{CALLED.get(model, model)}, by {matcher}")
+    look.label(axes, "r")
     return axes

@@ -67,3 +67,11 @@ def legend_of_all(ax, columns: int, place: str = "outside lower center") -> None
 def error(rows: pd.DataFrame, low: str, value: str, high: str) -> np.ndarray:
     """Lengths of error bars below and above the values [2, rows]."""
     return np.abs(rows[[low, high]].to_numpy().T - rows[value].to_numpy())
+
+
+def dots(ax, rows: pd.DataFrame, ours: list[str], printed: pd.Series) -> None:
+    """Values with their intervals (ours: the columns low, value, high), a line a name, and the paper's, where known."""
+    xerr, printed = error(rows, *ours), printed.set_axis(rows.index).dropna()
+    ax.errorbar(rows[ours[1]], rows.index, xerr=xerr, fmt="o", color=OURS, capsize=3, label="ours, 95 %")
+    ax.scatter(printed, printed.index, label="the paper (ESC-50)", marker="D", color=PAPER, edgecolor="black", zorder=3)
+    ax.set_ylim(-0.6, len(rows) - 0.4)

@@ -55,7 +55,7 @@ def _identified(row: Mapping[str, float], spec: str = ".1f") -> str:
 def table1(accuracy: pd.DataFrame, floors: pd.DataFrame, made_by: str) -> Table:
     """Table 1: accuracy of the target networks on fold 1 with its interval, and on folds 2-5, beside the paper's.
     accuracy: `section_4_0.target_accuracy`. floors: `section_2.difficulty` of the same set."""
-    printed = paper.table1().set_index("model")["accuracy"]
+    printed = paper.table1()["accuracy"]
     rows = []
     for model, ours in accuracy.groupby("model", sort=False):
         test, learnt = (ours.set_index("clips").loc[name] for name in ("fold 1", "folds 2-5"))
@@ -75,12 +75,11 @@ def table2(results: pd.DataFrame, made_by: str, rests_on: Mapping[str, str], con
     heads = {method: f"{method} ({rests_on[method]})" for method in ("ICL", "TAB", "DB")}
     rows = []
     for model, ours in results.groupby("model", sort=False):
-        if model in paper.numbers()["models"]:
-            printed = paper.table2(model).set_index("method")
+        if len(printed := paper.table2(model)):
             cells = {head: _identified(printed.loc[method], ".0f") for method, head in heads.items()}
             rows.append({"model": model, "clips": "the paper", **cells})
         for condition in dict.fromkeys(c for c in ours["condition"] if c.startswith(("all", "fold 1"))):
-            shown = ours[ours["condition"] == condition].to_dict("records")
+            shown = ours[(ours["condition"] == condition) & (ours["units"] > 0)].to_dict("records")  # with an answer
             ways = [
                 [(r["function"] + r["method"].removeprefix(m), r) for r in shown if m in r["method"]] for m in heads
             ]
@@ -131,15 +130,14 @@ def table7(results: pd.DataFrame, made_by: str, rests_on: Mapping[str, str]) -> 
     rows = []
     closed = results[results["method"].isin(["TAB", "DB"])]
     for (method, model), ours in closed.groupby(["method", "model"], sort=False):
-        in_paper = model in paper.numbers()["models"]
-        printed = paper.table7(model, method).set_index("function") if in_paper else None
+        printed = paper.table7(model, method)
         cells = ours.set_index(["condition", "function"])
         for function in ours["function"].unique():
             row = {"model": model, "method": method, "function": function}
             for condition in ("all clips", "fold 1"):
                 if (condition, function) in cells.index:
                     row[f"ours, {condition}"] = _identified(cells.loc[(condition, function)])
-            rows.append(row | {"the paper (ESC-50)": _identified(printed.loc[function]) if in_paper else "–"})
+            rows.append(row | {"the paper (ESC-50)": _identified(printed.loc[function]) if len(printed) else "–"})
     encoders = f"TAB ({rests_on['TAB']}) and DB ({rests_on['DB']})"
     caption = f"Table 7. {encoders} by similarity function: top-1 % / top-5 % / cosine by {rests_on['cosine']}"
     return plain(rows, caption, made_by)
@@ -174,9 +172,9 @@ def table4(results: pd.DataFrame, made_by: str) -> Table:
     """Table 4: what silencing its units does to a class's own logit, beside the paper's. results:
     `section_4_3.table4`."""
     theirs, frame = {}, results.assign(**{"95 %": _intervals(results, "gap")})
-    for model in paper.numbers()["models"]:
+    for model in results["model"].unique():
         for row in paper.table4(model).itertuples():
-            theirs[model, row.strategy] = f"{row.dA:+.2f} / {row.dR:+.2f} / {row.gap:+.2f}"
+            theirs[model, row.Index] = f"{row.dA:+.2f} / {row.dR:+.2f} / {row.gap:+.2f}"
     printed = [theirs.get(key, "–") for key in zip(frame["model"], frame["strategy"], strict=True)]
     frame["the paper: ΔA / ΔR / ΔR − ΔA"], drawn = printed, frame["strategy"] == "random"
     frame.loc[drawn, "strategy"] += frame.loc[drawn, "draws"].map(", {:.0f} draws".format)
