@@ -35,7 +35,7 @@ al.cards.gallery(probing_set, [probing_set.clips[i] for i in first], [texts[i] f
 # Sentences of origin `measured` speak of level, pitch, brightness, repetition, onset, steadiness, noisiness and duration, and name no source by design.
 # {glue:text}`notes`
 
-# %% tags=["hide-input"]
+# %% mystnb={"code_prompt_show": "How often captions name each class"} tags=["hide-cell"]
 named = section_2.captioner_accuracy(run)
 origins = sorted(named["origin"].unique())
 wide = named.pivot(index="label", columns="origin", values="named").reindex(probing_set.classes).reset_index()
@@ -56,7 +56,7 @@ al.tables.plain(wide, caption, run.made_by(*origins), dict.fromkeys(origins, ".0
 al.tables.keep(**section_2.words(run, named))
 al.tables.plain(section_2.difficulty(run), "Accuracy on fold 1", made, {"accuracy": ".1%"})
 
-# %% tags=["hide-input"]
+# %% mystnb={"code_prompt_show": "Clips by fold"} tags=["hide-cell"]
 al.tables.plain(section_2.by_fold(probing_set), "Clips, classes and source recordings by fold", made)
 
 # %% [markdown]

@@ -43,7 +43,7 @@ al.figures.common_adjectives(counts, 20);
 # %% tags=["hide-input"]
 al.tables.plain(section_3_5.common(run, counts), "Neurons that have each common adjective, and what two filters say of it", made)
 
-# %% tags=["hide-input"]
+# %% mystnb={"code_prompt_show": "By origin of the captions"} tags=["hide-cell"]
 al.tables.plain(section_3_5.by_origin(run), "The commonest adjectives by origin of the captions, and how many neurons have each", made)
 
 # %% [markdown]

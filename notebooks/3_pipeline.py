@@ -84,7 +84,7 @@ al.tables.plain(section_3.calibration(neurons), f"Figure 7 for {address.id}: cal
 # Then the paper asks the language model of each distinct adjective whether it can describe a sound; for our rules, a list of ours decides.
 # Nouns, verbs and prepositions, which Section 4.4 of the paper counts, pass rules alone; two words that name one thing are one noun.
 
-# %% tags=["hide-input"]
+# %% mystnb={"code_prompt_show": "Words before and after each filter"} tags=["hide-cell"]
 al.tables.plain(section_3.words_kept(run, neurons), f"Words of the calibrated summary of {address.id}", made)
 
 # %% [markdown]

@@ -83,7 +83,7 @@ al.tables.plain(section_3_2.removals(run), "Points that calibration removes, and
 # Examples can be about classes that the set does not have, lest the model repeats theirs.
 # Of thirty summaries of `mini`, a reader of the captions alone named the class, or none; *different* counts the names put first.
 
-# %% tags=["hide-input"]
+# %% mystnb={"code_prompt_show": "Ways to ask, by what they name"} tags=["hide-cell"]
 ways, measured = section_3_2.ways_to_ask()
 al.tables.plain(ways, "Summaries of which ICL names the class that was named by hand", measured)
 

@@ -56,6 +56,7 @@ al.tables.table4(results, made)
 # Strategies take different numbers of units in different layers, and whoever takes more moves more; so each is compared with {glue:text}`draws` random sets of as many units in every layer; no p can be below {glue:text}`smallest`.
 # *By all* is by how much its gap is wider than those of the first {glue:text}`draws_all` sets; *by the next* takes all sets, each tried on the clips of its own class and of the next by name: on all clips it would take too long.
 # *OCP − it* is by how much OCP's excess is larger.
+# Networks for which this, and the controls, would take hours, and is not kept (`make controls`): {glue:text}`spared`.
 
 # %% tags=["hide-input"]
 al.tables.beyond_random(results, made)
@@ -69,7 +70,7 @@ al.tables.beyond_random(results, made)
 # Here they are those of the margin (own logit less the largest other); *logit gap* is Table 4's, over the classes that have a unit.
 # *Forgotten* and *others* are accuracies after silencing; before it, {glue:text}`before` of fold 1 are right.
 
-# %% tags=["hide-input"]
+# %% mystnb={"code_prompt_show": "Beyond logits: margins and accuracies"} tags=["hide-cell"]
 al.tables.beyond_logits(results, made)
 
 # %% [markdown]
@@ -98,17 +99,8 @@ al.figures.class_changes(changes, target_class, shown, "OCP");
 # Intervals resample source recordings within each class, and random sets where there are any; where sets are tried on one clip of every other class, these classes themselves.
 # p permutes 10,000 times which set belongs to which class, and Holm's adjusts it for all strategies and networks.
 # Beyond random units, recordings are drawn the same for both sides, and intervals are not adjusted for their number.
-# `make controls` computes what a page has no time for, with the default parameters; with others it draws fewer sets, as the table says.
+# `make controls` computes what a page has no time for, with the default parameters; with others a page draws fewer sets, as the table says, or none where that takes hours.
 #
-# The labels rest on summaries; the next table has their points, what calibration removes, and units that keep an adjective or a noun.
-
-# %% mystnb={"code_prompt_show": "Descriptions by layer"} tags=["hide-cell"]
-described = section_4_3.described_layers(run)
-heads = {"with adjective": "adjective", "with noun": "noun"}
-formats = dict.fromkeys(["qualities or events", "removed", "adjective", "noun"], ".0%") | {"points": ".1f"}
-al.tables.plain(described, "Descriptions by layer, from all clips", made, formats, heads)
-
-# %% [markdown]
 # ## What differs from the paper, and why
 #
 # - **Which words.** The released code lets any noun that is a substring of a class name name it: rain names train, saw names chainsaw. Ours compares lemmas and synonyms. `-p mode ocp_substring` shows the difference.

@@ -74,7 +74,7 @@ al.tables.plain(trends, "Adjectives and depth", made, dict.fromkeys(heads.values
 # %% mystnb={"code_prompt_show": "The same, by origin of the captions"} tags=["hide-cell"]
 al.tables.plain(section_4_4.trends_by_origin(run), "Adjectives and depth, by origin of the captions", made, dict.fromkeys(heads.values(), ".2f"), heads)
 
-# %% tags=["hide-input"]
+# %% mystnb={"code_prompt_show": "Figure 5, part by part"} tags=["hide-cell"]
 al.tables.keep(**section_4_4.words(run, results, curves, compared, trends))
 al.tables.plain(section_4_4.narrowing(trends), "Figure 5's claim, part by part", made)
 

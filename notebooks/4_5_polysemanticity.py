@@ -38,7 +38,7 @@ rows = section_4_5.interpretability(run, clusters, tau)  # for each block, K and
 shown = rows[(rows["k"] == run.k) & (rows["tau"] == tau)]
 al.figures.uninterpretable(shown);
 
-# %% tags=["hide-input"]
+# %% mystnb={"code_prompt_show": "Shares by block"} tags=["hide-cell"]
 shares = section_4_5.wide(shown)
 caption = f"Uninterpretable units, K = {run.k}, τ = {tau}, {clusters} clusters"
 al.tables.plain(shares, caption, made, dict.fromkeys(shares.columns[1:], ".1%"))

@@ -38,7 +38,7 @@ al.tables.wider_gaps(rows, made)
 # *Forgotten* and *others* are accuracies after silencing.
 # *Spill* is the change of own logit of the {glue:text}`nearest` classes with the nearest names (by the text encoder), less that of the others: negative where relatives are hurt more.
 
-# %% tags=["hide-input"]
+# %% mystnb={"code_prompt_show": "Accuracy after silencing, margins and spill-over"} tags=["hide-cell"]
 side_effects = rows[["model", "way", "rule", "margin_gap", "forgotten", "remaining", "spill"]]
 formats = {"gap of margins": "+.2f", "forgotten": ".1%", "others": ".1%", "spill": "+.2f"}
 heads = {"margin_gap": "gap of margins", "remaining": "others"}
@@ -50,7 +50,7 @@ al.tables.plain(side_effects, "Accuracy after silencing, margins and spill-over"
 # Units are chosen from clips of folds 2–5 and tried on fold 1, and the gap is $\Delta R - \Delta A$, both as in [Section 4.3](4_3_unlearning.ipynb).
 # For each class every rule takes as many units of each layer as OCP does, so that no rule wins by silencing more, or deeper.
 
-# %% tags=["hide-input"]
+# %% mystnb={"code_prompt_show": "Who chooses"} tags=["hide-cell"]
 rules = [{"rule": rule, "takes the units with": reason} for rule, reason in better_unlearning.RULES.items()]
 al.tables.plain(rules, "Who chooses", made)
 

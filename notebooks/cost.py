@@ -52,7 +52,7 @@ al.tables.plain(hours, "AudioSet: seconds for one clip, and hours for all", made
 # `make bench` measures each thing beside a plain way to the same result in the same run, since ratios differ less from machine to machine than seconds.
 # Slower than was asked for: {glue:text}`missed`.
 
-# %% tags=["hide-input"]
+# %% mystnb={"code_prompt_show": "Ours against a plain reference"} tags=["hide-cell"]
 speeds = cost.speeds()
 beside = speeds.loc[speeds["reference"].notna(), ["what", "ratio", "asked", "seconds", "reference", "least", "against", "note"]]
 heads = {"ratio": "times as fast", "seconds": "ours, s", "reference": "reference, s", "least": "at least, s", "against": "the reference"}

@@ -53,7 +53,7 @@ al.tables.plain(planted.with_and_without_noise(rows), "Planted truths found, in 
 #
 # Without noise: single truths that captions state, and both truths of conjunctions and pairs.
 
-# %% tags=["hide-input"]
+# %% mystnb={"code_prompt_show": "By similarity function"} tags=["hide-cell"]
 functions = planted.by_function(every, in_captions)
 caption = "Planted truths found without noise, by similarity function and concept set"
 al.tables.plain(functions, caption, made, dict.fromkeys(functions.columns[2:], ".0%"))
@@ -65,7 +65,7 @@ al.tables.plain(functions, caption, made, dict.fromkeys(functions.columns[2:], "
 # Captions *state* a truth if half of them say it where it holds, as a summary tells what half of its captions share.
 # They state {glue:text}`stated` of the {glue:text}`truths` single truths that they have words for.
 
-# %% tags=["hide-input"]
+# %% mystnb={"code_prompt_show": "Attributes planted, and who finds them"} tags=["hide-cell"]
 sounds = planted.attributes_found(rows, in_captions)
 caption = "Attributes planted, the words that say them, and who finds them"
 al.tables.plain(sounds, caption, made, dict.fromkeys(["said", "elsewhere"], ".0%"), {"by": "found by"})

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from andlib import ablation, kept, paper, stages, unlearning
+from andlib import ablation, kept, paper, unlearning
 from andlib.ablation import Effects, UnitSet
 from andlib.bench import Bench, bench
 from andlib.errors import check_choice
@@ -21,6 +21,8 @@ from andlib.store import Stage, digest
 
 # of random sets, and of them on all clips: kept; where none kept fit a page; the same of networks that take long
 DRAWS, PAGE_DRAWS, SLOW, SLOW_PAGE = (99, 19), (20, 3), (19, 1), (3, 1)
+_ENDS = [f"{name}{end}" for name in ("excess", "excess_all", "ocp_beyond") for end in ("", "_low", "_high")]
+BEYOND = [*_ENDS, "p_excess", "draws", "draws_all"]  # see `table4`
 BLOCK = 10  # draws that are stored together, unless they are on all clips
 MATCHED = Stage("matched", "arrays", 3)
 PAGE = "4_3_unlearning"
@@ -38,10 +40,13 @@ def silenced(run: Run, units: Units) -> dict[str, dict[str, Effects]]:
 
 
 def controls(run: Run, units: Units) -> dict[str, dict[str, Any]]:
-    """What stands beside the strategies, see `compute`: kept by `make controls` for these sets, else of fewer draws."""
+    """What stands beside the strategies, see `compute`: kept by `make controls` for these sets, else of fewer draws; of
+    networks for which that would take hours, none."""
     controls = {}
     for model, chosen in units.items():
         held = digest(chosen) == digest(unlearning.strategy_sets(run, model)) and committed(run, model)
+        if not held and model in run.profile.slow:
+            held = {"rows": [], "beyond": dict.fromkeys(chosen, dict.fromkeys(BEYOND, np.nan))}
         controls[model] = held or compute(run, model, chosen, *draws_of(run, model, page=True))
     return controls
 
@@ -63,9 +68,9 @@ def table4(effects: Mapping[str, Mapping[str, Effects]], controls: Mapping[str, 
     excess_all, draws_all, of the whole gap; ocp_beyond, by how much OCP's excess is larger."""
     rows = []
     for model, strategies in effects.items():
-        beyond, (first, *others) = controls[model]["beyond"], controls[model]["rows"]
+        beyond, others = controls[model]["beyond"], controls[model]["rows"]
         ours = [{"strategy": s, **unlearning.unlearnt(effect), **beyond[s]} for s, effect in strategies.items()]
-        rows += [{"model": model, **row} for row in (first, *ours, *others)]
+        rows += [{"model": model, **row} for row in (*others[:1], *ours, *others[1:])]
     table = pd.DataFrame(rows)
     main = table["strategy"].isin(["random", *unlearning.STRATEGIES])
     return table.assign(p_holm=holm(table["p"].where(main)))
@@ -81,37 +86,28 @@ def class_changes(run: Run, effects: Effects, target_class: str) -> pd.DataFrame
     return pd.DataFrame({"class": classes, **columns})
 
 
-def described_layers(run: Run) -> pd.DataFrame:
-    """What the summaries of each layer hold: one row a model and layer. Columns units, dead, hardly fires (how many),
-    points (mean of S_h before calibration), qualities or events (share of them that name no source), removed (share
-    that calibration dropped); with adjective, with noun (share of units whose open concepts hold one)."""
-    rows = []
-    for model in run.models:
-        for layer, table in stages.neurons(run, model).groupby("layer", sort=False):
-            before, after = (table[side].map(len).sum() for side in ("high", "calibrated"))
-            row = {"model": model, "layer": layer, "units": len(table), "dead": table["dead"].sum()}
-            row |= {"hardly fires": table["hardly_fires"].sum(), "points": before / len(table)}
-            row["qualities or events"] = table["kinds"].explode().isin(["quality", "event"]).sum() / before
-            having = {f"with {part}": table[f"{part}s"].map(len).gt(0).mean() for part in ("adjective", "noun")}
-            rows.append(row | {"removed": 1 - after / before} | having)
-    return pd.DataFrame(rows)
-
-
 def words(run: Run, results: pd.DataFrame) -> dict[str, object]:
     """The numbers of the page's sentences. results: `table4` with controls."""
     printed = paper.table4("ast")["gap"]
     rows = {name: ours.set_index("model") for name, ours in results.groupby("strategy", sort=False)}
     beyond = pd.DataFrame({name: rows[name]["excess"] for name in unlearning.STRATEGIES})
     largest, ocp = beyond.dropna().idxmax(axis=1).reindex(run.models).fillna("none"), rows["OCP"]
-    draws, entire = ocp[["draws", "draws_all"]].min()
+    draws, entire = ocp[["draws", "draws_all"]].min().fillna(0)
+    spared = ", ".join(ocp.index[ocp["draws"].isna()]) or "none"
     claim, robust = (rules.judge(name, {PAGE: {"unlearning": results}}) for name in ("t4_ocp_gap", "t4_frozen_robust"))
     spoken = {"title": run.profile.title, "paper_ocp": printed["OCP"], "paper_random": printed["random"]}
     spoken |= {"largest": ", ".join(f"{strategy} for {model}" for model, strategy in largest.items())}
     spoken |= {"claim": claim[0], "claim_numbers": claim[1], "robust": robust[0]}
     spoken |= {"drops": by_model(ocp["accuracy_drop"], "+.1%"), "before": by_model(ocp["accuracy_before"], ".1%")}
     for name in ("OCP", "DB"):
-        spoken[f"{name.lower()}_shuffled"] = by_model(rows[f"{name}, shuffled captions"]["gap"], "+.2f")
-    return spoken | {"draws": f"{draws:.0f}", "draws_all": f"{entire:.0f}", "smallest": f"{1 / (draws + 1):.3f}"}
+        shuffled = rows.get(f"{name}, shuffled captions", rows["OCP"].iloc[:0])
+        spoken[f"{name.lower()}_shuffled"] = by_model(shuffled["gap"], "+.2f") or "not measured"
+    return spoken | {
+        "spared": spared,
+        "draws": f"{draws:.0f}",
+        "draws_all": f"{entire:.0f}",
+        "smallest": f"{1 / (draws + 1):.3f}",
+    }
 
 
 def frames(run: Run) -> dict[str, pd.DataFrame]:
@@ -121,7 +117,7 @@ def frames(run: Run) -> dict[str, pd.DataFrame]:
     shown = effects.get("beats_finetuned", effects[run.models[0]])["OCP"]
     changes = class_changes(run, shown, "water drops" if there else classes[0])[: None if there else 0]
     results = table4(effects, controls(run, units))
-    return {"unlearning": results, "water_drops": changes, "described": described_layers(run)}
+    return {"unlearning": results, "water_drops": changes}
 
 
 # Controls that take longer than a page may: matched random sets, shuffled captions, all clips

@@ -1,5 +1,6 @@
 """A report on any network and any folder of sounds: what was probed, what units respond to, and what supports it."""
 
+import re
 import shutil
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -130,7 +131,7 @@ def whole(run: Run, folder: Path) -> Section:
     atlas.write(run, folder)
     shutil.copy(HERE / "atlas.mjs", folder)
     html = (HERE / "atlas.html").read_text(encoding="utf-8").replace("_static/atlas/", f"{folder.name}/")
-    html = html.replace('<option value="mini">synthesised (mini)', f'<option value="{run.profile.name}">these')
+    html = re.sub("<option.*(?=</select></label>\n<label>Network)", f'<option value="{run.profile.name}">these', html)
     lead = "Every unit with its description, the recordings that it was made from, and how well it predicts the unit."
     return Section(lead, [Card(html)])
 

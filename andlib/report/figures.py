@@ -69,7 +69,7 @@ def gaps(results: pd.DataFrame):
     models, names = list(results["model"].unique()), ["OCP", "DB", "TAB", "random"]
     axes = look.panels(len(models), 1, 7, 0.9 + 1.5 * len(models), sharex=True)
     for ax, model in zip(axes.flat, models, strict=True):
-        ours = results[results["model"] == model].set_index("strategy").loc[names]
+        ours = results[results["model"] == model].set_index("strategy").reindex(names)
         ax.scatter(
             ours["gap"] - ours["excess_all"],
             names,

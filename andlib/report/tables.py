@@ -177,7 +177,7 @@ def table4(results: pd.DataFrame, made_by: str) -> Table:
             theirs[model, row.Index] = f"{row.dA:+.2f} / {row.dR:+.2f} / {row.gap:+.2f}"
     printed = [theirs.get(key, "–") for key in zip(frame["model"], frame["strategy"], strict=True)]
     frame["the paper: ΔA / ΔR / ΔR − ΔA"], drawn = printed, frame["strategy"] == "random"
-    frame.loc[drawn, "strategy"] += frame.loc[drawn, "draws"].map(", {:.0f} draws".format)
+    frame.loc[drawn, "strategy"] += frame.loc[drawn, "draws"].map(", {:.0f} draws".format).astype(str)
     heads = {"dA": "ΔA", "dR": "ΔR", "gap": "ΔR − ΔA", "95 %": "95 %", "p": "p", "p_holm": "p, Holm"}
     formats = dict.fromkeys(["ΔA", "ΔR", "ΔR − ΔA"], "+.2f") | dict.fromkeys(["p", "p, Holm"], ".4f")
     frame = frame[["model", "strategy", "units", "empty", *heads, frame.columns[-1]]]
