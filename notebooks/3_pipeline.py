@@ -1,7 +1,7 @@
 # %% [markdown]
 # # 3 The pipeline, on one neuron
 #
-# Taken through the pipeline, {glue:text}`unit` is described by our rules as *{glue:text}`adjectives`*, and DB names it *{glue:text}`named`*.
+# Taken through the pipeline, {glue:text}`unit` gets these adjectives from our rules: *{glue:text}`adjectives`*. DB names it *{glue:text}`named`*.
 # Figures 1 and 2 of the paper draw the method; Figure 7 takes a neuron of the first block's output through it {cite}`wu2024and`.
 # **Its claim**: descriptions get the sounds right, and the language model finds what they share.
 # Calibration then removes a point, "no background noise", that the lowest clips have as well.

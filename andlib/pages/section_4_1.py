@@ -242,7 +242,10 @@ def words(run: Run, best: pd.DataFrame, sure: pd.DataFrame, accuracy: pd.DataFra
     spoken |= {f"chance_{first}": concepts.chance(len(run.concepts), first) for first in (1, 5)}
     spoken |= {"icl": run.rests_on["ICL"], "tab": run.rests_on["TAB"], "title": run.profile.title}
     spoken |= {"top1": by_model(chosen["top1"]), "fold1": by_model(tested["top1"]) or "not to be had here"}
-    return spoken | {"best": by_model(chosen["function"], ""), "units": int(chosen["units"].iloc[0])}
+    functions = chosen["function"]
+    alike = len(functions) > 1 and functions.nunique() == 1
+    best = f"{functions.iloc[0]} for every network" if alike else by_model(functions, "")
+    return spoken | {"best": best, "units": int(chosen["units"].iloc[0])}
 
 
 def _unnamed(best: pd.DataFrame, shots: int) -> str:
