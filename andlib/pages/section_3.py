@@ -25,12 +25,14 @@ Described = Mapping[str, pd.Series]  # who wrote the summaries -> a row of `stag
 def neuron_of_the_page(run: Run) -> Unit:
     """The page's neuron: the one it names, or of the block units that the language model is asked about and that lose a
     point to calibration, the one whose explanations score best on held-out clips."""
-    target, named = run.target(run.models[0]), run.extra.get("unit", "")
+    target = run.target(run.models[0])
+    if named := run.extra.get("unit", ""):
+        return chosen_unit(target, named)
     with suppress(InputError):  # without folds nothing is held out
         asked = asking.sampled(stages.neurons(run, target.name)).query("layer != 'classifier'")
         asked = asked.loc[asked["calibrated"].map(len) < asked["high"].map(len), "unit"]
         scores = score_neurons(run, target.name).groupby("unit")["pearson"].mean().reindex(asked).dropna()
-        named = named or next(iter(scores.sort_values(kind="stable").index[::-1]), "")
+        named = next(iter(scores.sort_values(kind="stable").index[::-1]), "")
     return chosen_unit(target, named)
 
 
