@@ -76,6 +76,17 @@ def test_ratings_count_only_where_people_rated():
     assert ours("Table 3", "human_evaluation", rows) == "nobody has rated"
 
 
+def test_table_6_counts_the_neurons_that_tab_and_db_name_alike():
+    rows = [{"TAB": tab, "DB": db} for tab, db in (("dog", "dog"), ("dog", "cat"), ("rain", "rain"))]
+    assert ours("Table 6", "qualitative", rows) == "2 of 3"
+
+
+def test_figure_2_stands_for_the_nouns_that_rules_leave_of_the_neuron_s_summary():
+    parts = [("rules", "adjectives", "loud"), ("rules", "nouns", "frog"), ("a model", "nouns", "animal")]
+    rows = [{"written by": by, "part of speech": part, "after rules": words} for by, part, words in parts]
+    assert ours("Figure 2", "words", rows) == "frog"
+
+
 def test_loud_is_counted_with_and_without_captions_that_measure():
     rows = [
         {"model": "ast", "word": "loud", "descriptions": text, "with": count, "without": 200 - count}

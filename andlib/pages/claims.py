@@ -179,6 +179,14 @@ def _calibrated(page: Page) -> str:
     return f"{(points == 'removed').sum()} of {len(points)}"
 
 
+def _alike(page: Page) -> str:
+    return f"{(page['qualitative']['TAB'] == page['qualitative']['DB']).sum()} of {len(page['qualitative'])}"
+
+
+def _nouns(page: Page) -> str:
+    return rows(page["words"], **{"written by": "rules", "part of speech": "nouns"})["after rules"].iloc[0]
+
+
 def _loud(page: Page) -> str:
     ours = rows(page["acoustics"], model="ast", word="loud")
     shares = ours["with"] / (ours["with"] + ours["without"])
@@ -212,11 +220,11 @@ EXHIBITS: tuple[tuple[str, str, str, Callable[[Page], str]], ...] = (
     ("Table 3", "4_2_human_evaluation", "people's mean rating of summaries", _rating),
     ("Table 4", "4_3_unlearning", "OCP's gap ΔR − ΔA", _by_model("unlearning", "gap", "+.2f", strategy="OCP")),
     ("Table 5", "3_pipeline", "ICL's prompt", _numbers("{concepts} concepts, turn by turn")),
-    ("Table 6", "appendix_b_qualitative", "neurons in every module's words", lambda of: str(len(of["qualitative"]))),
+    ("Table 6", "appendix_b_qualitative", "neurons that TAB and DB name alike", _alike),
     ("Table 7", "4_1_last_layer", "DB's best function", _best_functions),
     ("Table 8", "4_5_polysemanticity", "clusters of sentences, by the elbow", _numbers("{bend}")),
     ("Figure 1", "3_pipeline", "the framework; clips that it probes with", _numbers("{clips:,}")),
-    ("Figure 2", "3_pipeline", "the modules; AST's neuron that they are shown on", _numbers("{place}")),
+    ("Figure 2", "3_pipeline", "the modules; nouns of the neuron that they are shown on", _nouns),
     ("Figure 3", "3_5_adjectives", "common adjectives of AST's neurons", lambda page: _commonest(page, 3, "ast")),
     ("Figure 4", "4_4_feature_importance", "accuracy lost by basic beyond high-level adjectives, 10%", _basic),
     ("Figure 5", "4_4_feature_importance", "adjectives by depth, ρ", _by_model("trends", "rho", "+.2f")),
