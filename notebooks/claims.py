@@ -24,7 +24,7 @@ al.tables.plain(claims.side_by_side(ledger), "Each claim of the paper, and what 
 # %% [markdown]
 # ## The numbers and the rules
 
-# %% tags=["hide-input"]
+# %% mystnb={"code_prompt_show": "What decided each verdict, and by which rule"} tags=["hide-cell"]
 decided = ledger[["id", "profile", "numbers", "rule"]]
 al.tables.plain(decided, "What decided each verdict, and by which rule (in code: andlib.pages.rules)", made)
 
