@@ -47,7 +47,7 @@ def classifier_outputs(run: Run, model: str | Target, *, untrained: bool = False
     network = run.probed(model, untrained=untrained)
     if not untrained:
         return unit_activations(run, network)["classifier"]
-    only = network.only(["classifier"])
+    only = replace(network.only(["classifier"]), name="untrained")  # networks of one shape share their untrained twin
     made_from, lasting = ([only, clips] for clips in (run.probing_set, run.probing_set.layout))
     return kept.stage(run, OUTPUTS, made_from, lasting, lambda: {"u": unit_activations(run, only)["classifier"]})["u"]
 

@@ -86,11 +86,11 @@ def write_atlas(book: Path, profile: str, data_dir: str, *, sounds: bool) -> Pat
 
 
 def write_neuron(book: Path, profile: str) -> list[Path]:
-    """Write the neuron of the first page into a book, if it is of this profile; returns its file."""
+    """Write the neurons to begin with into a book, if they are of this profile; returns the files."""
     import front
     from andlib.run import open_run
 
-    return [front.write(open_run({"model": "all", "profile": profile}), book)] if profile == ACROSS_PROFILE else []
+    return front.write(open_run({"model": "all", "profile": profile}), book) if profile == ACROSS_PROFILE else []
 
 
 def publish(executed: list[Path], profile: str, frames: Mapping[str, Mapping[str, pd.DataFrame]]) -> None:

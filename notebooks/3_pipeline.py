@@ -60,7 +60,7 @@ al.cards.gallery(run.probing_set, clips, texts, run.profile.seconds)
 # {glue:text}`answered`
 # The paper asks Llama-2-chat-13B, and removes greetings by rules: "{glue:text}`summary_prompt`"
 
-# %% tags=["hide-input"]
+# %% mystnb={"code_prompt_show": "Both summaries, point by point"} tags=["hide-cell"]
 al.tables.plain(section_3.points(neurons), f"Summaries of {address.id}", made)
 
 # %% [markdown]
@@ -75,9 +75,6 @@ al.tables.plain(section_3.points(neurons), f"Summaries of {address.id}", made)
 al.tables.plain(section_3.calibration(neurons), f"Figure 7 for {address.id}: calibration", made, {"cosine": ".3f"})
 
 # %% [markdown]
-# Sentence vectors compare wording as much as meaning, so of our rules' points only what they claim is compared ("loud barking dog").
-# [The page on summaries](3_summaries.ipynb) says what is removed, and for what.
-#
 # ## Module C: open concepts
 #
 # The words of $S_h^c$ are tagged by part of speech, and rules drop adjectives that carry no concept and what is negated.
@@ -109,7 +106,7 @@ asked = section_3.class_unit(run)
 chats = section_3.questions(run, asked)
 al.tables.plain(prompts.lines(chats[2]), "Table 5. What ICL asks the language model", made)
 
-# %% tags=["hide-input"]
+# %% mystnb={"code_prompt_show": "What the language model answers"} tags=["hide-cell"]
 al.tables.keep(**section_3.words(run, address, neurons, closed))
 al.tables.plain(section_3.answers(run, chats), f"What {run.answerer} answers for {asked.id}", made)
 
@@ -120,7 +117,7 @@ al.tables.plain(section_3.answers(run, chats), f"What {run.answerer} answers for
 # ## What differs from the paper, and why
 #
 # - **The neuron.** The paper does not say which unit its Figure 7 shows. Ours, of another network, is {glue:text}`chosen`.
-# - **The sentence encoder.** The paper's is all-MiniLM-L12-v2, ours is {glue:text}`encoder`.
+# - **The sentence encoder.** The paper's is all-MiniLM-L12-v2, ours is {glue:text}`encoder`. Vectors compare wording as much as meaning, so of our rules' points only what they claim is compared ("loud barking dog"); [the page on summaries](3_summaries.ipynb) says what is removed, and for what.
 # - **The ranked list.** Table 5 asks for one concept. The released code asks again for five, which need not hold the one, and takes the nearest concept where an answer names none. Our request for a ranked line gives both; of an example's answer, only the first concept is the paper's.
 # - **The language model.** {glue:text}`answerer` is a hundredth of Llama-2-chat-13B in size. It often repeats a single description, or in ICL the names of a worked example; [Table 2](4_1_last_layer.ipynb) says how often it is right.
 #

@@ -57,7 +57,7 @@ al.tables.intervals(sure[sure["compared"].str.contains("DB|TAB|ICL")], made, run
 # Columns *alone* have captions of one origin: `measured` says how a clip sounds and never what it is.
 # *String match* takes the concept whose words occur most often in the descriptions of the unit's five highest clips, without any encoder.
 
-# %% tags=["hide-input"]
+# %% mystnb={"code_prompt_show": "Top-1 under every condition"} tags=["hide-cell"]
 al.tables.keep(**section_4_1.words(run, best, sure, section_4_0.target_accuracy(run)))
 al.tables.controls(best, made)
 

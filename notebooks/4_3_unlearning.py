@@ -58,7 +58,7 @@ al.tables.table4(results, made)
 # *OCP − it* is by how much OCP's excess is larger.
 # Networks for which this, and the controls, would take hours, and is not kept (`make controls`): {glue:text}`spared`.
 
-# %% tags=["hide-input"]
+# %% mystnb={"code_prompt_show": "Beyond as many random units in every layer"} tags=["hide-cell"]
 al.tables.beyond_random(results, made)
 
 # %% [markdown]

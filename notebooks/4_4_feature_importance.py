@@ -47,7 +47,7 @@ al.tables.feature_importance(curves, made)
 # *Supported* means that the whole interval lies above the margin, *contradicted* that none of it does, *inconclusive* the rest.
 # Rows *beyond layers* are ours: they ask whether an attribute matters more than as many random units of the same layers.
 
-# %% tags=["hide-input"]
+# %% mystnb={"code_prompt_show": "Every comparison, with its interval"} tags=["hide-cell"]
 compared = section_4_4.compared(run, results)
 points = dict.fromkeys(["difference", "margin", "95 % from", "to"], "+.1%")
 heads = {"more": "hurts more by the claim", "less": "than", "percents": "silenced, %", "low": "95 % from", "high": "to"}

@@ -80,7 +80,7 @@ al.tables.plain(section_4_5.settings(every), "Trend over depth for every K and Ï
 # %% mystnb={"code_prompt_show": "Table 8"} tags=["hide-cell"]
 al.tables.plain(section_4_5.cluster_table(groups), "Table 8. Clusters of sentences", made)
 
-# %% mystnb={"figure": {"name": "cluster-words", "caption": "The words of each cluster, sized by how often they are said, without stop words."}, "image": {"alt": "Word clouds, one for each cluster of sentences"}} tags=["hide-input"]
+# %% mystnb={"code_prompt_show": "The words of each cluster", "figure": {"name": "cluster-words", "caption": "The words of each cluster, sized by how often they are said, without stop words."}, "image": {"alt": "Word clouds, one for each cluster of sentences"}} tags=["hide-cell"]
 al.figures.word_clouds(section_4_5.cluster_words(groups));
 
 # %% [markdown]

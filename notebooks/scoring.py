@@ -37,25 +37,15 @@ made = run.made_by(*run.caption_parts)
 cards, scores = (scoring.of_models(run, by) for by in (scoring.scorecard, scoring.score_neurons))
 al.figures.scores_over_units(scores);
 
-# %% tags=["hide-input"]
+# %% mystnb={"code_prompt_show": "Scores, mean over units"} tags=["hide-cell"]
 al.tables.scorecard(cards[cards["layer"] == "all"], made)
 
 # %% [markdown]
 # DB and TAB choose a concept by the activation of every clip of folds 2–5, while a summary reads ten clips. The encoder reads all points of a summary, with the count of clips that each of them states.
 # Against clips that sound alike, detection (balanced accuracy) by the best method goes from {glue:text}`easy` to {glue:text}`hard`.
 # A small mean can hide well explained units: by sound, the interval of r lies above 0 for these shares of units: {glue:text}`above`.
+# [The atlas](../../atlas.md) has every unit with its score, the best and the worst explained first or last.
 #
-# ## Best and worst
-#
-# The three highest and the three lowest r of each method by sound, among all units of {glue:text}`shown`.
-
-# %% mystnb={"code_prompt_show": "Best and worst explained units"} tags=["hide-cell"]
-ends = scoring.best_and_worst(scores[scores["model"] == run.models[0]])
-heads = {"pearson": "r", "pearson_low": "from", "pearson_high": "to", "auprc": "AUPRC", "balanced_accuracy": "detection"}
-formats = dict.fromkeys(["r", "from", "to", "AUPRC"], ".2f") | {"detection": ".0%"}
-al.tables.plain(ends, "Best and worst explained units", made, formats, heads)
-
-# %% [markdown]
 # ## Would it come again?
 #
 # *Two halves of clips* is the rank correlation, over units, of r on two halves of fold 1's recordings.

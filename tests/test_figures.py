@@ -40,3 +40,20 @@ def test_colours_are_told_apart_in_every_colour_vision():
     assert set(re.findall(r"#[0-9A-Fa-f]{6}", source)) <= OKABE_ITO | GREYS
     maps = set(re.findall(r'(?:cmap|colormap)"?[=:] ?"(\w+)"', source))
     assert maps <= {"RdBu", "cividis", "magma", "viridis"} and maps
+
+
+def test_lines_are_named_at_their_ends_in_order_and_apart():
+    ax = look.panels(1, 1, 7, 4)[0, 0]
+    ax.errorbar([1, 2, 3], [5, 5, 2.0], [1, 1, 1], color="red", label="middle")
+    ax.plot([1, 2], [9, 2.01], color="blue", label="just above, and shorter")
+    ax.axhline(0.5, color="black", label="lowest")
+    ax.plot([1, 2, 3], [1, 1, 8.0], color="green", label="highest")
+    ax.set_ylim(0, 10)
+    look.name_lines(ax, gap=0.1)
+    named = {text.get_text(): text for text in ax.texts}
+    height = {name: text.xyann[1] for name, text in named.items()}
+    assert list(height) == ["lowest", "middle", "just above, and shorter", "highest"]
+    assert height["lowest"] == pytest.approx(0.05) and height["highest"] == pytest.approx(0.8)
+    assert height["just above, and shorter"] == pytest.approx(height["middle"] + 0.1) == pytest.approx(0.3)
+    end = ax.transAxes.inverted().transform(ax.transData.transform((2, 2.01)))
+    assert named["just above, and shorter"].xy == pytest.approx(end)  # the leader begins where the line ends

@@ -166,7 +166,7 @@ def words(run: Run, cards: pd.DataFrame, scores: pd.DataFrame) -> dict[str, obje
         spoken[name] = wording.by_model({model: row[measure] for model, row in best.items()})
     spoken |= {"above": "; ".join(f"{model}: {wording.by_model(above.loc[model])}" for model in run.models)}
     spoken |= {"scored": wording.by_model(scores.groupby("model", sort=False)["unit"].nunique(), ",")}
-    return spoken | {"shown": run.models[0], "k": run.k}
+    return spoken | {"k": run.k}
 
 
 def _stored(run: Run, model: str | Target) -> dict[str, np.ndarray]:

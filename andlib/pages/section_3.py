@@ -139,7 +139,7 @@ def frames(run: Run) -> dict[str, pd.DataFrame]:
     """What `make results` keeps of the page."""
     unit = neuron_of_the_page(run)
     neurons, chats = described(run, unit), questions(run, class_unit(run))
-    numbers = {"place": f"{unit.layer}/{unit.index}", "clips": len(run.probing_set), "concepts": len(run.concepts)}
+    numbers = {"clips": len(run.probing_set), "concepts": len(run.concepts)}
     kept = {"calibration": calibration(neurons), "words": words_kept(run, neurons)}
     kept |= {"answers": answers(run, chats).astype({"worked examples": int})}
     return kept | {"numbers": pd.DataFrame([numbers])}

@@ -120,7 +120,9 @@ def neuron_card(
         "Summary of the lowest clips (S<sub>l</sub>)": _points(map(escape, neuron["low"])),
     }
     columns = "".join(f"<div><h4>{title}</h4>{html}</div>" for title, html in glance.items() if html)
-    clips = [f"<h4>{HEADS[name]}</h4>{_side_by_side(map(drawn, i))}" for name, i in groups.items() if len(i)]
+    shown = {name: _side_by_side(map(drawn, i)) for name, i in groups.items() if len(i)}
+    clips = [f"<details open><summary><h4>{HEADS[k]}</h4></summary>{html}</details>" for k, html in shown.items()]
+    clips[2:] = [html.replace(" open", "", 1) for html in clips[2:]]  # for comparison, on demand
     head = f'<h3>{unit}</h3>{dead}<div class="glance">{columns}</div>'
     below = _note(fired if isinstance(fired, str) else note) + "".join(clips)
     return Card(f'<section class="neuron" id="{unit}">{head}{below}</section>')

@@ -60,7 +60,7 @@ def said_and_named(units: pd.DataFrame):
     ax.set(xlabel="clips of the class whose captions name it (%)", ylabel="rank of the class by DB", xlim=(-3, 103))
     ax.set(yscale="log", ylim=(1.2 * max(units["rank"].max(), 10), 0.8))
     ax.set_yticks(ticks := [1, 2, 5, 10, 20, 50], ticks, minor=False)
-    look.legend_beside(ax)
+    look.legend_of_all(ax, 3)
     return ax
 
 
@@ -90,7 +90,7 @@ def gaps(results: pd.DataFrame):
 def class_changes(changes: pd.DataFrame, target_class: str, model: str, strategy: str):
     """Figure 10: what silencing a class's units does to own logits. changes: `section_4_3.class_changes`."""
     changes = changes.sort_values("change", ascending=False, kind="stable")
-    ax = look.panels(1, 1, 7, 1.2 + 0.24 * len(changes))[0, 0]
+    ax = look.panels(1, 1, 7, 1.2 + 0.17 * len(changes))[0, 0]
     ax.barh(changes["class"], changes["change"], color=np.where(changes["class"] == target_class, PAPER, OURS))
     ax.axvline(0, color="black", linewidth=1)
     ax.set(xlabel="change of the class's mean logit on its own test clips", ylim=(-0.6, len(changes) - 0.4))
@@ -113,7 +113,7 @@ def wider_gaps(rows: pd.DataFrame):
         ax.axvline(0, color="black", linewidth=1)
         ax.set(yticks=range(len(rules)), yticklabels=rules[::-1], title=model)
     look.label(axes, "gap less OCP's, logits")
-    look.legend_beside(axes[0, 0])
+    look.legend_of_all(axes[0, 0], 3)
     return axes
 
 
@@ -158,7 +158,7 @@ def uninterpretable(rows: pd.DataFrame):
     Bars are intervals over units and partitions; the dotted line is chance. rows: `section_4_5.interpretability`."""
     taus = rows.groupby("k")["tau"].unique()
     down, across = len(taus), taus.map(len).max()
-    width, height = (3 * across, 0.6 + 2.6 * down) if across > 1 else (7, 3.6)
+    width, height = (3 * across, 0.6 + 1.9 * down) if across > 1 else (7, 3.6)
     axes = look.panels(down, across, width, height, sharex=True, sharey=True)
     for ax in axes.flat:
         ax.set_visible(False)
@@ -168,13 +168,13 @@ def uninterpretable(rows: pd.DataFrame):
             ax.set(title=f"K = {k}, τ = {tau}", visible=True)
     axes[0, 0].set_ylim(bottom=0)
     look.label(axes, "block", "uninterpretable (%)")
-    look.legend_of_all(axes[0, 0], *((3,) if across > 1 else (1, "outside right center")))
+    look.legend_of_all(axes[0, 0], 3) if across > 1 else look.name_lines(axes[0, 0])
     return axes
 
 
 def _blocks(ax, rows: pd.DataFrame) -> None:
     for i, (model, ours) in enumerate(rows.groupby("model", sort=False)):
-        colour, marker = look.NETWORKS.get(model, look.SERIES[i])
+        colour, marker = look.NETWORKS.get(model, SERIES[i])
         error = 100 * look.error(ours, "share_low", "share", "share_high")
         mark = {"color": colour, "marker": marker, "markersize": 5, "label": CALLED.get(model, model)}
         ax.errorbar(ours["block"] + 0.07 * i, 100 * ours["share"], yerr=error, **mark)
@@ -220,13 +220,14 @@ def feature_importance(curves: pd.DataFrame, panels: Mapping[str, tuple[str, ...
 def adjectives_by_block(by_block: pd.DataFrame):
     """Figure 5: different adjectives a block unit, mean and 95 %. by_block: `section_4_4.adjectives_by_block`."""
     ax = look.panels(1, 1, 7, 4)[0, 0]
-    for (model, ours), (colour, marker) in zip(by_block.groupby("model", sort=False), SERIES, strict=False):
+    for i, (model, ours) in enumerate(by_block.groupby("model", sort=False)):
+        colour, marker = look.NETWORKS.get(model, SERIES[i])
         blocks = ours.groupby("block")["adjectives"]
         mean, error = blocks.mean(), 1.96 * blocks.sem()
         ax.errorbar(mean.index, mean, error, color=colour, marker=marker, capsize=3, label=CALLED.get(model, model))
     ax.set(xlabel="block", ylabel="different adjectives a unit", xticks=sorted(by_block["block"].unique()))
     ax.set_title("Adjectives of block units by depth")
-    look.legend_beside(ax)
+    look.name_lines(ax)
     return ax
 
 

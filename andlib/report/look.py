@@ -15,6 +15,7 @@ SERIES = tuple(zip((OURS, PAPER, GREEN, PINK, "black", MUTED, SKY, RED), "osD^vx
 _LINES = zip((OURS, MUTED, PINK, GREEN, RED, "black", PAPER, SKY), "oXv^sPD*", strict=True)
 NETWORKS = dict(zip(("ast", *STRATEGIES, *WHISPER), _LINES, strict=True))
 SMALL = {"fontsize": "small", "frameon": False}
+_LEADER = {"arrowstyle": "-", "linestyle": ":", "linewidth": 0.7, "color": MUTED, "relpos": (0, 0.5)}
 
 
 def style() -> None:
@@ -54,14 +55,23 @@ def label(axes: np.ndarray, x: str = "", y: str = "") -> None:
         ax.set_ylabel(y)
 
 
-def legend_beside(ax) -> None:
-    """A legend to the right of the axes."""
-    ax.legend(loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False)
+def name_lines(ax, gap: float = 0.06) -> None:
+    """Names lines at their right ends, in darker shades of their colours, at least `gap` of the axes' height apart."""
+    from matplotlib.colors import to_rgb
+
+    ends, last, _ = [], -np.inf, ax.viewLim  # whose limits are set when it is first asked for
+    for line, name in zip(*ax.get_legend_handles_labels(), strict=True):
+        line = getattr(line, "lines", [line])[0]  # of one with error bars
+        end = (line.get_transform() - ax.transAxes).transform(line.get_xydata()[-1])
+        ends.append((*end[::-1], name, 0.7 * np.array(to_rgb(line.get_color()))))
+    for y, x, name, colour in sorted(ends, key=lambda end: end[0]):
+        last = max(y, last + gap)
+        ax.annotate(name, (x, y), (1.04, last), "axes fraction", arrowprops=_LEADER, va="center", color=colour)
 
 
-def legend_of_all(ax, columns: int, place: str = "outside lower center") -> None:
+def legend_of_all(ax, columns: int) -> None:
     """One legend for the whole figure, of what one of its panels holds."""
-    ax.figure.legend(*ax.get_legend_handles_labels(), loc=place, ncols=columns, **SMALL)
+    ax.figure.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=columns, **SMALL)
 
 
 def error(rows: pd.DataFrame, low: str, value: str, high: str) -> np.ndarray:
