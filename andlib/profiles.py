@@ -49,7 +49,6 @@ def _profile(name: str) -> Profile:
 
 
 PROFILES = {name: _profile(name) for name in _STATED["profiles"]}
-MINI = PROFILES["mini"]
 
 
 # switches of the released code's departures from the paper: name -> what it does, and where

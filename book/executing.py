@@ -27,6 +27,8 @@ from andlib.errors import InputError, check_choice, suggest
 from andlib.run import open_run
 from committed import KERNEL, as_text, labelled, made_from, names, normalise, source, write
 
+# what a page of a profile is told besides its recordings: which of AST's neurons is explained best there
+TOLD = {("esc50", "probe_one_neuron"): {"unit": "ast/block0.intermediate/18"}}
 LONGEST = ("4_3_unlearning", "4_4_feature_importance")  # begun first, so that the others run beside them
 
 
@@ -130,7 +132,7 @@ def _execute_page(page: str, profile: str, data_dir: str) -> Path:
     """Where the executed page lies. A page that has no effect of the profile or its recordings is not told them."""
     os.environ.setdefault("JUPYTER_PREFER_ENV_PATH", "1")  # not a kernel of another environment of the user
     about = papermill.inspect_notebook(source(page, ".ipynb"))
-    given = {"profile": profile} | ({"data_dir": data_dir} if data_dir else {})
+    given = {"profile": profile, **TOLD.get((profile, page), {})} | ({"data_dir": data_dir} if data_dir else {})
     parameters = {name: value for name, value in given.items() if name in about}
     note = {"profile": profile, "made_from": made_from(page, profile)}
     return execute(source(page, ".ipynb"), fresh(profile, page), parameters, note)

@@ -45,10 +45,13 @@ al.tables.feature_importance(curves, made)
 #
 # *Difference* is accuracy without the units that should matter less, minus accuracy without those that should matter more, averaged over seeds and percentages.
 # *Supported* means that the whole interval lies above the margin, *contradicted* that none of it does, *inconclusive* the rest.
-# Rows *beyond layers* are ours: they ask whether an attribute matters more than as many random units of the same layers.
+# Rows *beyond layers* of the folded table are ours: they ask whether an attribute matters more than as many random units of the same layers.
+
+# %% tags=["hide-input"]
+compared = section_4_4.compared(run, results)
+al.tables.plain(section_4_4.by_network(compared), "Figure 4's claims by network", made)
 
 # %% mystnb={"code_prompt_show": "Every comparison, with its interval"} tags=["hide-cell"]
-compared = section_4_4.compared(run, results)
 points = dict.fromkeys(["difference", "margin", "95 % from", "to"], "+.1%")
 heads = {"more": "hurts more by the claim", "less": "than", "percents": "silenced, %", "low": "95 % from", "high": "to"}
 al.tables.plain(compared, "Figure 4's claims, and each attribute beside random units in the same layers", made, points, heads)
@@ -69,7 +72,6 @@ al.tables.plain(trends, "Adjectives and depth", made, dict.fromkeys(heads.values
 
 # %% [markdown]
 # Spearman's ρ with depth is {glue:text}`trends_in_words`.
-# The next tables are the same with captions of one origin alone, and the claim part by part.
 
 # %% mystnb={"code_prompt_show": "The same, by origin of the captions"} tags=["hide-cell"]
 al.tables.plain(section_4_4.trends_by_origin(run), "Adjectives and depth, by origin of the captions", made, dict.fromkeys(heads.values(), ".2f"), heads)
@@ -95,7 +97,6 @@ al.tables.plain(section_4_4.ties(run), "Block units that hold an attribute, and 
 # %% [markdown]
 # Intervals of the comparisons draw seeds and source recordings anew (with one source a class: no interval).
 # They are widened by how much any two sets of units differ: random sets of 10 % leave accuracies with a standard deviation of {glue:text}`spread` points.
-# On SynthESC and without that, the leading units of each layer, which no attribute chose, would pass for important ones (`-p mode ablate_leading_rows`).
 # Adjectives count as no worse than random if random units hurt more, or less by two points at most.
 #
 # ## What differs from the paper, and why

@@ -20,7 +20,7 @@ k: int = 5  # highest / lowest activated clips per neuron
 #
 # {glue:text}`unit` is one output of one linear layer, before any nonlinearity.
 # Its *activation* $u$ on a clip is one number: {glue:text}`pooled`.
-# White frames show where in a clip it fires. The clips play.
+# White frames show where in a clip it fires; clips whose sound may be passed on play.
 
 # %%
 import andlib as al

@@ -51,7 +51,6 @@ al.tables.scorecard(cards[cards["layer"] == "all"], made)
 # *Two halves of clips* is the rank correlation, over units, of r on two halves of fold 1's recordings.
 # For *two halves of everything* the explanation, too, is made twice, from folds 2–3 and folds 4–5.
 # *Same explanation* is the share of phrases that these two have in common (for DB and TAB, how often the concept is the same).
-# No profile has the same network from another seed; [training strategies](training_strategies.ipynb) has them for BEATs.
 
 # %% mystnb={"code_prompt_show": "Reliability over other recordings"} tags=["hide-cell"]
 heads = {"halves": "two halves of clips", "retest": "two halves of everything", "same": "same explanation", "chance": "by chance"}

@@ -73,11 +73,11 @@ def tiny_set():
 
 def tiny_run(folder, **changes):
     """A run of the tiny AST on the tiny set, with its stages stored in `folder`; K = 3."""
-    from andlib.profiles import MINI
+    from andlib.profiles import PROFILES
     from andlib.run import Run
     from andlib.store import Store
 
-    profile = replace(MINI, seconds=0.5, networks={"ast": str(tiny_folder())})
+    profile = replace(PROFILES["mini"], seconds=0.5, networks={"ast": str(tiny_folder())})
     settings = {"k": 3, "given": {"probing_set": tiny_set()}, **changes}  # three classes instead of 28
     return Run(profile, ("ast",), store=Store(folder), **settings)
 

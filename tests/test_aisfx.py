@@ -156,13 +156,13 @@ def targets():
     import jupytext
 
     import andlib as al
-    from andlib.profiles import MINI
+    from andlib.profiles import PROFILES
     from andlib.run import Run
 
     cells = jupytext.read(paths.root() / "notebooks/your_own_network.py").cells
     [start] = [i for i, cell in enumerate(cells) if "## Any other network" in cell.source]
     shown = [cell.source for cell in cells[start:] if cell.cell_type == "code"]
-    names = {"al": al, "aisfx": aisfx, "run": Run(MINI, ("ast",))}
+    names = {"al": al, "aisfx": aisfx, "run": Run(PROFILES["mini"], ("ast",))}
     for source in shown:
         exec(source, names)
     return {kind: names[kind] for kind in KINDS}

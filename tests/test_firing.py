@@ -27,7 +27,7 @@ def burst(start: float, end: float, hertz: float, seconds: float = 2.0, rate: in
 
 
 def embedded(model: str) -> al.Target:
-    profile = profiles.MINI
+    profile = profiles.PROFILES["mini"]
     return al.load_target(profile.networks[model], name=model, seconds=profile.seconds)
 
 

@@ -158,6 +158,14 @@ def test_of_parts_the_worst_decides():
     assert statistics.together([]) == UNTESTABLE
 
 
+def test_claims_by_network_take_the_comparison_that_decides_and_leave_ours_out():
+    rows = [("f4a", "beats", SUPPORTED), ("f4a", "beats", INCONCLUSIVE), ("f4a", "ast", SUPPORTED)]
+    rows += [("beyond layers", "ast", CONTRADICTED), ("f4b", "beats", CONTRADICTED)]
+    table = section_4_4.by_network(pd.DataFrame(rows, columns=["claim", "model", "verdict"])).set_index("claim")
+    assert list(table.index) == ["f4a", "f4b"] and list(table.columns) == ["beats", "ast"]
+    assert list(table.loc["f4a"]) == [INCONCLUSIVE, SUPPORTED] and table.at["f4b", "beats"] == CONTRADICTED
+
+
 @pytest.mark.parametrize(
     ("low", "high", "seen", "falls", "flat", "rises"),
     [

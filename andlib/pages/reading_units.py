@@ -33,8 +33,9 @@ def readings_of(run: Run, network: Target) -> dict[tuple[str, str], Layer]:
 def compared(run: Run) -> pd.DataFrame:
     """How far Table 2 moves with the reading of its classes' units; one row a network and reading: model, axis,
     reading, top1 and top5 (DB on all clips, by the function that is best for the default reading), function, moved
-    (share of units whose first concept differs from the default's)."""
-    return pd.concat([_compared(run, model) for model in run.models], ignore_index=True)
+    (share of units whose first concept differs from the default's). Slow networks are left out beside others."""
+    models = [model for model in run.models if model not in run.profile.slow] or run.models
+    return pd.concat([_compared(run, model) for model in models], ignore_index=True)
 
 
 def _compared(run: Run, model: str) -> pd.DataFrame:

@@ -147,6 +147,12 @@ def compared(run: Run, results: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=names)
 
 
+def by_network(compared: pd.DataFrame) -> pd.DataFrame:
+    """Figure 4's claims, one row each, a column a model: what its comparisons say together. compared: see there."""
+    claims = compared[compared["claim"] != "beyond layers"].groupby(["claim", "model"], sort=False)
+    return claims["verdict"].agg(together).unstack(sort=False).reset_index()
+
+
 def spread_of_sets(results: pd.DataFrame) -> float:
     """Standard deviation of the accuracy that random sets of one size leave, from those drawn at MATCHED_AT %. Seeds
     alone would not show it: under each, the sets of one attribute are nearly the same."""
