@@ -27,8 +27,12 @@ from andlib.errors import InputError, check_choice, suggest
 from andlib.run import open_run
 from committed import KERNEL, as_text, labelled, made_from, names, normalise, source, write
 
-# what a page of a profile is told besides its recordings: which of AST's neurons is explained best there
-TOLD = {("esc50", "probe_one_neuron"): {"unit": "ast/block0.intermediate/18"}}
+# parameters of a profile's page that are not its defaults: ESC-50 compares networks, and another neuron of AST is the
+# best explained there
+TOLD = {
+    ("esc50", "4_4_feature_importance"): {"model": "all"},
+    ("esc50", "probe_one_neuron"): {"unit": "ast/block0.intermediate/18"},
+}
 LONGEST = ("4_3_unlearning", "4_4_feature_importance")  # begun first, so that the others run beside them
 
 
