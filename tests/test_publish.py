@@ -275,6 +275,24 @@ def test_a_page_is_given_the_parameters_that_it_has(project, monkeypatch):
     assert given == {"one": {"profile": "esc10", "data_dir": "recordings"}, "two": {"data_dir": "recordings"}}
 
 
+def test_a_page_of_a_profile_is_told_what_differs_from_its_defaults(project, monkeypatch):
+    given = {}
+    monkeypatch.setattr(
+        executing, "execute", lambda page, out, parameters, note: given.update({note["profile"]: parameters})
+    )
+    monkeypatch.setitem(executing.TOLD, ("esc10", "one"), {"model": "all"})
+    for profile in ("esc10", "mini"):
+        executing._execute_page("one", profile, "")
+    assert given == {"esc10": {"profile": "esc10", "model": "all"}, "mini": {"profile": "mini"}}
+
+
+def test_what_pages_are_told_they_have_as_a_parameter():
+    for profile, page in executing.TOLD:
+        assert (profile, page) in committed.in_book()
+        text = (paths.root() / f"notebooks/{page}.py").read_text(encoding="utf-8")
+        assert all(f"\n{name}: " in text for name in executing.TOLD[profile, page])
+
+
 def test_a_freshly_executed_page_is_staged_in_place_of_the_committed_one(published):
     (published / "book/publish.py").write_text("")
     staged = publish.stage("mini")
