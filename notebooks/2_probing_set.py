@@ -22,7 +22,7 @@ run = al.open_run(globals())
 probing_set, made = run.probing_set, run.made_by()
 
 # %% [markdown]
-# Here is one clip of each class: 0 to 8 kHz upwards, time to the right, and below the class the description that the pipeline reads.
+# Here is one clip of each class, frequency (0 to 8 kHz) upwards and time to the right, with the description that the pipeline reads.
 # The descriptions were made without the class, so wrong names are the captioner's own.
 
 # %% tags=["hide-input"]

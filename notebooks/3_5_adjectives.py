@@ -30,8 +30,8 @@ made = run.made_by(*run.caption_parts)
 #
 # A neuron of any linear layer, the classifier's too, counts once if the adjective is among its [open concepts](../../glossary.md).
 # Words are lemmas, and words of one meaning count as one ("rapid" for fast, quick and brisk).
-# Below the figures, a table adds under what our list has the word, and whether the language model says that it can describe a sound.
-# The next takes captions of one origin alone: `measured` says how a clip sounds, `file` what an audio language model heard, `source` what our ear takes it for.
+# Below the figures, a table adds each word's heading in our list, and whether the language model says that it can describe a sound.
+# The next takes captions of one origin alone: `measured` says how a clip sounds, `file` what an audio language model heard, `source` a small captioner's guess.
 
 # %% mystnb={"figure": {"name": "adjectives-of-one", "caption": "Figure 3: the ten commonest adjectives of one network's neurons."}, "image": {"alt": "Bars: number of neurons for each of the ten commonest adjectives"}} tags=["hide-input"]
 counts = {name: section_3_5.common_adjectives(run, name) for name in run.models}

@@ -56,9 +56,9 @@ al.cards.gallery(run.probing_set, clips, texts, run.profile.seconds)
 # ## What the descriptions share: $S_h$ and $S_l$
 #
 # $S_h$ is the [summary](../../glossary.md) of the highest clips' descriptions, $S_l$ that of the lowest's.
-# Rules that count what descriptions claim write both for every neuron, and {glue:text}`answerer` for neurons that it was asked about.
+# Both are written for every neuron by rules that count what descriptions claim, and for some by {glue:text}`answerer`.
 # {glue:text}`answered`
-# The paper asks Llama-2-chat-13B, and removes greetings by rules: "{glue:text}`summary_prompt`"
+# The paper asks Llama-2-chat-13B "{glue:text}`summary_prompt`" and removes greetings by rules.
 
 # %% mystnb={"code_prompt_show": "Both summaries, point by point"} tags=["hide-cell"]
 al.tables.plain(section_3.points(neurons), f"Summaries of {address.id}", made)
@@ -89,7 +89,7 @@ al.tables.plain(section_3.words_kept(run, neurons), f"Words of the calibrated su
 #
 # Module A compares the neuron's activations on all clips with how well each of {glue:text}`concepts` concepts fits their descriptions (DB, the paper's proposal) or sounds (TAB, its baseline).
 # {glue:text}`disagreement`
-# Nobody trained a block's neuron for a concept, so none can be called wrong; [the last layer](4_1_last_layer.ipynb) is where the answer is known.
+# Nobody trained a block's neuron for a concept, so no name counts as wrong; [the last layer](4_1_last_layer.ipynb) is where the answer is known.
 
 # %% tags=["hide-input"]
 closed = section_4_1.closed_concepts(run, address)

@@ -37,8 +37,8 @@ al.tables.plain(counted.drop(columns="silent"), caption, made, formats, heads)
 # %% [markdown]
 # A point is read for its claims: what sounds, what happens, how it sounds, by the words and synonyms that the rules know.
 # A claim is *shared* if at least half of the neuron's captions make it, and *held by one* if any does.
-# By this measure the rules are right by construction; the language model often repeats single captions, as in these classifier neurons.
-# From either's words, module C takes the adjectives of Figs 3 and 9 and the nouns by which OCP labels a unit with a class (Table 4).
+# By this measure the rules are right by construction; the language model often repeats single captions, as for the neurons below.
+# From either summary, module C takes the adjectives of Figs 3 and 9 and the nouns by which OCP labels a unit with a class (Table 4).
 
 # %% tags=["hide-input"]
 al.tables.plain(section_3_2.three_neurons(run), "S_h by rules and by the language model", made)
@@ -51,7 +51,7 @@ al.tables.plain(section_3_2.read_alike(run), "Words of the same block units", ma
 # ## Which adjectives are acoustic
 #
 # {glue:text}`answerer` calls {glue:text}`llm_by_list` of {glue:text}`adjectives` adjectives acoustic and agrees with judgement by hand on {glue:text}`llm_agrees`; our list agrees on {glue:text}`list_agrees`.
-# The words were judged before either was looked at; the last row compares both on [the adjectives](3_5_adjectives.ipynb) of the language model's summaries.
+# Words were judged by hand before either was seen; the last row compares both on [the adjectives](3_5_adjectives.ipynb) of the language model's summaries.
 
 # %% tags=["hide-input"]
 filters = section_3_2.adjective_filters(run)
@@ -63,7 +63,7 @@ al.tables.plain(filters, "Agreement of filters of adjectives", run.made_by(), fo
 # ## What calibration removes
 #
 # Encoders find opposites alike: to ours, "gradual onset" and "sharp onset" in one mould of words have a cosine above 0.7.
-# Points of rules are therefore compared by what they claim alone, a language model's whole, and no point falls to another value of its own scale.
+# Rules' points are thus compared by their claims alone, a language model's whole, and none is removed for another value of the same property.
 # The switch `calibration_loop` compares sentences as they stand, at 0.5, as the released code does.
 # *By another property* is the share of removals whose closest point of $S_l$ makes other claims.
 # The rule for this agrees with judgement by hand, on 100 removals by whole sentences, in these shares: {glue:text}`different_agrees`.
@@ -79,9 +79,9 @@ al.tables.plain(section_3_2.removals(run), "Points that calibration removes, and
 #
 # A small model's free text often does not answer the question.
 # Instead, each of the 50 names can be put behind "Answer:" and the likeliest taken, by the mean log probability of its tokens or by their sum.
-# Some names are always likely, so *gain* takes off what the name has where nothing is known of the clips.
-# Examples can be about classes that the set does not have, lest the model repeats theirs.
-# Of thirty summaries of `mini`, a reader of the captions alone named the class, or none; *different* counts the names put first.
+# Some names are always likely, so *gain* subtracts the name's score when nothing is known of the clips.
+# Examples can be of classes outside the set, lest the model answer with theirs.
+# A reader of the captions alone named a class, or none, for thirty summaries of `mini`; *different* counts the names put first.
 
 # %% mystnb={"code_prompt_show": "Ways to ask, by what they name"} tags=["hide-cell"]
 ways, measured = section_3_2.ways_to_ask()

@@ -3,7 +3,7 @@
 #
 # On {glue:text}`title`, [DB](../../glossary.md) puts the right class first for these shares of the {glue:text}`units` classifier units: {glue:text}`top1`.
 # On fold 1 alone, which no network learnt from, the shares are {glue:text}`fold1`.
-# Section 4.1 of the paper examines these units, for theirs is the only concept known beforehand: unit $i$ stands for class $i$ {cite}`wu2024and`.
+# Section 4.1 of the paper examines these units, for only their concepts are known beforehand: unit $i$ stands for class $i$ {cite}`wu2024and`.
 # **Its claim**: DB, which compares words with words, names {glue:text}`paper_db:.0%` of AST's units, TAB, which compares sound with words, {glue:text}`paper_tab:.0%`, and ICL, which asks an LLM, {glue:text}`paper_icl:.0%`; and the better a network classifies, the more of its units are named: AST first, then BEATs-finetuned, then BEATs-frozen.
 # That DB is the best of the three is **{glue:text}`t2_db_best`** here; that the more accurate network is the better named, **{glue:text}`t2_follows_accuracy`** ([why](claims.ipynb)).
 
@@ -47,7 +47,7 @@ al.tables.table2(best, made, run.rests_on, len(run.concepts))
 al.tables.intervals(sure[sure["compared"].str.contains("DB|TAB|ICL")], made, run.rests_on["cosine"], "Table 2 and its differences")
 
 # %% [markdown]
-# Intervals draw the units anew, the same for both of a pair, so they say how far a difference rests on which classes were asked, and are silent on other clips, captions and [trainings](training_strategies.ipynb); where all units agree they have no width, which with few units is no certainty.
+# Intervals resample units, the same for both of a pair: they say how far a difference rests on which classes were asked, not on clips, captions or [trainings](training_strategies.ipynb); where all units agree they have no width, which with few units proves nothing.
 # Units for which ICL names no concept: with one worked example {glue:text}`icl_one`, with two {glue:text}`icl_two`; its language model is a hundredth of the size of the paper's, [often repeats its example or the description](3_summaries.ipynb), and is no measure of what ICL can do.
 #
 # In the next table, the controls say what DB rests on.
@@ -70,11 +70,11 @@ al.tables.table7(results, made, run.rests_on)
 # %% [markdown]
 # That cos_cubed is the best function for AST with DB is **{glue:text}`t7_cubed_best_db`** here.
 # The paper's DB row for AST under soft_wpmi is {glue:text}`soft_top1:.0%`, {glue:text}`soft_top5:.0%` and {glue:text}`soft_cos:.2f`, for the released code scores one unit at a time.
-# Its mean over units is then the unit itself, every score is 0 and the first concepts win: right for one of 50 units, and for five by the first five; `-p mode db_one_unit_at_a_time` brings this back.
+# The mean over units is then the unit itself, every score is 0 and the first concepts win: top-1 is right for one of 50 units, top-5 for five; `-p mode db_one_unit_at_a_time` brings this back.
 #
 # ## Unit by unit
 #
-# These are the names by DB's best function on all clips: {glue:text}`best`.
+# The names are by DB's best function on all clips, {glue:text}`best`.
 
 # %% mystnb={"code_prompt_show": "What DB calls each classifier unit"} tags=["hide-cell"]
 named = section_4_1.named_units(run, results)
@@ -93,13 +93,13 @@ al.figures.said_and_named(named);
 #
 # - **DB** takes, for each concept $c_i$ and clip $a_j$, the cosine of the encoded concept and the encoded description $d_j$, $[v_{c_i}]_j = \tilde c_i \cdot \tilde d_j$. A similarity function compares $v_{c_i}$ with the unit's activations $u$ over all clips; the best of {glue:text}`concepts` concepts names the unit (chance for the first five: {glue:text}`chance_5:.0%`).
 # - **TAB** does the same with the encoded sound in place of the description: by CLAP in the paper, here by {glue:text}`tab`.
-# - **ICL** hands the calibrated summary and the concept set to a language model, here {glue:text}`icl`, with one or two worked examples (Table 5). It asks for one ranked list, or for "none". *By likelihood* nothing is written: the concept is taken that the summary makes likelier than no summary does.
+# - **ICL** hands the calibrated summary and the concept set to a language model, here {glue:text}`icl`, with one or two worked examples (Table 5). It asks for one ranked list, or for "none". *By likelihood* nothing is written: the concept whose likelihood the summary raises most is taken.
 #
 # ## What differs from the paper, and why
 #
 # - **Encoders.** The paper encodes with CLIP's text tower (ViT-B/32) for DB and with LAION-CLAP for TAB; `-p encoder clip-vit-b-32 -p audio_encoder laion_clap` takes these. Each cosine is measured with the sentence encoder in its header, so the paper's and ours share a name, not a scale.
 # - **TAB's encoder.** On `mini` it was trained on synthesised sounds of other seeds, captioned with their true class. On `esc50` it maps Whisper's states to the sentence encoder, learnt from captions of folds 2–5. Either has met every class, as LAION-CLAP has met every class of ESC-50.
-# - **ICL.** The paper asks for one class and, apart from that, for five, and takes the nearest class for an answer that names none. Here one list gives both, and naming none is wrong. `-p mode icl_uncalibrated` lets it read the uncalibrated summary and snaps its answers, as released.
+# - **ICL.** The paper asks for one class and, separately, for five, and takes the nearest class for an answer that names none. Here one list gives both, and naming none is wrong. `-p mode icl_uncalibrated` has ICL read the uncalibrated summary and take the nearest class, as released.
 # - **Classes and clips.** $D_c$ is the paper's, the names of ESC-50, but only the classes of this probing set can be right. Of the paper's 2000 clips, the network was trained on 1600.
 #
 # ## Try it yourself

@@ -65,7 +65,7 @@ al.tables.table3(scores, made, run.profile.encoder)
 # Only then come the descriptions, in random order and without the methods' names.
 # "{glue:text}`question`" is the paper's question; 1 means strongly disagree, 5 strongly agree.
 # Nothing is sent anywhere: progress stays in the browser, and a button saves a CSV file for the rater to send you.
-# The file names its page, so that no rating meets another description than the one that was rated.
+# The file names its page, so that each rating is scored with the description that was rated.
 
 # %% tags=["hide-input"]
 file = paths.cache() / "rating_pages" / f"{run.profile.name}_{'_'.join(run.models)}.html"

@@ -53,10 +53,10 @@ al.tables.table4(results, made)
 #
 # ## Beyond random units
 #
-# Strategies take different numbers of units in different layers, and whoever takes more moves more; so each is compared with {glue:text}`draws` random sets of as many units in every layer; no p can be below {glue:text}`smallest`.
-# *By all* is by how much its gap is wider than those of the first {glue:text}`draws_all` sets; *by the next* takes all sets, each tried on the clips of its own class and of the next by name: on all clips it would take too long.
-# *OCP − it* is by how much OCP's excess is larger.
-# Networks for which this, and the controls, would take hours, and is not kept (`make controls`): {glue:text}`spared`.
+# Strategies take different numbers of units in different layers, and more units move logits more; so each is compared with {glue:text}`draws` random sets of as many units in every layer; no p can be below {glue:text}`smallest`.
+# *By all* is how much wider its gap is than those of the first {glue:text}`draws_all` sets; *by the next* takes all sets, with $\Delta R$ from the class next by name alone, since all clips would take too long.
+# *OCP − it* is OCP's *by the next* less the row's.
+# Networks left out, as this and the controls take hours and are not kept (`make controls`): {glue:text}`spared`.
 
 # %% mystnb={"code_prompt_show": "Beyond as many random units in every layer"} tags=["hide-cell"]
 al.tables.beyond_random(results, made)
@@ -67,14 +67,14 @@ al.tables.beyond_random(results, made)
 # ## Beyond logits
 #
 # A shift of all logits together changes $\Delta A$ and $\Delta R$ and forgets nothing.
-# Here they are those of the margin (own logit less the largest other); *logit gap* is Table 4's, over the classes that have a unit.
+# Here both are of the margin (own logit less the largest other); *logit gap* is Table 4's, over the classes that have a unit.
 # *Forgotten* and *others* are accuracies after silencing; before it, {glue:text}`before` of fold 1 are right.
 
 # %% mystnb={"code_prompt_show": "Beyond logits: margins and accuracies"} tags=["hide-cell"]
 al.tables.beyond_logits(results, made)
 
 # %% [markdown]
-# The paper also finds that BEATs-frozen moves least, by logits, of which two classifiers share no scale.
+# The paper also finds that BEATs-frozen moves least, but logits of two classifiers share no scale.
 # By the accuracy that OCP takes from the forgotten class's own clips ({glue:text}`drops`), this is {glue:text}`robust`.
 #
 # ## Figure 10
@@ -96,7 +96,7 @@ al.figures.class_changes(changes, target_class, shown, "OCP");
 # - **random**: 5.4 % of the units, as the paper's 3000 of 55,296, drawn anew for each class; the mean over several draws.
 # - **shuffled captions**, **(all clips)**: the strategy with every clip described by another clip's caption, or with units chosen on all clips, as in the paper.
 #
-# Intervals resample source recordings within each class, and random sets where there are any; where sets are tried on one clip of every other class, these classes themselves.
+# Intervals resample source recordings within each class, and random sets if any; where a set is tried on one clip of each other class, they resample those classes.
 # p permutes 10,000 times which set belongs to which class, and Holm's adjusts it for all strategies and networks.
 # Beyond random units, recordings are drawn the same for both sides, and intervals are not adjusted for their number.
 # `make controls` computes what a page has no time for, with the default parameters; with others a page draws fewer sets, as the table says, or none where that takes hours.

@@ -1,13 +1,13 @@
 # %% [markdown]
 # # 4.4 Which acoustic features the network needs
 #
-# On {glue:text}`title`, {glue:text}`network` classifies {glue:text}`before` of fold 1 right, {glue:text}`random` without 12 % of its units drawn at random; the costliest attribute to choose them by is {glue:text}`worst`.
+# On {glue:text}`title`, {glue:text}`network` classifies {glue:text}`before` of fold 1 right, {glue:text}`random` without 12 % of its units drawn at random, and least without those chosen by {glue:text}`worst`.
 # Section 4.4 of the paper silences AST's units by what their descriptions hold, most first, and reads off the accuracy {cite}`wu2024and`.
 # **Its claims**, each with our verdict:
 #
 # - Units with many adjectives matter no more than random ones (Fig. 4a): {glue:text}`f4a_adjectives`.
 # - Nouns hurt more than random at 4, 6 and 8 %, less at 2 and 10 % (4a): {glue:text}`f4a_nouns`.
-# - Basic adjectives, {glue:text}`basic`, hurt more than all others at every $r$, by ten points at 10 % (4b): {glue:text}`f4b_basic`.
+# - Basic adjectives, {glue:text}`basic`, hurt more than others at each $r$, by over ten points at 10 % (4b): {glue:text}`f4b_basic`.
 # - One basic adjective hurts less than all together, "much less" in the paper (4c): {glue:text}`f4c_single`.
 # - Adjectives become fewer with depth in AST, less so in BEATs-finetuned, and are flat and fewer in BEATs-frozen (Fig. 5): {glue:text}`f5_ast_narrows`.
 
@@ -88,7 +88,7 @@ al.tables.plain(section_4_4.narrowing(trends), "Figure 5's claim, part by part",
 #
 # (a) counts nouns, verbs, prepositions or adjectives in the [open concepts](../../glossary.md), as often as the summary says them, and words of the calibrated summary; (b) counts basic adjectives, or all others ("high-level").
 # In (c), units that hold one basic adjective are drawn at random where they are more than $r$ %, and all taken where they are fewer.
-# Many units hold equally much, so the paper's three seeds, {glue:text}`seeds`, draw which of them are chosen.
+# Many units tie, so the paper's three seeds, {glue:text}`seeds`, decide which of them are chosen.
 # *Tied* is how many hold exactly as much as the last unit chosen at 10 %.
 
 # %% mystnb={"code_prompt_show": "Units that hold an attribute, and ties"} tags=["hide-cell"]
@@ -101,9 +101,9 @@ al.tables.plain(section_4_4.ties(run), "Block units that hold an attribute, and 
 #
 # ## What differs from the paper, and why
 #
-# - **Layers.** An attribute that is commoner in one layer silences more of that layer, and layers do not matter alike. At 10 %, the attributes of (a) and (b) lie {glue:text}`spread_chosen` points apart; random sets with their numbers of units in each layer lie {glue:text}`spread_matched` points apart, without a word read. Attributes whose units matter more than those, by intervals above zero, not adjusted for their number: {glue:text}`beyond`. What marks such units may be having many words at all: clips that share a source give a summary more to say, and their unit tells classes apart.
-# - **One adjective** (4c). Where few units hold the word, few are silenced, which alone explains that it hurts less.
-# - **Words.** Our summaries are rules' and state only qualities that captions share, each in a sentence of one mould: prepositions and length measure how many points a summary has. A language model writes more freely (`-p summariser llm`).
+# - **Layers.** An attribute that is commoner in one layer silences more of that layer, and layers do not matter alike. At 10 %, the attributes of (a) and (b) lie {glue:text}`spread_chosen` points apart; random sets with their numbers of units in each layer lie {glue:text}`spread_matched` points apart, without a word read. Attributes whose units matter more than those, by intervals above zero, not adjusted for their number: {glue:text}`beyond`. Such units may merely have many words: clips that share a source give a summary more to say, and their unit tells classes apart.
+# - **One adjective** (4c). Where few units hold the word, few are silenced, which by itself can make it hurt less.
+# - **Words.** Our summaries are written by rules and state only what captions share, in sentences of fixed form: prepositions and length measure how many points a summary has. A language model writes more freely (`-p summariser llm`).
 # - **Which rows.** The released code masks one row of a layer for each of its chosen units, but always the leading ones. A layer with $n$ chosen units loses its units $0 … n-1$, whichever were chosen, so that an attribute counts by its number of units in each layer alone. `-p mode ablate_leading_rows` draws it. If the paper's Fig. 4 was made so, its differences are differences of layers.
 # - **Twelve percent** of 55,346 is 6642; the released list has 6442 (`-p mode word_lists_by_substring`).
 # - **Figure 5's intervals** take units for independent, though many respond to the same clips: they are too narrow.

@@ -47,7 +47,7 @@ al.tables.plain(shares, caption, made, dict.fromkeys(shares.columns[1:], ".1%"))
 # Chance is from {glue:text}`chance_low:.1%` to {glue:text}`chance_high:.1%` by the partition; blocks clearly below it are {glue:text}`below`, above it {glue:text}`above`.
 # *Lowest* and *highest* are of any block by any partition. The trend with depth is Spearman's $\rho$ of a unit's block and whether it is uninterpretable, mean over partitions.
 # A share is *flat* if the 95 % interval of $\rho$ lies within 0.1 of 0, *falls* or *rises* if it lies elsewhere and leaves out 0, and is else *unclear*.
-# *Falling* and *rising* count the partitions by which it does so alone.
+# *Falling* and *rising* count the partitions that alone show this.
 
 # %% mystnb={"code_prompt_show": "Trends over depth"} tags=["hide-cell"]
 every = section_4_5.trends(rows)  # over all blocks and their deeper half, for each K and tau
@@ -62,7 +62,7 @@ al.tables.plain(tested.drop(columns=["k", "tau"]), f"Trend over depth, K = {run.
 #
 # ## Figures 11 to 13
 #
-# The same for $K$ = 5, 10 and 20 with $\tau$ at 60, 80 and 100 % of $K$, and for other parameters of this page. By network: {glue:text}`same_numbers`
+# The same for $K$ = 5, 10 and 20 with $\tau$ at 60, 80 and 100 % of $K$, and for this page's $K$ and $\tau$. By network: {glue:text}`same_numbers`
 
 # %% mystnb={"figure": {"name": "uninterpretable-all", "caption": "Share of uninterpretable units by block for each K (rows) and τ (columns), as the paper's Figures 11, 12 and 13; the dotted lines are chance."}, "image": {"alt": "Grid of line charts, rows K = 5, 10, 20, columns three values of tau: share of uninterpretable units by block, and chance as a dotted line"}} tags=["hide-input"]
 al.figures.uninterpretable(rows);
@@ -88,7 +88,7 @@ al.figures.word_clouds(section_4_5.cluster_words(groups));
 #
 # The paper repeats this with GTZAN, ten genres of music, which its networks were trained on.
 # It finds at most 20 % uninterpretable at $\tau = 4$, explained by the simpler data set, and a clearer trend at $\tau = 5$: AST concentrates, BEATs-frozen stays diverse.
-# Profile `gtzan` tests this with the recordings, captions and networks that you give it ([how to run](../../how_to_run.md)).
+# Profile `gtzan` tests this with the recordings, captions and networks that you give it ([real recordings](../../real_recordings.md)).
 # Any other profile shows its own first ten classes by number, and no music, so the claim is not tested: {glue:text}`few_clips` clips, with sentences clustered anew.
 # {glue:text}`subset`
 
@@ -104,21 +104,21 @@ al.figures.uninterpretable(ten[ten["k"] == 5]);
 # ## How it is measured
 #
 # The {glue:text}`sentences` sentences of all descriptions $D_d$, {glue:text}`distinct` of them distinct, are encoded ({glue:text}`encoder`) and grouped by K-means.
-# Units of attention output and of both layers of the perceptron count; the classifier does not.
+# All units of the blocks count; those of the classifier do not.
 # K-means begins at random and stops at one of many partitions that are nearly equally tight, so another seed gives another result.
 # A share is therefore the mean over {glue:text}`partitions` partitions, each from a seed of its own.
-# Its 95 % interval holds all that is likely by any of them: each one's Jeffreys posterior over units, mixed in equal parts.
+# Its 95 % interval is that of their Jeffreys posteriors over units, mixed in equal parts.
 #
 # A description is in several clusters, so clips that have nothing to do with each other share one now and then.
 # Chance is the share of uninterpretable units if every unit's $K$ clips are drawn at random from the probing set, {glue:text}`draws:,` times for each partition.
-# It moves with the share from partition to partition, so *clearly* below or above it is by the 95 % interval of the difference within partitions.
+# It moves with the share from partition to partition, so *clearly* below or above it is judged by their difference within partitions (95 %).
 #
 # ## What differs from the paper, and why
 #
 # - **Chance.** The paper has none. Its Table 8 gives the sizes $n_c$ of clusters of 2000 descriptions. If clips and memberships were independent, $1 - \prod_c P(\mathrm{Bin}(5, n_c / 2000) < \tau)$ of units with random clips would be interpretable: {glue:text}`table8_3:.1%` at $\tau = 3$, {glue:text}`table8_4:.1%` at $\tau = 4$ and {glue:text}`table8_5:.1%` at $\tau = 5$. The largest cluster alone, with {glue:text}`largest` descriptions, gives {glue:text}`largest_4:.1%` at $\tau = 4$. A share in its Figure 6 says something only by how far it is from that.
 # - **Algorithm 1 as printed** intersects the multisets of clusters of all $K$ descriptions and asks for $\tau$ common elements. Every one of the $K$ clips would have to share $\tau$ sentences' clusters. By it, {glue:text}`printed:.1%` of the units are uninterpretable, and {glue:text}`printed_chance:.1%` by chance: the paper's figures can hardly rest on it.
 # - **Descriptions.** The paper's come from SALMONN, several sentences each, about what is heard. Part of ours is measured (level, onset, repetition), in a limited set of phrases. Clusters are of kinds of statement, and even of wording ("it begins with", "its attack is"), as much as of sounds.
-# - **Dead units** give every clip the same activation. They are left out, with those that fewer than the largest $K$ clips lift above their commonest activation: {glue:text}`dead` here.
+# - **Dead units** give every clip the same activation. They are left out, as are those above their commonest activation on fewer than the largest $K$ clips: {glue:text}`dead` here.
 #
 # ## Try it yourself
 #

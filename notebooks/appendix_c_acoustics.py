@@ -29,7 +29,7 @@ al.figures.acoustics(points, {"loud": "mean amplitude", "high-pitched": "median 
 
 # %% [markdown]
 # {glue:text}`loud` of {glue:text}`all` neurons of {glue:text}`network` have "loud", {glue:text}`high` have "high-pitched".
-# *Share* is how often a neuron with the word exceeds one without, 50 % by chance; it compares words whose values have different units.
+# *Share* is how often a neuron with the word exceeds one without, 50 % by chance; it compares words measured on different scales.
 
 # %% tags=["hide-input"]
 judged = appendix_c.judged(*map(appendix_c.contrasts, (run, appendix_c.without_measured(run))))
@@ -41,7 +41,7 @@ al.tables.plain(shown, title, run.made_by(), appendix_c.FORMATS, appendix_c.HEAD
 # The first rows are circular where captions state a measured level and pitch (origin "measured").
 # A caption then says "loud" of clips because their amplitude is high, and a summary repeats it.
 # They show that the chain from sound to word and back is whole, not that a word was found by ear.
-# For the other rows, clips are described anew without that part, by what a file says or the ear names.
+# For the other rows, clips are described anew without that part, by origins `file` or `source` alone.
 # These rows give the verdicts of [the ledger](claims.ipynb), for AST as in the paper.
 # Loud (Fig. 8a): {glue:text}`f8a_loud_numbers`
 # High-pitched (Fig. 8b): {glue:text}`f8b_high_pitched_numbers`

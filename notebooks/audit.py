@@ -6,7 +6,7 @@
 # Under `ablate_leading_rows`, OCP's gap in Table 4 goes from {glue:text}`ocp_before` to {glue:text}`ocp_after`.
 # Three values side by side are those of AST, BEATs-finetuned and BEATs-frozen.
 #
-# The authors published their code, as few do {cite}`wu2024and`; a *fault* is a place where it does something else than the paper says.
+# The authors published their code, as few do {cite}`wu2024and`; a *fault* is a place where it does other than the paper says.
 
 # %% tags=["parameters", "hide-input"]
 profile: str = "mini"  # whose numbers the prose quotes; the tables show every profile that was measured
@@ -66,11 +66,11 @@ al.tables.plain(audit.units_a_class(), "Units a class in Table 4: 3N/M, and as p
 #
 # As released, the random arm is one draw of 3000 units for all classes, replaced by each layer's leading rows.
 # One set for every class costs the class to be forgotten as much as the rest on average, so the gap is 0 by construction.
-# Here it goes from {glue:text}`random_before` to {glue:text}`random_after`; the paper prints {glue:text}`random_printed`.
+# One draw goes from {glue:text}`random_before` to {glue:text}`random_after` here; in print: {glue:text}`random_printed`.
 # Nor is the comparison fair: OCP took between {glue:text}`ocp_least_after` and {glue:text}`ocp_most_after` units a class here, the random arm {glue:text}`random_units_after` for every class.
 # [Table 4's page](4_3_unlearning.ipynb) draws random sets as large, in the same layers.
 #
-# ### Figure 4: curves that hardly know their attribute
+# ### Figure 4: curves that nearly ignore the attribute
 #
 # As released, a layer with $n$ chosen units loses its units $0 … n-1$.
 # Only how many units of each layer have the attribute matters, so two attributes with equal numbers give one curve.
@@ -95,9 +95,9 @@ for what in audit.TABLES:
 # %% [markdown]
 # A fault need not make numbers worse.
 # Under `icl_uncalibrated`, ICL's top-1 goes from {glue:text}`icl_before` to {glue:text}`icl_after` % with one worked example, and from {glue:text}`icl_two_before` to {glue:text}`icl_two_after` % with two.
-# The uncalibrated [summary](../../glossary.md) still says what calibration took for common, and an answer that names no class counts as the nearest instead of as wrong.
+# The uncalibrated [summary](../../glossary.md) still says what calibration would drop, and an answer that names no class counts as the nearest class, not as wrong.
 # Under `db_double_softmax`, DB's top-1 by plain cosine goes from {glue:text}`softmax_before` to {glue:text}`softmax_after` %: a softmax over concepts sharpens what the cosines of short descriptions leave flat.
-# It is DB's alone, so that DB and TAB are no longer compared under one rule.
+# Only DB gets it, so that DB and TAB are no longer compared under one rule.
 #
 # ## How it is measured
 #
@@ -130,4 +130,4 @@ al.tables.plain(audit.barred(), "Why a switch has no effect", "A test compares t
 # papermill notebooks/4_3_unlearning.ipynb out.ipynb -p mode ocp_substring,ablate_leading_rows
 # ```
 #
-# Every page takes `-p mode` with any names above, or `released`.
+# Most pages take `-p mode` with any names above, or `released`.

@@ -23,7 +23,7 @@ al.tables.keep(**better_unlearning.words(run, rows))
 al.figures.wider_gaps(rows);
 
 # %% [markdown]
-# Chosen by labels, which no dissection has, it is {glue:text}`labels_rule`; with units drawn at random, {glue:text}`random_rule`.
+# By labels, which no dissection has, the gap is {glue:text}`labels_rule`; by units drawn at random, {glue:text}`random_rule`.
 # Without labels, the widest beyond OCP are: {glue:text}`best`.
 #
 # *Wider* in the table is a rule's gap less OCP's of the same way.
@@ -51,19 +51,19 @@ al.tables.plain(side_effects, "Accuracy after silencing, margins and spill-over"
 # For each class every rule takes as many units of each layer as OCP does, so that no rule wins by silencing more, or deeper.
 
 # %% mystnb={"code_prompt_show": "Who chooses"} tags=["hide-cell"]
-rules = [{"rule": rule, "takes the units with": reason} for rule, reason in better_unlearning.RULES.items()]
+rules = [{"rule": rule, "criterion": reason} for rule, reason in better_unlearning.RULES.items()]
 al.tables.plain(rules, "Who chooses", made)
 
 # %% [markdown]
 # A chosen unit's output is replaced at every token by *zero*, as in the paper, or in one of two other ways.
-# *Mean* is its own over all tokens of the clips of folds 2–5, which leaves the next layer what it is used to.
+# *Mean* is the unit's mean over all tokens of folds 2–5's clips, a value the next layer is used to.
 # *Resample* is what the unit gives for a clip of another class, drawn at random from those folds.
 #
 # ## How far to trust it
 #
 # - Where OCP finds few units for a class, every rule is given few; where it finds none, the class counts 0 for all.
 # - Intervals speak of these trained networks alone; [training strategies](training_strategies.ipynb) shows how much other trainings differ.
-# - Choosing by labels shows what is to be had, and a rule near it has little left to win.
+# - Choosing by labels is a yardstick, not a ceiling: another rule can open a wider gap.
 #
 # ## Try it yourself
 #

@@ -1,8 +1,8 @@
 # %% [markdown]
 # # The paper's claims, one by one
 #
-# On {glue:text}`title`, the {glue:text}`claims` claims of the paper that our results can speak to come out as follows: {glue:text}`ours`.
-# Supported wherever they were tested: {glue:text}`everywhere`.
+# On {glue:text}`title`, the {glue:text}`claims` claims of the paper that this page judges come out as follows: {glue:text}`ours`.
+# Supported on every profile: {glue:text}`everywhere`.
 # The claims are those of its tables and figures {cite}`wu2024and`; a rule, in words and in code, judges each by the numbers that the pages of this book commit.
 
 # %% tags=["parameters", "hide-input"]
@@ -32,8 +32,8 @@ al.tables.plain(decided, "What decided each verdict, and by which rule (in code:
 # ## How a verdict comes about
 #
 # The paper's tables and figures stand beside ours on [the first page](../../index.md).
-# Every number that a claim compares has an interval that holds what it rests on: clips, units, seeds, draws, partitions.
-# A claim has parts, for every network, percentage or measure that it names; the part that comes first in this list decides.
+# Every number that a claim compares has an interval over what it rests on: clips, units, seeds, draws, partitions.
+# A claim has a part for every network, percentage or measure that it names; the verdict first in this list decides.
 #
 # - **Contradicted**: the interval shows the opposite, or no difference.
 # - **Inconclusive**: the interval holds both.
@@ -47,9 +47,9 @@ al.tables.plain(decided, "What decided each verdict, and by which rule (in code:
 # ## What differs from the paper, and why
 #
 # - **Scale.** These are small networks on small sets, described by short captions. A claim that is contradicted here may be true of the paper's networks, and one that is supported here is no proof of it there.
-# - **Intervals.** The paper gives none. A claim read off a figure by eye is asked more of here.
-# - **Circularity.** Where captions state what was measured, units said to be loud are so by construction. [Appendix C](appendix_c_acoustics.ipynb) shows both readings; the ledger takes the one without measured captions alone.
-# - **One training.** An interval over clips or units speaks of this one network. [Training strategies](training_strategies.ipynb) trains each three times.
+# - **Intervals.** The paper gives none. A claim read off a figure by eye must show more here.
+# - **Circularity.** Where captions state what was measured, units said to be loud are so by construction. [Appendix C](appendix_c_acoustics.ipynb) shows both readings; the ledger takes only the one without measured captions.
+# - **One training.** An interval over clips or units is for one network. [Training strategies](training_strategies.ipynb) trains each BEATs three times.
 #
 # ## Try it yourself
 #

@@ -25,7 +25,7 @@ al.tables.plain(cost.projected(stages), "Projected to ESC-50: seconds for one ti
 # Every strategy or control beyond the paper's four costs a quarter of Table 4 again, and [our page](4_3_unlearning.ipynb) has several.
 # Equal questions are asked once, so the counts of summaries by a language model are the most that a network can take.
 # Verdicts on adjectives and ICL ask far fewer and are left out.
-# SmolLM2 on our core is a hundredth of Llama-2-13B's size on the paper's GPU, so the two columns are no comparison of speed.
+# SmolLM2, on our core, is a hundredth the size of Llama-2-13B, on the paper's GPU, so the columns do not compare speeds.
 # On the [profile](../../glossary.md) `mini` and its small AST, all stages without a language model take {glue:text}`mini_total:.1f` minutes.
 #
 # ## To AudioSet
@@ -40,10 +40,10 @@ formats = {"clip, s": ".2g"} | dict.fromkeys(hours.columns[3:], ",.2f")
 al.tables.plain(hours, "AudioSet: seconds for one clip, and hours for all", made, formats)
 
 # %% [markdown]
-# Recording is nearly all of it: {glue:text}`recording` core-years.
+# Here recording is nearly all: {glue:text}`recording` core-years.
 # The paper's captioner took {glue:text}`caption_seconds:.0f` s a clip on its GPU; at that rate AudioSet is {glue:text}`caption_years:.1f` GPU-years.
-# Captioning therefore decides, and a faster captioner, in batches, is the first thing to look for.
-# `python -m andlib.scale --part 1/8` makes one of eight parts on any machine that shares the cache ([how to run](../../how_to_run.md)), with the bytes of a run on one core.
+# Captioning thus costs most, and a faster captioner, in batches, is the first thing to look for.
+# `python -m andlib.scale --part 1/8` makes one of eight parts on any machine that shares the cache ([larger runs](../../larger_runs.md)), byte for byte as a run on one core.
 # All activations ({glue:text}`full_gb` GB) exceed the memory budget by far.
 # Only the five highest and lowest clips of every unit are kept, with moments of its activations that merge across parts.
 #
@@ -72,19 +72,19 @@ al.tables.plain(alone, caption, speeds["made_by"].iloc[0], formats, heads)
 #
 # **Costs** are means over a few clips, units or questions after a first call; loading of networks, reading of files and statistics are left out.
 # Recording, silencing, the ear, TAB's encoder and the choice of clips were measured at full size.
-# Its networks are untrained (random weights throughout), which cost what trained ones do.
+# Full-size networks have random weights throughout and cost what trained ones do.
 # The rest costs the same for a unit or a text as on `mini`, and its rate is taken from there.
 #
 # **Speeds** are seconds by the clock, medians of calls that alternate between ours and the reference, or processor time where a note says so.
-# Everything runs on one thread but what says "all cores".
+# *Describing* takes all cores, the rest one or as stated.
 # *At least* is what the machine takes at any rate: one reading of the inputs from memory, or the multiplications and additions, whichever is longer.
 # Their rate is that of the run's fastest matrix product on one thread; logarithms and sorting are not counted.
 #
 # ## What is not measured, or missing
 #
 # - **A GPU**, and **captions by an audio language model**, which wants one: the paper's hours stand alone.
-# - **DB and TAB** compare every activation with every caption, and need the full matrices. Beyond the memory budget closed concepts are left out.
-# - **Short clips.** The full-size AST reads two-second clips at their length in the speeds, not padded to the ten seconds of the paper's.
+# - **DB and TAB** read a unit's activation on every clip, and need the full matrices. Beyond the memory budget closed concepts are left out.
+# - **Short clips.** Where it records 2000 clips, the full-size AST reads their two seconds unpadded; the paper's pads to ten.
 #
 # ## Try it yourself
 #

@@ -1,7 +1,7 @@
 # %% [markdown]
 # # Planted neurons: middle layers with a known truth
 #
-# On {glue:text}`title`, {glue:text}`best_method` finds {glue:text}`best_share:.0%` of the planted truths that captions state, but of neurons made of noise alone {glue:text}`false:.0%` get [open concepts](../../glossary.md), too.
+# On {glue:text}`title`, {glue:text}`best_method` finds {glue:text}`best_share:.0%` of the planted truths that captions state, but {glue:text}`false:.0%` of neurons made of noise alone get [open concepts](../../glossary.md), too.
 # Nobody knows what units in the middle of a network stand for, so Section 4.2 of the paper asks its authors' ears {cite}`wu2024and`.
 # **Its claim** (Table 3): the calibrated summary is rated {glue:text}`paper_sum:.2f` of 5, above DB's concept with {glue:text}`paper_db:.2f` and TAB's with {glue:text}`paper_tab:.2f`.
 # This page makes neurons of a known truth and counts how often each method finds it, through how much noise.
@@ -43,9 +43,9 @@ al.tables.plain(planted.with_and_without_noise(rows), "Planted truths found, in 
 # %% [markdown]
 # - **Stated single truths**, no noise: {glue:text}`every`. The best method finds {glue:text}`best_truths` truths in most layers; layers repeat truths, so the number of truths is what counts.
 # - **Classes** among them: {glue:text}`classes`; **attributes**: {glue:text}`sounds`, and by the joint set {glue:text}`joint`.
-# - **Found by no method** in most layers, though stated: {glue:text}`lost`. Captions vary their words ("loud", "strong"), and the summariser counts apart those that do not mean the same of any sound. A summary may so leave out a truth that most captions state.
+# - **Found by no method** in most layers, though stated: {glue:text}`lost`. Captions vary their words ("loud", "strong"), and the summariser counts apart those that are not always synonyms. A summary may thus leave out a truth that most captions state.
 # - **In no caption**: a method that reads captions cannot find what none says, and what it names instead looks no less sure. TAB hears the clip, but knows only what its training captions said.
-# - **Polysemantic pairs**, both truths: a summary tells what at least half of K clips share, so it cannot tell two classes that share them. DB and TAB see all clips, and which function they use decides (see the next table).
+# - **Polysemantic pairs**, both truths: a summary tells what at least half of K clips share, so it cannot name two classes that split them. DB and TAB see all clips, and which function they use decides (see the next table).
 # - **Noise alone**: open concepts name something for {glue:text}`false:.0%` of such neurons, and a closed method always does. An explanation by itself is no evidence that there is anything to explain.
 # - **Dead** neurons explained: {glue:text}`dead_named` of {glue:text}`dead`. No clip lies above their commonest activation, so none describes them.
 #
@@ -75,7 +75,7 @@ al.tables.plain(sounds, caption, made, dict.fromkeys(["said", "elsewhere"], ".0%
 #
 # A planted neuron's activation on a clip is $u = z + \sigma\varepsilon$: what is true of the clip, in standard deviations over clips, plus noise.
 # $\sigma$ runs from 0, where chance only orders clips of equal truth, to infinity, where noise alone is left: each method's chance level.
-# Known of each clip are its class and, of synthesised sounds, what they were made with; recordings are measured.
+# Each clip's class is known and, of synthesised sounds, the recipe; recordings are measured.
 #
 # - **class**: 1 for clips of one class, 0 for others; **dead**: 0 for every clip.
 # - **pitch, level, brightness, repetition, noisiness**: 1 where the attribute holds. A graded one (level, brightness, noisiness) holds for the tenth of the clips it is truest of.

@@ -20,7 +20,7 @@ k: int = 5  # highest / lowest activated clips per neuron
 #
 # {glue:text}`unit` is one output of one linear layer, before any nonlinearity.
 # Its *activation* $u$ on a clip is one number: {glue:text}`pooled`.
-# White frames show where in a clip it fires; clips whose sound may be passed on play.
+# White frames show where in a clip it fires; clips that we may pass on can be played.
 
 # %%
 import andlib as al
@@ -50,7 +50,7 @@ al.cards.own_sound(run, unit, wav)
 # %% [markdown]
 # ## Silence it, or make it louder
 #
-# The unit's output is set to nothing, and then multiplied by {glue:text}`factor:g`, at every token. It is one of {glue:text}`units` units, so the class scores move little.
+# The unit's output is set to zero, or else multiplied by {glue:text}`factor:g`, at every token. It is one of {glue:text}`units` units, so the class scores move little.
 
 # %%
 changed = probe_one_neuron.multiplied(run, unit, factor)
@@ -70,7 +70,7 @@ al.tables.plain(found, f"Neurons nearest to “{words}”", run.made_by(*run.cap
 # %% [markdown]
 # ## Compared with the paper
 #
-# Figures 1, 2 and 7 of the paper walk one neuron through the method without saying which, and neither where in a clip it fires nor what the network loses without it {cite}`wu2024and`; so there is no number to compare.
+# Figures 1, 2 and 7 of the paper walk one neuron through the method but do not say which, where in a clip it fires or what the network loses without it {cite}`wu2024and`; so there is no number to compare.
 #
 # ## Try it yourself
 #

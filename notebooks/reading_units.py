@@ -38,7 +38,7 @@ al.tables.plain(readings, "Table 2 under other readings (DB, all clips)", made, 
 # Over all networks, one change moves top-1 by {glue:text}`nonlinearity_least:+.0f` to {glue:text}`nonlinearity_most:+.0f` points (nonlinearity), {glue:text}`readout_least:+.0f` to {glue:text}`readout_most:+.0f` (readout) or {glue:text}`pooling_least:+.0f` to {glue:text}`pooling_most:+.0f` (pooling).
 # AST's classifier gives one vector a clip, so it has no pooling to change.
 # Token 0 of BEATs is its first patch: 160 ms of the lowest 16 mel bands.
-# That patch is all that the released code describes of a BEATs unit.
+# The released code describes a BEATs unit from that token alone.
 #
 # ## How it is measured
 #

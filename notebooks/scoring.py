@@ -1,7 +1,7 @@
 # %% [markdown]
 # # How good are the descriptions?
 #
-# On recordings that no description was made from, a unit's activation has the highest mean correlation with what this method predicts: {glue:text}`best`.
+# On recordings that no description was made from, this method predicts activations best (mean correlation over units): {glue:text}`best`.
 # The paper's people rate calibrated [summaries](../../glossary.md) above the concepts of DB and TAB, for a few neurons of each block ([Table 3](4_2_human_evaluation.ipynb)) {cite}`wu2024and`.
 # This page goes beyond it and scores every explanation of every unit without people ({glue:text}`scored`).
 # As predictions, summaries take these places among the methods: {glue:text}`summaries`.
@@ -46,7 +46,7 @@ al.tables.scorecard(cards[cards["layer"] == "all"], made)
 # A small mean can hide well explained units: by sound, the interval of r lies above 0 for these shares of units: {glue:text}`above`.
 # [The atlas](../../atlas.md) has every unit with its score, the best and the worst explained first or last.
 #
-# ## Would it come again?
+# ## Is it reliable?
 #
 # *Two halves of clips* is the rank correlation, over units, of r on two halves of fold 1's recordings.
 # For *two halves of everything* the explanation, too, is made twice, from folds 2–3 and folds 4–5.
@@ -88,10 +88,10 @@ al.tables.plain(shape, "What exemplars say of units, by layer", run.made_by(), d
 #
 # ## What differs from the sources, and why
 #
-# - **The judge.** Bills et al. and Paulo et al. ask a large language model. Here an encoder's cosine judges, the same for every unit and free to rerun. It understands less, and holds opposites like *faint* and *loud* for alike. A low score blames explanation and matcher together, so read it beside the shuffled row and compare methods within one matcher.
+# - **The judge.** Bills et al. and Paulo et al. ask a large language model. Here an encoder's cosine judges, the same for every unit and free to rerun. It understands less, and finds opposites like *faint* and *loud* alike. A low score blames explanation and matcher together, so read it beside the shuffled row and compare methods within one matcher.
 # - **Who hears.** The embedded audio encoder learnt from synthesised sounds of other seeds with their true names. It hears those of `mini` well and real recordings less well. It favours TAB, which chose by it, as captions favour DB: the other matcher is the stricter test of either.
 # - **Small sets.** Average precision of few clips is above its base rate even for shuffled explanations, so take lift beside the shuffled one's.
-# - **Intervals.** Those of r and of detection draw recordings anew. Those of the other means, in the results, draw units, which hear the same clips and are not independent.
+# - **Intervals.** For r, and a unit's detection, they draw recordings. Those of other means, in the results, draw units, which hear the same clips and are not independent.
 #
 # ## Try it yourself
 #

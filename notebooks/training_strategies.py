@@ -28,7 +28,7 @@ al.tables.strategies(summary, "One architecture, four training strategies: mean 
 # Starting from it instead of from random weights changes the accuracy of the fully trained network by {glue:text}`start:+.1f` points.
 #
 # From the clips of fold 1 alone, DB names {glue:text}`least_top1_fold1:.0%` of the least accurate network's classifier units, and {glue:text}`best_fold1:.0%` under the best strategy.
-# A classifier can learn its training clips by heart, and the paper's examination plays them again; fold 1 does not.
+# A classifier can learn its training clips by heart, and the paper's test plays them again; fold 1 has none.
 
 # %% tags=["hide-input"]
 paired = strategies.paired_over_seeds(rows)
@@ -43,7 +43,7 @@ al.tables.strategies(paired, "Differences between strategies of the same seed: m
 #
 # - **random features, trained classifier** (`beats_untrained`): random weights, frozen, under a linear classifier that is trained on the labels of folds 2–5.
 # - **beats_supervised**: trained from scratch on the same labels.
-# - **beats_frozen**: pre-trained by masked prediction without any label, then frozen under a classifier as the first one's.
+# - **beats_frozen**: pre-trained by masked prediction without any label, then frozen under a classifier like the first's.
 # - **beats_finetuned**: the same pre-trained network, then trained whole with the recipe of *supervised*.
 #
 # *Supervised* and *fine-tuned* share architecture, recipe, labels and number of epochs: only the start differs.

@@ -1,10 +1,10 @@
 # %% [markdown]
 # # Your own network
 #
-# On {glue:text}`title`, the first name that DB gives a unit of {glue:text}`model` is the class of {glue:text}`borne_out:.0%` of the unit's highest recordings on average, and that of an untrained twin's units of {glue:text}`untrained_network:.0%`.
+# On {glue:text}`title`, the first name that DB gives a unit of {glue:text}`model` is the class of {glue:text}`borne_out:.0%` of the unit's highest recordings on average, against {glue:text}`untrained_network:.0%` for an untrained twin's units.
 #
-# The paper dissects two transformers {cite}`wu2024and`.
-# Its method asks for one number a recording and unit, and for nothing else, so it should describe the units of any acoustic network.
+# The paper dissects transformers {cite}`wu2024and`.
+# Its method asks a network for one number a recording and unit only, so it should describe the units of any acoustic network.
 # This page dissects a convolutional network that others built and trained: that of the package `aisfx`, which indexes libraries of sound effects {cite}`ma2022aisfx`.
 # The same parts make a report on *your* network and *your* sounds, by one command:
 #
@@ -49,7 +49,7 @@ target = al.wrap(
 # %% [markdown]
 # ## The parts of the report
 #
-# What needs a classifier says so where there is none: `andlib report` trains a linear one on folds 2 to 5 (`al.with_head`).
+# What needs a classifier says so without one, but `andlib report` trains a linear one on folds 2 to 5 (`al.with_head`).
 
 # %% tags=["hide-input"]
 al.tables.keep(**your_own_network.words(run, dissection.borne_out(run, asked)))

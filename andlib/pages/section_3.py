@@ -115,7 +115,7 @@ def answers(run: Run, chats: Mapping[int, Chat]) -> pd.DataFrame:
 def words(run: Run, unit: Unit, neurons: Described, closed: pd.DataFrame) -> dict[str, object]:
     """The numbers of the page's sentences. closed: `section_4_1.closed_concepts`."""
     asked, first, row = class_unit(run), closed["1."].unique(), neurons["rules"]
-    drawn = "of those drawn for the language model that lose a point, the one whose explanations score best"
+    drawn = "the best-scored one that the language model was asked about and that loses a point"
     alone = "Of this neuron it was not asked, or its answer is not kept: the rules stand alone below."
     differ = f"The {len(closed)} rows put {len(first)} different concepts first."
     spoken = {"unit": unit.id, "chosen": "the one that was asked for" if run.extra.get("unit") else drawn}
