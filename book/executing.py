@@ -15,6 +15,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+import nbformat
 import pandas as pd
 import papermill
 from jupyter_client.kernelspec import NoSuchKernel
@@ -67,6 +68,7 @@ def execute(page: Path, out: Path, parameters: dict[str, str], note: dict[str, A
                 f"The kernel of page {page.stem} died, most likely for want of memory: close other programs, or run "
                 "fewer pages at a time (WORKERS=1)."
             ) from None
+    _check_drawn(raw, page)
     profile = (note or parameters).get("profile", "")
     executed = labelled(normalise(raw), profile)
     if note:
@@ -75,6 +77,16 @@ def execute(page: Path, out: Path, parameters: dict[str, str], note: dict[str, A
     if changed.get("data_dir"):
         text = _without_folder(text, changed["data_dir"], profile)
     return write(text, out)
+
+
+def _check_drawn(executed: nbformat.NotebookNode, page: Path) -> None:
+    """Raises InputError where a figure failed: Jupyter draws behind the cell, and goes on with what went wrong."""
+    for cell in executed.cells:
+        for output in cell.get("outputs", []):
+            if output.output_type == "stream" and "Error in callback" in output.text:
+                raise InputError(
+                    f"Page {page.stem} could not draw the figure of this cell:\n{cell.source}\n{output.text}"
+                )
 
 
 def _changed(page: Path, parameters: dict[str, str]) -> dict[str, str]:

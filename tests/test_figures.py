@@ -3,10 +3,11 @@
 import json
 import re
 
+import pandas as pd
 import pytest
 
 from andlib import paths
-from andlib.report import look
+from andlib.report import figures, look
 from committed import committed_page, in_book
 
 OKABE_ITO = {"#000000", "#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7"}
@@ -57,3 +58,13 @@ def test_lines_are_named_at_their_ends_in_order_and_apart():
     assert height["just above, and shorter"] == pytest.approx(height["middle"] + 0.1) == pytest.approx(0.3)
     end = ax.transAxes.inverted().transform(ax.transData.transform((2, 2.01)))
     assert named["just above, and shorter"].xy == pytest.approx(end)  # the leader begins where the line ends
+
+
+def test_gaps_of_a_network_without_random_sets_are_drawn_in_the_order_of_the_others():
+    columns = ["model", "strategy", "gap_low", "gap", "gap_high", "excess_all"]
+    rows = [("ast", name, 0.0, 0.5, 1.0, 0.4) for name in ("random", "TAB", "DB", "OCP")]
+    rows += [("whisper_frozen", name, 0.0, 0.5, 1.0, float("nan")) for name in ("TAB", "DB", "OCP")]
+    axes = figures.gaps(pd.DataFrame(rows, columns=columns))
+    axes[0, 0].figure.canvas.draw()
+    names = [[tick.get_text() for tick in ax.get_yticklabels()] for ax in axes.flat]
+    assert names[0] == names[1] == ["OCP", "DB", "TAB", "random"]

@@ -212,6 +212,16 @@ def test_execute_of_a_failing_page_says_why_and_leaves_what_lay_there(project):
     assert [path.name for path in project.glob("*out*")] == ["out.ipynb"]
 
 
+def test_a_page_whose_figure_cannot_be_drawn_is_refused(project):
+    # so IPython speaks where it cannot format the error itself; nothing else tells of it then
+    drawn = "print('Error in callback <function _draw_all_if_interactive> (for post_execute)')"
+    (project / "notebooks/one.py").write_text(f"{SOURCE}# %%\n{drawn}\n")
+    publish.sync()
+    with pytest.raises(InputError, match=r"Page one could not draw the figure of this cell:\nprint"):
+        executing.execute(project / "notebooks/one.ipynb", project / "out.ipynb", {})
+    assert not (project / "out.ipynb").exists()
+
+
 def test_a_misspelt_parameter_is_refused_with_the_likely_one(project):
     with pytest.raises(InputError, match=r"no parameter 'modle'\. Did you mean 'model'\?"):
         executing.execute(project / "notebooks/one.ipynb", project / "out.ipynb", {"modle": "ast"})

@@ -70,16 +70,10 @@ def gaps(results: pd.DataFrame):
     axes = look.panels(len(models), 1, 7, 0.9 + 1.5 * len(models), sharex=True)
     for ax, model in zip(axes.flat, models, strict=True):
         ours = results[results["model"] == model].set_index("strategy").reindex(names)
-        ax.scatter(
-            ours["gap"] - ours["excess_all"],
-            names,
-            260,
-            MUTED,
-            marker="|",
-            label="random units, same layers",
-            linewidth=2,
-        )
         look.dots(ax, ours, ["gap_low", "gap", "gap_high"], paper.table4(model)["gap"].reindex(names))
+        drawn = (ours["gap"] - ours["excess_all"]).dropna()  # of networks that take long, none
+        mark = {"marker": "|", "linewidth": 2, "zorder": 1, "label": "random units, same layers"}
+        ax.scatter(drawn, drawn.index, 260, MUTED, **mark)
         ax.axvline(0, color="black", linewidth=1)
         ax.set_title(CALLED.get(model, model))
     look.label(axes, "gap ΔR − ΔA (logits)")
