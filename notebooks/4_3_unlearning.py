@@ -21,7 +21,7 @@ audio_encoder: str = ""  # TAB's encoders: embedded | whisper | laion_clap | fol
 tagger: str = "hanta"  # who tells adjectives and nouns: hanta | nltk (the paper's, after a download)
 summariser: str = "rules"  # who writes the summaries: rules | llm
 llm: str = ""  # the summariser's language model, asked about every neuron: transformers:MODEL | openai:MODEL | vllm:MODEL
-target_class: str = "crying baby"  # the class of Figure 10
+target_class: str = ""  # the class of Figure 10; empty takes water drops, as the paper, or the first where there is none
 
 # %%
 import andlib as al
@@ -82,6 +82,7 @@ al.tables.beyond_logits(results, made)
 # The paper silences BEATs-finetuned's units of "water drops" and finds water-related classes hit hardest.
 
 # %% mystnb={"figure": {"name": "class-changes", "caption": "Figure 10: change of each class's own logit when the target class's units (OCP) are silenced, most affected last."}, "image": {"alt": "Bars: for every class the change of its mean own logit after silencing the target class's units, sorted"}} tags=["hide-input"]
+target_class = target_class or ("water drops" if "water drops" in run.probing_set.classes else run.probing_set.classes[0])
 shown = "beats_finetuned" if "beats_finetuned" in run.models else run.models[0]
 changes = section_4_3.class_changes(run, effects[shown]["OCP"], target_class)
 al.figures.class_changes(changes, target_class, shown, "OCP");

@@ -91,12 +91,12 @@ def words(run: Run, results: pd.DataFrame) -> dict[str, object]:
     printed = paper.table4("ast")["gap"]
     rows = {name: ours.set_index("model") for name, ours in results.groupby("strategy", sort=False)}
     beyond = pd.DataFrame({name: rows[name]["excess"] for name in unlearning.STRATEGIES})
-    largest, ocp = beyond.dropna().idxmax(axis=1).reindex(run.models).fillna("none"), rows["OCP"]
+    largest, ocp = beyond.dropna().idxmax(axis=1), rows["OCP"]
     draws, entire = ocp[["draws", "draws_all"]].min().fillna(0)
     spared = ", ".join(ocp.index[ocp["draws"].isna()]) or "none"
     claim, robust = (rules.judge(name, {PAGE: {"unlearning": results}}) for name in ("t4_ocp_gap", "t4_frozen_robust"))
     spoken = {"title": run.profile.title, "paper_ocp": printed["OCP"], "paper_random": printed["random"]}
-    spoken |= {"largest": ", ".join(f"{strategy} for {model}" for model, strategy in largest.items())}
+    spoken |= {"largest": ", ".join(f"{strategy} for {model}" for model, strategy in largest.items()) or "none"}
     spoken |= {"claim": claim[0], "claim_numbers": claim[1], "robust": robust[0]}
     spoken |= {"drops": by_model(ocp["accuracy_drop"], "+.1%"), "before": by_model(ocp["accuracy_before"], ".1%")}
     for name in ("OCP", "DB"):
