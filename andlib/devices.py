@@ -49,9 +49,7 @@ def placed(target: Target, store: Store) -> Target:
 
 
 def in_halves(call: Callable[[Any], Any], batch: Any) -> list[Any]:
-    """What `call` gives for a batch, a tensor or an array; where the device lacks the memory, for its halves in turn.
-
-    Raises InputError where it does for one clip alone."""
+    """What `call` gives for a batch, by halves where memory is too small; InputError if it is for one clip."""
     import torch
 
     try:

@@ -61,9 +61,7 @@ def stage(run: "Run", stage: Stage, made_from: Sequence[Any], lasting: Sequence[
 
 
 def frame(profile: str, page: str, name: str) -> pd.DataFrame:
-    """One frame of a page (`4_1_last_layer`, say), as `make results` wrote it; an empty cell is a missing value.
-
-    Raises InputError if it is absent or damaged."""
+    """A page's frame as `make results` wrote it; an empty cell is a missing value. InputError if absent or damaged."""
     file = path_of(profile, page, f"{name}.csv")
     if not file.is_file():
         absent = f"Profile {profile} has no frame {name!r} of page {page}"

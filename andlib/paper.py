@@ -22,8 +22,7 @@ def table1() -> pd.DataFrame:
 
 
 def table2(model: str) -> pd.DataFrame:
-    """Table 2 of the paper for one model: one row a method; top1 and top5 as shares, cos. Of a model that is not the
-    paper's, here as below, there is no row."""
+    """Table 2 of the paper for one model, a row a method: top1, top5, cos. Here as below, others have no row."""
     return _shares(numbers()["table2_last_layer_accuracy"].get(model, {}))
 
 

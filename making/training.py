@@ -54,8 +54,7 @@ def make_ast(size: Mapping[str, Any], recipe: Recipe, classes: tuple[str, ...], 
 
 
 def begin_as(network: torch.nn.Module, start: torch.nn.Module) -> None:
-    """Gives an AST all but the classifier of another. Its places in time are stretched to longer clips; for shorter
-    ones, those in the middle are taken, as AST's authors do."""
+    """Gives an AST all but another's classifier, positions stretched to longer clips or cut to shorter, as in AST."""
     name, config = "audio_spectrogram_transformer.embeddings.position_embeddings", network.config
     own = {key: values for key, values in start.state_dict().items() if not key.startswith("classifier.dense")}
     bands = (config.num_mel_bins - config.patch_size) // config.frequency_stride + 1

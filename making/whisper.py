@@ -84,9 +84,7 @@ class Changed(nn.Module):
 
 
 def head(x: Tensor, labels: Tensor, recipe: Head, decay: float) -> dict[str, Tensor]:
-    """Weights over states and a linear layer on their standardised sum, as a classifier of transformers names them.
-
-    x: [clips, states, width]. labels: class numbers [clips]."""
+    """Weights over states x [clips, states, width], and a linear layer on their standardised sum. labels: [clips]."""
     weight = torch.zeros(int(labels.max()) + 1, x.shape[-1], requires_grad=True)
     share, bias = torch.zeros(x.shape[1], requires_grad=True), torch.zeros(len(weight), requires_grad=True)
     groups = [(share, recipe.rate_of_states, 0.0), (weight, recipe.rate, decay), (bias, recipe.rate, 0.0)]

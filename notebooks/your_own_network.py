@@ -2,10 +2,11 @@
 # # Your own network
 #
 # On {glue:text}`title`, the first name that DB gives a unit of {glue:text}`model` is the class of {glue:text}`borne_out:.0%` of the unit's highest recordings on average, against {glue:text}`untrained_network:.0%` for an untrained twin's units.
+# {glue:text}`beside`
 #
 # The paper dissects transformers {cite}`wu2024and`.
 # Its method asks a network for one number a recording and unit only, so it should describe the units of any acoustic network.
-# This page dissects a convolutional network that others built and trained: that of the package `aisfx`, which indexes libraries of sound effects {cite}`ma2022aisfx`.
+# This page dissects networks that others built and trained: aisfx, a convolutional network for sound effects {cite}`ma2022aisfx`; Whisper's encoder {cite}`radford2023whisper`; and CREPE, which hears pitch {cite}`kim2018crepe`.
 # The same parts make a report on *your* network and *your* sounds, by one command:
 #
 # ```bash
@@ -23,28 +24,31 @@ k: int = 5  # highest / lowest activated clips per neuron
 folds: int = 1  # how many folds of a profile are played to the network, 1 to 5
 
 # %%
+import inspect
+
 import andlib as al
-from andlib.networks import aisfx
 from andlib.pages import your_own_network
 from andlib.report import dissection, opening
 
 run, notes, asked = opening.on_page(globals())
 
+# %%
+units, trained = dissection.borne_out(run, asked), your_own_network.others(run)
+al.tables.keep(**your_own_network.words(run, units, trained))
+if len(trained):
+    percent = dict.fromkeys(your_own_network.SHARES, ".0%")
+    display(al.tables.plain(trained, "Networks that others trained, on fold 1 (means over units)", run.made_by(*run.caption_parts), percent))
+
 # %% [markdown]
+# {glue:text}`nouns`
+# Nouns alone say little of training, for an untrained network's units hold them, too, and a share that is *borne out* must be read beside the untrained twin's.
+# An untrained network is fond of loud, high or steady sounds, and sounds of one class are alike in that.
+#
 # A network is declared once: its modules that hold units, what the axes of their outputs mean, how positions become one number, and what it hears.
-# `weights` names a function that declares this one:
+# `weights` names a function that does so; this is aisfx's:
 
 # %%
-target = al.wrap(
-    aisfx.network(),
-    name="aisfx",
-    layers=["block?.relu?", "embedding"],  # names or patterns of modules
-    axes=("clips", "channels", "frames", "mels"),  # of their outputs
-    pooling="max",  # over frames and mels
-    sample_rate=44_100,
-    seconds=run.profile.seconds,
-    features=aisfx.log_mel,  # waveforms -> the network's input
-)
+print(inspect.getsource(your_own_network.sound_effects))
 
 # %% [markdown]
 # ## The parts of the report
@@ -52,30 +56,11 @@ target = al.wrap(
 # What needs a classifier says so without one, but `andlib report` trains a linear one on folds 2 to 5 (`al.with_head`).
 
 # %% tags=["hide-input"]
-al.tables.keep(**your_own_network.words(run, dissection.borne_out(run, asked)))
 for title, make in dissection.sections(run, notes, asked).items():
     display(al.cards.Card(f"<h3>{title}</h3>"), make())
 
 # %% [markdown]
-# ## Any other network
-#
-# Each of these is a target for every function of the package, and for `andlib report module:function`: a **recurrent** network on log-mel frames (of what a layer returns, the first output counts); a **transformer's** hidden layers after their nonlinearity; and **latents of a sparse autoencoder** (`readout`, which takes an array [channels, directions], too).
-
-# %%
-from torch import nn
-
-heard = dict(sample_rate=44_100, seconds=run.profile.seconds, features=aisfx.log_mel)
-network = nn.Sequential(nn.GRU(input_size=96, hidden_size=24, batch_first=True)).eval()
-recurrent = al.wrap(network, layers="0", axes=("clips", "time", "channels"), pooling="mean", name="recurrent", **heard)
-block = nn.TransformerEncoderLayer(d_model=96, nhead=4, dim_feedforward=192, batch_first=True)
-network, tokens = nn.TransformerEncoder(block, num_layers=2).eval(), ("clips", "tokens", "channels")
-transformer = al.wrap(network, layers="layers.*.linear1", axes=tokens, nonlinearity="relu", name="transformer", **heard)
-latents = nn.Sequential(nn.Linear(96, 400), nn.ReLU()).eval()
-sparse = al.wrap(network, layers="layers.1", axes=tokens, readout=latents, pooling="max", name="sparse", **heard)
-
-# %% [markdown]
-# A network that cuts clips into **windows** and folds them into the batch has `"windows"` in place of `"clips"` among its axes.
-# `al.load_target` knows models of the Hugging Face hub (AST, wav2vec2, HuBERT, WavLM, Whisper's encoder, CLAP's audio tower), `al.with_head` puts a linear classifier on an encoder, and `run.using(models=[target])` gives a target to every page's functions.
+# [Your own network and sounds](../../your_own.md) declares networks of other kinds, recurrent ones and latents of a sparse autoencoder among them, and shows how CREPE is declared, outside the package.
 #
 # ## What differs from the paper, and why
 #

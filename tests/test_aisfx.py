@@ -1,5 +1,6 @@
 """The network of the package aisfx: its input, its checkpoint read without running it, and its units' values."""
 
+import re
 from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
@@ -152,19 +153,11 @@ def absent(name):
 
 @pytest.fixture(scope="module")
 def targets():
-    """The targets that the page's section "Any other network" makes, by its own code."""
-    import jupytext
-
-    import andlib as al
-    from andlib.profiles import PROFILES
-    from andlib.run import Run
-
-    cells = jupytext.read(paths.root() / "notebooks/your_own_network.py").cells
-    [start] = [i for i, cell in enumerate(cells) if "## Any other network" in cell.source]
-    shown = [cell.source for cell in cells[start:] if cell.cell_type == "code"]
-    names = {"al": al, "aisfx": aisfx, "run": Run(PROFILES["mini"], ("ast",))}
-    for source in shown:
-        exec(source, names)
+    """The targets that the book's section "Networks of every kind" makes, by its own code."""
+    text = (paths.root() / "book/your_own.md").read_text(encoding="utf-8")
+    [code] = re.findall("```python\n(.*?)```", text.partition("### Networks of every kind")[2], re.DOTALL)
+    names = {}
+    exec(code, names)
     return {kind: names[kind] for kind in KINDS}
 
 
@@ -177,7 +170,7 @@ KINDS = {
 
 @pytest.mark.filterwarnings("ignore:.* hears 2 s, and clips last 0.5 s:UserWarning")
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_page_s_own_code_wraps_networks_of_every_kind_and_their_units_are_described(targets, kind, run):
+def test_the_book_s_own_code_wraps_networks_of_every_kind_and_their_units_are_described(targets, kind, run):
     from andlib import stages
 
     target = targets[kind]

@@ -1,15 +1,14 @@
 """A network of others' making: when a name is borne out, by chance or by training, and what the page declares of it."""
 
-import ast
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from andlib import paths
 from andlib.descriptions import SHUFFLED
 from andlib.errors import InputError
-from andlib.networks import aisfx
+from andlib.kept import read
 from andlib.pages import your_own_network
 
 
@@ -37,11 +36,12 @@ def test_a_name_is_borne_out_by_the_share_of_clips_that_are_of_its_class(units):
     assert list(units["shuffled captions"]) == pytest.approx([1 / 3, 0])
     assert list(units["untrained network"]) == pytest.approx([0, 2 / 3])
     assert list(units["any name"]) == pytest.approx([2 / 3, 2 / 3])
+    assert list(units["untrained with noun"]) == [1, 0]
     assert list(units["with noun"]) == [True, False] and list(units["with adjective"]) == [False, True]
 
 
 def test_without_a_twin_its_share_is_not_known(run, units):
-    assert your_own_network.borne_out(run, "ast")["untrained network"].isna().all()
+    assert your_own_network.borne_out(run, "ast")[["untrained network", "untrained with noun"]].isna().all(axis=None)
 
 
 def test_without_labels_no_name_is_borne_out(run):
@@ -54,21 +54,33 @@ def test_without_labels_no_name_is_borne_out(run):
 def test_layers_and_words_are_means_of_the_units(run, units):
     layers = your_own_network.by_layer(units)
     assert list(layers["layer"]) == ["block1.relu1", "embedding"] and list(layers["units"]) == [1, 1]
-    words = your_own_network.words(run.using(extra={"folds": 2}), units)
+    words = your_own_network.words(run.using(extra={"folds": 2}), units, your_own_network.others(of("own", run)))
     assert words["borne_out"] == pytest.approx(np.mean([2 / 3, 1 / 3])) and words["probed_folds"] == 2
+    assert words["beside"] == words["nouns"] == ""  # nothing is kept of one's own recordings
 
 
-def test_the_page_shows_the_declaration_that_is_used():
-    """The page declares the network for all to see; the function that it names must declare the same."""
-    sources = paths.root() / "notebooks/your_own_network.py", paths.PACKAGE / "pages/your_own_network.py"
-    shown, used = (_declared(source.read_text(encoding="utf-8")) for source in sources)
-    assert shown.pop("seconds") == "run.profile.seconds" and used.pop("seconds") == "seconds"
-    assert int(ast.literal_eval(shown.pop("sample_rate"))) == aisfx.SAMPLE_RATE
-    assert used.pop("sample_rate") == "aisfx.SAMPLE_RATE" and shown.pop("name") in used.pop("name")
-    assert shown == used
+def of(name, run):
+    return run.using(profile=replace(run.profile, name=name))
 
 
-def _declared(source):
-    calls = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call)]
-    [call] = [call for call in calls if "aisfx.network" in ast.unparse(call.args[:1])]
-    return {part.arg: ast.unparse(part.value) for part in call.keywords}
+@pytest.mark.parametrize("profile", ["mini", "esc50"])
+def test_what_is_kept_of_others_networks_is_whole_and_told(profile, run, units):
+    trained = your_own_network.others(of(profile, run))
+    assert list(trained["network"]) == ["aisfx", "whisper", "crepe"] and not trained.isna().any(axis=None)
+    shares = trained[your_own_network.SHARES]
+    assert ((shares >= 0) & (shares <= 1)).all(axis=None)
+    assert (trained[["borne out", "untrained network"]].max(axis=1) <= trained["any name"]).all()
+    words = your_own_network.words(run.using(extra={"folds": 1}, models=["ast"]), units, trained)
+    for row in trained.to_dict("records"):
+        assert (
+            f"{row['borne out']:.0%} in {row['network']} (untrained: {row['untrained network']:.0%})" in words["beside"]
+        )
+        noun, random = row["with noun"], row["untrained with noun"]
+        assert f"{noun:.0%} in {row['network']} (untrained: {random:.0%})" in words["nouns"]
+
+
+def test_the_network_that_the_page_plays_gives_what_is_kept_of_it():
+    kept = pd.DataFrame(read("mini", your_own_network.NAME)["rows"]).set_index("network").loc["aisfx"]
+    page = read("mini", "your_own_network")
+    assert kept["borne out"] == pytest.approx(page["borne_out"], abs=0.003)
+    assert kept["untrained network"] == pytest.approx(page["untrained_network"], abs=0.003)

@@ -179,8 +179,7 @@ def constant_answer(run: Run) -> dict[str, float]:
 
 
 def units_a_class() -> pd.DataFrame:
-    """Table 4's mean number of units a class, one row a network: 3N/M, if each of N block units gets three of M
-    concepts, and as printed for TAB and DB."""
+    """Table 4's mean units a class, a row a network: 3N/M for N block units and M concepts, and printed for TAB, DB."""
     neurons, m, rows = paper.numbers()["settings"]["neurons"], len(concepts.ESC50), []
     for model in MODELS:
         printed = paper.table4(model)["units"]

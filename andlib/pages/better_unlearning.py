@@ -64,8 +64,7 @@ def selectivity(activations: np.ndarray, member: np.ndarray) -> np.ndarray:
 
 
 def effects(run: Run, model: str) -> dict[tuple[str, str], Effects]:
-    """What silencing did on fold 1, by rule and way: zero; mean, each unit's over clips of folds 2-5; or resample, its
-    outputs on a clip of another class from those folds."""
+    """What silencing did on fold 1, by rule and way: zero; mean or, of another class's clip, resample of folds 2-5."""
     measured, changed = bench(run, model), {}
     for way, (rule, sets) in product(WAYS, choices(run, model).items()):
         changed[rule, way] = measured.effects(sets) if way == "zero" else _replaced(measured, way, sets)
@@ -160,8 +159,7 @@ def spill(changes: np.ndarray, nearness: np.ndarray) -> float:
 
 
 def compared(run: Run) -> pd.DataFrame:
-    """The kept rows of the run's models, see `table`, with p adjusted over all of a profile (p_holm), and made_by.
-    Raises InputError where a profile has none."""
+    """Kept rows of the run's models, see `table`, with p_holm (over a profile) and made_by; InputError without any."""
     result = kept.read(run.profile.name, NAME, f"make unlearning PROFILE={run.profile.name}")
     rows = pd.DataFrame(result["rows"]).assign(made_by=result["made_by"])
     return rows.assign(p_holm=holm(rows["p"].astype(float)))[rows["model"].isin(run.models)]

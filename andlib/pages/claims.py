@@ -46,8 +46,7 @@ def on_whisper(frames: Frames) -> Frames:
 
 
 def ledger(results: Mapping[str, Frames]) -> pd.DataFrame:
-    """Every claim of the paper on every profile; columns id, where, claim, profile, verdict, numbers, rule.
-    results: profile -> its frames."""
+    """Every claim on every profile; id, where, claim, profile, verdict, numbers, rule. results: profile -> frames."""
     judged = []
     for claim, (profile, frames) in product(paper.numbers()["claims"], results.items()):
         verdict, numbers = judge(claim["id"], frames)

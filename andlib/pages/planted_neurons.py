@@ -143,8 +143,7 @@ def by_best_function(every: pd.DataFrame, in_captions: pd.DataFrame) -> pd.DataF
 
 
 def with_and_without_noise(rows: pd.DataFrame) -> pd.DataFrame:
-    """Share found, in %, without noise and in brackets with noise alone; one row a kind, with its number of neurons, a
-    column a method. rows: `by_best_function`."""
+    """Share found (%) without noise, and by noise alone; a row a kind, a column a method. rows: `by_best_function`."""
     shares = rows.groupby(["kind", "by", "noise"], sort=False)["found"].mean().unstack("noise")
     cells = (100 * shares).map("{:.0f}".format)
     cells = (cells[0.0] + " (" + cells[np.inf] + ")").unstack("by")[rows["by"].unique()].loc[rows["kind"].unique()]

@@ -72,8 +72,7 @@ def multiplied(run: Run, unit: Unit | str, factor: float) -> pd.DataFrame:
 
 
 def played(target: Target, wav: str) -> np.ndarray:
-    """A sound file's samples at the target's rate, float32; without one a tone that rises evenly from LOWEST to
-    HIGHEST, as long as the target hears."""
+    """A sound file's samples at the target's rate, float32; without one a tone that rises from LOWEST to HIGHEST."""
     if wav:
         return recordings.read_recording(paths.named(wav), target.sample_rate)
     time = np.arange(round(target.seconds * target.sample_rate)) / target.sample_rate
@@ -82,8 +81,7 @@ def played(target: Target, wav: str) -> np.ndarray:
 
 
 def found(run: Run, words: str, layers: Sequence[str] = ()) -> pd.DataFrame:
-    """The five neurons of the run's first network whose descriptions are nearest to the words, with what is said of
-    them. layers: these alone."""
+    """The five neurons of the run's first network whose descriptions are nearest to the words. layers: these alone."""
     nearest = search(stages.neurons(run, run.models[0], layers=layers), words, run=run, best=5)
     return wording.described(nearest, "similarity")
 

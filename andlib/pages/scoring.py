@@ -135,8 +135,7 @@ def best_and_worst(scores: pd.DataFrame) -> pd.DataFrame:
 
 
 def shape_by_layer(scores: pd.DataFrame) -> pd.DataFrame:
-    """Means of SHAPE for each model and layer, and behind a model's layers "with r": Spearman's rho, over its units, of
-    each with r of DB by captions. scores: `of_models`."""
+    """Means of SHAPE by model and layer, and "with r": Spearman's rho of each with DB's r. scores: `of_models`."""
     units, rows = scores[(scores["method"] == "DB") & (scores["matcher"] == "captions")], []
     for model, own in units.groupby("model", sort=False):
         by_layer = own.groupby("layer", sort=False)

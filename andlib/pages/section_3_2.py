@@ -28,8 +28,7 @@ def asked(run: Run) -> pd.DataFrame:
 
 
 def summaries(run: Run) -> pd.DataFrame:
-    """The neurons that the language model has described, a row for each of SUMMARISERS: columns of `stages.neurons`,
-    model and summariser. Raises InputError without any answer."""
+    """`stages.neurons` that the language model described, a row for each of SUMMARISERS; InputError without answers."""
     tables = []
     for model in run.models:
         by_llm = stages.neurons_by_language_model(run, model)
@@ -53,8 +52,7 @@ def points(run: Run) -> pd.DataFrame:
 
 
 def support(point: str, captions: Sequence[str]) -> dict[str, int]:
-    """How many claims (sources, events, qualities) a point makes, how many of them at least half of the captions make,
-    and how many one makes."""
+    """How many claims (sources, events, qualities) a point makes, and how many of them half of the captions, or one."""
     makers = [sum(claim in claims(caption) for caption in captions) for claim in claims(point)]
     half = (len(captions) + 1) // 2
     return {"claims": len(makers), "shared": sum(n >= half for n in makers), "some": sum(n > 0 for n in makers)}

@@ -16,8 +16,7 @@ ANSWERS = {True: "yes", False: "no", None: "no answer is kept"}
 
 
 def common_adjectives(run: Run, model: str, control: str = "") -> pd.Series:
-    """Figures 3 and 9: how many of all linear-layer neurons have each adjective in C_open; the commonest first.
-    control: as for `clip_descriptions`."""
+    """Figures 3 and 9: neurons with each adjective in C_open, the commonest first. control: of `clip_descriptions`."""
     neurons = stages.neurons(run, model, control=control)
     counts = Counter(word for words in neurons["adjectives"] for word in sorted(set(words)))
     return pd.Series(dict(counts.most_common()), name="neurons", dtype=int)
@@ -55,8 +54,7 @@ def texts(run: Run) -> dict[str, list[str]]:
 
 
 def adjective_fates(texts: Iterable[str], tagger: str = "hanta") -> pd.DataFrame:
-    """What the filters of Section 3.5 do with every adjective of some texts; one row a filter and adjective, columns
-    filter (one of FILTERS), adjective, times."""
+    """What each of FILTERS (Section 3.5) does with every adjective of some texts; columns filter, adjective, times."""
     fates: Counter = Counter()
     for text, times in Counter(texts).items():
         tokens = tagging.tag(text, tagger)

@@ -40,8 +40,7 @@ def silenced(run: Run, units: Units) -> dict[str, dict[str, Effects]]:
 
 
 def controls(run: Run, units: Units) -> dict[str, dict[str, Any]]:
-    """What stands beside the strategies, see `compute`: kept by `make controls` for these sets, else of fewer draws; of
-    networks for which that would take hours, none."""
+    """What stands beside the strategies, see `compute`: kept, or of fewer draws; of networks that take hours none."""
     controls = {}
     for model, chosen in units.items():
         held = digest(chosen) == digest(unlearning.strategy_sets(run, model)) and committed(run, model)

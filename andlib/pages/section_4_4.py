@@ -221,8 +221,7 @@ def trends_by_origin(run: Run) -> pd.DataFrame:
 
 
 def narrowing(trends: pd.DataFrame) -> pd.DataFrame:
-    """The parts of Figure 5's claim, and the verdict on each; columns part, verdict. Two models differ where their
-    intervals are apart. trends: `depth_trends`."""
+    """The parts of Figure 5's claim, with verdicts; models differ where intervals are apart. trends: `depth_trends`."""
     ast, finetuned, frozen = (row for _, row in trends.set_index("model").reindex(MODELS).iterrows())
     fewer = ast["mean_low"] - frozen["mean_high"], ast["mean_high"] - frozen["mean_low"]
     parts = {

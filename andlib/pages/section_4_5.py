@@ -213,8 +213,7 @@ def interpretability(run: Run, clusters: int = 11, tau: int = 4, classes: int = 
 
 
 def _blocks(run: Run, model: str, where: np.ndarray, k: int):
-    """Of each block: its number, the k highest clips (rows of `where`) of its units that react to so many (see
-    `activations.choose`), and how many do not."""
+    """Of each block: number, the k highest clips (rows of `where`) of units that react to k, and how many do not."""
     by_block, activations = defaultdict(list), responses.unit_activations(run, model)
     for layer in run.target(model).layers:
         if layer.hidden:

@@ -48,8 +48,7 @@ def _measured(samples: np.ndarray) -> dict[str, float | None]:
 
 
 def truths(run: Run) -> pd.DataFrame:
-    """What is true of each clip, 0 to 1, [clips, truths]: its class and attributes; graded ones are the clip's rank.
-    One that holds for fewer than K clips is left out."""
+    """What is true of each clip, 0 to 1, [clips, truths]: class, attributes, ranks; each holds for K clips at least."""
     sound, labels = known(run), np.array([clip.label for clip in run.probing_set.clips])
     pitch, rate = sound["pitch_hz"].astype(float), sound["event_rate_hz"].astype(float)
     graded = {"loud": sound["level_db"], "quiet": -sound["level_db"], "noisy": sound["noisiness"]}

@@ -1,10 +1,11 @@
-"""A network that others built: whether the names of its units are borne out, beside what a name reaches by itself."""
+"""Networks that others trained: how far names of their units are borne out, beside what a name reaches by itself."""
 
 from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 
+from andlib import kept
 from andlib.descriptions import SHUFFLED
 from andlib.errors import InputError
 from andlib.networks import aisfx
@@ -13,7 +14,9 @@ from andlib.run import Run
 from andlib.stages import neurons
 from andlib.targets import Target
 
-SHARES = ["with adjective", "with noun", "borne out", "shuffled captions", "untrained network", "any name"]
+SHARES = ["with adjective", "with noun", "untrained with noun", "borne out", "untrained network", "shuffled captions"]
+SHARES += ["any name"]
+NAME, COLUMNS = "networks", ["network", "trained for", "units", *SHARES]  # of the kept results
 
 
 def sound_effects(seconds: float = 5.0, untrained_seed: int | None = None) -> Target:
@@ -34,9 +37,8 @@ def borne_out(run: Run, model: str | Target, twin: Target | None = None) -> pd.D
     """Described neurons with SHARES. A unit's name, DB's first concept, is borne out by the share of its highest clips
     that are of that class, which no description has seen.
 
-    shuffled captions: the same of units described from captions of other clips; untrained network: of the twin's, nan
-    without one. any name: the most that one could be, the share of the commonest class. Raises InputError where clips
-    have no classes."""
+    shuffled captions: the same of units described from other clips' captions. untrained: of the twin's, nan without
+    one. any name: the commonest class's share, the most there is. Raises InputError where clips have no classes."""
     if len(run.probing_set.classes) < 2:
         raise InputError("Without labels, nothing can tell whether names are borne out.")
     described = neurons(run, model)
@@ -45,12 +47,12 @@ def borne_out(run: Run, model: str | Target, twin: Target | None = None) -> pd.D
     shares |= {"borne out": _share_named(run, described)}
     shares |= {"shuffled captions": _share_named(run, neurons(run, model, control=SHUFFLED))}
     shares |= {"any name": [max(map(labels.count, labels), default=np.nan) / max(len(labels), 1) for labels in classes]}
-    units = described.assign(**shares, **{"untrained network": np.nan})
-    if twin:
-        theirs = neurons(run, twin).assign(share=lambda table: _share_named(run, table))
-        both = units[["layer", "index"]].merge(theirs[["layer", "index", "share"]], how="left")
-        units["untrained network"] = both["share"].to_numpy()
-    return units
+    units, unknown = described.assign(**shares), {"untrained with noun": np.nan, "untrained network": np.nan}
+    if not twin:
+        return units.assign(**unknown)
+    theirs = neurons(run, twin)
+    theirs = theirs.assign(**dict(zip(unknown, (theirs["nouns"].map(len) > 0, _share_named(run, theirs)), strict=True)))
+    return units.merge(theirs[["layer", "index", *unknown]], on=["layer", "index"], how="left")
 
 
 def _classes(run: Run, clips: Sequence[int]) -> list[str]:
@@ -69,7 +71,24 @@ def by_layer(units: pd.DataFrame) -> pd.DataFrame:
     return layers.agg(units=("unit", "size")).join(layers[SHARES].mean()).reset_index()
 
 
-def words(run: Run, units: pd.DataFrame) -> dict[str, object]:
-    """The numbers of the page's prose. units: `borne_out`."""
+def others(run: Run) -> pd.DataFrame:
+    """Networks that others trained, one row each: network, trained for, units, and means of SHARES over these, as `make
+    networks` kept them of the run's profile; empty where it has not."""
+    return pd.DataFrame(kept.read(run.profile.name, NAME).get("rows", []), columns=COLUMNS)
+
+
+def words(run: Run, units: pd.DataFrame, trained: pd.DataFrame) -> dict[str, object]:
+    """The numbers of the page's prose, and two of its sentences. units: `borne_out`. trained: `others`."""
     spoken = {name.replace(" ", "_"): float(units[name].mean()) for name in ("borne out", "untrained network")}
+    spoken |= {"beside": "", "nouns": ""}
+    if len(rows := trained[trained["network"] != run.models[0]]):
+        spoken["beside"] = f"It is {_beside_twins(rows, 'borne out', 'untrained network')}."
+        spoken["nouns"] = (
+            f"The share of units that hold nouns is {_beside_twins(trained, 'with noun', 'untrained with noun')}."
+        )
     return spoken | {"title": run.profile.title, "model": run.models[0], "probed_folds": run.extra["folds"]}
+
+
+def _beside_twins(trained: pd.DataFrame, own: str, twin: str) -> str:
+    cells = zip(trained["network"], trained[own], trained[twin], strict=True)
+    return ", ".join(f"{share:.0%} in {name} (untrained: {random:.0%})" for name, share, random in cells)

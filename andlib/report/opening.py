@@ -86,8 +86,7 @@ def _own_run(asked: Asked, clips: ProbingSet, seconds: float) -> Run:
 
 
 def on_page(parameters: Mapping[str, Any]) -> tuple[Run, list[str], Asked]:
-    """`opened` for the page on networks of one's own, on its profile's recordings (so many folds of them), or on any
-    folder that `data_dir` names, and what was asked."""
+    """`opened` for the page on one's own network, on its profile's folds or on `data_dir`, and what was asked."""
     run = open_run(parameters)
     given = None if run.data_dir and run.profile.probing == "synthesc" else run.using(weights="")
     if given and run.extra["folds"] < 5:

@@ -169,8 +169,7 @@ def _folding_controls(table: Table) -> Table:
 
 
 def table4(results: pd.DataFrame, made_by: str) -> Table:
-    """Table 4: what silencing its units does to a class's own logit, beside the paper's. results:
-    `section_4_3.table4`."""
+    """Table 4: what silencing its units does to a class's own logit, and the paper's. results: `section_4_3.table4`."""
     theirs, frame = {}, results.assign(**{"95 %": _intervals(results, "gap")})
     for model in results["model"].unique():
         for row in paper.table4(model).itertuples():
