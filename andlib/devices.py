@@ -37,9 +37,7 @@ def device_named(name: str, part: int = 0) -> str:
 
 
 def placed(target: Target, store: Store) -> Target:
-    """The target on the store's device and in its precision; on a processor in float32, as it is.
-
-    A GPU, too, multiplies float32 as float32: TF32 is off."""
+    """The target on the store's device and in its precision; on a CPU in float32 as it is. TF32 is off on GPUs."""
     if (store.device, store.precision) == ("cpu", "float32"):
         return target
     import torch

@@ -81,7 +81,7 @@ al.tables.beyond_logits(results, made)
 #
 # The paper silences BEATs-finetuned's units of "water drops" and finds water-related classes hit hardest.
 
-# %% mystnb={"figure": {"name": "class-changes", "caption": "Figure 10: change of each class's own logit when the target class's units (OCP) are silenced, most affected last."}, "image": {"alt": "Bars: for every class the change of its mean own logit after silencing the target class's units, sorted"}} tags=["hide-input"]
+# %% mystnb={"figure": {"name": "class-changes", "caption": "Figure 10: change of each class's own logit when the target class's units (OCP) are silenced, the most affected first."}, "image": {"alt": "Bars: for every class the change of its mean own logit after silencing the target class's units, sorted"}} tags=["hide-input"]
 target_class = target_class or ("water drops" if "water drops" in run.probing_set.classes else run.probing_set.classes[0])
 shown = "beats_finetuned" if "beats_finetuned" in run.models else run.models[0]
 changes = section_4_3.class_changes(run, effects[shown]["OCP"], target_class)

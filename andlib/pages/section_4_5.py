@@ -170,8 +170,7 @@ def _likely(counts: np.ndarray, of: int | np.ndarray, rng: np.random.Generator) 
 
 
 def _ends(name: str, values: np.ndarray, likely: np.ndarray) -> dict[str, float]:
-    """The mean over partitions, and the 95 % interval of what is likely by any of them, mixed in equal parts; it holds
-    that of their own values, for a posterior leaves out 0 and 1."""
+    """The mean over partitions, and the 95 % interval of what any makes likely, which holds that of their values."""
     low, high = zip(interval(likely), interval(values), strict=True)
     return {name: values.mean(), f"{name}_low": min(low), f"{name}_high": max(high)}
 
@@ -266,8 +265,7 @@ def settings(tested: pd.DataFrame) -> pd.DataFrame:
 
 
 def frames(run: Run) -> dict[str, pd.DataFrame]:
-    """What claims and exhibits read of this page; numbers: in one row, what is probed, the elbow, and the highest share
-    of a block by the first ten classes at K = 5 and tau = 4."""
+    """What claims and exhibits read of this page; numbers: the title, the elbow, and ten classes' highest share."""
     own, bends = {name: run.extra[name] for name in ("clusters", "tau") if name in run.extra}, elbow(run)
     rows, ten = interpretability(run, **own), interpretability(run, **own, classes=10)
     numbers = {"title": run.profile.title, "bend": bends.loc[bends["elbow"], "clusters"].iloc[0]}

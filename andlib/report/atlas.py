@@ -72,8 +72,7 @@ def _shown(run: Run, neurons: pd.DataFrame, model: str) -> pd.DataFrame:
 
 
 def spectrograms(probing_set: ProbingSet, seconds: float) -> bytes:
-    """Log-mel spectrograms of all clips as one PNG, ACROSS in a row, each of TILE points and 16 greys: time to the
-    right, frequency upwards, the loudest 60 dB of each clip."""
+    """Log-mel spectrograms of all clips, the loudest 60 dB of each, as one PNG: TILE points, 16 greys, ACROSS a row."""
     import torch
     from PIL import Image
 

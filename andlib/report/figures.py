@@ -67,7 +67,7 @@ def said_and_named(units: pd.DataFrame):
 def gaps(results: pd.DataFrame):
     """Table 4's gaps beside those of as many random units in the same layers. results: `section_4_3.table4`."""
     models, names = list(results["model"].unique()), ["OCP", "DB", "TAB", "random"]
-    axes = look.panels(len(models), 1, 7, 0.9 + 1.5 * len(models), sharex=True)
+    axes = look.panels(len(models), 1, 7, 0.9 + 1.3 * len(models), sharex=True)
     for ax, model in zip(axes.flat, models, strict=True):
         ours = results[results["model"] == model].set_index("strategy").reindex(names)
         look.dots(ax, ours, ["gap_low", "gap", "gap_high"], paper.table4(model)["gap"].reindex(names))
@@ -82,14 +82,19 @@ def gaps(results: pd.DataFrame):
 
 
 def class_changes(changes: pd.DataFrame, target_class: str, model: str, strategy: str):
-    """Figure 10: what silencing a class's units does to own logits. changes: `section_4_3.class_changes`."""
-    changes = changes.sort_values("change", ascending=False, kind="stable")
-    ax = look.panels(1, 1, 7, 1.2 + 0.17 * len(changes))[0, 0]
-    ax.barh(changes["class"], changes["change"], color=np.where(changes["class"] == target_class, PAPER, OURS))
-    ax.axvline(0, color="black", linewidth=1)
-    ax.set(xlabel="change of the class's mean logit on its own test clips", ylim=(-0.6, len(changes) - 0.4))
-    ax.set_title(f"{model}: {changes['units'].iloc[0]:.0f} units of “{target_class}” silenced ({strategy})")
-    return ax
+    """Figure 10: what silencing a class's units does to own logits, most affected first. changes: `class_changes`."""
+    changes = changes.sort_values("change", kind="stable")
+    across = -(-len(changes) // 30)
+    down = -(-len(changes) // across)
+    axes = look.panels(1, across, 7.5, 1.2 + 0.17 * down, sharex=True)
+    for ax, first in zip(axes.flat, range(0, len(changes), down), strict=True):
+        ours = changes[first : first + down]
+        ax.barh(ours["class"], ours["change"], color=np.where(ours["class"] == target_class, PAPER, OURS))
+        ax.axvline(0, color="black", linewidth=1)
+        ax.set_ylim(down - 0.4, -0.6)
+    axes[0, 0].set_title(f"{model}: units of “{target_class}” silenced ({strategy}: {changes['units'].iloc[0]:.0f})")
+    axes[0, 0].figure.supxlabel("change of the class's mean logit on its own test clips", size="medium")
+    return axes
 
 
 def wider_gaps(rows: pd.DataFrame):
@@ -269,8 +274,7 @@ def planted(curves: pd.DataFrame):
 
 
 def scores_over_units(scores: pd.DataFrame):
-    """How r spreads over units, and below it that of other units' explanations; a panel a network and matcher. scores:
-    `scoring.score_neurons` and a column model."""
+    """How r spreads over units, below it other units' explanations'. scores: `scoring.score_neurons` of each model."""
     import seaborn as sns
 
     models, matchers = scores["model"].unique(), scores["matcher"].unique()
