@@ -86,7 +86,7 @@ def normalise(notebook: Any) -> Any:
 
     Gone: times, execution and papermill metadata, stderr, progress widgets, memory addresses, and the plain text
     beside an HTML table or an image. Drawings have 256 colours. Cell ids and pandas Styler ids follow from position and
-    source."""
+    source. Folded: the parameters that papermill added, as those of the page are."""
     notebook = copy.deepcopy(notebook)
     notebook.metadata = {"kernelspec": KERNEL, "language_info": {"name": "python"}}
     number_cells(notebook)
@@ -94,6 +94,8 @@ def normalise(notebook: Any) -> Any:
     for cell in notebook.cells:
         for key in ("papermill", "execution", "ExecuteTime"):
             cell.metadata.pop(key, None)
+        if "injected-parameters" in cell.metadata.get("tags", []):
+            cell.metadata.tags = ["injected-parameters", "hide-input"]
         if not cell.metadata.get("tags"):
             cell.metadata.pop("tags", None)
         if cell.cell_type == "code":

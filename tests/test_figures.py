@@ -3,6 +3,7 @@
 import json
 import re
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -68,3 +69,18 @@ def test_gaps_of_a_network_without_random_sets_are_drawn_in_the_order_of_the_oth
     axes[0, 0].figure.canvas.draw()
     names = [[tick.get_text() for tick in ax.get_yticklabels()] for ax in axes.flat]
     assert names[0] == names[1] == ["OCP", "DB", "TAB", "random"]
+
+
+@pytest.mark.parametrize(("classes", "columns"), [(28, [28]), (50, [25, 25]), (61, [21, 21, 19])])
+def test_figure_10_holds_every_class_once_the_most_affected_at_the_top_left(classes, columns):
+    changes = pd.DataFrame(
+        {"class": [f"c{i}" for i in range(classes)], "change": np.arange(classes) % 7 - 3.0, "units": 4}
+    )
+    axes = figures.class_changes(changes, "c0", "ast", "OCP")
+    axes[0, 0].figure.canvas.draw()
+    names = [[tick.get_text() for tick in ax.get_yticklabels()] for ax in axes.flat]
+    assert list(map(len, names)) == columns and len({name for part in names for name in part}) == classes
+    drawn = dict(zip(changes["class"], changes["change"], strict=True))
+    order = [drawn[name] for part in names for name in part]
+    assert order == sorted(order) and names[0][0] == "c0"
+    assert all(ax.get_ylim()[0] > ax.get_ylim()[1] for ax in axes.flat)  # the first is drawn at the top

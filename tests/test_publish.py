@@ -122,6 +122,13 @@ def test_normalise_drops_the_marks_of_one_run_and_leaves_its_argument_alone():
     nbformat.validate(page)
 
 
+def test_parameters_that_papermill_added_are_folded():
+    cell = new_code_cell("k = 3", metadata={"tags": ["injected-parameters"]})
+    page = committed.normalise(new_notebook(cells=[cell]))
+    assert page.cells[0].metadata["tags"] == ["injected-parameters", "hide-input"]
+    assert cell.metadata["tags"] == ["injected-parameters"]
+
+
 def test_cell_ids_follow_from_position_and_source():
     first, again, other = (committed.normalise(notebook(source=s)).cells[1].id for s in ("1", "1", "2"))
     assert first == again != other
