@@ -215,7 +215,7 @@ def closed_concepts(
 def closed_scores(
     run: Run, method: str, function: str, u: np.ndarray, p: np.ndarray, *, hidden: bool = False
 ) -> np.ndarray:
-    """DB's or TAB's scores of each concept for a layer's units; [units, concepts]. hidden: not of the classifier."""
+    """DB's or TAB's scores of each concept for a layer's units; [units, concepts]. hidden: not the classifier's."""
     options = {"single_argsort": True} if function == "rank_reorder" and "rank_single_argsort" in run.faults else {}
     one_at_a_time = "db_one_unit_at_a_time" in run.faults
     top_k_only = run.k if hidden and "db_top_k_only" in run.faults else 0

@@ -64,7 +64,7 @@ def selectivity(activations: np.ndarray, member: np.ndarray) -> np.ndarray:
 
 
 def effects(run: Run, model: str) -> dict[tuple[str, str], Effects]:
-    """What silencing did on fold 1, by rule and way: zero; mean or, of another class's clip, resample of folds 2-5."""
+    """What silencing did on fold 1, by rule and way: zero, mean, or resample (another class's clip), of folds 2-5."""
     measured, changed = bench(run, model), {}
     for way, (rule, sets) in product(WAYS, choices(run, model).items()):
         changed[rule, way] = measured.effects(sets) if way == "zero" else _replaced(measured, way, sets)

@@ -71,7 +71,7 @@ def write(asked: Asked, run: Run, notes: Sequence[str]) -> Path:
 
 
 def sections(run: Run, notes: Sequence[str], asked: Asked) -> dict[str, Callable[[], Section]]:
-    """The parts of the report by title, each made when it is called; what cannot be measured says why in its own."""
+    """The parts of the report by title, each made when it is called; one that cannot be measured says why."""
     [model], full = run.models, asked.full
     if wants_head(run.target(model), run.probing_set, asked):
         run = run.using(models=[with_head(run.target(model), run)])
