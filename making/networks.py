@@ -5,7 +5,7 @@ from pathlib import Path
 
 from andlib import kept
 from andlib.networks import whisper
-from andlib.pages.your_own_network import COLUMNS, NAME, SHARES
+from andlib.pages.your_own_network import NAME, SHARES
 from andlib.profiles import TEST
 from andlib.report import dissection
 from andlib.report.opening import Asked, opened
@@ -22,8 +22,8 @@ def main() -> None:
     ):
         own = Asked(model, Path(run.data_dir), run.store, captions=run.captions, head=False)
         units = dissection.borne_out(opened(own, run)[0], own)
-        values = [network, task, len(units), *units[SHARES].mean().round(4)]
-        rows.append(dict(zip(COLUMNS, values, strict=True)))
+        rows.append({"network": network, "trained for": task, "units": len(units)})
+        rows[-1] |= units[SHARES].mean().round(4).to_dict()
     print(kept.write(given.profile, NAME, {"made_by": run.made_by(*run.caption_parts), "rows": rows}))
 
 

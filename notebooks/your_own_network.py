@@ -24,15 +24,13 @@ k: int = 5  # highest / lowest activated clips per neuron
 folds: int = 1  # how many folds of a profile are played to the network, 1 to 5
 
 # %%
-import inspect
-
 import andlib as al
 from andlib.pages import your_own_network
 from andlib.report import dissection, opening
 
 run, notes, asked = opening.on_page(globals())
 
-# %%
+# %% tags=["hide-input"]
 units, trained = dissection.borne_out(run, asked), your_own_network.others(run)
 al.tables.keep(**your_own_network.words(run, units, trained))
 if len(trained):
@@ -48,6 +46,8 @@ if len(trained):
 # `weights` names a function that does so; this is aisfx's:
 
 # %%
+import inspect
+
 print(inspect.getsource(your_own_network.sound_effects))
 
 # %% [markdown]
