@@ -64,24 +64,32 @@ def _outputs(target: Target, clips: ProbingSet) -> "Float[np.ndarray, 'clips cha
     """What the network gives for every clip, pooled."""
     import torch
 
-    heard, batches = [], clips.batches(target.sample_rate, target.seconds, SIZE)
+    heard, batches, rows = [], clips.batches(target.sample_rate, target.seconds, SIZE), _rows(target)
     with torch.inference_mode():
         for batch in tqdm(batches, "hearing", total=-(-len(clips) // SIZE), leave=False):
             x = target.features(torch.from_numpy(batch))
-            heard += [part.cpu() for part in in_halves(lambda x: _pooled(target, target.forward(x)), x)]
+            heard += [part.cpu() for part in in_halves(lambda x: _pooled(target, target.forward(x), len(x) // rows), x)]
     return torch.cat(heard).numpy()
 
 
-def _pooled(target: Target, output: Any) -> "Float[Tensor, 'clips channels']":
+def _rows(target: Target) -> int:
+    """How many rows of the network's input a clip has: one, or its windows."""
+    import torch
+
+    return len(target.features(torch.zeros(1, round(target.sample_rate * target.seconds))))
+
+
+def _pooled(target: Target, output: Any, clips: int) -> "Float[Tensor, 'clips channels']":
     """A network's output as one vector a clip, its positions pooled as the last layer's."""
     last = target.layers[-1]
     states = [getattr(output, name, None) for name in ("last_hidden_state", "pooler_output")]
     states = [state for state in states if state is not None] or [first(output)]
     for x in states:
-        if getattr(x, "ndim", 0) == 2:
+        if getattr(x, "ndim", 0) == 2 and len(x) == clips:
             return x.float()
-        if getattr(x, "ndim", 0) == len(last.axes):
-            return pool(x, Layer("output", "", 0, last.pooling, last.axes, own=last.own))
+        axes, own = (("windows", "channels"), 0) if getattr(x, "ndim", 0) == 2 else (last.axes, last.own)
+        if getattr(x, "ndim", 0) == len(axes):
+            return pool(x, Layer("output", "", 0, last.pooling, axes, own=own, windows=last.windows))
     told = f"{target.name} gives a {type(states[0]).__name__} of shape {tuple(getattr(states[0], 'shape', ()))}"
     raise InputError(f"{told}; expected [clips, channels], or the axes {last.axes} of its last layer.")
 
@@ -92,10 +100,14 @@ def _headed(target: Target, weight: np.ndarray, bias: np.ndarray) -> "nn.Module"
     class Headed(torch.nn.Module):
         def __init__(self):
             super().__init__()
-            self.network, self.head = target.module, torch.nn.Linear(weight.shape[1], len(weight))
+            self.network, self.rows, self.head = (
+                target.module,
+                _rows(target),
+                torch.nn.Linear(weight.shape[1], len(weight)),
+            )
             self.head.load_state_dict({"weight": torch.from_numpy(weight), "bias": torch.from_numpy(bias)})
 
         def forward(self, x: "Tensor") -> "Tensor":
-            return self.head(_pooled(target, self.network(x)))
+            return self.head(_pooled(target, self.network(x), len(x) // self.rows))
 
     return Headed()

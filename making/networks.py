@@ -1,5 +1,4 @@
-"""Dissects networks that others trained, with an untrained twin of each, and keeps how far the names of their units are
-borne out on fold 1: results/<profile>/networks.json (`make networks`, after `make whisper`; minutes)."""
+"""Dissects networks that others trained, beside untrained twins: results/<profile>/networks.json (`make networks`)."""
 
 from pathlib import Path
 
@@ -22,8 +21,8 @@ def main() -> None:
     ):
         own = Asked(model, Path(run.data_dir), run.store, captions=run.captions, head=False)
         units = dissection.borne_out(opened(own, run)[0], own)
-        rows.append({"network": network, "trained for": task, "units": len(units)})
-        rows[-1] |= units[SHARES].mean().round(4).to_dict()
+        about = {"network": network, "trained for": task, "units": len(units)}
+        rows.append(about | units[SHARES].mean().round(4).to_dict())
     print(kept.write(given.profile, NAME, {"made_by": run.made_by(*run.caption_parts), "rows": rows}))
 
 

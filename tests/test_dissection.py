@@ -96,6 +96,12 @@ def test_an_encoder_gets_a_head_for_what_needs_one(sounds, out):
     assert "opens the widest gap" in lead(html, "Silencing units") and "DB names" in lead(html, EVERY[6])
 
 
+def test_a_network_that_hears_windows_gets_a_head_of_clips(sounds, out):
+    html = report("architectures:windowed", sounds, out, "-k", "3")
+    assert "a linear one is trained on folds 2 to 5" in lead(html, "What was probed")
+    assert "opens the widest gap" in lead(html, "Silencing units")
+
+
 def tiny_folder_of_encoder(out):
     from transformers import ASTModel
 

@@ -57,6 +57,7 @@ def test_layers_and_words_are_means_of_the_units(run, units):
     words = your_own_network.words(run.using(extra={"folds": 2}), units, your_own_network.others(of("own", run)))
     assert words["borne_out"] == pytest.approx(np.mean([2 / 3, 1 / 3])) and words["probed_folds"] == 2
     assert words["beside"] == words["nouns"] == ""  # nothing is kept of one's own recordings
+    assert your_own_network.words(run, units, units[:0].assign(network=""))["probed_folds"] == 5  # all of a folder's
 
 
 def of(name, run):

@@ -17,9 +17,8 @@ LINEAR = ("attention_output", "intermediate", "output")  # our names of a block'
 class Family:
     """Where transformers keeps what we need of an architecture.
     encoder: class without classifier; part: path of the audio encoder in it. classifier: class with one; within: path
-    of the encoder in that; head: of its last linear layer. blocks: configuration -> path, width and inner width of the
-    encoder's blocks. linear: paths of LINEAR in a block. extractor: class that makes the input, "" for AST's; defaults:
-    configuration -> its settings where the model states none."""
+    of the encoder in that; head: of its last linear layer. blocks: configuration -> path, width and inner width of its
+    blocks. linear: paths of LINEAR in one. extractor: class that makes the input, "" for AST's; defaults: its own."""
 
     encoder: str
     blocks: Callable[[dict], list[tuple[str, int, int]]]

@@ -167,9 +167,8 @@ def words(run: Run, matrices: Mapping[str, Mapping], rows: pd.DataFrame) -> dict
 
 
 def constant_answer(run: Run) -> dict[str, float]:
-    """Table 7's row if all scores are 0, so that every unit of ESC-50's 50 classes is called by the list's first: top1,
-    top5, cos (mean cosine of the first name and all 50, by the profile's sentence encoder); cos_least, cos_mean,
-    cos_most: the same, whichever of the 50 names stood first."""
+    """Table 7's row if all scores are 0, so that every unit of ESC-50's 50 classes is called by the list's first name:
+    top1, top5, cos (mean, of it and all 50); cos_least, cos_mean, cos_most: whichever of the 50 stood first."""
     names = stages.embeddings(run, concepts.ESC50, run.profile.encoder)
     cosine = names @ names.T
     identified = concepts.identification(concepts.ranked(np.zeros_like(cosine), 5), range(len(names)), cosine)

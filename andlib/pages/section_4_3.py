@@ -148,8 +148,7 @@ def compute(run: Run, model: str, chosen: Mapping[str, Sequence[UnitSet]], draws
 
 def beyond(effects: Mapping[str, Effects], random: Mapping[str, np.ndarray], entire: int) -> dict[str, Any]:
     """What each strategy does beyond random sets, see `table4`. effects: what its own sets did. random: what as many
-    random units in every layer did to own logits, [draws, classes, clips]; only the first `entire` draws hold more than
-    a class's own clips and the next's."""
+    random units did to own logits, [draws, classes, clips], the first `entire` draws to those of all clips."""
     rows, drawn = {}, {}
     for name, values in random.items():
         each, drawn[name] = unlearning.beyond_random(effects[name], values)

@@ -83,13 +83,13 @@ def words(run: Run, units: pd.DataFrame, trained: pd.DataFrame) -> dict[str, obj
     spoken = {name.replace(" ", "_"): float(units[name].mean()) for name in ("borne out", "untrained network")}
     spoken |= {"beside": "", "nouns": ""}
     if len(rows := trained[trained["network"] != run.models[0]]):
-        spoken["beside"] = f"It is {_beside_twins(rows, 'borne out', 'untrained network')}."
+        spoken["beside"] = f"It is {_twins(rows, 'borne out', 'untrained network')}."
         spoken["nouns"] = (
-            f"The share of units that hold nouns is {_beside_twins(trained, 'with noun', 'untrained with noun')}."
+            f"The share of units that hold nouns is {_twins(trained, 'with noun', 'untrained with noun')}."
         )
-    return spoken | {"title": run.profile.title, "model": run.models[0], "probed_folds": run.extra["folds"]}
+    return spoken | {"title": run.profile.title, "model": run.models[0], "probed_folds": run.extra.get("folds", 5)}
 
 
-def _beside_twins(trained: pd.DataFrame, own: str, twin: str) -> str:
+def _twins(trained: pd.DataFrame, own: str, twin: str) -> str:
     cells = zip(trained["network"], trained[own], trained[twin], strict=True)
     return ", ".join(f"{share:.0%} in {name} (untrained: {random:.0%})" for name, share, random in cells)

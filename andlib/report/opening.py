@@ -117,8 +117,7 @@ def target_of(asked: Asked, seconds: float, untrained_seed: int | None = None) -
     """The network that is asked for, on clips of so many seconds where it does not say; raises InputError where it
     cannot be had. untrained_seed: if given, with random weights.
 
-    module:function runs code of the user's own, found from the working directory too, and is given seconds and
-    untrained_seed where it has parameters of these names."""
+    module:function runs the user's own code, and is given seconds and untrained_seed where it has such parameters."""
     if not CODE.fullmatch(asked.model) or Path(asked.model).exists():
         if asked.declared:
             raise InputError(f"{', '.join(asked.declared)} are for a network that module:function returns.")
