@@ -49,12 +49,13 @@ def with_head(target: Target, run: Run) -> Target:
         weight = weight / scaler.scale_
         return {"weight": weight.astype(np.float32), "bias": (bias - weight @ scaler.mean_).astype(np.float32)}
 
-    head = run.store.get(HEADS, [network, clips], make)
+    head, rows = run.store.get(HEADS, [network, clips], make), _rows(target)
     layers = tuple(replace(layer, module=f"network.{layer.module}") for layer in target.layers)
     return replace(
         target,
         layers=(*layers, Layer("classifier", "head", len(classes), "none", ("clips", "channels"))),
         classes=classes,
+        features=lambda waveforms: target.features(waveforms).unflatten(0, (-1, rows)),  # a row a clip
         build=lambda: _headed(target, head["weight"], head["bias"]),
         content=digest([target.content, head["weight"], head["bias"]]),
     )
@@ -100,14 +101,10 @@ def _headed(target: Target, weight: np.ndarray, bias: np.ndarray) -> "nn.Module"
     class Headed(torch.nn.Module):
         def __init__(self):
             super().__init__()
-            self.network, self.rows, self.head = (
-                target.module,
-                _rows(target),
-                torch.nn.Linear(weight.shape[1], len(weight)),
-            )
+            self.network, self.head = target.module, torch.nn.Linear(weight.shape[1], len(weight))
             self.head.load_state_dict({"weight": torch.from_numpy(weight), "bias": torch.from_numpy(bias)})
 
         def forward(self, x: "Tensor") -> "Tensor":
-            return self.head(_pooled(target, self.network(x), len(x) // self.rows))
+            return self.head(_pooled(target, self.network(x.flatten(0, 1)), len(x)))
 
     return Headed()
