@@ -22,7 +22,7 @@ def table1() -> pd.DataFrame:
 
 
 def table2(model: str) -> pd.DataFrame:
-    """Table 2 of the paper for one model, a row a method: top1, top5, cos. Here as below, others have no row."""
+    """Table 2 of the paper for one model, a row a method: top1, top5, cos. Here as below, other networks have none."""
     return _shares(numbers()["table2_last_layer_accuracy"].get(model, {}))
 
 

@@ -128,8 +128,9 @@ class Store:
     def get(self, stage: Stage, made_from: Sequence[Any], make: Callable[[], Any]) -> Any:
         """The stored result of a stage for these records, or what `make()` gives, stored.
 
-        made_from: all that changes the result, as `fingerprint` takes it. A value that is damaged or made from other
-        records is made again, with a warning; one in another process's making is waited for. InputError: no folder."""
+        made_from: everything that changes the result, as `fingerprint` takes it. A value that is damaged or made from
+        other records is reported in a warning and made again; one that another process of this machine is making is
+        waited for. Raises InputError if the folder cannot be used."""
         ending, save, load = KINDS[stage.kind]
         path, question = self._asked(stage, made_from)
         with writing(path.parent):

@@ -18,7 +18,7 @@ class Family:
     """Where transformers keeps what we need of an architecture.
     encoder: class without classifier; part: path of the audio encoder in it. classifier: class with one; within: path
     of the encoder in that; head: of its last linear layer. blocks: configuration -> path, width and inner width of its
-    blocks. linear: paths of LINEAR in one. extractor: class that makes the input, "" for AST's; defaults: its own."""
+    blocks. linear: paths of LINEAR in one. extractor: class of the input, "" for AST's; defaults: its settings."""
 
     encoder: str
     blocks: Callable[[dict], list[tuple[str, int, int]]]

@@ -52,7 +52,7 @@ def choices(run: Run, model: str) -> dict[str, list[UnitSet]]:
 
 def selectivity(activations: np.ndarray, member: np.ndarray) -> np.ndarray:
     """d' of each unit for each class: difference of its means on the class's clips and on others, over the root of the
-    variances' mean; [units, classes]. activations: [clips, units]. member: bool [clips, classes], some each way."""
+    variances' mean; [units, classes]. activations: [clips, units]. member: bool [clips, classes], never all alike."""
 
     def moments(clips: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         mean, square = ((clips.T @ values) / clips.sum(0)[:, None] for values in (activations, activations**2))

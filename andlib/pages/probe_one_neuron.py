@@ -37,8 +37,9 @@ def otherwise(run: Run, unit: Unit | str, *, k: int = 10, t: float = 0.5, poolin
 
 
 def reading(run: Run, target: Target, unit: Unit, *, k: int = 0, t: float | None = None, pooling: str = ""):
-    """The described neuron, a row of `stages.neurons`, as the run reads it, or with some changed, after which it is
-    called. k: highest and lowest clips. t: the cosine above which S_h's point is the lowest clips'. pooling: of all."""
+    """The described neuron, a row of `stages.neurons`, as the run reads it, or with some of these changed, after which
+    it is called. k: how many highest and lowest clips. t: the cosine above which a point of S_h is the lowest clips'
+    own. pooling: how the values at all places become one number."""
     run = run.using(k=k) if k else run
     neuron = stages.neuron(run, target, unit, pooled(run, target, unit.layer, pooling) if pooling else None)
     usual = f"nothing: K = {run.k}, t = {summaries.THRESHOLD}, {target.layer(unit.layer).pooling}"

@@ -67,7 +67,7 @@ def _accuracies(run: Run, probing_set: ProbingSet, targets: list[Target]) -> lis
 
 def band_statistics_accuracy(waveforms: np.ndarray, labels: np.ndarray, test: np.ndarray) -> float:
     """Accuracy on `test` clips of a linear classifier on log-mel bands' means and deviations over time, learnt from the
-    others; NaN without either. waveforms: float32 [clips, samples] at 16 kHz. labels: int, test: bool [clips]."""
+    others; NaN if either is empty. waveforms: float32 [clips, samples] at 16 kHz. labels: int, test: bool [clips]."""
     if not test.any() or len(set(labels[~test])) < 2:
         return np.nan
     import torch

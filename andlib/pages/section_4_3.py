@@ -148,7 +148,7 @@ def compute(run: Run, model: str, chosen: Mapping[str, Sequence[UnitSet]], draws
 
 def beyond(effects: Mapping[str, Effects], random: Mapping[str, np.ndarray], entire: int) -> dict[str, Any]:
     """What each strategy does beyond random sets, see `table4`. effects: what its own sets did. random: what as many
-    random units did to own logits, [draws, classes, clips], the first `entire` draws to those of all clips."""
+    random units in every layer did to own logits, [draws, classes, clips]; the first `entire` are on all clips."""
     rows, drawn = {}, {}
     for name, values in random.items():
         each, drawn[name] = unlearning.beyond_random(effects[name], values)

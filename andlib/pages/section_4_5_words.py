@@ -11,7 +11,7 @@ from andlib.run import Run
 def words(
     run: Run, groups: Clusters, bends: pd.DataFrame, rows: pd.DataFrame, every: pd.DataFrame, ten: pd.DataFrame
 ) -> dict[str, object]:
-    """All. groups: `sentence_clusters`. bends: `elbow`. rows, ten (classes): `interpretability`. every: `trends`."""
+    """Every word. groups: `sentence_clusters`. bends: `elbow`. rows, ten: `interpretability`. every: `trends`."""
     shown = rows[(rows["k"] == run.k) & (rows["tau"] == run.extra["tau"])]
     spoken = {"title": run.profile.title, "encoder": run.profile.encoder, "draws": DRAWS}
     spoken |= {"sentences": groups.times.sum(), "distinct": len(groups.sentences), "clusters": groups.counts.shape[-1]}

@@ -50,7 +50,8 @@ class Asked:
 def opened(asked: Asked, given: Run | None = None) -> tuple[Run, list[str]]:
     """The run of a dissection, with one network, and what is to be known of it, in sentences.
 
-    given: a run whose recordings and settings are taken for the folder's. InputError: what cannot be used."""
+    given: a run whose recordings and settings are taken, in place of the folder's. Raises InputError where recordings,
+    captions or network cannot be used."""
     if given:
         clips, seconds = given.probing_set, given.profile.seconds
     else:
