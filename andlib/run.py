@@ -63,7 +63,7 @@ class Run:
     concept_set: name or file of the concept set D_c. llm: the language model that is asked (see `andlib.llms.clients`);
     without one, kept answers are read. summariser: who writes S_h and S_l, our rules or the llm. encoder,
     audio_encoder: of DB and TAB, see `andlib.encoders`. tagger: see `tagging.tag`. extra: the page's own parameters.
-    store: where results are kept, and where and how they are made. given: records in place of the named, see `using`."""
+    store: where results are kept, and where they are made. given: records in place of the named, see `using`."""
 
     profile: Profile
     models: tuple[str, ...]
