@@ -10,6 +10,7 @@ import time
 from ast import literal_eval
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import suppress
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
@@ -22,9 +23,10 @@ from jupyter_client.kernelspec import NoSuchKernel
 from nbclient.exceptions import DeadKernelError
 from papermill.exceptions import PapermillExecutionError
 
-from andlib import paths
+from andlib import paths, stages, unlearning
 from andlib.bars import tqdm
 from andlib.errors import InputError, check_choice, suggest
+from andlib.responses import unit_activations
 from andlib.run import open_run
 from committed import KERNEL, as_text, labelled, made_from, names, normalise, source, write
 
@@ -114,9 +116,30 @@ def execute_pages(pages: list[str], profile: str, data_dir: str = "", workers: i
         check_choice("Page", page, names())
         if not source(page, ".ipynb").exists():
             raise InputError(f"notebooks/{page}.ipynb is missing beside its source: run make sync.")
-    work = partial(_execute_page, profile=profile, data_dir=data_dir)
-    done = side_by_side(work, pages, workers, f"pages ({profile})")
+    given = {"profile": profile, "data_dir": data_dir}
+    if len(pages) > workers:
+        record_networks(given, workers)
+    done = side_by_side(partial(_execute_page, **given), pages, workers, f"pages ({profile})")
     return [done[page] for page in pages]
+
+
+def record_networks(given: dict[str, str], workers: int) -> None:
+    """Record and describe the networks of a run, several side by side, where the store holds none.
+
+    Pages that start together would each come to the same network, and one would wait while the other records it.
+    What is wrong with the run is left to the pages to say."""
+    with suppress(InputError):
+        run = open_run({"model": "all", **given})
+        if not any((run.store.folder / "activations").glob("*.json")) and len(run.probing_set):
+            slow_first = sorted(run.models, key=lambda model: model not in run.profile.slow)
+            side_by_side(partial(_record, given=given), slow_first, workers, f"networks ({run.profile.name})")
+
+
+def _record(model: str, given: dict[str, str]) -> None:
+    run = open_run({"model": model, **given})
+    stages.neurons(run, model)
+    unlearning.strategy_sets(run, model)
+    unit_activations(run, model, untrained=True)
 
 
 def side_by_side(work: Callable[[str], Any], pages: list[str], workers: int, what: str) -> dict[str, Any]:
@@ -128,7 +151,7 @@ def side_by_side(work: Callable[[str], Any], pages: list[str], workers: int, wha
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
         longest_first = sorted(pages, key=lambda page: page not in LONGEST)
         jobs = {pool.submit(_timed, work, page): page for page in longest_first}
-        for job in (progress := tqdm(as_completed(jobs), total=len(jobs), desc=what, unit="page")):
+        for job in (progress := tqdm(as_completed(jobs), total=len(jobs), desc=what, unit=what.split("s (")[0])):
             if error := job.exception():
                 failures.append(str(error) if isinstance(error, InputError) else f"{jobs[job]}: {error!r}")
                 continue

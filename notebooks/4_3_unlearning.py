@@ -88,7 +88,7 @@ changes = section_4_3.class_changes(run, effects[shown]["OCP"], target_class)
 al.figures.class_changes(changes, target_class, shown, "OCP");
 
 # %% [markdown]
-# ## How it is measured
+# <details><summary>How it is measured</summary>
 #
 # A strategy labels units of the blocks by clips of folds 2–5 alone, so that nothing is measured on a clip that chose them; their outputs are set to zero at every token, and the clips of fold 1 are classified anew.
 #
@@ -97,10 +97,10 @@ al.figures.class_changes(changes, target_class, shown, "OCP");
 # - **random**: 5.4 % of the units, as the paper's 3000 of 55,296, drawn anew for each class; the mean over several draws.
 # - **shuffled captions**, **(all clips)**: the strategy with every clip described by another clip's caption, or with units chosen on all clips, as in the paper.
 #
-# Intervals resample source recordings within each class, and random sets if any; where a set is tried on one clip of each other class, they resample those classes.
-# p permutes 10,000 times which set belongs to which class, and Holm's adjusts it for all strategies and networks.
-# Beyond random units, recordings are drawn the same for both sides, and intervals are not adjusted for their number.
+# Intervals resample source recordings within each class, and random sets if any; where a set is tried on one clip of each other class, they resample those classes. p permutes 10,000 times which set belongs to which class, and Holm's adjusts it for all strategies and networks. Beyond random units, recordings are drawn the same for both sides, and intervals are not adjusted for their number.
 # `make controls` computes what a page has no time for, with the default parameters; with others a page draws fewer sets, as the table says, or none where that takes hours.
+#
+# </details>
 #
 # ## What differs from the paper, and why
 #

@@ -281,6 +281,20 @@ def test_an_unknown_page_is_refused_with_the_likely_one(project):
         executing.execute_pages(["onee"], "mini")
 
 
+def test_networks_are_recorded_before_pages_that_would_wait_for_one_another(monkeypatch, tmp_path):
+    asked = []
+    monkeypatch.setattr(executing, "side_by_side", lambda work, names, workers, what: asked.append((names, what)))
+    monkeypatch.setenv("ANDLIB_CACHE", str(tmp_path))
+    executing.record_networks({"profile": "mini", "data_dir": ""}, 2)
+    assert asked == [(["ast", "beats_finetuned", "beats_frozen"], "networks (mini)")]
+    executing.record_networks({"profile": "esc50", "data_dir": ""}, 2)  # without recordings: pages will say so
+    stored = tmp_path / "activations/0.json"
+    stored.parent.mkdir(parents=True)
+    stored.touch()
+    executing.record_networks({"profile": "mini", "data_dir": ""}, 2)
+    assert len(asked) == 1
+
+
 def test_a_page_is_given_the_parameters_that_it_has(project, monkeypatch):
     given = {}
     monkeypatch.setattr(executing, "execute", lambda page, out, parameters, note: given.update({page.stem: parameters}))

@@ -24,15 +24,15 @@ LOWEST, HIGHEST = 100, 7000  # Hz, of the tone
 
 def otherwise(run: Run, unit: Unit | str, *, k: int = 10, t: float = 0.5, pooling: str = "max") -> pd.DataFrame:
     """What would be said of the unit if it were read in another way: a row for how the run reads it, and one for each
-    change, see `reading`; columns changed, highest clips (their classes), shared (with the first row), DB and S_h^c."""
+    change, see `reading`; columns changed, shared (with the first row), DB, S_h^c and highest clips (their classes)."""
     target, unit = run.unit(unit)
     readings = [reading(run, target, unit, **changed) for changed in ({}, {"k": k}, {"t": t}, {"pooling": pooling})]
     rows = []
     for neuron in readings:
         classes = Counter(run.probing_set.clips[i].label for i in neuron["highest"]).most_common(CLASSES)
-        shown = {"changed": neuron.name, "highest clips": ", ".join(f"{count} {label}" for label, count in classes)}
-        shown |= {"shared": len(set(neuron["highest"]) & set(readings[0]["highest"]))}
-        rows.append(shown | {"DB": ", ".join(neuron["db"][:1]), "S_h^c": wording.summary(neuron["calibrated"])})
+        shown = {"changed": neuron.name, "shared": len(set(neuron["highest"]) & set(readings[0]["highest"]))}
+        shown |= {"DB": ", ".join(neuron["db"][:1]), "S_h^c": wording.summary(neuron["calibrated"])}
+        rows.append(shown | {"highest clips": ", ".join(f"{count} {label}" for label, count in classes)})
     return pd.DataFrame(rows)
 
 

@@ -211,15 +211,15 @@ def said_in_words(units: pd.DataFrame) -> dict[str, str]:
 
 def closed_concepts(run: Run, unit: Unit, network: Target | None = None) -> pd.DataFrame:
     """TAB's and DB's three best concepts for one unit by each similarity function, all units of its layer scored
-    together: columns method, function, 1., 2. and 3. network: the target, where it is not one of the profile's."""
+    together: columns method, 1., 2., 3. and function. network: the target, where it is not one of the profile's."""
     network = network or run.target(unit.model)
     network.check(unit)
     u, hidden, rows = unit_activations(run, network)[unit.layer], network.layer(unit.layer).hidden, []
     for (method, p), function in product(similarities(run).items(), FUNCTIONS):
         scores = stages.closed_scores(run, method, function, u, p, hidden=hidden)
         best = concepts.ranked(scores[unit.index : unit.index + 1], 3)[0]
-        rows.append([f"{method} ({run.rests_on[method]})", function, *(run.concepts[i] for i in best)])
-    return pd.DataFrame(rows, columns=["method", "function", "1.", "2.", "3."])
+        rows.append([f"{method} ({run.rests_on[method]})", *(run.concepts[i] for i in best), function])
+    return pd.DataFrame(rows, columns=["method", "1.", "2.", "3.", "function"])
 
 
 def frames(run: Run) -> dict[str, pd.DataFrame]:

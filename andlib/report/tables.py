@@ -70,9 +70,9 @@ def table1(accuracy: pd.DataFrame, floors: pd.DataFrame, made_by: str) -> Table:
 
 
 def table2(results: pd.DataFrame, made_by: str, rests_on: Mapping[str, str], concepts: int) -> Table:
-    """Table 2 as the paper lays it out: ICL, TAB and DB, the latter two by their best functions, beside the paper's.
+    """Table 2: DB and TAB by their best functions, and ICL, beside the paper's; what decides comes first.
     results: `section_4_1.at_best`. rests_on: `Run.rests_on`, whose names stand in the header. concepts: how many."""
-    heads = {method: f"{method} ({rests_on[method]})" for method in ("ICL", "TAB", "DB")}
+    heads = {method: f"{method} ({rests_on[method]})" for method in ("DB", "TAB", "ICL")}
     rows = []
     for model, ours in results.groupby("model", sort=False):
         if len(printed := paper.table2(model)):
@@ -177,9 +177,9 @@ def table4(results: pd.DataFrame, made_by: str) -> Table:
     printed = [theirs.get(key, "–") for key in zip(frame["model"], frame["strategy"], strict=True)]
     frame["the paper: ΔA / ΔR / ΔR − ΔA"], drawn = printed, frame["strategy"] == "random"
     frame.loc[drawn, "strategy"] += frame.loc[drawn, "draws"].map(", {:.0f} draws".format).astype(str)
-    heads = {"dA": "ΔA", "dR": "ΔR", "gap": "ΔR − ΔA", "95 %": "95 %", "p": "p", "p_holm": "p, Holm"}
+    heads = {"dA": "ΔA", "dR": "ΔR", "gap": "ΔR − ΔA", "p_holm": "p, Holm"}
     formats = dict.fromkeys(["ΔA", "ΔR", "ΔR − ΔA"], "+.2f") | dict.fromkeys(["p", "p, Holm"], ".4f")
-    frame = frame[["model", "strategy", "units", "empty", *heads, frame.columns[-1]]]
+    frame = frame[["model", "strategy", "gap", "95 %", "dA", "dR", frame.columns[-1], "units", "empty", "p", "p_holm"]]
     caption = "Table 4. Change of the class's own logit after silencing its units (the paper: on ESC-50)"
     return _folding_controls(plain(frame, caption, made_by, formats | {"units": ".0f", "empty": ".0f"}, heads))
 
@@ -211,7 +211,7 @@ def wider_gaps(rows: pd.DataFrame, made_by: str) -> Table:
     """How much wider than OCP's the gap of each rule is. rows: `better_unlearning.compared`."""
     frame = rows.assign(**{"95 %": _intervals(rows, "gap"), "wider, 95 %": _intervals(rows, "wider")})
     frame.loc[rows["rule"] == "OCP", "wider, 95 %"] = "–"
-    frame = frame[["model", "way", "rule", "units", "gap", "95 %", "wider", "wider, 95 %", "p_holm"]]
+    frame = frame[["model", "way", "rule", "gap", "wider", "wider, 95 %", "p_holm", "95 %", "units"]]
     formats = {"units": ".0f", "gap": "+.2f", "wider": "+.2f", "p, Holm": ".3f"}
     caption = "Gap of each rule, and by how much it is wider than OCP's of the same way"
     return plain(frame, caption, made_by, formats, {"p_holm": "p, Holm"})
