@@ -117,20 +117,20 @@ def execute_pages(pages: list[str], profile: str, data_dir: str = "", workers: i
         if not source(page, ".ipynb").exists():
             raise InputError(f"notebooks/{page}.ipynb is missing beside its source: run make sync.")
     given = {"profile": profile, "data_dir": data_dir}
-    if len(pages) > workers:
+    if len(pages) > workers and not fresh(profile, pages[0]).parent.exists():
         record_networks(given, workers)
     done = side_by_side(partial(_execute_page, **given), pages, workers, f"pages ({profile})")
     return [done[page] for page in pages]
 
 
 def record_networks(given: dict[str, str], workers: int) -> None:
-    """Record and describe the networks of a run, several side by side, where the store holds none.
+    """Record and describe the networks of a run, several side by side, before its pages are executed the first time.
 
     Pages that start together would each come to the same network, and one would wait while the other records it.
     What is wrong with the run is left to the pages to say."""
     with suppress(InputError):
         run = open_run({"model": "all", **given})
-        if not any((run.store.folder / "activations").glob("*.json")) and len(run.probing_set):
+        if len(run.probing_set):  # else it says so at once
             slow_first = sorted(run.models, key=lambda model: model not in run.profile.slow)
             side_by_side(partial(_record, given=given), slow_first, workers, f"networks ({run.profile.name})")
 

@@ -281,18 +281,25 @@ def test_an_unknown_page_is_refused_with_the_likely_one(project):
         executing.execute_pages(["onee"], "mini")
 
 
-def test_networks_are_recorded_before_pages_that_would_wait_for_one_another(monkeypatch, tmp_path):
+def test_networks_are_recorded_before_pages_that_would_wait_for_one_another(project, monkeypatch):
     asked = []
-    monkeypatch.setattr(executing, "side_by_side", lambda work, names, workers, what: asked.append((names, what)))
-    monkeypatch.setenv("ANDLIB_CACHE", str(tmp_path))
-    executing.record_networks({"profile": "mini", "data_dir": ""}, 2)
-    assert asked == [(["ast", "beats_finetuned", "beats_frozen"], "networks (mini)")]
-    executing.record_networks({"profile": "esc50", "data_dir": ""}, 2)  # without recordings: pages will say so
-    stored = tmp_path / "activations/0.json"
-    stored.parent.mkdir(parents=True)
-    stored.touch()
-    executing.record_networks({"profile": "mini", "data_dir": ""}, 2)
-    assert len(asked) == 1
+
+    def side_by_side(work, names, workers, what):
+        asked.append((list(names), what))
+        return dict.fromkeys(names)
+
+    monkeypatch.setattr(executing, "side_by_side", side_by_side)
+    monkeypatch.setattr(executing, "source", lambda page, suffix: project / "notebooks/one.py")
+    monkeypatch.setattr(executing, "names", lambda: ["one", "two", "three"])
+    of_pages = (["one", "two", "three"], "pages (mini)")
+    executing.execute_pages(of_pages[0], "mini")
+    assert asked == [(["ast", "beats_finetuned", "beats_frozen"], "networks (mini)"), of_pages]
+    executing.execute_pages(of_pages[0][:2], "mini")  # as many as run at a time
+    executing.execute_pages(["one", "two", "three"], "esc50")  # without recordings: pages will say so
+    assert [what for _, what in asked[2:]] == ["pages (mini)", "pages (esc50)"]
+    executing.fresh("mini", "one").parent.mkdir(parents=True)
+    executing.execute_pages(of_pages[0], "mini")
+    assert asked[4:] == [of_pages]
 
 
 def test_a_page_is_given_the_parameters_that_it_has(project, monkeypatch):
