@@ -129,8 +129,7 @@ def bench(run: Run, model: str | Target) -> Bench:
     if not set(TEST) <= set(run.probing_set.folds):
         raise InputError(f"{run.profile.title} has no fold 1 to measure on; silencing units needs folds.")
     network, tested = run.target(model), run.probing_set.in_folds(TEST)
-    strangers = sorted(set(tested.classes) - set(network.classes))
-    if strangers:
+    if strangers := sorted(set(tested.classes) - set(network.classes)):
         lacking = f"{network.name} has no output for {', '.join(strangers[:3])}"
         raise InputError(f"{lacking}: nothing to unlearn. Use another network.")
     position = tuple(network.classes.index(name) for name in tested.classes)

@@ -134,8 +134,7 @@ class Run:
         return {}
 
     def _load(self, model: str, untrained: bool) -> Target:
-        location = self.weights or self.profile.networks.get(model)
-        if not location:
+        if not (location := self.weights or self.profile.networks.get(model)):
             remedy = f"Name its checkpoint, a folder or a hub id: -p model {model} -p weights path/to/checkpoint."
             own = "One of your own is given as a Target, as in al.show(run, unit, network=target)."
             raise InputError(f"Profile {self.profile.name} has no network {model}. {remedy} {own}")

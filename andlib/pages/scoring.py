@@ -29,7 +29,7 @@ MEASURES = ("pearson", "auprc", "auroc", "f1", "iou", "balanced_accuracy", "hard
 BOUNDS = ("pearson_low", "pearson_high", "balanced_low", "balanced_high")
 REASONS = ("", "no explanation", "same activation on every clip", "same match with every clip")
 SHAPE = ["clarity", "polysemanticity", "redundancy"]
-ENDS = ["unit", "method", "explanation", "pearson", "pearson_low", "pearson_high", "auprc", "balanced_accuracy"]
+ENDS = ["unit", "pearson", "method", "explanation", "pearson_low", "pearson_high", "auprc", "balanced_accuracy"]
 
 
 def score_neurons(run: Run, model: str | Target) -> pd.DataFrame:

@@ -67,9 +67,9 @@ def _share_named(run: Run, table: pd.DataFrame) -> list[float]:
 
 
 def by_layer(units: pd.DataFrame) -> pd.DataFrame:
-    """`borne_out`, one row a layer: how many units, and means of SHARES."""
+    """`borne_out`, one row a layer: means of SHARES, and how many units."""
     layers = units.groupby("layer", sort=False)
-    return layers.agg(units=("unit", "size")).join(layers[SHARES].mean()).reset_index()
+    return layers[[*SHARES[3:], *SHARES[:3]]].mean().assign(units=layers.size()).reset_index()
 
 
 def others(run: Run) -> pd.DataFrame:

@@ -12,6 +12,7 @@ import pandas as pd
 from andlib import asking, descriptions, firing, paths, responses, stages
 from andlib.errors import InputError
 from andlib.firing import Firing
+from andlib.inputs.probing import UNLABELLED
 from andlib.llms import prompts
 from andlib.pages.probe_one_neuron import played
 from andlib.pages.section_4_2 import questionnaire
@@ -64,7 +65,7 @@ def show(run: Run, unit: Unit | str, *, network: Target | None = None) -> Card:
         fired=fired,
         note=FRAMES * (not isinstance(fired, str)) + NO_PLACE * placeless,
         icl=_named_by_language_model(run, neuron),
-        effect=_or_reason(firing.effect, run, network, unit),
+        effect="" if [*run.probing_set.classes] == [UNLABELLED] else _or_reason(firing.effect, run, network, unit),
     )
 
 
@@ -108,7 +109,8 @@ def neuron_card(
 
     def drawn(i: int) -> str:
         clip = probing_set.clips[i]
-        samples, title = heard(probing_set, clip, seconds), f"<b>{escape(clip.label)}</b>, u = {activations[i]:.2f}"
+        called = escape(clip.name if clip.label == UNLABELLED else clip.label)
+        samples, title = heard(probing_set, clip, seconds), f"<b>{called}</b>, u = {activations[i]:.2f}"
         return sound_figure(samples, clip.name, title, _description(texts[i]), places.get(i), scale)
 
     unit, dead = escape(neuron["unit"]), _note(_weakness(neuron))

@@ -103,11 +103,11 @@ def probed(run: Run, model: str, notes: Sequence[str]) -> Section:
     layers = neurons.groupby("layer", sort=False).agg(units=("unit", "size"), dead=("dead", "sum"))
     layers["hardly fire"] = neurons.groupby("layer", sort=False)["hardly_fires"].sum()
     layers["one number a clip"] = [layer.pooling for layer in network.layers]
-    origins = {"file": "their captions", "source": "a small captioner", "measured": "what is measured of them"}
+    origins = {"file": "captions", "source": "a small captioner", "measured": "sentences on what is measured of them"}
     said = " and ".join(origins[part] for part in run.caption_parts)
     lead = (
         f"{len(neurons):,} units of {model} heard the first {network.seconds:g} s of {len(clips)} recordings"
-        f"{f' of {len(clips.classes)} classes' if len(clips.classes) > 1 else ''}, which {said} describe."
+        f"{f' of {len(clips.classes)} classes' if len(clips.classes) > 1 else ''}, described by {said}."
     )
     if dead := int(neurons["dead"].sum()):
         lead += f" {dead:,} of them are dead: every recording activates them alike."
@@ -163,7 +163,7 @@ def extremes(run: Run, model: str, shown: int) -> Section:
         f"Over all methods, {means.index[0]} is predicted best (mean r = {means.iloc[0]:.2f}) and {means.index[-1]} "
         f"worst ({means.iloc[-1]:.2f}). These are shown in full."
     )
-    heads = dict(zip(scoring.ENDS[3:], ("r", "95 % from", "to", "AUPRC", "detection"), strict=True))
+    heads = dict(zip([scoring.ENDS[1], *scoring.ENDS[4:]], ("r", "95 % from", "to", "AUPRC", "detection"), strict=True))
     formats, caption = dict.fromkeys(heads.values(), ".2f"), "Highest and lowest r of each method, by sound"
     table = tables.plain(scoring.best_and_worst(scores), caption, made_by(run), formats, heads)
     return Section(lead, [table, *(cards.show(run, unit) for unit in (*means.index[:shown], *means.index[-1:]))])
@@ -179,13 +179,12 @@ def polysemanticity(run: Run, model: str) -> Section:
         f"{share:.0%} of the units are uninterpretable: fewer than {tau} of their {run.k} highest clips share a "
         f"cluster of sentences. Of units whose clips are drawn at random, {shown['chance'].mean():.0%} are."
     )
-    heads = {"share": "uninterpretable", "share_low": "95 % from", "share_high": "to", "beyond": "beyond chance"}
-    heads |= {"beyond_low": "from", "beyond_high": "up to"}
-    frame = shown[["block", "units", *list(heads)[:3], "chance", *list(heads)[3:]]].rename(columns=heads)
-    formats = dict.fromkeys(frame.columns[2:], ".1%")
-    caption = "Uninterpretable units by block, beside clips at random"
+    heads = {"share": "uninterpretable", "chance": "chance", "beyond": "beyond chance", "beyond_low": "95 % from"}
+    heads |= {"beyond_high": "to", "share_low": "share from", "share_high": "up to"}
+    formats = dict.fromkeys(heads.values(), ".1%")
     drawn = Figure(figures.uninterpretable, shown, "Share of uninterpretable units by block, beside chance")
-    return Section(lead, [drawn, tables.plain(frame, caption, made_by(run), formats)])
+    frame, caption = shown[["block", *heads, "units"]], "Uninterpretable units by block, beside clips at random"
+    return Section(lead, [drawn, tables.plain(frame, caption, made_by(run), formats, heads)])
 
 
 def borne_out(run: Run, asked: Asked) -> pd.DataFrame:
@@ -227,6 +226,7 @@ def naming(run: Run, model: str) -> Section:
         f"{int(top1['units'].iloc[0])} units; chance is {concepts.chance(len(named.concepts), 1):.0%}."
     )
     wide = closed.pivot(index=["method", "condition"], columns="function", values="top1").reset_index()
+    wide.insert(2, best, wide.pop(best))
     formats = dict.fromkeys(wide.columns[2:], ".0%")
     table = tables.plain(wide, "Top-1 by method, condition and similarity function", made_by(run), formats)
     return Section(lead, [table])
@@ -247,16 +247,15 @@ def silencing(run: Run, model: str, full: bool = False) -> Section:
     effects = unlearning.unlearning(run.using(probing_set=part), model, few)
     rows = pd.DataFrame([{"strategy": name, **unlearning.unlearnt(effect)} for name, effect in effects.items()])
     widest = rows.loc[rows["gap"].idxmax()]
+    name = widest["strategy"]
+    units = "units drawn at random" if name == "random" else f"the units that {name} gives to that class"
     lead = (
-        f"Silencing the units that {widest['strategy']} gives to a class opens the widest gap between it and the other "
-        f"{len(chosen) - 1} classes: {widest['gap']:+.2f} in logits"
-        f"{_between(widest['gap_low'], widest['gap_high'])}."
+        f"Between a class and the other {len(chosen) - 1}, the gap is widest when {units} are silenced: "
+        f"{widest['gap']:+.2f} in logits{_between(widest['gap_low'], widest['gap_high'])}."
     )
-    heads = {"dA": "ΔA", "dR": "ΔR", "gap": "ΔR − ΔA", "gap_low": "95 % from", "gap_high": "to"}
+    heads = {"gap": "ΔR − ΔA", "gap_low": "95 % from", "gap_high": "to", "dA": "ΔA", "dR": "ΔR"}
     shares = {"accuracy_before": "accuracy", "accuracy_forgotten": "forgotten", "accuracy_remaining": "others"}
     formats = dict.fromkeys(heads.values(), "+.2f") | dict.fromkeys(shares.values(), ".0%") | {"units": ".1f"}
-    frame, caption = (
-        rows[["strategy", "units", "empty", *heads, *shares]],
-        f"Silencing the units of {', '.join(chosen)}",
-    )
+    frame = rows[["strategy", *heads, *shares, "units", "empty"]]
+    caption = f"Silencing the units of {', '.join(chosen)}"
     return Section(lead, [tables.plain(frame, caption, made_by(run), formats, heads | shares)])

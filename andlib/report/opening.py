@@ -61,8 +61,8 @@ def opened(asked: Asked, given: Run | None = None) -> tuple[Run, list[str]]:
     notes = [] if len(clips.classes) > 1 else ["The recordings have no labels, so nothing that needs classes is shown."]
     if not set(clips.folds) >= {*TEST, *LEARNT}:
         stays = "; fold 1 is the recordings' own" if set(TEST) < set(clips.folds) else ""
-        clips = dealt(clips)
-        notes.append(f"Source recordings were dealt to folds {2 if stays else 1} to 5, class by class{stays}.")
+        clips, by_class = dealt(clips), ", class by class" * (len(clips.classes) > 1)
+        notes.append(f"Source recordings were dealt to folds {2 if stays else 1} to 5{by_class}{stays}.")
     network = target_of(asked, asked.seconds or seconds)
     run = given or _own_run(asked, clips, network.seconds)
     run = run.using(profile=replace(run.profile, networks={}), probing_set=clips)  # none stands beside the user's own

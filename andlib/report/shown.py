@@ -43,7 +43,7 @@ class Table:
         head = "".join(f'<th scope="col">{escape(str(name))}</th>' for name in frame.columns)
         cells = ["".join(map(self._cell, frame.columns, row)) for row in frame.itertuples(index=False)]
         rows = f"<tbody>{''.join(f'<tr>{row}</tr>' for row in cells)}</tbody>"
-        return f"<table><caption>{escape(caption)}</caption><thead><tr>{head}</tr></thead>{rows}</table>"
+        return f"<table><caption><span>{escape(caption)}</span></caption><thead><tr>{head}</tr></thead>{rows}</table>"
 
     def _cell(self, name: str, value: object) -> str:
         number = isinstance(value, int | float) and not isinstance(value, bool)

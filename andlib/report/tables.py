@@ -246,14 +246,15 @@ def scorecard(card: pd.DataFrame, made_by: str) -> Table:
     """How well explanations predict units, beside nulls. card: rows of `scoring.scorecard` with a column model."""
     by_null = {null: rows.reset_index(drop=True) for null, rows in card.groupby("null", sort=False)}
     own, shuffled = by_null[""], by_null["shuffled"]
-    frame = own[["model", "method", "matcher", "explained"]].assign(r=own["pearson"])
+    frame = own[["model", "method", "matcher"]].assign(r=own["pearson"])
     frame["95 %"], frame["r, shuffled"] = _intervals(own, "pearson", ".2f"), shuffled["pearson"]
     frame["r, commonest"], frame["p, Holm"] = by_null["most common"]["pearson"], own["p_holm"]
+    frame["explained"] = own["explained"]
     frame["AUPRC"], frame["lift"], frame["lift, shuffled"] = own["auprc"], own["lift"], shuffled["lift"]
     frame["F1"], frame["IoU"], frame["AUROC"] = own["f1"], own["iou"], own["auroc"]
     frame["detection"], frame["hard"] = own["balanced_accuracy"], own["hard_balanced_accuracy"]
     frame["hard, shuffled"] = shuffled["hard_balanced_accuracy"]
-    formats = dict.fromkeys(frame.columns[4:], ".2f") | {"p, Holm": ".3f", "lift": ".1f", "lift, shuffled": ".1f"}
+    formats = dict.fromkeys(frame.columns[3:], ".2f") | {"p, Holm": ".3f", "lift": ".1f", "lift, shuffled": ".1f"}
     formats |= dict.fromkeys(["explained", "detection", "hard", "hard, shuffled"], ".0%")
     caption = "Scores on fold 1 of explanations from folds 2–5, mean over units"
     heads, other = {"matcher": "matched by"}, frame.drop(columns=frame.columns[3:9])
