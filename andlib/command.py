@@ -7,6 +7,7 @@ import tempfile
 import time
 import warnings
 from collections.abc import Sequence
+from functools import cache
 
 import numpy as np
 
@@ -40,7 +41,8 @@ DESCRIBED, LISTENED, MP3 = 0.02, 0.1, 8_000
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line; returns the exit status. An InputError is told in its sentence alone."""
     given = _parser().parse_args(arguments)
-    warnings.showwarning = lambda message, *_, **__: print(f"note: {message}", file=sys.stderr)
+    say = cache(lambda note: print(f"note: {note}", file=sys.stderr))  # once, however many stages find it
+    warnings.showwarning = lambda message, *_, **__: say(str(message))
     sys.path.insert(0, "")  # a module of the user's own is found from the working directory
     begun = time.monotonic()
     try:

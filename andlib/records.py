@@ -99,8 +99,7 @@ class ProbingSet:
 
     def in_folds(self, folds: tuple[int, ...]) -> "ProbingSet":
         """The clips of those folds, in order; raises InputError if there are none."""
-        kept = tuple(clip for clip in self.clips if clip.fold in folds)
-        if not kept:
+        if not (kept := tuple(clip for clip in self.clips if clip.fold in folds)):
             held = sorted(set(self.folds))
             raise InputError(f"Probing set {self.name!r} has no clip in folds {folds}; it has {held}.")
         return replace(self, clips=kept, fingerprint=f"{self.fingerprint}/folds{folds}")

@@ -50,7 +50,7 @@ def test_table_1_says_why_there_is_no_interval_and_what_is_trained():
     rows += accuracies("beats_frozen", nan, nan, nan, 0)
     floors = pd.DataFrame({"method": ["chance"], "accuracy": [0.1]})
     shown = tables.table1(pd.DataFrame(rows), floors, "").frame.set_index("network")["95 %"]
-    assert shown["ast"] == "80.0% … 100.0%" and shown["beats_frozen"] == "–"
+    assert shown["ast"] == "80.0%\N{NO-BREAK SPACE}…\N{NO-BREAK SPACE}100.0%" and shown["beats_frozen"] == "–"
     assert shown["random features, trained classifier"] == "one source: no interval"
 
 

@@ -92,8 +92,7 @@ def _download(archive: Archive, part: Path) -> None:
         have = part.stat().st_size
     if have < archive.size:
         raise InputError(f"{archive.url} stopped after {have:,} of {archive.size:,} bytes. Run again to go on.")
-    digest = file_digest(part)
-    if digest != archive.sha256:
+    if (digest := file_digest(part)) != archive.sha256:
         part.unlink()
         wrong = f"{archive.url} is not the known archive: its SHA-256 is {digest}, expected {archive.sha256}"
         raise InputError(f"{wrong}. Nothing was kept. Try again later. {archive.by_hand}.")

@@ -18,7 +18,7 @@ WORDS = {"loud": "amplitude", "high-pitched": "median frequency"}  # adjective -
 ACOUSTICS = Stage("acoustics", "frame")
 DRAWS, SEED = 1000, 0
 ENDS = [f"{name}{end}" for name in ("", "source_", "share_") for end in ("low", "high")]
-CONTRAST = ("mean_with", "mean_without", "difference", *ENDS, "share", "p")
+CONTRAST = ("difference", *ENDS, "share", "p", "mean_with", "mean_without")
 HEADS = {"mean_with": "mean with", "mean_without": "mean without", "low": "95 % (neurons) from", "high": "to"}
 HEADS |= {"source_low": "95 % (sources) from", "source_high": " to", "verdict": "larger with the word"}
 FORMATS = dict.fromkeys([*list(HEADS.values())[:-1], "difference"], ".3g") | {"share": ".0%", "p": ".2g"}
@@ -64,7 +64,7 @@ def with_and_without(run: Run, model: str, word: str) -> dict[str, float]:
     over sources); p of the one-sided rank test over units. NaN where no unit or every one has it; low, high if one."""
     table, clips = unit_acoustics(run, model, word).dropna(subset="value"), run.probing_set  # described by some clip
     has, value = table["has"].to_numpy(), table["value"].to_numpy()
-    row = {"with": int(has.sum()), "without": int((~has).sum()), **dict.fromkeys(CONTRAST, np.nan)}
+    row = {**dict.fromkeys(CONTRAST, np.nan), "with": int(has.sum()), "without": int((~has).sum())}
     if not row["with"] or not row["without"]:
         return row
     rng, (highest, own) = np.random.default_rng(SEED), filled(table["highest"])

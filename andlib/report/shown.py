@@ -50,7 +50,7 @@ class Table:
         spec = self.formats.get(name, "")
         text = str(value) if not number else "–" if pd.isna(value) else format(value, spec)
         kind = ' class="number"' if number else ' class="short"' * (len(text) <= 30)  # which stays on one line
-        return f"<td{kind}>{escape(text)}</td>"
+        return f"<td{kind}>{escape(text).replace('_', '_<wbr>')}</td>"  # a long name breaks there
 
 
 @dataclass(frozen=True)

@@ -38,7 +38,7 @@ def plain(
 
 
 def _interval(low: float, high: float, spec: str = "+.2f") -> str:
-    return "–" if pd.isna(low) else f"{low:{spec}} … {high:{spec}}"
+    return "–" if pd.isna(low) else f"{low:{spec}}\N{NO-BREAK SPACE}…\N{NO-BREAK SPACE}{high:{spec}}"
 
 
 def _intervals(frame: pd.DataFrame, name: str, spec: str = "+.2f") -> list[str]:
@@ -60,8 +60,8 @@ def table1(accuracy: pd.DataFrame, floors: pd.DataFrame, made_by: str) -> Table:
     for model, ours in accuracy.groupby("model", sort=False):
         test, learnt = (ours.set_index("clips").loc[name] for name in ("fold 1", "folds 2-5"))
         sure = _interval(test["low"], test["high"], ".1%").replace("–", "one source: no interval" if test["n"] else "–")
-        row = {"network": CALLED.get(model, model), "the paper (ESC-50)": printed.get(model, float("nan"))}
-        rows.append(row | {"fold 1": test["accuracy"], "95 %": sure, "folds 2–5": learnt["accuracy"]})
+        row = {"network": CALLED.get(model, model), "fold 1": test["accuracy"], "95 %": sure}
+        rows.append(row | {"the paper (ESC-50)": printed.get(model, float("nan")), "folds 2–5": learnt["accuracy"]})
     for method, value in zip(floors["method"], floors["accuracy"], strict=True):
         if method not in set(accuracy["model"]):
             rows.append({"network": method, "fold 1": value, "95 %": "–"})
@@ -152,12 +152,12 @@ def table3(scores: pd.DataFrame, made_by: str, encoder: str) -> Table:
     of_paper = ("rating, the paper", "cosine, the paper", "BERTScore, the paper")
     rows = []
     for row in scores.to_dict("records"):
-        cells = dict(zip(of_paper, printed[row["method"]], strict=True))
+        cells, theirs = {}, zip(of_paper, printed[row["method"]], strict=True)
         for name, head in heads.items():
             interval = _interval(row[f"{name}_low"], row[f"{name}_high"], ".2f")
             cells[head] = "–" if pd.isna(row[name]) else f"{row[name]:.2f} ({interval})"
         counts = {"raters": row["raters"], "ratings": row["ratings"], "Krippendorff's α": row["alpha"]}
-        rows.append({"method": row["method"], **cells, **counts})
+        rows.append({"method": row["method"], **cells, **dict(theirs), **counts})
     formats = dict.fromkeys([*of_paper, "Krippendorff's α"], ".2f")
     return plain(rows, "Table 3. What people say of descriptions", made_by, formats)
 
