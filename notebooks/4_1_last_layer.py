@@ -47,7 +47,7 @@ al.tables.table2(best, made, run.rests_on, len(run.concepts))
 al.tables.intervals(sure[sure["compared"].str.contains("DB|TAB|ICL")], made, run.rests_on["cosine"], "Table 2 and its differences")
 
 # %% [markdown]
-# Intervals resample units, the same for both of a pair: they say how far a difference rests on which classes were asked, not on clips, captions or [trainings](training_strategies.ipynb); where all units agree they have no width, which with few units proves nothing.
+# Intervals resample units, the same ones for both members of a pair. They show how much a difference depends on the classes that were asked about, not how much it depends on clips, captions or [trainings](training_strategies.ipynb). Where all units agree an interval has no width, which says little when units are few.
 # Units for which ICL names no concept: with one worked example {glue:text}`icl_one`, with two {glue:text}`icl_two`; its language model is a hundredth of the size of the paper's, [often repeats its example or the description](3_summaries.ipynb), and is no measure of what ICL can do.
 #
 # In the next table, the controls say what DB rests on.
@@ -69,12 +69,12 @@ al.tables.table7(results, made, run.rests_on)
 
 # %% [markdown]
 # That cos_cubed is the best function for AST with DB is **{glue:text}`t7_cubed_best_db`** here.
-# The paper's DB row for AST under soft_wpmi is {glue:text}`soft_top1:.0%`, {glue:text}`soft_top5:.0%` and {glue:text}`soft_cos:.2f`, for the released code scores one unit at a time.
+# The paper's DB row for AST under soft_wpmi is {glue:text}`soft_top1:.0%`, {glue:text}`soft_top5:.0%` and {glue:text}`soft_cos:.2f`, because the released code scores one unit at a time.
 # The mean over units is then the unit itself, every score is 0 and the first concepts win: top-1 is right for one of 50 units, top-5 for five; `-p mode db_one_unit_at_a_time` brings this back.
 #
 # ## Unit by unit
 #
-# The names are by DB's best function on all clips, {glue:text}`best`.
+# Units are named by DB's best function on all clips, {glue:text}`best`.
 
 # %% mystnb={"code_prompt_show": "What DB calls each classifier unit"} tags=["hide-cell"]
 named = section_4_1.named_units(run, results)

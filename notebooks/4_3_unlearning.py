@@ -49,14 +49,14 @@ al.tables.keep(**section_4_3.words(run, results))
 al.tables.table4(results, made)
 
 # %% [markdown]
-# Folded are the controls. With captions shuffled nothing should be forgotten; the gap is then {glue:text}`ocp_shuffled` for OCP and {glue:text}`db_shuffled` for DB.
+# The controls are folded. With shuffled captions nothing should be forgotten: the gap is {glue:text}`ocp_shuffled` for OCP and {glue:text}`db_shuffled` for DB.
 #
 # ## Beyond random units
 #
-# Strategies take different numbers of units in different layers, and more units move logits more; so each is compared with {glue:text}`draws` random sets of as many units in every layer; no p can be below {glue:text}`smallest`.
+# Strategies take different numbers of units in different layers, and more units move logits more. Each is therefore compared with {glue:text}`draws` random sets of as many units in every layer, so no p can be below {glue:text}`smallest`.
 # *By all* is how much wider its gap is than those of the first {glue:text}`draws_all` sets; *by the next* takes all sets, with $\Delta R$ from the class next by name alone, since all clips would take too long.
-# *OCP − it* is OCP's *by the next* less the row's.
-# Networks left out, as this and the controls take hours and are not kept (`make controls`): {glue:text}`spared`.
+# *OCP − it* is the difference between OCP's value of *by the next* and the row's.
+# Networks left out, because their controls take hours and have not been computed (`make controls`): {glue:text}`spared`.
 
 # %% mystnb={"code_prompt_show": "Beyond as many random units in every layer"} tags=["hide-cell"]
 al.tables.beyond_random(results, made)
@@ -67,7 +67,7 @@ al.tables.beyond_random(results, made)
 # ## Beyond logits
 #
 # A shift of all logits together changes $\Delta A$ and $\Delta R$ and forgets nothing.
-# Here both are of the margin (own logit less the largest other); *logit gap* is Table 4's, over the classes that have a unit.
+# Here both are taken of the margin (the own logit minus the largest other logit); *logit gap* is Table 4's gap over the classes that have a unit.
 # *Forgotten* and *others* are accuracies after silencing; before it, {glue:text}`before` of fold 1 are right.
 
 # %% mystnb={"code_prompt_show": "Beyond logits: margins and accuracies"} tags=["hide-cell"]
@@ -97,8 +97,8 @@ al.figures.class_changes(changes, target_class, shown, "OCP");
 # - **random**: 5.4 % of the units, as the paper's 3000 of 55,296, drawn anew for each class; the mean over several draws.
 # - **shuffled captions**, **(all clips)**: the strategy with every clip described by another clip's caption, or with units chosen on all clips, as in the paper.
 #
-# Intervals resample source recordings within each class, and random sets if any; where a set is tried on one clip of each other class, they resample those classes. p permutes 10,000 times which set belongs to which class, and Holm's adjusts it for all strategies and networks. Beyond random units, recordings are drawn the same for both sides, and intervals are not adjusted for their number.
-# `make controls` computes what a page has no time for, with the default parameters; with others a page draws fewer sets, as the table says, or none where that takes hours.
+# Intervals resample source recordings within each class, and random sets if any; where a set is tried on one clip of each other class, they resample those classes. p comes from 10,000 permutations of the sets among the classes and is adjusted for all strategies and networks by Holm's rule. Beyond random units, recordings are drawn the same for both sides, and intervals are not adjusted for their number.
+# `make controls` computes these controls for the default parameters; under other parameters a page draws fewer sets, as the table says, or none where they would take hours.
 #
 # </details>
 #

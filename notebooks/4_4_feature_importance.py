@@ -84,7 +84,7 @@ al.tables.plain(section_4_4.narrowing(trends), "Figure 5's claim, part by part",
 # ## How it is measured
 #
 # The $r$ % of all block units that hold most of an attribute are silenced at every token, $r$ = {glue:text}`percents`, and fold 1 is classified anew.
-# What units hold is told by clips of folds 2–5, so that nothing is measured on a clip that chose them.
+# Units are described by clips of folds 2–5, so no effect is measured on a clip that helped to choose them.
 #
 # (a) counts nouns, verbs, prepositions or adjectives in the [open concepts](../../glossary.md), as often as the summary says them, and words of the calibrated summary; (b) counts basic adjectives, or all others ("high-level").
 # In (c), units that hold one basic adjective are drawn at random where they are more than $r$ %, and all taken where they are fewer.
@@ -96,12 +96,12 @@ al.tables.plain(section_4_4.ties(run), "Block units that hold an attribute, and 
 
 # %% [markdown]
 # Intervals of the comparisons draw seeds and source recordings anew (with one source a class: no interval).
-# They are widened by how much any two sets of units differ: random sets of 10 % leave accuracies with a standard deviation of {glue:text}`spread` points.
+# They are widened, because any two sets of units differ: after random sets of 10 % are silenced, accuracies have a standard deviation of {glue:text}`spread` points.
 # Adjectives count as no worse than random if random units hurt more, or less by two points at most.
 #
 # ## What differs from the paper, and why
 #
-# - **Layers.** An attribute that is commoner in one layer silences more of that layer, and layers do not matter alike. At 10 %, the attributes of (a) and (b) lie {glue:text}`spread_chosen` points apart; random sets with their numbers of units in each layer lie {glue:text}`spread_matched` points apart, without a word read. Attributes whose units matter more than those, by intervals above zero, not adjusted for their number: {glue:text}`beyond`. Such units may merely have many words: clips that share a source give a summary more to say, and their unit tells classes apart.
+# - **Layers.** An attribute that is commoner in one layer silences more of that layer, and layers do not matter alike. At 10 %, the attributes of (a) and (b) lie {glue:text}`spread_chosen` points apart; random sets with their numbers of units in each layer lie {glue:text}`spread_matched` points apart, without a word read. Attributes whose units matter more than such random sets, by intervals that are not adjusted for their number: {glue:text}`beyond`. Such units may merely have many words: clips that share a source give a summary more to say, and their unit tells classes apart.
 # - **One adjective** (4c). Where few units hold the word, few are silenced, which by itself can make it hurt less.
 # - **Words.** Our summaries are written by rules and state only what captions share, in sentences of fixed form: prepositions and length measure how many points a summary has. A language model writes more freely (`-p summariser llm`).
 # - **Which rows.** The released code masks one row of a layer for each of its chosen units, but always the leading ones. A layer with $n$ chosen units loses its units $0 … n-1$, whichever were chosen, so that an attribute counts by its number of units in each layer alone. `-p mode ablate_leading_rows` draws it. If the paper's Fig. 4 was made so, its differences are differences of layers.

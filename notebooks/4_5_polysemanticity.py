@@ -44,10 +44,10 @@ caption = f"Uninterpretable units, K = {run.k}, τ = {tau}, {clusters} clusters"
 al.tables.plain(shares, caption, made, dict.fromkeys(shares.columns[1:], ".1%"))
 
 # %% [markdown]
-# Chance is from {glue:text}`chance_low:.1%` to {glue:text}`chance_high:.1%` by the partition; blocks clearly below it are {glue:text}`below`, above it {glue:text}`above`.
-# *Lowest* and *highest* are of any block by any partition. The trend with depth is Spearman's $\rho$ of a unit's block and whether it is uninterpretable, mean over partitions.
-# A share is *flat* if the 95 % interval of $\rho$ lies within 0.1 of 0, *falls* or *rises* if it lies elsewhere and leaves out 0, and is else *unclear*.
-# *Falling* and *rising* count the partitions that alone show this.
+# Depending on the partition, chance lies between {glue:text}`chance_low:.1%` and {glue:text}`chance_high:.1%`. Blocks clearly below it: {glue:text}`below`; above it: {glue:text}`above`.
+# *Lowest* and *highest* are the extremes over blocks and partitions. The trend with depth is Spearman's $\rho$ between a unit's block and whether it is uninterpretable, averaged over partitions.
+# A share is *flat* if the 95 % interval of $\rho$ lies within 0.1 of 0; it *falls* or *rises* if the interval lies elsewhere and excludes 0, and is *unclear* otherwise.
+# *Falling* and *rising* count the partitions in which this holds by itself.
 
 # %% mystnb={"code_prompt_show": "Trends over depth"} tags=["hide-cell"]
 every = section_4_5.trends(rows)  # over all blocks and their deeper half, for each K and tau

@@ -52,9 +52,9 @@ al.tables.plain(shown, title, run.made_by(), appendix_c.FORMATS, appendix_c.HEAD
 # Median frequency (MDF) is the frequency below which half of the clip's power lies.
 # A neuron's value is the mean over its {glue:text}`k` highest clips.
 #
-# One interval draws neurons anew, the other the source recordings of their clips, and the verdict asks both.
+# One interval resamples neurons, the other the source recordings of their clips, and a verdict needs both.
 # With one source a class, or one neuron, there is no interval and no verdict.
-# $p$ is of the rank test over neurons, adjusted for all rows by Holm's rule.
+# $p$ comes from the rank test over neurons and is adjusted for all rows by Holm's rule.
 #
 # ## What differs from the paper, and why
 #

@@ -1,7 +1,7 @@
 # %% [markdown]
 # # Better unlearning
 #
-# On {glue:text}`title`, the [gap](../../glossary.md) is {glue:text}`captions_rule` comparisons with OCP if units are chosen by captions, and {glue:text}`sounds_rule` if they are chosen by sounds.
+# On {glue:text}`title`, choosing units by captions instead of by OCP makes the [gap](../../glossary.md) {glue:text}`captions_rule` comparisons; choosing them by sounds makes it {glue:text}`sounds_rule`.
 # The paper silences the units whose open concepts name a class ([OCP](../../glossary.md)) and finds the widest gap that way {cite}`wu2024and`.
 # OCP asks only whether the name is there, not how well a unit tells the class apart.
 # This page goes beyond the paper and compares it with choices by score, and zeros with two other ways to silence.
@@ -23,10 +23,10 @@ al.tables.keep(**better_unlearning.words(run, rows))
 al.figures.wider_gaps(rows);
 
 # %% [markdown]
-# By labels, which no dissection has, the gap is {glue:text}`labels_rule`; by units drawn at random, {glue:text}`random_rule`.
-# Without labels, the widest beyond OCP are: {glue:text}`best`.
+# With labels, which no dissection has, it is {glue:text}`labels_rule`; with units drawn at random, {glue:text}`random_rule`.
+# Of the rules that need no labels, these widen the gap most: {glue:text}`best`.
 #
-# *Wider* in the table is a rule's gap less OCP's of the same way.
+# *Wider* is the difference between a rule's gap and OCP's, with units silenced in the same way.
 # Its interval and p draw source recordings anew, the same for both; p is adjusted for all rows and networks (Holm).
 
 # %% tags=["hide-input"]

@@ -24,7 +24,7 @@ made = run.made_by(*run.caption_parts)
 # %% [markdown]
 # ## Table 2 under other readings
 #
-# Each row changes one choice, its *axis*. Whisper's networks, which take long, are read when they are named (`-p model whisper_frozen`).
+# Each row changes one choice, its *axis*. Whisper's networks take long and are read only on request (`-p model whisper_frozen`).
 # *Moved* is the share of units whose first concept is no longer the default's.
 
 # %% tags=["hide-input"]

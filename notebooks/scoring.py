@@ -76,7 +76,7 @@ al.tables.plain(shape, "What exemplars say of units, by layer", run.made_by(), d
 # An explanation matches a clip by the mean cosine of its phrases and the clip: by captions under the sentence encoder, by sound under TAB's encoders.
 # The first is independent of what TAB hears; the second reads no caption, so it is independent of those that DB and the summaries are made from.
 #
-# - **r** is Pearson's, the score of simulation {cite}`bills2023neurons`.
+# - **r** is Pearson's correlation, the score that simulated activations get in {cite:t}`bills2023neurons`.
 # - **AUPRC**: the match ranks the clips, and those of the highest {glue:text}`share:.0%` of activations should come first. *Lift* is how many times better it is than that share, its base rate.
 # - **F1, IoU**: of the clips of highest match and of highest activation, {glue:text}`share:.0%` each.
 # - **Detection**: balanced accuracy of a judge that is shown active clips and as many others, and says yes to the half that matches better {cite}`paulo2024automatically`; chance is 50 %. *Hard*: the others are the inactive clips nearest in sound to an active one. They are no random clips, so compare with the shuffled explanations.
@@ -90,7 +90,7 @@ al.tables.plain(shape, "What exemplars say of units, by layer", run.made_by(), d
 #
 # - **The judge.** Bills et al. and Paulo et al. ask a large language model. Here an encoder's cosine judges, the same for every unit and free to rerun. It understands less, and finds opposites like *faint* and *loud* alike. A low score blames explanation and matcher together, so read it beside the shuffled row and compare methods within one matcher.
 # - **Who hears.** The embedded audio encoder learnt from synthesised sounds of other seeds with their true names. It hears those of `mini` well and real recordings less well. It favours TAB, which chose by it, as captions favour DB: the other matcher is the stricter test of either.
-# - **Small sets.** Average precision of few clips is above its base rate even for shuffled explanations, so take lift beside the shuffled one's.
+# - **Small sets.** Average precision of few clips is above its base rate even for shuffled explanations, so compare lift with that of shuffled explanations.
 # - **Intervals.** For r, and a unit's detection, they draw recordings. Those of other means, in the results, draw units, which hear the same clips and are not independent.
 #
 # ## Try it yourself
