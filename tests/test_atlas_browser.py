@@ -305,9 +305,7 @@ def test_no_wait_is_above_200_ms_at_15_000_cards(page, tmp_path):
 
 def test_in_the_built_book(page):
     """The page as the book has it: ANDLIB_BOOK names the folder of its pages."""
-    if not os.environ.get("ANDLIB_BOOK"):
-        pytest.skip("needs the built book: set ANDLIB_BOOK to the folder of its pages")
-    folder = Path(os.environ["ANDLIB_BOOK"]).resolve()
+    folder = built_book()
     page.open(f"{(folder / 'atlas.html').as_uri()}#unit=ast/block0.intermediate/17", width=390)
     page.wait(f"({OPEN}) === 'ast/block0.intermediate/17'")
     page.press("Escape")
@@ -318,3 +316,19 @@ def test_in_the_built_book(page):
     assert page.run("document.documentElement.scrollWidth") <= 390
     assert page.complaints == []
     assert page.outside(folder.as_uri()) == []
+
+
+def test_the_built_book_draws_its_icons_without_the_theme_s_library(page):
+    page.open((built_book() / "index.html").as_uri())
+    assert "fontawesome" not in page.run("[...document.scripts].map((script) => script.src).join()")
+    masks = page.run(
+        "[...document.querySelectorAll('.fas, .fa-solid')].map((icon) => getComputedStyle(icon).maskImage)"
+    )
+    assert len(masks) > 5 and all(mask.startswith("url(") for mask in masks)
+
+
+def built_book():
+    """The folder of the built book's pages, which ANDLIB_BOOK names; skips where it does not."""
+    if not os.environ.get("ANDLIB_BOOK"):
+        pytest.skip("needs the built book: set ANDLIB_BOOK to the folder of its pages")
+    return Path(os.environ["ANDLIB_BOOK"]).resolve()
