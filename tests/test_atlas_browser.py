@@ -290,12 +290,12 @@ TIMED = """(async () => {
 
 
 def test_no_wait_is_above_200_ms_at_15_000_cards(page, tmp_path):
-    """Of three rounds the quickest: what else runs on the machine is not the page's."""
+    """Of six rounds the quickest: what else runs on the machine is not the page's."""
     tables = {model: neurons(model, MANY // 3) for model in ("ast", "beats", "third")}
     given = atlas.data(tables, clips(), ["It barks."] * 4, scores(tables))
     page.open(lay_out(tmp_path, given))
     page.wait(f"({COUNT}) === '15,000 of 15,000 neurons'")
-    rounds = [page.run(TIMED) for _ in range(3)]
+    rounds = [page.run(TIMED) for _ in range(6)]
     times = {step: min(times[step] for times in rounds) for step in rounds[0]}
     print({step: round(ms) for step, ms in times.items()})
     assert {step: ms for step, ms in times.items() if ms > LIMIT} == {}

@@ -59,14 +59,14 @@ MUTANTS = {
     ),
     "a download's sha256 is not compared": (
         "andlib/inputs/downloads.py",
-        "if digest != archive.sha256:",
-        "if not digest:",
+        "if (digest := file_digest(part)) != archive.sha256:",
+        "if not (digest := file_digest(part)):",
         "tests/test_downloads.py",
     ),
     "cells of tables are not escaped": (
         "andlib/report/shown.py",
-        'return f"<td{kind}>{escape(text)}</td>"',
-        'return f"<td{kind}>{text}</td>"',
+        """return f"<td{kind}>{escape(text).replace('_', '_<wbr>')}</td>\"""",
+        """return f"<td{kind}>{text.replace('_', '_<wbr>')}</td>\"""",
         "tests/test_tables.py",
     ),
     "pickles may run": (
