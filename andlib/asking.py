@@ -54,12 +54,12 @@ def _answers(run: Run, table: pd.DataFrame, texts: Sequence[str]) -> dict[tuple,
 
 
 def counted(run: Run, table: pd.DataFrame, texts: Sequence[str]) -> dict[str, float]:
-    """Neurons that the language model was asked about, questions, share of neurons answered, answers cut by length."""
+    """Share of neurons that the language model answered for, neurons, questions, answers cut by length."""
     answers = _answers(run, table, texts)
     texts_of = {tuple(texts[i] for i in clips): answer for clips, answer in answers.items()}
     cut = sum(bool(answer) and answer.finish == "length" for answer in texts_of.values())
     share = summaries(run, table, texts)["answered"].mean()
-    return {"neurons": len(table), "questions": len(answers), "answered": share, "cut by length": cut}
+    return {"answered": share, "neurons": len(table), "questions": len(answers), "cut by length": cut}
 
 
 def _kind(point: str) -> str:

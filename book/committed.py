@@ -25,7 +25,7 @@ KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": 
 LAYOUT = "lines_to_next_cell"  # jupytext's note of blank lines in the .py
 WIDGET = "application/vnd.jupyter.widget-view+json"
 PICTURE = re.compile(r"(data:image/png;base64,)([A-Za-z0-9+/]+=*)")
-ACROSS, ACROSS_PROFILE = ("audit", "claims"), "mini"  # pages that read every profile's numbers, and so are made last
+ACROSS, ACROSS_PROFILE = ("claims",), "mini"  # pages that read every profile's numbers, and so are made last
 
 
 # Where pages are

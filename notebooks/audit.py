@@ -4,32 +4,33 @@
 # Of {glue:text}`switches` faults of the authors' released code, {glue:text}`effective` change at least one table or figure when they are brought back one at a time.
 # Under `db_one_unit_at_a_time`, the top-1 of soft_wpmi in Table 7 goes from {glue:text}`soft_before` to {glue:text}`soft_after` %.
 # Under `ablate_leading_rows`, OCP's gap in Table 4 goes from {glue:text}`ocp_before` to {glue:text}`ocp_after`.
-# Three values side by side are those of AST, BEATs-finetuned and BEATs-frozen.
+# These are shares and gaps on {glue:text}`title`; three values side by side are those of AST, BEATs-finetuned and BEATs-frozen.
 #
 # The authors published their code, as few do {cite}`wu2024and`; a *fault* is a place where it does other than the paper says.
 
 # %% tags=["parameters", "hide-input"]
-profile: str = "mini"  # whose numbers the prose quotes; the tables show every profile that was measured
+profile: str = "mini"  # what was probed: mini | esc50
+data_dir: str = ""  # folder with the recordings, for profiles that need one
 
 # %%
 import andlib as al
 from andlib.pages import audit
 
 run = al.open_run(globals())
-matrices = audit.committed()
-rows = audit.tidy(matrices)
-made = " ".join(f"{matrix['made_by']} Seed {matrix['seed']}." for matrix in matrices.values())
+matrix = audit.committed(run)
+rows = audit.tidy(matrix)
+made = f"{matrix['made_by']} Seed {matrix['seed']}."
 
 # %% [markdown]
 # ## Which switch changes what
 #
-# *Changes*: at least one number of one network differs, on every profile measured or on those named.
+# *Changes*: at least one number of one network differs.
 # *–*: it cannot, on any network, for a reason that stands below.
 # *None seen*: it could, but no number here differs.
 # *Not asked*: what could differ is ICL's answer, and the language model was not asked with the summaries that this switch makes.
 
 # %% tags=["hide-input"]
-al.tables.keep(**audit.words(run, matrices, rows))
+al.tables.keep(**audit.words(run, rows))
 al.tables.plain(audit.overview(rows), "Switches and exhibits", made)
 
 # %% [markdown]
@@ -67,14 +68,14 @@ al.tables.plain(audit.units_a_class(), "Units a class in Table 4: 3N/M, and as p
 # As released, the random arm is one draw of 3000 units for all classes, replaced by each layer's leading rows.
 # One set for every class costs the class to be forgotten as much as the rest on average, so the gap is 0 by construction.
 # One draw goes from {glue:text}`random_before` to {glue:text}`random_after` here; in print: {glue:text}`random_printed`.
-# Nor is the comparison fair: OCP took between {glue:text}`ocp_least_after` and {glue:text}`ocp_most_after` units a class here, the random arm {glue:text}`random_units_after` for every class.
+# Nor is the comparison fair: OCP took between {glue:text}`ocp_least` and {glue:text}`ocp_most` units a class here, the random arm {glue:text}`random_units` for every class.
 # [Table 4's page](4_3_unlearning.ipynb) draws random sets as large, in the same layers.
 #
 # ### Figure 4: curves that nearly ignore the attribute
 #
 # As released, a layer with $n$ chosen units loses its units $0 … n-1$.
 # Only how many units of each layer have the attribute matters, so two attributes with equal numbers give one curve.
-# Under `ablate_leading_rows` here, {glue:text}`chosen_after` % of the silenced units had been chosen for the attribute.
+# Under `ablate_leading_rows` here, {glue:text}`chosen_after` % of the silenced units had been chosen for the attribute, against {glue:text}`chosen_before` % in mode corrected.
 # The sets of two attributes share {glue:text}`shared_after` % of their units, against {glue:text}`shared_before` % when the chosen units are silenced.
 # The attributes' accuracies lie {glue:text}`spread_after` points apart ({glue:text}`spread_before` corrected); what remains are differences of layers.
 #
@@ -94,7 +95,7 @@ for what in audit.TABLES:
 
 # %% [markdown]
 # A fault need not make numbers worse.
-# Under `icl_uncalibrated`, ICL's top-1 goes from {glue:text}`icl_before` to {glue:text}`icl_after` % with one worked example, and from {glue:text}`icl_two_before` to {glue:text}`icl_two_after` % with two.
+# Under `icl_uncalibrated`, ICL's top-1 {glue:text}`icl`.
 # The uncalibrated [summary](../../glossary.md) still says what calibration would drop, and an answer that names no class counts as the nearest class, not as wrong.
 # Under `db_double_softmax`, DB's top-1 by plain cosine goes from {glue:text}`softmax_before` to {glue:text}`softmax_after` %: a softmax over concepts sharpens what the cosines of short descriptions leave flat.
 # Only DB gets it, so that DB and TAB are no longer compared under one rule.
@@ -103,8 +104,7 @@ for what in audit.TABLES:
 #
 # Each fault is a switch of this package, off by default.
 # `python -m making.audit --profile mini` turns every switch on alone, then all together (*released*), and measures every exhibit again on the paper's three kinds of network.
-# The page reads what that command wrote, for the profiles {glue:text}`measured`; with nothing stored before, it took {glue:text}`seconds`.
-# Not measured: {glue:text}`absent`.
+# The page reads what that command wrote.
 #
 # Figures 6 and 11–13 are measured at $K = 5$, $\tau = 4$.
 # Figure 8 follows the words of Figures 3 and 9, Figure 10 is one row of Table 4, and Figures 1, 2 and 7 show single neurons.

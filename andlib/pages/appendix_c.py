@@ -91,7 +91,7 @@ def judged(*tables: pd.DataFrame) -> pd.DataFrame:
     """`contrasts`, with p adjusted for all rows (Holm) and the verdict of both intervals: larger with the word?"""
     table = pd.concat(tables, ignore_index=True)
     low, high = np.minimum(table["low"], table["source_low"]), np.maximum(table["high"], table["source_high"])
-    table.insert(3, "verdict", list(map(verdict, low, high)))  # NaN where either is
+    table.insert(2, "verdict", list(map(verdict, low, high)))  # NaN where either is
     return table.assign(p=holm(table["p"]))
 
 

@@ -2,14 +2,13 @@
 
 import tomllib
 from collections.abc import Mapping, Sequence
-from itertools import product
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from andlib import concepts, kept, paper, stages
-from andlib.profiles import FAULTS, MODELS, PROFILES
+from andlib.profiles import FAULTS, MODELS
 from andlib.run import Run
 
 Measures = dict[str, float | str | None]  # name -> value; None where no answer of a language model is kept
@@ -19,7 +18,7 @@ NAME = "audit_matrix"  # of the kept file
 CLOSE = 1e-5  # the cosine of equal names differs by less, added up in another order
 
 _STATED = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))  # audit.toml explains each
-HEADLINES, _CHANGES = _STATED["headlines"], _STATED["changes"]
+HEADLINES = _STATED["headlines"]
 TABLES = {what: (table["exhibit"], table["formats"]) for what, table in _STATED["tables"].items()}
 NO_EFFECT = tuple(
     (row["switch"], tuple(row.get("exhibits", EXHIBITS)), tuple(row.get("networks", MODELS)), row["why"])
@@ -48,24 +47,21 @@ def _all_or(names: Sequence[str], every: Sequence[str]) -> str:
     return "all" if names == every else "; ".join(names)
 
 
-def committed() -> dict[str, dict]:
-    """What `python -m making.audit` wrote, profile -> its file; profiles without one are left out."""
-    return {profile: matrix for profile in PROFILES if (matrix := kept.read(profile, NAME))}
+def committed(run: Run) -> dict:
+    """What `python -m making.audit` wrote of the run's profile; raises InputError where it did not."""
+    return kept.read(run.profile.name, NAME, f"make audit PROFILE={run.profile.name}")
 
 
-def tidy(matrices: Mapping[str, Mapping]) -> pd.DataFrame:
-    """The matrices, one row a profile, mode, model, exhibit and measure: before (in mode corrected), value, changed
-    (NaN where one of the two is not known). matrices: `committed`."""
-    rows = []
-    for profile, matrix in matrices.items():
-        usual = matrix["modes"]["corrected"]
-        for mode, models in matrix["modes"].items():
-            for model, exhibits in models.items():
-                for exhibit, name in ((e, m) for e, measures in exhibits.items() for m in measures):
-                    before, value = usual[model][exhibit][name], exhibits[exhibit][name]
-                    rows.append((profile, mode, model, exhibit, name, before, value, _differ(before, value)))
-    columns = ["profile", "mode", "model", "exhibit", "measure", "before", "value", "changed"]
-    return pd.DataFrame(rows, columns=columns)
+def tidy(matrix: Mapping) -> pd.DataFrame:
+    """The matrix, one row a mode, model, exhibit and measure: before (in mode corrected), value, changed (NaN where one
+    of the two is not known). matrix: `committed`."""
+    rows, usual = [], matrix["modes"]["corrected"]
+    for mode, models in matrix["modes"].items():
+        for model, exhibits in models.items():
+            for exhibit, name in ((e, m) for e, measures in exhibits.items() for m in measures):
+                before, value = usual[model][exhibit][name], exhibits[exhibit][name]
+                rows.append((mode, model, exhibit, name, before, value, _differ(before, value)))
+    return pd.DataFrame(rows, columns=["mode", "model", "exhibit", "measure", "before", "value", "changed"])
 
 
 def _differ(before: float | str | None, value: float | str | None) -> float:
@@ -75,45 +71,41 @@ def _differ(before: float | str | None, value: float | str | None) -> float:
 
 
 def overview(rows: pd.DataFrame) -> pd.DataFrame:
-    """What each switch does to each exhibit: one row a switch (column switch), a column an exhibit: "changes" (on all
-    profiles, or only those named), "–" (cannot change any network's, see NO_EFFECT), "none seen" (could, but no number
-    differs), "not asked" (what could needs an answer that is not kept). rows: `tidy`."""
+    """What each switch does to each exhibit: one row a switch (column switch), a column an exhibit: "changes", "–"
+    (cannot change any network's, see NO_EFFECT), "none seen" (could, but no number differs), "not asked" (what could
+    needs an answer that is not kept). rows: `tidy`."""
     cells = {mode: {"switch": mode} | dict.fromkeys(EXHIBITS, "not measured") for mode in MODES[1:]}
     for (mode, exhibit), part in rows[rows["mode"] != "corrected"].groupby(["mode", "exhibit"], sort=False):
-        moved = part.loc[part["changed"] == 1, "profile"].unique()
-        if len(moved):
-            cell = "changes" if len(moved) == part["profile"].nunique() else f"changes on {', '.join(moved)}"
-        elif all(reason(mode, exhibit, model) for model in part["model"].unique()):
-            cell = "–"
-        else:
-            cell = "not asked" if part["changed"].isna().any() else "none seen"
-        cells[mode][exhibit] = cell
+        barred = all(reason(mode, exhibit, model) for model in part["model"].unique())
+        unknown = "not asked" if part["changed"].isna().any() else "none seen"
+        cells[mode][exhibit] = "changes" if part["changed"].eq(1).any() else "–" if barred else unknown
     return pd.DataFrame(cells.values())
 
 
 def under(rows: pd.DataFrame, what: str) -> tuple[pd.DataFrame, str]:
     """One of TABLES, an exhibit under each switch that changes it, and its caption. rows: `tidy`."""
     exhibit, formats = TABLES[what]
+    known = set(rows.loc[rows["value"].notna(), "measure"])  # ICL's are not where no language model was asked
+    formats = {name: spec for name, spec in formats.items() if name in known}
     table = effects(rows, exhibit, formats, ("ast",) if "AST" in what else MODELS)
     return table, f"{exhibit} under each switch: {what}"
 
 
 def effects(rows: pd.DataFrame, exhibit: str, formats: Mapping[str, str], models: Sequence[str] = MODELS):
-    """An exhibit's measures under each switch that changes one: columns switch, profile, and measures as text.
+    """An exhibit's measures under each switch that changes one: columns switch, and measures as text.
 
-    The rows "corrected" hold the values before, the others those after; a cell holds one value a network in the order
+    The row "corrected" holds the values before, the others those after; a cell holds one value a network in the order
     of `models`, or "=" where nothing changed. formats: measure -> format; a percentage drops its sign."""
     table = []
     shown = rows[(rows["exhibit"] == exhibit) & rows["model"].isin(models)]
-    for (profile, mode), part in shown.groupby(["profile", "mode"], sort=False):
-        table.append({"switch": mode, "profile": profile})
+    for mode, part in shown.groupby("mode", sort=False):
+        table.append({"switch": mode})
         for name, spec in formats.items():
             ours = part[part["measure"] == name]
-            same = (ours["mode"] != "corrected").all() and (ours["changed"] == 0).all()
+            same = mode != "corrected" and (ours["changed"] == 0).all()
             table[-1][name] = "=" if same else _listed(ours["value"], spec)
-    frame = pd.DataFrame(table, columns=["switch", "profile", *formats])
-    frame = frame[frame[list(formats)].ne("=").any(axis=1)]
-    return frame.sort_values("switch", key=lambda switches: switches.map(MODES.index), kind="stable")
+    frame = pd.DataFrame(table, columns=["switch", *formats])
+    return frame[frame[list(formats)].ne("=").any(axis=1)]
 
 
 def _listed(values: pd.Series, spec: str) -> str:
@@ -123,44 +115,48 @@ def _listed(values: pd.Series, spec: str) -> str:
 
 
 def strongest(rows: pd.DataFrame, headlines: Mapping[str, Mapping[str, str]] = HEADLINES) -> pd.DataFrame:
-    """The one switch that moves each exhibit most, by mean absolute change over the networks of a profile: columns
-    exhibit, profile, switch, measure, before, after (a value a network). headlines: exhibit -> measures, formats."""
+    """The one switch that moves each exhibit most, by mean absolute change over networks: columns exhibit, before,
+    after (a value a network), switch, measure. headlines: exhibit -> measures, formats."""
     table = []
     alone = rows[rows["mode"].isin(FAULTS)].dropna(subset=["before", "value"])
-    for (exhibit, formats), profile in product(headlines.items(), rows["profile"].unique()):
-        ours = alone[(alone["exhibit"] == exhibit) & alone["measure"].isin(formats) & (alone["profile"] == profile)]
+    for exhibit, formats in headlines.items():
+        ours = alone[(alone["exhibit"] == exhibit) & alone["measure"].isin(formats)]
         change = (ours["value"].astype(float) - ours["before"].astype(float)).abs()
         mode, measure = change.groupby([ours["mode"], ours["measure"]], sort=False).mean().idxmax()
         part = ours[(ours["mode"] == mode) & (ours["measure"] == measure)]
         before, after = (_listed(part[side], formats[measure]) for side in ("before", "value"))
-        table.append((exhibit, profile, mode, measure, before, after))
-    return pd.DataFrame(table, columns=["exhibit", "profile", "switch", "measure", "before", "after"])
+        table.append((exhibit, before, after, mode, measure))
+    return pd.DataFrame(table, columns=["exhibit", "before", "after", "switch", "measure"])
 
 
 def frames(run: Run) -> dict[str, pd.DataFrame]:
     """What `make results` keeps of this page."""
-    return {"strongest": strongest(tidy(committed()))}
+    return {"strongest": strongest(tidy(committed(run)))}
 
 
-def words(run: Run, matrices: Mapping[str, Mapping], rows: pd.DataFrame) -> dict[str, object]:
-    """The numbers of the prose, of the run's profile. rows: `tidy`."""
-    numbers, ours = {}, rows[rows["profile"] == run.profile.name]
-    for name, (exhibit, measure, spec, switch) in _CHANGES.items():
-        part = ours[(ours["mode"] == switch) & (ours["exhibit"] == exhibit) & (ours["measure"] == measure)]
-        numbers |= {f"{name}_before": _listed(part["before"], spec), f"{name}_after": _listed(part["value"], spec)}
+def words(run: Run, rows: pd.DataFrame) -> dict[str, object]:
+    """The numbers of the prose. rows: `tidy`."""
+
+    def told(exhibit: str, measure: str, spec: str, switch: str) -> list[str]:
+        part = rows[(rows["mode"] == switch) & (rows["exhibit"] == exhibit) & (rows["measure"] == measure)]
+        return [_listed(part[side], spec) for side in ("before", "value")]
+
+    numbers = {}
+    for name, row in _STATED["changes"].items():
+        numbers |= zip((f"{name}_before", f"{name}_after"), told(*row), strict=True)
+    changes = "goes from {} to {} % with one example, and from {} to {} % with two"
+    changed = changes.format(*(text for row in _STATED["icl"].values() for text in told(*row)))
+    numbers["icl"] = "is not known here: no language model was asked" if "–" in changed else changed
     table4 = {name: paper.table4(name) for name in MODELS}
     soft = {name: paper.table7(name).loc["soft_wpmi"] for name in MODELS}
     spelt = {name: (100 * row["top1"], 100 * row["top5"], row["cos"]) for name, row in soft.items()}
     return numbers | {
+        **{name: told(*row)[1] for name, row in _STATED["values"].items()},
         "switches": len(FAULTS),
         "effective": rows.loc[rows["mode"].isin(FAULTS) & rows["changed"].eq(1), "mode"].nunique(),
-        "measured": ", ".join(matrices) or "none",
-        "absent": ", ".join(name for name in PROFILES if name not in matrices) or "none",
-        "seconds": ", ".join(f"{name} {matrix['seconds']} s" for name, matrix in matrices.items()) or "not measured",
         "title": run.profile.title,
         "encoder": run.profile.encoder,
         "random_printed": " / ".join(f"{table4[name].loc['random', 'gap']:+z.2f}" for name in MODELS),
-        "ocp_printed": "{units:.0f} units, {dA:.2f} and {dR:.2f}".format(**table4["ast"].loc["OCP"]),
         "soft_printed": "; ".join(f"{name} {a:.0f} / {b:.0f} / {c:.2f}" for name, (a, b, c) in spelt.items()),
         **{f"constant_{name}": share for name, share in constant_answer(run).items()},
     }

@@ -49,7 +49,7 @@ def _compared(run: Run, model: str) -> pd.DataFrame:
     moved = [float((orders[best][:, 0] != ranked[0][best][:, 0]).mean()) for orders in ranked]
     tops = {top: [float(values[best][top].mean()) for values in named] for top in ("top1", "top5")}
     axes, names = zip(*readings, strict=True)
-    return pd.DataFrame({"model": model, "axis": axes, **tops, "moved": moved, "reading": names, "function": best})
+    return pd.DataFrame({"model": model, "reading": names, **tops, "moved": moved, "axis": axes, "function": best})
 
 
 def words(run: Run, readings: pd.DataFrame) -> dict[str, object]:

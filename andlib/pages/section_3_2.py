@@ -59,14 +59,14 @@ def support(point: str, captions: Sequence[str]) -> dict[str, int]:
 
 
 def supported(run: Run) -> pd.DataFrame:
-    """`points`, counted: one row a model and summariser. Columns neurons, points and claims (a neuron, on average),
-    silent (share of points without a claim), shared and some (shares of claims, as `support` counts them)."""
+    """`points`, counted: one row a model and summariser. Columns shared and some (shares of claims, as `support` counts
+    them), claims and points (a neuron, on average), neurons, silent (share of points without a claim)."""
     rows = []
     for (model, summariser), group in points(run).groupby(["model", "summariser"], sort=False):
         neurons, made = group["unit"].nunique(), group["claims"].sum()
-        counts = {"neurons": neurons, "points": len(group) / neurons, "silent": float((group["claims"] == 0).mean())}
-        shares = {"claims": made / neurons, **(group[["shared", "some"]].sum() / made)}
-        rows.append({"model": model, "summariser": summariser, **counts, **shares})
+        shares = {**(group[["shared", "some"]].sum() / made), "claims": made / neurons, "points": len(group) / neurons}
+        counts = {"neurons": neurons, "silent": float((group["claims"] == 0).mean())}
+        rows.append({"model": model, "summariser": summariser, **shares, **counts})
     return pd.DataFrame(rows)
 
 
@@ -81,15 +81,15 @@ def three_neurons(run: Run) -> pd.DataFrame:
 
 
 def read_alike(run: Run) -> pd.DataFrame:
-    """What module C reads in either writer's summaries of block units: one row a model and summariser. Columns neurons,
-    with adjective, with noun, names a class (shares of them), and commonest: adjectives that most neurons have."""
+    """What module C reads in either writer's summaries of block units: one row a model and summariser. Columns names a
+    class, with noun, with adjective (shares of neurons), commonest (adjectives that most of them have), neurons."""
     table, rows = summaries(run), []
     for keys, units in table[table["layer"] != "classifier"].groupby(["model", "summariser"], sort=False):
-        having = {f"with {part}": (units[f"{part}s"].map(len) > 0).mean() for part in ("adjective", "noun")}
+        having = {f"with {part}": (units[f"{part}s"].map(len) > 0).mean() for part in ("noun", "adjective")}
         named = [any(language.names_class(nouns, name) for name in run.probing_set.classes) for nouns in units["nouns"]]
         commonest = units["adjectives"].map(set).explode().value_counts().index[:5]
-        about = {"model": keys[0], "summariser": keys[1], "neurons": len(units), **having}
-        rows.append(about | {"names a class": np.mean(named), "commonest": ", ".join(commonest) or "none"})
+        about = {"model": keys[0], "summariser": keys[1], "names a class": np.mean(named), **having}
+        rows.append(about | {"commonest": ", ".join(commonest) or "none", "neurons": len(units)})
     return pd.DataFrame(rows)
 
 
@@ -101,8 +101,8 @@ def ways_to_ask() -> tuple[pd.DataFrame, str]:
 
 def adjective_filters(run: Run) -> pd.DataFrame:
     """How our list and the language model agree with a hand-labelled sample of adjectives and with each other (Section
-    3.5). One row a comparison; columns one, other, words, undecided (neither yes nor no), agreement (share of those
-    decided), yes_one, yes_other (shares they call acoustic)."""
+    3.5). One row a comparison; columns one, other, agreement (share of words decided), yes_one, yes_other (shares they
+    call acoustic), words, undecided (neither yes nor no)."""
     labels = asking.labelled_adjectives()
     described = {s for model in run.models for s in stages.neurons_by_language_model(run, model)["calibrated"]}
     read = [language.open_concepts(summary, acoustic=bool, tagger=run.tagger) for summary in described]
@@ -118,12 +118,12 @@ def _agreement(one: str, first: Mapping, other: str, second: Mapping, words: Ite
     words = sorted(words)
     rows = [(first[word] == second[word], first[word], second[word]) for word in words if first[word] is not None]
     shares = pd.DataFrame(rows, columns=["agreement", "yes_one", "yes_other"]).mean()
-    return {"one": one, "other": other, "words": len(words), "undecided": len(words) - len(rows), **shares}
+    return {"one": one, "other": other, **shares, "words": len(words), "undecided": len(words) - len(rows)}
 
 
 def removals(run: Run) -> pd.DataFrame:
-    """How many points calibration removes (Section 3.4): one row a writer and mode. Columns neurons, points, removed
-    (share of points), different (share of these that fell to a point of another claim: `consensus.different`)."""
+    """How many points calibration removes (Section 3.4): one row a writer and mode. Columns removed (share of
+    points), different (share of these that fell to a point of another claim: `consensus.different`), and counts."""
     rows = []
     for summariser, table in summaries_of_all(run).items():
         points = int(table["high"].map(len).sum())
@@ -131,9 +131,9 @@ def removals(run: Run) -> pd.DataFrame:
             calibrated = stages.calibrate(run.using(mode=mode), table, "rules" if summariser == "rules" else "llm")
             triples = calibrated[["high", "like", "calibrated"]].itertuples(index=False)
             gone = [(p, q) for high, like, kept in triples for p, q in zip(high, like, strict=True) if p not in kept]
-            row = {"written by": summariser, "mode": mode, "neurons": len(table), "points": points}
-            share = np.mean([different(p, q) for p, q in gone]) if gone else np.nan
-            rows.append({**row, "removed": len(gone) / max(points, 1), "different": float(share)})
+            share = float(np.mean([different(p, q) for p, q in gone]) if gone else np.nan)
+            row = {"written by": summariser, "mode": mode, "removed": len(gone) / max(points, 1), "different": share}
+            rows.append({**row, "neurons": len(table), "points": points})
     return pd.DataFrame(rows)
 
 

@@ -40,12 +40,12 @@ def sampled_neurons(run: Run, per_block: int = 10, seed: int = SEED, units: str 
 
 
 def neuron_descriptions(run: Run, neurons: pd.DataFrame) -> pd.DataFrame:
-    """Table 6: a row a neuron; columns neuron, labels (classes of its highest clips), TAB and DB (their first concept)
-    and SUM (the calibrated summary, a point a line), empty where nothing describes it."""
-    first = {method: [next(iter(best), "") for best in neurons[method.lower()]] for method in ("TAB", "DB")}
+    """Table 6: a row a neuron; columns neuron, SUM (the calibrated summary, a point a line), DB and TAB (their first
+    concept), empty where nothing describes it, and labels (classes of its highest clips)."""
+    first = {method: [next(iter(best), "") for best in neurons[method.lower()]] for method in ("DB", "TAB")}
     shared = [", ".join(run.probing_set.clips[i].label for i in clips) for clips in neurons["highest"]]
     summary = neurons["calibrated"].map("\n".join)
-    return pd.DataFrame({"neuron": neurons["unit"], "labels": shared, **first, "SUM": summary})
+    return pd.DataFrame({"neuron": neurons["unit"], "SUM": summary, **first, "labels": shared})
 
 
 def questionnaire(run: Run, neurons: pd.DataFrame) -> dict:

@@ -218,15 +218,15 @@ def wider_gaps(rows: pd.DataFrame, made_by: str) -> Table:
 
 
 def strategies(frame: pd.DataFrame, caption: str, made_by: str) -> Table:
-    """The clean comparison: mean over seeds and 95 % interval of every measure (rows) under every strategy, or of the
-    difference of two. frame: `training_strategies.over_seeds` or `paired_over_seeds`."""
+    """The clean comparison: of every strategy, or difference of two (rows), mean over seeds and 95 % interval of every
+    measure. frame: `training_strategies.over_seeds` or `paired_over_seeds`."""
     columns = [name for name in ("strategy", "one", "other") if name in frame]
     half = (frame["high"] - frame["low"]) / 2
     cells = frame["mean"].map("{:.2f}".format) + half.map(" ± {:.2f}".format).where(half.notna(), "")  # one seed: none
     heads = frame[columns].replace(CALLED).replace("^beats_", "", regex=True).agg(" − ".join, axis=1).to_list()
-    wide = frame.assign(cell=cells, head=heads).pivot(index="measure", columns="head", values="cell")
-    wide = wide.loc[frame["measure"].unique(), list(dict.fromkeys(heads))].rename(index=MEASURES)
-    return plain(wide.rename_axis("measure").reset_index(), caption, made_by)
+    wide = frame.assign(cell=cells, head=heads).pivot(index="head", columns="measure", values="cell")
+    wide = wide.loc[list(dict.fromkeys(heads)), frame["measure"].unique()].rename(columns=MEASURES)
+    return plain(wide.rename_axis("strategy").reset_index(), caption, made_by)
 
 
 def feature_importance(curves: pd.DataFrame, made_by: str) -> Table:
