@@ -39,4 +39,4 @@ def results() -> Path:
 
 def completions(profile: str) -> Path:
     """Answers of a language model that the repository carries for a profile."""
-    return results() / profile / "completions.jsonl"
+    return results() / profile / "completions.jsonl.gz"

@@ -1,9 +1,10 @@
-"""Asks a language model all that the pages of a profile read: results/<profile>/completions.jsonl.
+"""Asks a language model all that the pages of a profile read: results/<profile>/completions.jsonl.gz.
 
 `python -m making.answers --profile mini` (`make answers`) asks SmolLM2; killed, it goes on where it was. For a model
 that is asked elsewhere, `--batch MODEL --questions FILE` (`make prompts`) writes what it has not answered yet, and
 `--batch MODEL --answered FILE` takes its answers in: in turn, for later questions depend on answers to earlier ones."""
 
+import gzip
 import json
 from collections.abc import Iterable
 from itertools import product
@@ -64,9 +65,11 @@ def main() -> None:
 
 
 def write(path: Path, rows: Iterable[dict]) -> int:
-    """Writes rows as lines of JSON, whole or not at all; returns how many."""
+    """Writes rows as lines of JSON, packed where the name ends in .gz, whole or not at all; returns how many."""
     lines = sorted(json.dumps(row, ensure_ascii=False, sort_keys=True) + "\n" for row in rows)
-    write_atomically(path, lambda temporary: temporary.write_text("".join(lines), encoding="utf-8"))
+    content = "".join(lines).encode()
+    packed = gzip.compress(content, mtime=0) if path.suffix == ".gz" else content
+    write_atomically(path, lambda temporary: temporary.write_bytes(packed))
     return len(lines)
 
 

@@ -4,7 +4,6 @@
 random sets a strategy, where none kept fit, in controls.json. `python -m making.unlearning ways --profile mini` (`make
 unlearning`; half an hour): ways to choose and to silence units, in ways_to_unlearn.json. Killed, each goes on."""
 
-import time
 from typing import Any
 
 import pandas as pd
@@ -18,13 +17,13 @@ from making.command import asked
 
 def ways(run: Run) -> dict[str, Any]:
     """Every way to choose and to silence units, compared: see `better_unlearning.table`."""
-    names, begun = stages.embeddings(run, run.probing_set.classes, run.encoder), time.monotonic()
+    names = stages.embeddings(run, run.probing_set.classes, run.encoder)
     quick = [model for model in run.models if model not in run.profile.slow]
     effects = ((model, better_unlearning.effects(run, model)) for model in quick)
     tables = [better_unlearning.table(changed, names @ names.T).assign(model=model) for model, changed in effects]
     rows = pd.concat(tables).astype(object)
     rows = rows.where(rows.notna(), None).to_dict("records")
-    return {"made_by": run.made_by(*run.caption_parts), "seconds": round(time.monotonic() - begun), "rows": rows}
+    return {"made_by": run.made_by(*run.caption_parts), "rows": rows}
 
 
 def main() -> None:
@@ -34,9 +33,8 @@ def main() -> None:
     else:
         for model in run.models:  # each is kept as soon as it is there
             if not (controls := section_4_3.committed(run, model)):  # none that are what is asked for
-                begun, draws = time.monotonic(), section_4_3.draws_of(run, model)
-                controls = section_4_3.compute(run, model, strategy_sets(run, model), *draws)
-                controls |= {"seconds": round(time.monotonic() - begun)}
+                sets, draws = strategy_sets(run, model), section_4_3.draws_of(run, model)
+                controls = section_4_3.compute(run, model, sets, *draws)
             models = kept.read(given.profile, "controls").get("models", {}) | {model: controls}
             print(kept.write(given.profile, "controls", {"made_by": run.made_by(), "models": models}))
 

@@ -15,7 +15,7 @@ from andlib import asking, descriptions, paths, stages
 from andlib.errors import InputError
 from andlib.llms import prompts
 from andlib.llms.clients import SMOLLM2, open_llm
-from andlib.llms.llm import Answer, Completions, Sampling, checked
+from andlib.llms.llm import Answer, Completions, Sampling, checked, unpacked
 from andlib.pages import section_3_2, section_4_1
 from andlib.profiles import LEARNT
 from andlib.store import digest
@@ -350,7 +350,7 @@ def answered(questions, file, model, name="elsewhere"):
 def test_what_is_asked_elsewhere_comes_back_by_batch_files(clone, tmp_path, monkeypatch, capsys):
     model, questions, file = Scripted(model="elsewhere"), tmp_path / "questions.jsonl", tmp_path / "answers.jsonl"
     commit_answers(clone, monkeypatch, Scripted(model=SMOLLM2))
-    by_small = paths.completions("mini").read_text().splitlines()
+    by_small = unpacked(paths.completions("mini")).splitlines()
     for kinds in ({"summary", "verdict"}, {"choice", "verdict"}, set()):  # what comes next depends on answers
         model.asked.clear()
         batched(clone, monkeypatch, "--questions", questions)
@@ -361,7 +361,7 @@ def test_what_is_asked_elsewhere_comes_back_by_batch_files(clone, tmp_path, monk
         )
         batched(clone, monkeypatch, "--answered", file)
     assert "0 questions are left" in capsys.readouterr().out
-    written = paths.completions("mini").read_text().splitlines()
+    written = unpacked(paths.completions("mini")).splitlines()
     assert set(by_small) < set(written)  # other models' answers stay
     assert {json.loads(line)["revision"] for line in set(written) - set(by_small)} == {"vllm-0.1"}
     monkeypatch.setattr(andlib.run, "open_llm", open_llm)
@@ -433,7 +433,7 @@ def released(run):
 def test_committed_answers_suffice_for_a_fresh_clone(clone, tmp_path, monkeypatch, capsys):
     model = Scripted(model=SMOLLM2)
     commit_answers(clone, monkeypatch, model)
-    written = paths.completions("mini").read_text()
+    written = unpacked(paths.completions("mini"))
     assert len(written.split("\n")) == len(model.asked) + 1
     assert capsys.readouterr().out.endswith(f"{len(model.asked)} answers are in {paths.completions('mini')}\n")
     count = len(model.asked)
@@ -444,9 +444,9 @@ def test_committed_answers_suffice_for_a_fresh_clone(clone, tmp_path, monkeypatc
     assert len(stages.neurons_by_language_model(fresh, "ast")) == 67
     assert None not in section_4_1.icl(fresh, "ast", 2)
     commit_answers(clone, monkeypatch, model)
-    assert paths.completions("mini").read_text() == written and len(model.asked) == count  # asked once
+    assert unpacked(paths.completions("mini")) == written and len(model.asked) == count  # asked once
     other = Scripted(verdict="No.", model=SMOLLM2)
     shutil.rmtree(tmp_path / "asked")  # what is committed is no answer to `make results`
     commit_answers(clone, monkeypatch, other)
-    rows = [json.loads(line) for line in paths.completions("mini").read_text().split("\n") if line]
+    rows = [json.loads(line) for line in unpacked(paths.completions("mini")).split("\n") if line]
     assert len(rows) == len(other.asked) and "Yes." not in {row["text"] for row in rows}

@@ -1,5 +1,6 @@
 """Answers of language models kept as data, through kills and nonsense."""
 
+import gzip
 import json
 import os
 import signal
@@ -11,6 +12,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from andlib.errors import InputError
 from andlib.llms.llm import Answer, Completions, Sampling, checked
 from andlib.paths import root
 
@@ -118,6 +120,18 @@ def test_a_line_holds_where_its_answer_comes_from(log):
     assert line.keys() == {"model", "revision", "prompt", "sampling", "date", "text", "finish", "error"}
     assert len(line["prompt"]) == 64 and line["date"].count("-") == 2
     assert line["sampling"] == {"max_tokens": 12, "temperature": 0.0, "seed": 0} and line["revision"] == "r1"
+
+
+def test_packed_answers_read_as_others_do_and_a_damaged_file_is_named(log, tmp_path):
+    asked(log, "rain", model=Said("wet"))
+    packed = tmp_path / "completions.jsonl.gz"
+    packed.write_bytes(gzip.compress(log.read_bytes()))
+    assert asked(tmp_path / "none.jsonl", "rain", committed=[packed]) == [Answer("wet")]
+    content = packed.read_bytes()
+    for damaged in (content[:-9], b"not packed", content[:20] + b"?" + content[21:]):
+        packed.write_bytes(damaged)
+        with pytest.raises(InputError, match="is damaged: `git checkout`"):
+            Completions(log, [packed])
 
 
 @pytest.mark.parametrize("other", [Sampling(13), Sampling(12, 1.0), Sampling(12, 0.0, 1)])

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from andlib import encoders, frontend, paths, tagging
+from andlib.llms.llm import unpacked
 from andlib.mini.synthesis import synthesc
 from andlib.pages import section_4_2
 
@@ -212,7 +213,7 @@ def perceptron(tmp_path_factory):
 
 
 def test_nltk_s_tagger_and_hanta_mostly_agree_on_what_the_language_model_wrote(perceptron):
-    rows = [json.loads(line) for line in paths.completions("mini").read_text(encoding="utf-8").splitlines()]
+    rows = [json.loads(line) for line in unpacked(paths.completions("mini")).splitlines()]
     texts = sorted({row["text"] for row in rows if row["sampling"]["max_tokens"] == 192})
     by_hanta, by_nltk = ([token for text in texts for token in tagging.tag(text, name)] for name in ("hanta", "nltk"))
     assert [token.word for token in by_hanta] == [token.word for token in by_nltk]

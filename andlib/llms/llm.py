@@ -1,8 +1,10 @@
 """Language models: chats in, texts out; every answer is kept as data and asked for once."""
 
+import gzip
 import json
 import os
 import re
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
@@ -11,6 +13,7 @@ from pathlib import Path
 from typing import Protocol
 
 from andlib.bars import tqdm
+from andlib.errors import explained
 from andlib.store import digest, file_digest, writing
 
 Chat = Sequence[Mapping[str, object]]  # messages with role ("system", "user" or "assistant") and content
@@ -66,8 +69,8 @@ def checked(text: str, finish: str = "stop") -> Answer:
 
 @dataclass
 class Completions:
-    """Answers of language models as data: JSON lines, read from several files, new ones added to `log`. A line that a
-    kill cut is passed over; of an error the question is asked again."""
+    """Answers of language models as data: JSON lines, read from several files (.gz: packed), new ones added to `log`. A
+    line that a kill cut is passed over; of an error the question is asked again."""
 
     log: Path
     committed: Sequence[Path] = ()
@@ -76,9 +79,8 @@ class Completions:
 
     def __post_init__(self):
         for path in (*self.committed, self.log):
-            if path.is_file():
-                for line in path.read_text(encoding="utf-8", errors="replace").split("\n"):
-                    self._take(line)
+            for line in unpacked(path).split("\n") if path.is_file() else ():
+                self._take(line)
 
     def _take(self, line: str) -> None:
         try:
@@ -134,6 +136,14 @@ class Completions:
                 wrong = f"{len(failed)} of {len(chats)} {what} failed"
                 with suppress(OSError):
                     bar.write(f"{wrong} and will be asked again; the first: {failed[0]}")
+
+
+def unpacked(path: Path) -> str:
+    """The text of a file of answers, packed (.gz) or not; raises InputError for a packed one that is damaged."""
+    lost = f"{path} is damaged: `git checkout` brings back what is committed."
+    with explained(lambda _: lost, EOFError, OSError, zlib.error):
+        content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+    return content.decode(errors="replace")
 
 
 def question(model: str, prompt: str, sampling: Mapping[str, object]) -> str:

@@ -147,19 +147,14 @@ def words(run: Run, rows: pd.DataFrame) -> dict[str, object]:
     changes = "goes from {} to {} % with one example, and from {} to {} % with two"
     changed = changes.format(*(text for row in _STATED["icl"].values() for text in told(*row)))
     numbers["icl"] = "is not known here: no language model was asked" if "–" in changed else changed
-    table4 = {name: paper.table4(name) for name in MODELS}
-    soft = {name: paper.table7(name).loc["soft_wpmi"] for name in MODELS}
-    spelt = {name: (100 * row["top1"], 100 * row["top5"], row["cos"]) for name, row in soft.items()}
-    return numbers | {
-        **{name: told(*row)[1] for name, row in _STATED["values"].items()},
-        "switches": len(FAULTS),
-        "effective": rows.loc[rows["mode"].isin(FAULTS) & rows["changed"].eq(1), "mode"].nunique(),
-        "title": run.profile.title,
-        "encoder": run.profile.encoder,
-        "random_printed": " / ".join(f"{table4[name].loc['random', 'gap']:+z.2f}" for name in MODELS),
-        "soft_printed": "; ".join(f"{name} {a:.0f} / {b:.0f} / {c:.2f}" for name, (a, b, c) in spelt.items()),
-        **{f"constant_{name}": share for name, share in constant_answer(run).items()},
-    }
+    numbers |= {name: told(*row)[1] for name, row in _STATED["values"].items()}
+    numbers |= {f"constant_{name}": share for name, share in constant_answer(run).items()}
+    numbers |= {"title": run.profile.title, "encoder": run.profile.encoder, "switches": len(FAULTS)}
+    numbers["effective"] = rows.loc[rows["mode"].isin(FAULTS) & rows["changed"].eq(1), "mode"].nunique()
+    soft = ((name, paper.table7(name).loc["soft_wpmi"]) for name in MODELS)
+    spelt = (f"{name} {100 * row['top1']:.0f} / {100 * row['top5']:.0f} / {row['cos']:.2f}" for name, row in soft)
+    gaps = (f"{paper.table4(name).loc['random', 'gap']:+z.2f}" for name in MODELS)
+    return numbers | {"soft_printed": "; ".join(spelt), "random_printed": " / ".join(gaps)}
 
 
 def constant_answer(run: Run) -> dict[str, float]:
