@@ -17,7 +17,8 @@ from andlib.targets import Target
 SHARES = ["with adjective", "with noun", "untrained with noun", "borne out", "untrained network", "shuffled captions"]
 SHARES += ["any name"]
 # the kept results, and their columns, those that decide first
-NAME, COLUMNS = "networks_of_others", ["network", *SHARES[3:], *SHARES[:3], "units", "trained for"]
+NAME, SHOWN = "networks_of_others", [*SHARES[3:], *SHARES[:3]]  # of the shares, those that decide stand first
+COLUMNS = ["network", *SHOWN, "units", "trained for"]
 
 
 def sound_effects(seconds: float = 5.0, untrained_seed: int | None = None) -> Target:
@@ -69,7 +70,7 @@ def _share_named(run: Run, table: pd.DataFrame) -> list[float]:
 def by_layer(units: pd.DataFrame) -> pd.DataFrame:
     """`borne_out`, one row a layer: means of SHARES, and how many units."""
     layers = units.groupby("layer", sort=False)
-    return layers[[*SHARES[3:], *SHARES[:3]]].mean().assign(units=layers.size()).reset_index()
+    return layers[SHOWN].mean().assign(units=layers.size()).reset_index()
 
 
 def others(run: Run) -> pd.DataFrame:
