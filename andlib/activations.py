@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from andlib.bars import tqdm
 from andlib.devices import in_halves
 from andlib.errors import InputError, explained, first_line
 from andlib.store import Arrays
@@ -142,8 +143,6 @@ def size(target: Target, clips: int) -> int:
 def _pass(target: Target, batches: Iterable[np.ndarray], clips: int, receive: Callable) -> None:
     """One forward pass over all clips; `receive` gets each layer, its activations and the first clip's number."""
     import torch
-
-    from andlib.bars import tqdm
 
     done, length, heard = 0, 0, Counter()
 

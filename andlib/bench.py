@@ -1,6 +1,6 @@
 """What ablation is measured on (Section 4.3)."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import compress
@@ -10,6 +10,7 @@ import numpy as np
 
 from andlib import ablation, kept
 from andlib.ablation import Effects, UnitSet
+from andlib.bars import tqdm
 from andlib.errors import InputError
 from andlib.profiles import TEST
 from andlib.records import ProbingSet
@@ -51,8 +52,6 @@ class Bench:
         """Class scores of the tested clips with each set of units times `factor`; float32 [sets, clips, classes].
 
         Equal sets are silenced once. All of them are stored together, so that a killed run loses one call at most."""
-        from andlib.bars import tqdm
-
         keys = [digest(units) for units in sets]
         distinct = dict(zip(keys, sets, strict=True))
         instead = (lambda layer, outputs: factor * outputs) if factor else None
@@ -69,18 +68,22 @@ class Bench:
     def effects(self, sets: Sequence[UnitSet], lasting: Sequence = ()) -> Effects:
         """What silencing each class's set of units did to every class: on all clips, or on the class's own and as many
         of every other as `beside` says, always the same ones. lasting: as for `kept.stage`."""
-        own = self.tested.labels == np.arange(len(sets))[:, None]
-        tried = self.shared | own if self.beside else None
+        tried = self.tried(sets)
 
         def make():
-            made = self.changed(self.logits(sets) if tried is None else self._on_some(sets, tried))
-            return made if tried is None else {name: v[tried] if v.ndim > 1 else v for name, v in made.items()}
+            made = self.changed(self.on_tried(sets) if self.beside else self.logits(sets))
+            return {name: v[tried] if v.ndim > 1 else v for name, v in made.items()} if self.beside else made
 
         made = kept.stage(self.run, EFFECTS, [self.network, self.tested, sets, self.beside], lasting, make)
-        for name in ("own", "margin", "correct") if tried is not None else ():
+        for name in ("own", "margin", "correct") if self.beside else ():
             values, made[name] = made[name], np.zeros(tried.shape, made[name].dtype)
             made[name][tried] = values
-        return self.effects_of(made, sets, tried)
+        return self.effects_of(made, sets)
+
+    def tried(self, sets: Sequence[UnitSet]) -> np.ndarray:
+        """The clips that each class's set is tried on; bool [sets, clips]."""
+        own = self.tested.labels == np.arange(len(sets))[:, None]
+        return self.shared | own if self.beside else np.ones_like(own)
 
     @property
     def shared(self) -> np.ndarray:
@@ -101,27 +104,30 @@ class Bench:
         """What logits that silencing or replacing outputs gave, [ablated, clips, classes], say: `ablation.changed`."""
         return ablation.changed(self.logits([{}])[0], after, self.tested.labels)
 
-    def effects_of(self, made: Arrays, sets: Sequence[UnitSet], tried: np.ndarray | None = None) -> Effects:
+    def effects_of(self, made: Arrays, sets: Sequence[UnitSet]) -> Effects:
         """The same as a record. made: `changed`."""
-        sizes = np.array([ablation.size(units) for units in sets])
+        sizes, tried = np.array([ablation.size(units) for units in sets]), self.tried(sets) if self.beside else None
         return Effects(**made, labels=self.tested.labels, sources=self.tested.sources, sizes=sizes, tried=tried)
 
-    def _on_some(self, sets: Sequence[UnitSet], tried: np.ndarray) -> np.ndarray:
-        """`logits` of each set on the clips that it is tried on, [sets, clips]; elsewhere 0."""
-        from andlib.bars import tqdm
+    def on_tried(
+        self, sets: Sequence[UnitSet], stage: Stage = LOGITS, about: Sequence = (), scores: Callable | None = None
+    ) -> np.ndarray:
+        """Class scores of each set on the clips that it is tried on, silenced or as `scores(units, clips)` gives them;
+        elsewhere 0; float32 [sets, clips, classes]. about: what decides them beside the sets."""
+        tried = self.tried(sets)
+        silenced = scores or (lambda units, clips: ablation.logits_of(self.network, self.features[clips], units))
 
         def make():
             logits = np.zeros((*tried.shape, len(self.network.classes)), np.float32)
-            for row, units in enumerate(tqdm(sets, "silencing", unit="set", leave=False)):
+            bar = tqdm(sets, stage.name, unit="set", leave=False)
+            for units, clips, row in zip(bar, tried, logits, strict=True):
                 if ablation.size(units):
-                    clips = tried[row]
-                    logits[row, clips] = ablation.logits_of(self.network, self.features[clips], units)
+                    row[clips] = silenced(units, clips)
             return {"logits": logits}
 
-        made_from = [self.network, self.tested, sets, self.beside]
-        logits = self.run.store.get(LOGITS, made_from, make)["logits"][:, :, list(self.position)]
-        empty = [not ablation.size(units) for units in sets]
-        return np.where(np.array(empty)[:, None, None], self.logits([{}]), logits)
+        logits = self.run.store.get(stage, [self.network, self.tested, *about, sets, self.beside], make)["logits"]
+        empty = np.array([not ablation.size(units) for units in sets])[:, None, None]
+        return np.where(empty, self.logits([{}]), logits[:, :, list(self.position)])
 
 
 def bench(run: Run, model: str | Target) -> Bench:
@@ -132,5 +138,4 @@ def bench(run: Run, model: str | Target) -> Bench:
     if strangers := sorted(set(tested.classes) - set(network.classes)):
         lacking = f"{network.name} has no output for {', '.join(strangers[:3])}"
         raise InputError(f"{lacking}: nothing to unlearn. Use another network.")
-    position = tuple(network.classes.index(name) for name in tested.classes)
-    return Bench(run, network, tested, position, run.profile.beside)
+    return Bench(run, network, tested, tuple(map(network.classes.index, tested.classes)), run.profile.beside)

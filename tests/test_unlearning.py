@@ -109,7 +109,7 @@ def test_what_strategies_did_is_kept_for_a_machine_that_has_not_computed_it(run,
     assert len(files) == 2  # TAB's and DB's
     other = run.using(probing_set=replace(run.probing_set, fingerprint="another copy"))
     monkeypatch.setattr(Bench, "logits", lambda *_: pytest.fail("silenced again"))
-    monkeypatch.setattr(Bench, "_on_some", lambda *_: pytest.fail("silenced again"))
+    monkeypatch.setattr(Bench, "on_tried", lambda *_: pytest.fail("silenced again"))
     again = unlearning.unlearning(
         other, "ast", {name: unlearning.strategy_sets(other, "ast")[name] for name in ("TAB", "DB")}
     )

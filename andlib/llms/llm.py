@@ -140,8 +140,7 @@ class Completions:
 
 def unpacked(path: Path) -> str:
     """The text of a file of answers, packed (.gz) or not; raises InputError for a packed one that is damaged."""
-    lost = f"{path} is damaged: `git checkout` brings back what is committed."
-    with explained(lambda _: lost, EOFError, OSError, zlib.error):
+    with explained(lambda _: f"{path} is damaged: `git checkout` brings it back.", EOFError, OSError, zlib.error):
         content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
     return content.decode(errors="replace")
 

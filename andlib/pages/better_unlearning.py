@@ -1,6 +1,7 @@
 """Better unlearning: other ways to choose units and to silence them, against OCP with as many units in every layer."""
 
 from collections.abc import Sequence
+from functools import cache
 from itertools import product
 
 import numpy as np
@@ -72,28 +73,26 @@ def effects(run: Run, model: str) -> dict[tuple[str, str], Effects]:
 
 def _replaced(measured: Bench, way: str, sets: Sequence[UnitSet]) -> Effects:
     """What replacing the outputs of each set in turn did to fold 1's clips."""
-    import torch
+    run, network = measured.run, measured.network
 
-    from andlib.bars import tqdm
+    @cache
+    def instead() -> tuple:  # values of the units, or for each clip the input of another class's, from folds 2-5
+        if way == "mean":
+            return means(run, network), None
+        rng, learnt = np.random.default_rng(SEED), run.probing_set.in_folds(LEARNT)
+        drawn = [rng.choice(np.flatnonzero(learnt.labels != label)) for label in measured.tested.labels]
+        return None, ablation.features_of(network, learnt.waveforms(network.sample_rate, network.seconds)[drawn])
 
-    run, network, features = measured.run, measured.network, measured.features
+    def scores(units: UnitSet, clips: np.ndarray) -> np.ndarray:
+        given, donors = instead()
+        return _with(network, measured.features[clips], units, given, donors if donors is None else donors[clips])
 
-    def make():
-        given, inputs = means(run, network) if way == "mean" else None, features
-        if way == "resample":  # behind them, for each clip one of another class, from folds 2-5
-            rng, learnt = np.random.default_rng(SEED), run.probing_set.in_folds(LEARNT)
-            drawn = [rng.choice(np.flatnonzero(learnt.labels != label)) for label in measured.tested.labels]
-            donors = learnt.waveforms(network.sample_rate, network.seconds)[drawn]
-            inputs = torch.cat([features, ablation.features_of(network, donors)])
-        bar = tqdm(sets, desc=f"{way}, {network.name}", unit="set", leave=False)
-        return {"logits": np.stack([_with(network, inputs, len(features), units, given) for units in bar])}
-
-    logits = run.store.get(REPLACED, [network, run.probing_set, way, sets], make)["logits"]
-    return measured.effects_of(measured.changed(logits[:, :, list(measured.position)]), sets)
+    logits = measured.on_tried(sets, REPLACED, (run.probing_set, way), scores)
+    return measured.effects_of(measured.changed(logits), sets)
 
 
-def _with(network: Target, inputs, clips: int, units: UnitSet, given: dict[str, np.ndarray] | None) -> np.ndarray:
-    """Logits with outputs replaced by given values [units of the layer], or by donors', the second half of inputs."""
+def _with(network: Target, inputs, units: UnitSet, given: dict[str, np.ndarray] | None, donors=None) -> np.ndarray:
+    """Logits with outputs replaced by given values [units of the layer], or by what donors, an input a clip, give."""
     import torch
 
     def to_values(layer: Layer, outputs: "torch.Tensor") -> "torch.Tensor":
@@ -102,13 +101,12 @@ def _with(network: Target, inputs, clips: int, units: UnitSet, given: dict[str, 
 
     def to_donors(layer: Layer, outputs: "torch.Tensor") -> "torch.Tensor":
         axis = layer.axes.index("clips")
-        donors = outputs.chunk(2, axis)[1]
-        return torch.cat([donors, donors], axis)
+        theirs = outputs.chunk(2, axis)[1]
+        return torch.cat([theirs, theirs], axis)
 
-    if given is not None:
+    if donors is None:
         return ablation.logits_of(network, inputs, units, to_values)
-    pairs = [inputs[:clips].split(32), inputs[clips:].split(32)]
-    batches = [torch.cat(pair) for pair in zip(*pairs, strict=True)]
+    batches = map(torch.cat, zip(inputs.split(32), donors.split(32), strict=True))
     with ablation.ablate(network, units, to_donors), torch.inference_mode():
         return torch.cat([network.logits(batch)[: len(batch) // 2].float().cpu() for batch in batches]).numpy()
 

@@ -11,6 +11,7 @@ import pandas as pd
 
 from andlib import ablation, kept, paper, unlearning
 from andlib.ablation import Effects, UnitSet
+from andlib.bars import tqdm
 from andlib.bench import Bench, bench
 from andlib.errors import check_choice
 from andlib.pages import rules
@@ -166,8 +167,6 @@ def beyond(effects: Mapping[str, Effects], random: Mapping[str, np.ndarray], ent
 def _drawn(measured: Bench, chosen: Mapping[str, Sequence[UnitSet]], seeds: Sequence[int]) -> dict[str, np.ndarray]:
     """Change of own logit by the random sets of each seed: strategy -> float32 [seeds, classes, clips]. A set is tried
     on the clips of its class and of the next alone, the others are 0: on all, it would take hours."""
-    from andlib.bars import tqdm
-
     network, labels, classes = measured.network, measured.tested.labels, len(measured.position)
     sets = [unlearning.random_sets(measured.run, network, chosen, seed) for seed in seeds]
 
