@@ -121,18 +121,22 @@ class Effects:
     tried: Bool[np.ndarray, "ablated clips"] | None = None  # others count in no mean; None: each set was tried on all
 
     def by_class(
-        self, values: Float[np.ndarray, "ablated clips"], weights: Float[np.ndarray, "clips"] | None = None
-    ) -> Float[np.ndarray, "ablated classes"]:
+        self, values: Float[np.ndarray, "ablated clips"], weights: Float[np.ndarray, "draws clips"] | None = None
+    ) -> Float[np.ndarray, "*draws ablated classes"]:
         """Mean of `values` over each class's own clips: row a, column c is what silencing a's units did to class c.
 
-        weights: how often each clip counts (a bootstrap draw); None counts each once. NaN for a class without clips."""
-        member = (self.labels[:, None] == np.arange(len(self.sizes))).astype(float)
-        if weights is not None:
-            member *= weights[:, None]
-        if self.tried is None or len(values) != len(self.tried):  # before anything is silenced, every clip is known
-            return values @ (member / np.where(member.any(0), member.sum(0), np.nan))
-        counts = self.tried @ member
-        return np.where(self.tried, values, 0) @ member / np.where(counts == 0, np.nan, counts)
+        weights: how often each clip counts, a row a bootstrap draw, which gives a matrix for each; None counts each
+        once. NaN for a class without clips."""
+        known = self.tried is None or len(values) != len(self.tried)  # before anything is silenced, every clip is
+        tried = np.ones(values.shape) if known else self.tried.astype(float)
+        counts = np.ones((1, len(self.labels))) if weights is None else weights
+        means = np.empty((len(counts), len(values), len(self.sizes)))
+        for label in range(len(self.sizes)):
+            own = self.labels == label
+            total = counts[:, own] @ tried[:, own].T
+            summed = counts[:, own] @ (tried[:, own] * values[:, own]).T
+            means[..., label] = summed / np.where(total == 0, np.nan, total)
+        return means[0] if weights is None else means
 
 
 def changed(

@@ -160,13 +160,13 @@ def with_interval(name: str, value: float, drawn: np.ndarray) -> dict[str, float
 
 def changes(matrix: np.ndarray, counts: np.ndarray | None = None) -> np.ndarray:
     """dA, dR, and dR of one class alone for each that is silenced, the next; float [3, ...]. matrix: as `by_class`.
-    counts: how often each class counts among the others of one matrix; None counts each once."""
+    counts: how often each class counts among the others, [..., classes]; None counts each once."""
     own, beside = (np.diagonal(part, axis1=-2, axis2=-1) for part in (matrix, np.roll(matrix, -1, -1)))
     if counts is None:
         return np.array([*ablation.ablated_and_remaining(matrix), beside.mean(-1)])
-    others = counts * ~np.eye(len(matrix), dtype=bool)
-    remaining = (matrix * others).sum(1) / np.where(others.any(1), others.sum(1), np.nan)
-    return np.array([own.mean(), remaining.mean(), np.average(beside, weights=np.roll(counts, -1))])
+    others, following = counts[..., None, :] * ~np.eye(matrix.shape[-1], dtype=bool), np.roll(counts, -1, -1)
+    remaining = (matrix * others).sum(-1) / np.where(others.any(-1), others.sum(-1), np.nan)
+    return np.array([own.mean(-1), remaining.mean(-1), (beside * following).sum(-1) / following.sum(-1)])
 
 
 def drawn_changes(effects: Effects, values: Sequence[np.ndarray], draws: int, rng: np.random.Generator) -> np.ndarray:
@@ -178,15 +178,16 @@ def drawn_changes(effects: Effects, values: Sequence[np.ndarray], draws: int, rn
     few of each other class that their recordings cannot be drawn, those classes are: that counts their differences."""
     weights = bootstrap_weights(effects.labels, effects.sources, draws, rng)
     size, some = len(effects.sizes), effects.tried is not None
-    counts = rng.multinomial(size, np.full(size, 1 / size), size=draws) if some else [None] * draws
-    tries, whole = rng.integers(len(values), size=draws), [effects.by_class(each) for each in values]
-    matrices = (effects.by_class(values[i], w) for i, w in zip(tries, weights, strict=True))
+    counts = rng.multinomial(size, np.full(size, 1 / size), size=draws) if some else None
+    tries, whole = rng.integers(len(values), size=draws), np.array([effects.by_class(each) for each in values])
+    matrices = np.empty((draws, size, size))
+    for i in np.unique(tries):
+        matrices[tries == i] = effects.by_class(values[i], weights[tries == i])
     if some:
-        own = np.eye(size, dtype=bool)
-        matrices = (np.where(own, drawn, whole[i]) for i, drawn in zip(tries, matrices, strict=True))
-    centre = np.array([changes(matrix) for matrix in whole])[tries]
+        matrices = np.where(np.eye(size, dtype=bool), matrices, whole[tries])
+    centre = changes(whole)[:, tries]
     wider = np.where([True, not some, not some], widening(effects.labels, effects.sources), 1)
-    return centre + wider * (np.array(list(map(changes, matrices, counts))) - centre)
+    return (centre + wider[:, None] * (changes(matrices, counts) - centre)).T
 
 
 def beyond_random(effects: Effects, random: np.ndarray, other: int = 2) -> tuple[np.ndarray, np.ndarray]:

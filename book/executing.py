@@ -59,6 +59,7 @@ def execute(page: Path, out: Path, parameters: dict[str, str], note: dict[str, A
                 kernel_name=KERNEL["name"],
                 progress_bar=False,
                 extra_arguments=["--log-level=CRITICAL"],  # not of ports and of being asked to stop
+                iopub_timeout=60,  # seconds: on a busy machine an error's own words come late
             )
         except PapermillExecutionError as error:
             where = f"Page {page.stem} stopped in code cell {error.exec_count}"

@@ -10,7 +10,6 @@
 
 # %% tags=["parameters", "hide-input"]
 profile: str = "mini"  # what was probed: mini | esc50
-data_dir: str = ""  # folder with the recordings, for profiles that need one
 
 # %%
 import andlib as al

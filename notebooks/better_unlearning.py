@@ -9,7 +9,6 @@
 # %% tags=["parameters", "hide-input"]
 model: str = "all"  # whose rows are shown: all | ast | beats_finetuned | beats_frozen
 profile: str = "mini"  # what is probed and with which models: mini | esc50
-data_dir: str = ""  # folder with the recordings, for profiles that need one
 
 # %%
 import andlib as al

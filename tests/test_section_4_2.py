@@ -50,7 +50,7 @@ def test_a_sample_of_nothing_is_refused(run):
 
 def test_descriptions_are_the_first_concepts_and_the_calibrated_summary(run, neurons):
     described = section_4_2.neuron_descriptions(run, neurons)
-    assert list(described.columns) == ["neuron", "labels", "TAB", "DB", "SUM"]
+    assert list(described.columns) == ["neuron", "SUM", "DB", "TAB", "labels"]
     for (_, row), (_, neuron) in zip(described.iterrows(), neurons.iterrows(), strict=True):
         assert row["DB"] == neuron["db"][0] and row["TAB"] == neuron["tab"][0]
         assert row["SUM"].split("\n") == (list(neuron["calibrated"]) or [""])

@@ -90,7 +90,7 @@ def test_a_slow_network_is_tried_on_its_class_and_few_clips_of_the_others(run, b
         values = np.where(tried, getattr(every, name), np.nan)
         means = [[np.nanmean(row[labels == label]) for label in range(3)] for row in values]
         np.testing.assert_allclose(some.by_class(getattr(some, name)), means, atol=1e-5)
-        once = some.by_class(getattr(some, name), np.ones(6))
+        [once] = some.by_class(getattr(some, name), np.ones((1, 6)))
         np.testing.assert_allclose(once, means, atol=1e-5)
     row = unlearning.unlearnt(some)
     assert row["dA"] == pytest.approx(unlearning.unlearnt(every)["dA"], abs=1e-5)  # a class is tried on all its own

@@ -102,12 +102,8 @@ def words(run: Run, results: pd.DataFrame) -> dict[str, object]:
     for name in ("OCP", "DB"):
         shuffled = rows.get(f"{name}, shuffled captions", rows["OCP"].iloc[:0])
         spoken[f"{name.lower()}_shuffled"] = by_model(shuffled["gap"], "+.2f") or "not measured"
-    return spoken | {
-        "spared": spared,
-        "draws": f"{draws:.0f}",
-        "draws_all": f"{entire:.0f}",
-        "smallest": f"{1 / (draws + 1):.3f}",
-    }
+    spoken |= {"spared": spared, "draws": f"{draws:.0f}", "draws_all": f"{entire:.0f}"}
+    return spoken | {"smallest": f"{1 / (draws + 1):.3f}"}
 
 
 def frames(run: Run) -> dict[str, pd.DataFrame]:
