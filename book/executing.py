@@ -26,7 +26,7 @@ from papermill.exceptions import PapermillExecutionError
 from andlib import paths, stages, unlearning
 from andlib.bars import tqdm
 from andlib.errors import InputError, check_choice, suggest
-from andlib.responses import unit_activations
+from andlib.responses import classifier_outputs
 from andlib.run import open_run
 from committed import KERNEL, as_text, labelled, made_from, names, normalise, source, write
 
@@ -140,7 +140,7 @@ def _record(model: str, given: dict[str, str]) -> None:
     run = open_run({"model": model, **given})
     stages.neurons(run, model)
     unlearning.strategy_sets(run, model)
-    unit_activations(run, model, untrained=True)
+    classifier_outputs(run, model, untrained=True)
 
 
 def side_by_side(work: Callable[[str], Any], pages: list[str], workers: int, what: str) -> dict[str, Any]:
