@@ -28,7 +28,8 @@ def test_what_a_switch_cannot_change_is_equal_in_the_committed_matrix(profile):
     rows = audit_matrix.tidy(kept.read(profile, audit_matrix.NAME))
     assert set(rows["mode"]) == set(MODES) and set(rows["exhibit"]) == set(EXHIBITS)
     reasons = [audit_matrix.reason(*row) for row in rows[["mode", "exhibit", "model"]].to_numpy()]
-    barred = rows[np.array(reasons) != ""]
+    asked = ~rows["measure"].str.startswith("ICL") | (profile == "mini")  # of ESC-50 no language model was asked
+    barred = rows[(np.array(reasons) != "") & asked]
     moved = barred[barred["changed"] != 0]
     assert len(barred) > 500 and moved.empty, moved
     assert not (rows["mode"].eq("corrected") & (rows["changed"] == 1)).any()
