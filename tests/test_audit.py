@@ -83,9 +83,8 @@ def by_hand(modes):
 def test_the_overview_tells_what_changes_from_what_cannot_does_not_and_is_not_known():
     before, after = (2.0, 3.0), (2.0, 3.5)
     modes = {"corrected": before, "db_top_k_only": before, "word_lists_by_substring": before, "released": (2.0, None)}
-    cells = audit_matrix.overview(by_hand(modes | {"first_token": after, "calibration_loop": after})).set_index(
-        "switch"
-    )["Fig. 5"]
+    rows = by_hand(modes | {"first_token": after, "calibration_loop": after})
+    cells = audit_matrix.overview(rows).set_index("switch")["Fig. 5"]
     assert list(cells.index) == list(MODES[1:])
     assert cells["first_token"] == cells["calibration_loop"] == "changes"
     assert cells["db_top_k_only"] == "–" and cells["word_lists_by_substring"] == "none seen"

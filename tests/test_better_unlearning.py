@@ -1,5 +1,7 @@
 """Better unlearning: rules, ways of silencing, and what compares them."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,6 +9,7 @@ import torch
 from conftest import effects_of, tiny_target
 
 from andlib import ablation, unlearning
+from andlib.bench import bench
 from andlib.pages import better_unlearning
 from andlib.pages.better_unlearning import WAYS
 
@@ -63,6 +66,18 @@ def test_ablate_puts_in_place_what_it_is_given(waves):
     expected = seen["plain"].clone()
     expected[..., [1, 5]] *= 2
     torch.testing.assert_close(seen["doubled"], expected)
+
+
+@pytest.mark.parametrize("way", ["mean", "resample"])
+def test_where_silencing_is_tried_on_some_clips_so_is_what_stands_in_its_place(run, way):
+    """And gives there what it gives where all clips are tried."""
+    sets = better_unlearning.choices(run, "ast")["labels"]
+    fewer = run.using(profile=replace(run.profile, beside=1))
+    every, some = (better_unlearning._replaced(bench(r, "ast"), way, sets) for r in (run, fewer))
+    assert every.tried is None and 0 < some.tried.mean() < 1
+    np.testing.assert_allclose(some.own[some.tried], every.own[some.tried], atol=1e-5)
+    assert some.own[some.tried].any()
+    np.testing.assert_array_equal(some.sizes, every.sizes)
 
 
 def test_every_rule_and_way_has_a_row_beside_ocps(run):

@@ -146,8 +146,8 @@ def with_and_without_noise(rows: pd.DataFrame) -> pd.DataFrame:
     """Share found (%) without noise, and by noise alone; a row a kind, a column a method. rows: `by_best_function`."""
     shares = rows.groupby(["kind", "by", "noise"], sort=False)["found"].mean().unstack("noise")
     cells = (100 * shares).map("{:.0f}".format)
-    compared = ["TAB (own)", "DB (own)", "calibrated"]  # by the paper's claim
-    methods = sorted(rows["by"].unique(), key=lambda name: -compared.index(name) if name in compared else 1)
+    first = ["calibrated", "DB (own)", "TAB (own)"]  # what the paper's claim compares
+    methods = sorted(rows["by"].unique(), key=lambda name: first.index(name) if name in first else len(first))
     cells = (cells[0.0] + " (" + cells[np.inf] + ")").unstack("by")[methods].loc[rows["kind"].unique()]
     cells["neurons"] = rows[(rows["noise"] == 0) & (rows["by"] == "summary")].groupby("kind").size()
     return cells.rename_axis(columns=None).reset_index()
