@@ -34,7 +34,7 @@ DEVICE ?= auto
 PLAN ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install llm whisper lab packages book pages page prompts answers controls unlearning audit networks results strategies paper sync test lint browser faults bench clean
+.PHONY: help install llm whisper lab packages book pages compare page prompts answers controls unlearning audit networks results strategies paper sync test lint browser faults bench clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' Makefile
@@ -74,6 +74,9 @@ book: pages ## execute every page and build the report
 
 pages: install ## execute every page of PROFILE (default mini) into _build/pages
 	@$(PAGES) execute $(GIVEN)
+
+compare: install ## compare the numbers of the pages that were executed with the committed ones
+	@$(PAGES) compare --profile "$(PROFILE)"
 
 page: install ## execute one page: make page nb=4_3_unlearning
 	@[ -n "$(nb)" ] || { echo "Say which page: make page nb=4_3_unlearning"; exit 2; }

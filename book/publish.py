@@ -4,7 +4,8 @@ python book/publish.py execute [PAGE ...]    execute pages into _build/pages/<pr
 python book/publish.py stage                 lay the book out with those pages, in _build/book/
 python book/publish.py results               execute, then refresh book/pages/<profile>/ and results/<profile>/
 python book/publish.py sync                  write notebooks/*.ipynb from the .py beside them
-python book/publish.py check                 name every committed page that is missing or out of date"""
+python book/publish.py check                 name every committed page that is missing or out of date
+python book/publish.py compare               name every number of executed pages that is not the committed one"""
 
 import argparse
 import os
@@ -17,8 +18,11 @@ from pathlib import Path
 import jupytext
 import pandas as pd
 
+import comparing
 from andlib import kept, paths
 from andlib.errors import InputError
+from andlib.llms.clients import SMOLLM2
+from andlib.llms.llm import Completions
 from andlib.report.sounds import WITHHOLD_AUDIO
 from committed import (
     ACROSS,
@@ -113,6 +117,18 @@ def publish(executed: list[Path], profile: str, frames: Mapping[str, Mapping[str
         write(numbers(text), results(profile) / f"{page}.json")
 
 
+def check_answers(profile: str) -> None:
+    """Raises InputError where the cache holds answers of the language model that pages read by default which no profile
+    keeps: committed pages would say what a clone of the repository cannot."""
+    log, kept_answers = paths.cache() / "completions.jsonl", paths.results().glob("*/completions.jsonl.gz")
+    given = {key for key, row in Completions(log).rows.items() if row["model"] == SMOLLM2 and not row["error"]}
+    if strange := given - Completions(log.with_name("none"), sorted(kept_answers)).rows.keys():
+        raise InputError(
+            f"{log} holds {len(strange)} answers of {SMOLLM2} that no profile keeps, and pages would read them: "
+            f"`make answers PROFILE={profile}` keeps those that its pages ask for; move the file away for the others."
+        )
+
+
 def refresh(pages: list[str], profile: str, data_dir: str = "", workers: int = 2) -> list[Path]:
     """Execute pages, compute their frames, and publish both; returns the executed files."""
     done = execute_pages(pages, profile, data_dir, workers)
@@ -127,7 +143,7 @@ def refresh(pages: list[str], profile: str, data_dir: str = "", workers: int = 2
 def main(arguments: list[str] | None = None) -> int:
     """The command line; returns the exit status."""
     parser = argparse.ArgumentParser(prog="python book/publish.py", description=__doc__.splitlines()[0])
-    parser.add_argument("command", choices=["execute", "stage", "results", "sync", "check"])
+    parser.add_argument("command", choices=["execute", "stage", "results", "sync", "check", "compare"])
     parser.add_argument("pages", nargs="*", metavar="PAGE", help="source pages; without any, all of the profile")
     parser.add_argument("--profile", default="mini", help="what is probed and with which models")
     parser.add_argument("--data-dir", default="", help="folder with the recordings, for profiles that need one")
@@ -144,6 +160,8 @@ def _run(given: argparse.Namespace) -> int:
         problems = check()
         print("\n".join(problems) or "Every committed page is fresh.")
         return bool(problems)
+    if given.command == "compare":
+        return comparing.report(given.profile)
     if given.command == "stage":
         laid_out = stage(given.profile)
         done = [laid_out, write_atlas(laid_out, given.profile, given.data_dir, sounds=True)]
@@ -155,6 +173,7 @@ def _run(given: argparse.Namespace) -> int:
         if given.command == "results":
             if given.data_dir:
                 os.environ |= {WITHHOLD_AUDIO: "1", kept.KEEP: "1"}  # recordings of others stay out of committed pages
+            check_answers(given.profile)
             pages = [page for page in pages if page not in ACROSS]
             done = refresh(pages, given.profile, given.data_dir, given.workers)
             write_atlas(paths.root() / "book", given.profile, given.data_dir, sounds=False)
