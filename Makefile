@@ -6,6 +6,8 @@ DATA_DIR ?=
 # Optional package index with a CPU-only torch, say PyTorch's own; without it, pip's default build is installed.
 TORCH_INDEX ?=
 WORKERS ?= 2
+# Whether tests that take long run, too.
+ALL ?=
 # A language model that is asked on another machine, the file of its answers, and of which units: sampled or every.
 MODEL ?=
 FROM ?=
@@ -122,8 +124,8 @@ paper: install ## the whole paper at full size, by AST, BEATS, CLAP and LLM, on 
 sync: install ## write notebooks/*.ipynb from the .py beside them
 	@$(PAGES) sync >/dev/null
 
-test: lint ## lint and run the tests
-	@OMP_NUM_THREADS=1 $(RUN) -m pytest -n $(WORKERS) --dist worksteal $(args)
+test: lint ## lint and run the tests; ALL=1: the slow ones, too
+	@OMP_NUM_THREADS=1 $(RUN) -m pytest -n $(WORKERS) --dist worksteal -m "$(if $(ALL),,not slow)" $(args)
 
 lint: install ## lint, check the format and the order of imports
 	@$(RUN) -m ruff check . && $(RUN) -m ruff format --check . && "$(VENV)/bin/lint-imports" --no-logo --no-cache

@@ -168,6 +168,7 @@ KINDS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.* hears 2 s, and clips last 0.5 s:UserWarning")
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_book_s_own_code_wraps_networks_of_every_kind_and_their_units_are_described(targets, kind, run):

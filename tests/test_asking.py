@@ -347,6 +347,7 @@ def answered(questions, file, model, name="elsewhere"):
     file.write_text("\n".join(lines) + "\n")
 
 
+@pytest.mark.slow
 def test_what_is_asked_elsewhere_comes_back_by_batch_files(clone, tmp_path, monkeypatch, capsys):
     model, questions, file = Scripted(model="elsewhere"), tmp_path / "questions.jsonl", tmp_path / "answers.jsonl"
     commit_answers(clone, monkeypatch, Scripted(model=SMOLLM2))
@@ -372,6 +373,7 @@ def test_what_is_asked_elsewhere_comes_back_by_batch_files(clone, tmp_path, monk
         _ = clone("fresh", llm="kept:elsehwere").answerer
 
 
+@pytest.mark.slow
 def test_of_every_unit_what_the_summariser_needs_is_asked(clone, tmp_path, monkeypatch):
     model, questions, file = Scripted(model="elsewhere"), tmp_path / "questions.jsonl", tmp_path / "answers.jsonl"
     monkeypatch.setattr(asking, "SAMPLED", 2)
@@ -383,6 +385,7 @@ def test_of_every_unit_what_the_summariser_needs_is_asked(clone, tmp_path, monke
     assert len(stages.neurons(clone("fresh", llm="kept:elsewhere", summariser="llm"), "ast", LEARNT)) == 67
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "change,fault",
     [
@@ -404,6 +407,7 @@ def test_a_batch_file_that_does_not_fit_is_refused(clone, tmp_path, monkeypatch,
     assert not paths.completions("mini").exists()
 
 
+@pytest.mark.slow
 def test_answers_of_another_model_or_that_failed_are_asked_again(clone, tmp_path, monkeypatch, capsys):
     questions, file = tmp_path / "questions.jsonl", tmp_path / "answers.jsonl"
     batched(clone, monkeypatch, "--questions", questions)
@@ -430,6 +434,7 @@ def released(run):
     return run.using(mode="icl_uncalibrated")
 
 
+@pytest.mark.slow
 def test_committed_answers_suffice_for_a_fresh_clone(clone, tmp_path, monkeypatch, capsys):
     model = Scripted(model=SMOLLM2)
     commit_answers(clone, monkeypatch, model)

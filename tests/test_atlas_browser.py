@@ -289,6 +289,7 @@ TIMED = """(async () => {
 })()"""
 
 
+@pytest.mark.slow
 def test_no_wait_is_above_200_ms_at_15_000_cards(page, tmp_path):
     """Of six rounds the quickest: what else runs on the machine is not the page's."""
     tables = {model: neurons(model, MANY // 3) for model in ("ast", "beats", "third")}

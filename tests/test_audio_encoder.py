@@ -126,6 +126,7 @@ def test_augmentation_leaves_the_corpus_as_it_is_and_is_seeded():
     assert torch.isfinite(a).all()
 
 
+@pytest.mark.slow
 def test_a_killed_training_goes_on_to_the_same_weights(little, tmp_path, monkeypatch):
     audio_encoder.train(TINY, tmp_path / "whole", {})
     saved = audio_encoder.Progress.save

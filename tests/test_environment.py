@@ -23,6 +23,7 @@ def resolved(folder: Path, platform: str, extras: str, *options: str) -> dict[st
     return dict(line.split("==") for line in lines if line)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("platform", ["linux", "macos"])
 def test_the_conda_environment_resolves(tmp_path, platform):
     versions = resolved(tmp_path, platform, "paper vllm llm")
@@ -31,6 +32,7 @@ def test_the_conda_environment_resolves(tmp_path, platform):
     assert {"torchaudio", "open-clip-torch", "bert-score", "torchlibrosa", "accelerate"} <= versions.keys()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("extras", ["test llm serving", "paper"])
 def test_the_extras_that_are_told_to_be_installed_with_the_constraints_resolve_with_them(tmp_path, extras):
     pinned = resolved(tmp_path, "linux", extras, "--constraints", str(paths.root() / "constraints.txt"))

@@ -107,6 +107,7 @@ def test_frozen_weights_stay_and_fine_tuned_ones_move(checkpoint, tmp_path):
     assert moved["frozen"] == 0 < moved["finetuned"]
 
 
+@pytest.mark.slow
 def test_a_killed_fine_tuning_goes_on_and_gives_the_same_bytes(published, tmp_path, monkeypatch):
     run, start = tiny_run(tmp_path / "store"), load_target(published).module
     whole = full_size.fine_tuned_ast(run, start, RECIPE, tmp_path / "whole")

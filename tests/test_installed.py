@@ -7,6 +7,7 @@ import sys
 import zipfile
 from pathlib import Path
 
+import pytest
 import soundfile
 from conftest import tiny_set
 
@@ -15,6 +16,7 @@ from andlib import paths
 COMMAND = "import sys; from andlib import command; sys.exit(command.main(sys.argv[1:]))"
 
 
+@pytest.mark.slow
 def test_a_wheel_reports_on_a_network_without_the_repository(tmp_path):
     source, installed = tmp_path / "source", tmp_path / "installed"
     ours = shutil.ignore_patterns("__pycache__")

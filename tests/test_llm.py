@@ -251,6 +251,7 @@ print(*(answer.text for answer in answers), sep="\\n")
 """
 
 
+@pytest.mark.slow
 def test_killed_in_the_middle_it_goes_on_without_asking_again(log, tmp_path):
     def go(kill_at: int):
         command = [sys.executable, "-c", SCRIPT, log, tmp_path / "asked", str(kill_at)]

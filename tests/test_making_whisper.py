@@ -41,6 +41,7 @@ def small(tmp_path, monkeypatch):
     return tmp_path / "out"
 
 
+@pytest.mark.slow
 def test_a_frozen_network_gives_the_scores_that_its_head_learnt_and_teaches_what_it_did_not_see(lesson, small):
     making.frozen(lesson, HEAD, small)
     folder = small / "whisper_frozen_esc50"
@@ -61,6 +62,7 @@ def test_a_frozen_network_gives_the_scores_that_its_head_learnt_and_teaches_what
     torch.testing.assert_close(likely[lesson.seen].sum(1), torch.ones(int(lesson.seen.sum())))
 
 
+@pytest.mark.slow
 def test_fold_1_decides_nothing(lesson, small):
     features = lesson.features.clone()
     features[~lesson.seen] = 0.5
@@ -95,6 +97,7 @@ def test_a_random_encoder_has_no_weights_of_whisper(lesson, small):
     assert not (small / TEACHER).exists()
 
 
+@pytest.mark.slow
 def test_tab_hears_through_a_map_that_no_label_and_no_clip_of_fold_1_decides(lesson, small, monkeypatch):
     monkeypatch.setattr(whisper, "HEARD", (0, 1, 2))
     captions = [f"A sound of {clip.label}, number {i}." for i, clip in enumerate(lesson.probing_set.clips)]

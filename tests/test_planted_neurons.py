@@ -67,6 +67,7 @@ def test_conjunctions_are_found_in_the_joint_set(table):
     assert both["found"].mean() == 1 and both["truth"].str.contains(" \\+ (?:loud|quiet)$").all()
 
 
+@pytest.mark.slow
 def test_noise_alone_is_found_at_chance(hand_made):
     rows = planted.judged(planted.described(*hand_made, noises=(np.inf,), seeds=30))
     rows = rows[(rows["method"] == "DB") & (rows["function"] == "cos_cubed") & (rows["concepts"] == "own")]

@@ -79,6 +79,7 @@ def test_neurons_of_the_faults_are_not_those_of_the_corrected_run(beats_run):
     assert [list(row) for row in corrected["highest"]] != [list(row) for row in released["highest"]]
 
 
+@pytest.mark.slow
 def test_readings_start_from_the_logits_and_change_one_choice_each(beats_run):
     run = beats_run()
     frame = reading_units.frames(run)["readings"]

@@ -108,6 +108,7 @@ scale.record(tiny_run(Path(sys.argv[1])), "ast", sys.argv[2])
 """
 
 
+@pytest.mark.slow
 def test_parts_at_once_of_which_one_is_killed_and_run_again_give_the_bytes_of_one_run(tmp_path):
     given = {"env": os.environ | {"PYTHONPATH": os.pathsep.join(map(str, (root(), Path(__file__).parent)))}}
     parts = [[sys.executable, "-c", PART, str(tmp_path / "parts"), f"{part}/2"] for part in (1, 2)]

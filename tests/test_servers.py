@@ -271,6 +271,7 @@ def test_a_server_may_name_the_file_that_it_was_started_with(name):
     assert marks == [("Rain falls.", "small.Q4.gguf fp_1")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", ["HTML", "redirect in place", "other model", "empty content"])
 def test_a_server_that_fails_alike_again_and_again_is_not_asked_further(fault):
     (status, headers, body), sentence = FAULTS[fault]

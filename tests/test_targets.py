@@ -33,6 +33,7 @@ def full_size(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 def test_a_full_size_network_from_a_local_folder_has_the_paper_s_units(full_size):
     target = load_target(full_size, seconds=5.0)
     assert sum(layer.units for layer in target.layers) == 55_346

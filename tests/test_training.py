@@ -42,6 +42,7 @@ def equal(one, other):
     return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("killed_in_step", [3, 9])  # of pre-training, and of fine-tuning
 def test_a_killed_training_goes_on_and_gives_the_same_bytes(lesson, tmp_path, monkeypatch, killed_in_step):
     train(lesson, tmp_path / "whole")

@@ -54,6 +54,7 @@ def left_in(folder):
 # Killed runs
 
 
+@pytest.mark.slow
 def test_killed_runs_come_out_as_if_undisturbed():
     """SIGKILL while 3 files of a small full run are written, 100 in `make faults`: see killed.py."""
     script = [sys.executable, str(Path(__file__).with_name("killed.py")), "100" if FULL else "3"]
@@ -76,6 +77,7 @@ def make_at_once(folder, barrier, results, temporary):
     results.put(int(Store(folder).get(Stage("stage", "arrays"), [1], make)["a"].sum()))
 
 
+@pytest.mark.slow
 def test_two_machines_that_make_one_value_at_once(tmp_path, tmp_path_factory):
     context = multiprocessing.get_context("spawn")
     barrier, results = context.Barrier(2), context.Queue()
@@ -313,6 +315,7 @@ def test_a_changed_parameter_or_weight_or_version_is_another_key(cache, monkeypa
     assert len(set(keys)) == len(keys) == 9
 
 
+@pytest.mark.slow
 def test_what_is_stored_for_other_parameters_or_weights_is_not_taken(cache, tmp_path):
     """The same folder throughout: each run finds its own values and none of the others'."""
     first = stages.neurons(tiny_run(cache), "ast")
@@ -370,6 +373,7 @@ def test_a_page_on_a_full_disk_leaves_what_lay_there(project, monkeypatch):  # n
     assert [path.name for path in project.glob("*out*")] == ["out.ipynb"]
 
 
+@pytest.mark.slow
 def test_stages_do_not_depend_on_the_folder_one_is_in(tmp_path):
     code = "from andlib import paths; print(paths.cache(), paths.results())"
     said = {

@@ -50,6 +50,7 @@ def contents(folder):
             yield path, str(path).encode() + path.read_bytes() + table
 
 
+@pytest.mark.slow
 def test_a_planted_key_is_in_no_file_message_or_log(server, project, tmp_path, caplog, capfd):  # noqa: F811
     caplog.set_level(logging.DEBUG)
     run = tiny_run(tmp_path / "cache", llm="openai:small", summariser="llm")
