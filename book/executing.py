@@ -23,7 +23,7 @@ from jupyter_client.kernelspec import NoSuchKernel
 from nbclient.exceptions import DeadKernelError
 from papermill.exceptions import PapermillExecutionError
 
-from andlib import paths, stages, unlearning
+from andlib import paths, scale, stages, unlearning
 from andlib.bars import tqdm
 from andlib.errors import InputError, check_choice, suggest
 from andlib.responses import classifier_outputs
@@ -127,13 +127,20 @@ def execute_pages(pages: list[str], profile: str, data_dir: str = "", workers: i
 def record_networks(given: dict[str, str], workers: int) -> None:
     """Record and describe the networks of a run, several side by side, before its pages are executed the first time.
 
-    Pages that start together would each come to the same network, and one would wait while the other records it.
+    Pages that start together would each come to the same network, and one would wait while the other records it. Those
+    that take long, also if no page but Table 1's reads them, are recorded in parts, so that no core waits for the last.
     What is wrong with the run is left to the pages to say."""
     with suppress(InputError):
         run = open_run({"model": "all", **given})
         if len(run.probing_set):  # else it says so at once
-            slow_first = sorted(run.models, key=lambda model: model not in run.profile.slow)
-            side_by_side(partial(_record, given=given), slow_first, workers, f"networks ({run.profile.name})")
+            parts = [f"{model} {part + 1}/{workers}" for model in run.profile.slow for part in range(workers)]
+            if parts:
+                side_by_side(partial(_record_part, given=given), parts, workers, f"parts ({run.profile.name})")
+            side_by_side(partial(_record, given=given), list(run.models), workers, f"networks ({run.profile.name})")
+
+
+def _record_part(job: str, given: dict[str, str]) -> None:
+    scale.record(open_run({"model": "all", **given}), *job.split())
 
 
 def _record(model: str, given: dict[str, str]) -> None:

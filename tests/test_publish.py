@@ -302,6 +302,22 @@ def test_networks_are_recorded_before_pages_that_would_wait_for_one_another(proj
     assert asked[4:] == [of_pages]
 
 
+def test_networks_that_take_long_are_recorded_in_parts_before_all_are_described(monkeypatch):
+    asked = []
+    profile = types.SimpleNamespace(name="esc50", slow=("whisper_untrained", "whisper_frozen"))
+    run = types.SimpleNamespace(models=("ast", "whisper_frozen"), profile=profile, probing_set=["a clip"])
+    monkeypatch.setattr(executing, "open_run", lambda given: run)
+    monkeypatch.setattr(executing, "side_by_side", lambda work, names, workers, what: asked.append((work, names, what)))
+    executing.record_networks({"profile": "esc50", "data_dir": "recordings"}, 2)
+    (record, parts, _), (_, models, _) = asked
+    assert parts == [f"whisper_{kind} {part}/2" for kind in ("untrained", "frozen") for part in (1, 2)]
+    assert models == ["ast", "whisper_frozen"] and [what for *_, what in asked] == ["parts (esc50)", "networks (esc50)"]
+    recorded = []
+    monkeypatch.setattr(executing.scale, "record", lambda *given: recorded.append(given))
+    record(parts[1])
+    assert recorded == [(run, "whisper_untrained", "2/2")]
+
+
 def test_a_page_is_given_the_parameters_that_it_has(project, monkeypatch):
     given = {}
     monkeypatch.setattr(executing, "execute", lambda page, out, parameters, note: given.update({page.stem: parameters}))
