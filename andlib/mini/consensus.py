@@ -143,7 +143,7 @@ def _gerund(verb: str) -> str:
 
 
 def _third_person(verb: str) -> str:
-    if verb.endswith("y") and verb[-2] not in "aeiou":
+    if verb.endswith("y") and verb[-2:-1] not in "aeiou":  # "" is in any text: a verb of one letter
         return f"{verb[:-1]}ies"
     return f"{verb}es" if verb.endswith(("s", "sh", "ch", "x", "z", "cho")) else f"{verb}s"
 
