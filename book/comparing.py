@@ -26,13 +26,17 @@ class Difference(NamedTuple):
 def compare(profile: str) -> tuple[str, list[Difference], list[str]]:
     """How many values of a profile's executed pages are as committed, in words; those that are not; what is wrong.
 
-    Wrong is a page that glues other names than the committed one, or of whose values more than SHARE are far. The page
-    of claims is not compared: it reads what is committed. Raises InputError where no page was executed."""
+    Wrong is a page without a committed one, one that glues other names than that, or one of whose values more than
+    SHARE are far. The page of claims is not compared: it reads what is committed. Raises InputError where no page was
+    executed."""
     pages = [page for _, page in in_book(profile) if page not in ACROSS and fresh(profile, page).is_file()]
     if not pages:
         raise InputError(f"No page of profile {profile} was executed: run make book PROFILE={profile}.")
     differences, wrong, count = [], [], 0
     for page in pages:
+        if not committed_page(profile, page).is_file():
+            wrong.append(f"{page} has no committed page to compare it with: make results PROFILE={profile} makes one.")
+            continue
         here, there = (glued(made(profile, page).read_text(encoding="utf-8")) for made in (fresh, committed_page))
         if strange := sorted(here.keys() ^ there.keys()):
             wrong.append(f"{page} glues other names than the committed page: {', '.join(strange[:3])}.")
@@ -41,7 +45,8 @@ def compare(profile: str) -> tuple[str, list[Difference], list[str]]:
         if far > max(1, SHARE * len(there)):
             wrong.append(f"{page}: {far} of its {len(there)} values are far from the committed ones.")
         differences, count = differences + found, count + len(there)
-    return f"{count - len(differences)} of {count} values on {len(pages)} pages", differences, wrong
+    told = f"{count - len(differences)} of {count} values on {len(pages)} page{'s' * (len(pages) > 1)}"
+    return told, differences, wrong
 
 
 def _differences(page: str, here: dict[str, Any], there: dict[str, Any]) -> Iterator[Difference]:

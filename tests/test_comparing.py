@@ -8,7 +8,9 @@ import pytest
 from test_publish import kept, notebook, project, published  # noqa: F401
 
 import comparing
+import executing
 import publish
+from andlib import kept as keeping
 from andlib import paths
 from andlib.errors import InputError
 from committed import write
@@ -47,14 +49,14 @@ def test_values_are_near_where_words_are_equal_and_numbers_differ_little(here, t
 
 def test_a_page_measured_anew_with_equal_numbers_passes(published, capsys):
     assert publish.main(["compare"]) == 0
-    assert capsys.readouterr().out == "2 of 2 values on 1 pages of mini are as committed.\n"
+    assert capsys.readouterr().out == "2 of 2 values on 1 page of mini are as committed.\n"
 
 
 def test_every_value_that_differs_is_named_and_one_may_be_far(published, capsys):
     executed(published, ("top1", 0.9), ("best", "wpmi"))
     assert publish.main(["compare"]) == 0
     assert capsys.readouterr().out.splitlines() == [
-        "0 of 2 values on 1 pages of mini are as committed, all but these:",
+        "0 of 2 values on 1 page of mini are as committed, all but these:",
         "  one, best: 'cos' is committed, 'wpmi' was measured here (far)",
         "  one, top1: 0.93 is committed, 0.9 was measured here",
     ]
@@ -73,6 +75,25 @@ def test_where_no_page_was_executed_the_command_is_named(published, capsys):
     (published / "_build/pages/mini/one.ipynb").unlink()
     assert publish.main(["compare"]) == 1
     assert "No page of profile mini was executed: run make book PROFILE=mini." in capsys.readouterr().err
+
+
+def test_a_page_that_was_never_committed_is_named(published, capsys):
+    (published / "book/pages/mini/one.ipynb").unlink()
+    assert publish.main(["compare"]) == 1
+    assert "one has no committed page to compare it with: make results PROFILE=mini" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_frames_computed_anew_keep_their_numbers():
+    """Activations may differ by 1e-4 between machines: two of the 28 classifier units may change places."""
+    ours, page = executing.frames_of("4_1_last_layer", "mini"), ("mini", "4_1_last_layer")
+    assert sorted(ours) == keeping.frame_names(*page) and "last_layer" in ours
+    for name, frame in ours.items():
+        given = keeping.frame(*page, name)
+        assert list(frame) == list(given) and len(frame) == len(given), name
+    shares = ["top1", "top5", "cos"]
+    there, here = (rows[shares].to_numpy(float) for rows in (keeping.frame(*page, "last_layer"), ours["last_layer"]))
+    assert here == pytest.approx(there, abs=comparing.TOLERANCE + 1e-9, nan_ok=True)
 
 
 def test_answers_that_no_profile_keeps_are_not_published(published, monkeypatch):
