@@ -43,11 +43,12 @@ def unit_activations(run: Run, model: str | Target, *, untrained: bool = False) 
 
 
 def classifier_outputs(run: Run, model: str | Target, *, untrained: bool = False) -> np.ndarray:
-    """u of the classifier's units alone; float32 [clips, classes]; of untrained networks, kept."""
+    """u of the classifier's units alone; float32 [clips, classes]; of networks of which no more is read, kept."""
     network = run.probed(model, untrained=untrained)
-    if not untrained:
+    if not untrained and (network.name in run.models or network.name not in run.profile.slow):
         return unit_activations(run, network)["classifier"]
-    only = replace(network.only(["classifier"]), name="untrained")  # networks of one shape share their untrained twin
+    only = network.only(["classifier"])
+    only = replace(only, name="untrained") if untrained else only  # networks of one shape share their untrained twin
     made_from, lasting = ([only, clips] for clips in (run.probing_set, run.probing_set.layout))
     return kept.stage(run, OUTPUTS, made_from, lasting, lambda: {"u": unit_activations(run, only)["classifier"]})["u"]
 

@@ -1,6 +1,7 @@
 """Search: neurons by what their descriptions say."""
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -27,9 +28,11 @@ def search(neurons: pd.DataFrame, words: str, *, run: Run | None = None, best: i
         raise InputError("There are no neurons to search: give rows of al.neurons.")
     halves = [[_said(row, part) for row in neurons.to_dict("records")] for part in (SUMMARY, CONCEPTS)]
     texts = sorted({text for half in halves for said in half for text in said})
-    vectors, [query] = _vectors(run, texts), _vectors(run, [words.strip()])
+    encode = partial(stages.embeddings, run, encoder=run.profile.encoder) if run else encoders.encode
+    vectors, [query] = encode(texts), encode([words.strip()])
     row_of = {text: row for row, text in enumerate(texts)}
-    cosines = [[_cosine(vectors[[row_of[text] for text in said]], query) for said in half] for half in halves]
+    means = [[vectors[[row_of[text] for text in said]].sum(0) for said in half] for half in halves]
+    cosines = [[float(mean @ query / max(np.linalg.norm(mean), 1e-9)) for mean in half] for half in means]
     found = neurons.assign(similarity=np.mean(cosines, axis=0))
     return found.sort_values("similarity", ascending=False, kind="stable").head(best).reset_index(drop=True)
 
@@ -38,13 +41,3 @@ def _said(neuron: dict, columns: Sequence[str]) -> list[str]:
     """What a neuron's columns say, each thing once; of DB's and TAB's concepts the first."""
     texts = [text for column in columns for text in list(neuron[column])[: 1 if column in ("db", "tab") else None]]
     return list(dict.fromkeys(texts))
-
-
-def _vectors(run: Run | None, texts: list[str]) -> np.ndarray:
-    return stages.embeddings(run, texts, run.profile.encoder) if run else encoders.encode(texts)
-
-
-def _cosine(vectors: np.ndarray, query: np.ndarray) -> float:
-    """Of the vectors' mean with the query; 0 for no vector."""
-    mean = vectors.sum(0)
-    return float(mean @ query / max(np.linalg.norm(mean), 1e-9))

@@ -128,19 +128,24 @@ def record_networks(given: dict[str, str], workers: int) -> None:
     """Record and describe the networks of a run, several side by side, before its pages are executed the first time.
 
     Pages that start together would each come to the same network, and one would wait while the other records it. Those
-    that take long, also if no page but Table 1's reads them, are recorded in parts, so that no core waits for the last.
-    What is wrong with the run is left to the pages to say."""
+    that take long are recorded in parts, so that no core waits for the last, and beside them sounds are encoded for
+    TAB. What is wrong with the run is left to the pages to say."""
     with suppress(InputError):
         run = open_run({"model": "all", **given})
         if len(run.probing_set):  # else it says so at once
-            parts = [f"{model} {part + 1}/{workers}" for model in run.profile.slow for part in range(workers)]
-            if parts:
-                side_by_side(partial(_record_part, given=given), parts, workers, f"parts ({run.profile.name})")
-            side_by_side(partial(_record, given=given), list(run.models), workers, f"networks ({run.profile.name})")
+            name, slow = run.profile.name, [model for model in run.models if model in run.profile.slow]
+            if slow:
+                parts = ["sounds", *(f"{model} {part + 1}/{workers}" for model in slow for part in range(workers))]
+                side_by_side(partial(_record_part, given=given), parts, workers, f"parts ({name})")
+            side_by_side(partial(_record, given=given), list(run.models), workers, f"networks ({name})")
 
 
 def _record_part(job: str, given: dict[str, str]) -> None:
-    scale.record(open_run({"model": "all", **given}), *job.split())
+    run = open_run({"model": "all", **given})
+    if job == "sounds":
+        stages.sound_vectors(run)
+    else:
+        scale.record(run, *job.split())
 
 
 def _record(model: str, given: dict[str, str]) -> None:

@@ -53,8 +53,8 @@ al.tables.table4(results, made)
 #
 # ## Beyond random units
 #
-# Strategies take different numbers of units in different layers, and more units move logits more. Each is therefore compared with {glue:text}`draws` random sets of as many units in every layer, so no p can be below {glue:text}`smallest`.
-# *By all* is how much wider its gap is than those of the first {glue:text}`draws_all` sets; *by the next* takes all sets, with $\Delta R$ from the class next by name alone, since all clips would take too long.
+# Strategies take different numbers of units in different layers, and more units move logits more. Each is therefore compared with {glue:text}`draws` random sets of as many units in every layer; the smallest p that *n* sets allow is 1/(*n* + 1).
+# *By the next* is how much wider its gap is than those of all sets, with $\Delta R$ from the class next by name alone, since all clips would take too long; *by all* is how much wider the whole gap is than those of the first {glue:text}`draws_all` sets, which networks that take hours are spared.
 # *OCP − it* is the difference between OCP's value of *by the next* and the row's.
 # Networks left out, because their controls take hours and have not been computed (`make controls`): {glue:text}`spared`.
 
@@ -98,7 +98,7 @@ al.figures.class_changes(changes, target_class, shown, "OCP");
 # - **shuffled captions**, **(all clips)**: the strategy with every clip described by another clip's caption, or with units chosen on all clips, as in the paper.
 #
 # Intervals resample source recordings within each class, and random sets if any; where a set is tried on one clip of each other class, they resample those classes. p comes from 10,000 permutations of the sets among the classes and is adjusted for all strategies and networks by Holm's rule. Beyond random units, recordings are drawn the same for both sides, and intervals are not adjusted for their number.
-# `make controls` computes these controls for the default parameters; under other parameters a page draws fewer sets, as the table says, or none where they would take hours.
+# `make controls` computes these controls for the default parameters, but for (all clips) of networks that take hours; under other parameters a page draws fewer sets, as the table says, or none where they would take hours.
 #
 # </details>
 #

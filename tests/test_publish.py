@@ -303,19 +303,24 @@ def test_networks_are_recorded_before_pages_that_would_wait_for_one_another(proj
 
 
 def test_networks_that_take_long_are_recorded_in_parts_before_all_are_described(monkeypatch):
-    asked = []
+    asked, encoded, recorded = [], [], []
     profile = types.SimpleNamespace(name="esc50", slow=("whisper_untrained", "whisper_frozen"))
     run = types.SimpleNamespace(models=("ast", "whisper_frozen"), profile=profile, probing_set=["a clip"])
     monkeypatch.setattr(executing, "open_run", lambda given: run)
     monkeypatch.setattr(executing, "side_by_side", lambda work, names, workers, what: asked.append((work, names, what)))
     executing.record_networks({"profile": "esc50", "data_dir": "recordings"}, 2)
     (record, parts, _), (_, models, _) = asked
-    assert parts == [f"whisper_{kind} {part}/2" for kind in ("untrained", "frozen") for part in (1, 2)]
+    assert parts == [
+        "sounds",
+        "whisper_frozen 1/2",
+        "whisper_frozen 2/2",
+    ]  # one that Table 1 alone reads has kept outputs
     assert models == ["ast", "whisper_frozen"] and [what for *_, what in asked] == ["parts (esc50)", "networks (esc50)"]
-    recorded = []
     monkeypatch.setattr(executing.scale, "record", lambda *given: recorded.append(given))
-    record(parts[1])
-    assert recorded == [(run, "whisper_untrained", "2/2")]
+    monkeypatch.setattr(executing.stages, "sound_vectors", encoded.append)
+    for part in parts:
+        record(part)
+    assert recorded == [(run, "whisper_frozen", "1/2"), (run, "whisper_frozen", "2/2")] and encoded == [run]
 
 
 def test_a_page_is_given_the_parameters_that_it_has(project, monkeypatch):

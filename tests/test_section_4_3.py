@@ -88,14 +88,31 @@ def test_the_page_judges_by_the_excess_where_the_gap_says_otherwise(run):
 def test_a_draw_is_judged_by_two_entries_of_each_row_of_the_matrix(run):
     """What a draw gives for a class and the next equals the full matrix of changes; the rest is 0."""
     chosen = {"DB": unlearning.unit_sets(run, "ast", (2, 3, 4, 5), "DB")}
-    drawn = section_4_3._drawn(bench(run, "ast"), chosen, range(2))["DB"]
+    drawn = [section_4_3._drawn(bench(run, "ast"), chosen, seed)["DB"] for seed in range(2)]
     for seed in range(2):
         sets = unlearning.random_sets(run, "ast", chosen, seed)
         effects = unlearning.unlearning(run, "ast", sets)["random as DB"]
         for label, row in enumerate(drawn[seed]):
             tried = np.isin(effects.labels, [label, (label + 1) % 3])
             np.testing.assert_allclose(row, np.where(tried, effects.own[label], 0), atol=1e-5)
-    assert np.ptp(drawn.sum((1, 2))) > 0
+    assert drawn[0].sum() != drawn[1].sum()
+
+
+def test_a_network_that_takes_hours_is_spared_sets_on_all_clips(run):
+    slow = run.using(profile=replace(run.profile, slow=("ast",)))
+    chosen = unlearning.strategy_sets(slow, "ast")
+    controls = section_4_3.compute(slow, "ast", chosen, 3, 1)
+    assert not [row for row in controls["rows"] if "all clips" in row["strategy"]] and controls["rows"][0]["draws"] == 1
+    effects = unlearning.unlearning(run, "ast", chosen)
+    table = section_4_3.table4({"ast": effects}, {"ast": controls}).set_index("strategy")
+    assert (table.loc[list(STRATEGIES), "draws"] == 3).all() and (table.loc[list(STRATEGIES), "draws_all"] == 0).all()
+    assert table["excess_all"].isna().all() and table.loc[list(STRATEGIES), "excess"].notna().all()
+    assert {"draws": "3", "draws_all": "0"}.items() <= section_4_3.words(slow, table.reset_index()).items()
+    drawn = [unlearning.random_sets(run, "ast", chosen, seed)["random as OCP"] for seed in range(3)]
+    each, _ = unlearning.beyond_random(effects["OCP"], [bench(run, "ast").effects(sets).own for sets in drawn])
+    assert table.loc["OCP", "excess"] == pytest.approx(each.mean(), abs=1e-5)  # on all clips, it is the same
+    shown = tables.beyond_random(table.reset_index(), "made")
+    assert shown.frame["by all"].isna().all() and "nan" not in shown._repr_html_()
 
 
 def toy(own, sources=(0, 1, 2, 3, 4, 5), after=None):

@@ -241,9 +241,12 @@ def encode_audio(batches: Iterable[np.ndarray], sample_rate: int = 16_000, devic
 @lru_cache
 def _projection(device: str) -> "tuple[nn.Module, np.ndarray, np.ndarray]":
     from safetensors.numpy import load_file
+    from torch import nn
 
-    held = load_file(PROJECTION)
-    return classifier(SHORT).to(device), held["weight"].astype(np.float32), held["bias"].astype(np.float32)
+    held, network = load_file(PROJECTION), classifier(SHORT).to(device)
+    network.encoder.layers = network.encoder.layers[: max(HEARD)]  # no later state is read, and of these none is normed
+    network.encoder.layer_norm = nn.Identity()
+    return network, held["weight"].astype(np.float32), held["bias"].astype(np.float32)
 
 
 def changed(state: "Mapping[str, Tensor]", changes: "Mapping[str, Tensor]") -> "dict[str, Tensor]":

@@ -24,7 +24,6 @@ from andlib.store import Stage, digest
 DRAWS, PAGE_DRAWS, SLOW, SLOW_PAGE = (99, 19), (20, 3), (19, 1), (3, 1)
 _ENDS = [f"{name}{end}" for name in ("excess", "excess_all", "ocp_beyond") for end in ("", "_low", "_high")]
 BEYOND = [*_ENDS, "p_excess", "draws", "draws_all"]  # see `table4`
-BLOCK = 10  # draws that are stored together, unless they are on all clips
 MATCHED = Stage("matched", "arrays", 3)
 PAGE = "4_3_unlearning"
 Units = dict[str, dict[str, Sequence[UnitSet]]]  # model -> strategy -> a set of units a class
@@ -92,18 +91,17 @@ def words(run: Run, results: pd.DataFrame) -> dict[str, object]:
     rows = {name: ours.set_index("model") for name, ours in results.groupby("strategy", sort=False)}
     beyond = pd.DataFrame({name: rows[name]["excess"] for name in unlearning.STRATEGIES})
     largest, ocp = beyond.dropna().idxmax(axis=1), rows["OCP"]
-    draws, entire = ocp[["draws", "draws_all"]].min().fillna(0)
+    counts = ocp[["draws", "draws_all"]].replace(0, np.nan).agg(["min", "max"]).fillna(0)
     spared = ", ".join(ocp.index[ocp["draws"].isna()]) or "none"
     claim, robust = (rules.judge(name, {PAGE: {"unlearning": results}}) for name in ("t4_ocp_gap", "t4_frozen_robust"))
     spoken = {"title": run.profile.title, "paper_ocp": printed["OCP"], "paper_random": printed["random"]}
     spoken |= {"largest": ", ".join(f"{strategy} for {model}" for model, strategy in largest.items()) or "none"}
-    spoken |= {"claim": claim[0], "claim_numbers": claim[1], "robust": robust[0]}
+    spoken |= {"claim": claim[0], "claim_numbers": claim[1], "robust": robust[0], "spared": spared}
     spoken |= {"drops": by_model(ocp["accuracy_drop"], "+.1%"), "before": by_model(ocp["accuracy_before"], ".1%")}
     for name in ("OCP", "DB"):
         shuffled = rows.get(f"{name}, shuffled captions", rows["OCP"].iloc[:0])
         spoken[f"{name.lower()}_shuffled"] = by_model(shuffled["gap"], "+.2f") or "not measured"
-    spoken |= {"spared": spared, "draws": f"{draws:.0f}", "draws_all": f"{entire:.0f}"}
-    return spoken | {"smallest": f"{1 / (draws + 1):.3f}"}
+    return spoken | {name: " to ".join(f"{n:.0f}" for n in ends.unique()) for name, ends in counts.items()}
 
 
 def frames(run: Run) -> dict[str, pd.DataFrame]:
@@ -127,57 +125,60 @@ def committed(run: Run, model: str) -> dict[str, Any] | None:
 
 def compute(run: Run, model: str, chosen: Mapping[str, Sequence[UnitSet]], draws: int, entire: int) -> dict[str, Any]:
     """Controls beside Table 4's strategies: key (what they belong to); rows, as `unlearnt`, for random (all clips) and
-    `control_sets`; beyond, see the function. draws: of random sets; entire: those of them that are on all clips."""
+    `control_sets`; beyond, see the function. draws: of random sets; entire: those of them that are on all clips, which
+    those like a strategy's are of no network that takes hours."""
     measured = bench(run, model)
     sets = [unlearning.random_sets(run, model, chosen, seed) for seed in range(entire)]
     anywhere = (measured.effects(drawn["random"]) for drawn in sets)
     rows = [{"strategy": "random", **unlearning.unlearnt(*anywhere), "draws": entire}]
     effects = unlearning.unlearning(run, model, unlearning.control_sets(run, model))
     rows += [{"strategy": strategy, **unlearning.unlearnt(effect)} for strategy, effect in effects.items()]
-    pairs = [_drawn(measured, chosen, range(i, min(i + BLOCK, draws))) for i in range(entire, draws, BLOCK)]
-    random = {}
+    whole, random = 0 if model in run.profile.slow else entire, {}
+    seeds = tqdm(range(whole, draws), f"random sets as {model}'s", unit="draw", leave=False)
+    pairs = [_drawn(measured, chosen, seed) for seed in seeds]
     for name in chosen:
-        whole = [measured.effects(drawn[f"random as {name}"]).own for drawn in sets]
-        random[name] = np.concatenate([whole, *(block[name] for block in pairs)])
-    surplus = beyond(unlearning.unlearning(run, model, chosen), random, entire)
+        first = [measured.effects(drawn[f"random as {name}"]).own for drawn in sets[:whole]]
+        random[name] = np.stack([*first, *(changes[name] for changes in pairs)])
+    surplus = beyond(unlearning.unlearning(run, model, chosen), random, whole)
     return {"key": key(run, model), "rows": rows, "beyond": surplus}
 
 
 def beyond(effects: Mapping[str, Effects], random: Mapping[str, np.ndarray], entire: int) -> dict[str, Any]:
     """What each strategy does beyond random sets, see `table4`. effects: what its own sets did. random: what as many
-    random units in every layer did to own logits, [draws, classes, clips]; the first `entire` are on all clips."""
+    random units in every layer did to own logits, [draws, classes, clips]; the first `entire`, if any, on all clips."""
     rows, drawn = {}, {}
     for name, values in random.items():
         each, drawn[name] = unlearning.beyond_random(effects[name], values)
-        every, drawn_all = unlearning.beyond_random(effects[name], values[:entire], 1)
         p = (1 + (each <= 1e-12).sum()) / (len(each) + 1)  # the strategy's own sets are one more draw
-        rows[name] = {"p_excess": np.nan if np.isnan(each).any() else float(p), "draws": len(each), "draws_all": entire}
+        rows[name] = dict.fromkeys(BEYOND, np.nan) | {"draws": len(each), "draws_all": entire}
+        rows[name] |= {"p_excess": np.nan if np.isnan(each).any() else float(p)}
         rows[name] |= unlearning.with_interval("excess", each.mean(), drawn[name])
-        rows[name] |= unlearning.with_interval("excess_all", every.mean(), drawn_all)
+        if entire:
+            every, drawn_all = unlearning.beyond_random(effects[name], values[:entire], 1)
+            rows[name] |= unlearning.with_interval("excess_all", every.mean(), drawn_all)
     for name in rows.keys() - {"OCP"}:
         less = rows["OCP"]["excess"] - rows[name]["excess"]
         rows[name] |= unlearning.with_interval("ocp_beyond", less, drawn["OCP"] - drawn[name])
     return rows
 
 
-def _drawn(measured: Bench, chosen: Mapping[str, Sequence[UnitSet]], seeds: Sequence[int]) -> dict[str, np.ndarray]:
-    """Change of own logit by the random sets of each seed: strategy -> float32 [seeds, classes, clips]. A set is tried
-    on the clips of its class and of the next alone, the others are 0: on all, it would take hours."""
+def _drawn(measured: Bench, chosen: Mapping[str, Sequence[UnitSet]], seed: int) -> dict[str, np.ndarray]:
+    """Change of own logit by the random sets of a seed: strategy -> float32 [classes, clips]. A set is tried on the
+    clips of its class and of the next alone, the others are 0: on all, it would take hours."""
     network, labels, classes = measured.network, measured.tested.labels, len(measured.position)
-    sets = [unlearning.random_sets(measured.run, network, chosen, seed) for seed in seeds]
+    drawn = unlearning.random_sets(measured.run, network, chosen, seed)
 
     def make():
         before = measured.logits([{}])[0]
-        kept = {name: np.zeros((len(sets), classes, len(labels)), np.float32) for name in chosen}
-        for number, draw in enumerate(tqdm(sets, f"random sets as {network.name}'s", unit="draw", leave=False)):
-            for name, label in product(chosen, range(classes)):
-                units, clips = draw[f"random as {name}"][label], np.isin(labels, (label, (label + 1) % classes))
-                if ablation.size(units) and clips.any():
-                    after = ablation.logits_of(network, measured.features[clips], units)[:, list(measured.position)]
-                    kept[name][number, label, clips] = (after - before[clips])[np.arange(clips.sum()), labels[clips]]
-        return kept
+        changes = {name: np.zeros((classes, len(labels)), np.float32) for name in chosen}
+        for name, label in product(chosen, range(classes)):
+            units, clips = drawn[f"random as {name}"][label], np.isin(labels, (label, (label + 1) % classes))
+            if ablation.size(units) and clips.any():
+                after = ablation.logits_of(network, measured.features[clips], units)[:, list(measured.position)]
+                changes[name][label, clips] = (after - before[clips])[np.arange(clips.sum()), labels[clips]]
+        return changes
 
-    return measured.run.store.get(MATCHED, [network, measured.tested, sets], make)
+    return measured.run.store.get(MATCHED, [network, measured.tested, drawn], make)
 
 
 def key(run: Run, model: str) -> str:

@@ -190,9 +190,9 @@ def beyond_random(results: pd.DataFrame, made_by: str) -> Table:
     names = {"95 %": "excess", "all, 95 %": "excess_all", "OCP − it, 95 %": "ocp_beyond"}
     frame = frame.assign(**{head: _intervals(frame, name) for head, name in names.items()})
     heads = {"model": "model", "strategy": "strategy", "units": "units", "excess": "by the next", "95 %": "95 %"}
-    heads |= {"p_excess": "p", "excess_all": "by all", "all, 95 %": "all, 95 %"}
+    heads |= {"p_excess": "p", "draws": "sets", "excess_all": "by all", "all, 95 %": "all, 95 %"}
     heads |= {"ocp_beyond": "OCP − it", "OCP − it, 95 %": "OCP − it, 95 %"}
-    formats = dict.fromkeys(["by the next", "by all", "OCP − it"], "+.2f") | {"p": ".3f", "units": ".0f"}
+    formats = dict.fromkeys(["by the next", "by all", "OCP − it"], "+.2f") | {"p": ".3f", "units": ".0f", "sets": ".0f"}
     return plain(frame[list(heads)], "Beyond as many random units in every layer", made_by, formats, heads)
 
 
