@@ -310,11 +310,7 @@ def test_networks_that_take_long_are_recorded_in_parts_before_all_are_described(
     monkeypatch.setattr(executing, "side_by_side", lambda work, names, workers, what: asked.append((work, names, what)))
     executing.record_networks({"profile": "esc50", "data_dir": "recordings"}, 2)
     (record, parts, _), (_, models, _) = asked
-    assert parts == [
-        "sounds",
-        "whisper_frozen 1/2",
-        "whisper_frozen 2/2",
-    ]  # one that Table 1 alone reads has kept outputs
+    assert parts == ["sounds", "whisper_frozen 1/2", "whisper_frozen 2/2"]  # not what Table 1 alone reads
     assert models == ["ast", "whisper_frozen"] and [what for *_, what in asked] == ["parts (esc50)", "networks (esc50)"]
     monkeypatch.setattr(executing.scale, "record", lambda *given: recorded.append(given))
     monkeypatch.setattr(executing.stages, "sound_vectors", encoded.append)
