@@ -2,7 +2,7 @@
 
 import ast
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -68,15 +68,16 @@ def reached(code: Code) -> dict[Path, Code]:
     names = {}
     if public.exists():
         names = {name: (module, name) for module, name in read(public.read_text(encoding="utf-8")).imports}
+    files = {path.relative_to(paths.root()).as_posix(): path for path in paths.root().glob("andlib/**/*.py")}
     found: dict[Path, Code] = {}
     met, left = set(), set(code.imports)
     while left:
         module, name = taken = left.pop()
         met.add(taken)
-        if module == "andlib" and name in names and not _file("andlib", name):
+        if module == "andlib" and name in names and not _file(files, "andlib", name):
             module, name = names[name]
         more = {(module, ""), (module.rpartition(".")[0], "")}  # a room's __init__ runs before its modules
-        file = _file(module, name) or _file(module, "")
+        file = _file(files, module, name) or _file(files, module, "")
         if file and file != public and file not in found:
             found[file] = read(file.read_text(encoding="utf-8"))
             more |= found[file].imports
@@ -84,9 +85,7 @@ def reached(code: Code) -> dict[Path, Code]:
     return found
 
 
-def _file(module: str, name: str) -> Path | None:
-    """The file of a module of the package, or of its part `name`; none where there is no such module."""
-    if module.partition(".")[0] != "andlib":
-        return None
-    path = paths.root().joinpath(*module.split("."), *([name] if name else []))
-    return next((file for file in (path.with_name(f"{path.name}.py"), path / "__init__.py") if file.is_file()), None)
+def _file(files: Mapping[str, Path], module: str, name: str) -> Path | None:
+    """The file, of the package's, of a module or of its part `name`; none where there is no such module."""
+    path = "/".join([*module.split("."), *([name] if name else [])])
+    return files.get(f"{path}.py") or files.get(f"{path}/__init__.py")

@@ -84,8 +84,11 @@ def tiny_run(folder, **changes):
 
 @pytest.fixture(scope="session")
 def cache(tmp_path_factory):
-    """A folder of stages that tests of the flow share."""
-    return tmp_path_factory.mktemp("cache")
+    """A folder of stages that tests of the flow share, also those of other workers."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "cache"
+    folder.mkdir(exist_ok=True)
+    return folder
 
 
 @pytest.fixture(scope="session")

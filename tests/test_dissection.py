@@ -79,6 +79,7 @@ def test_networks_of_many_kinds_get_a_report(name, sounds, out, capsys):
     assert "The report is" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_a_classifier_of_the_folders_classes_is_named_and_silenced(sounds, out):
     html = report("architectures:patches", sounds, out, "-k", "3")
     assert "DB names" in lead(html, EVERY[6]) and "chance is 33%" in lead(html, EVERY[6])

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from statistics import fmean
 
 import numpy as np
 import pandas as pd
@@ -140,11 +141,12 @@ def test_the_excess_is_drawn_by_pairs_of_sources_and_random_sets_as_an_obvious_t
     own = {name: toy(rng.standard_normal((3, 6))) for name in ("OCP", "DB")}
     random = {name: rng.standard_normal((4, 3, 6)) for name in own}
     rows = section_4_3.beyond(own, random, 2)
+    plain, drawn_sets = ({name: x.tolist() for name, x in of.items()} for of in ({n: own[n].own for n in own}, random))
 
     def gap(values, taken, columns):
-        means = [[np.mean([values[a][i] for i in taken[c]]) for c in range(3)] for a in range(3)]
-        others = [np.mean([means[a][c] for c in columns(a)]) for a in range(3)]
-        return np.mean([others[a] - means[a][a] for a in range(3)])
+        means = [[fmean(values[a][i] for i in taken[c]) for c in range(3)] for a in range(3)]
+        others = [fmean(means[a][c] for c in columns(a)) for a in range(3)]
+        return fmean(others[a] - means[a][a] for a in range(3))
 
     def twin(columns, tries):
         """Excess of OCP, and OCP's less DB's, by recordings (one clip each) and a set drawn in plain loops."""
@@ -152,7 +154,7 @@ def test_the_excess_is_drawn_by_pairs_of_sources_and_random_sets_as_an_obvious_t
         for _ in range(4000):
             taken = [2 * c + rng.integers(2, size=2) for c in range(3)]
             t = rng.integers(tries)
-            each = [gap(own[n].own, taken, columns) - gap(random[n][t], taken, columns) for n in ("OCP", "DB")]
+            each = [gap(plain[n], taken, columns) - gap(drawn_sets[n][t], taken, columns) for n in ("OCP", "DB")]
             drawn.append((each[0], each[0] - each[1]))
         return np.quantile(drawn, [0.025, 0.975], axis=0).T
 

@@ -202,7 +202,8 @@ def test_a_fault_is_one_short_sentence(fault, monkeypatch):
     assert server.sent < 40e6  # an endless body is not read on (the sockets' own buffers hold a part)
 
 
-def test_an_answer_that_drips_is_given_up():
+def test_an_answer_that_drips_is_given_up(monkeypatch):
+    monkeypatch.setattr(servers, "RETRIES", 1)
     with serving(lambda *_: (200, {}, dripping())) as server:
         (answer,) = ask(server, timeout=0.2)
     assert answer.error == "no answer came within 0.2 s" and server.sent < 100
@@ -432,6 +433,7 @@ Completions(Path(sys.argv[2])).ask(chats, Sampling(7, seed=3), "small", OpenAILL
 """
 
 
+@pytest.mark.slow
 def test_killed_and_resumed_without_asking_again(tmp_path):
     log, held = tmp_path / "log.jsonl", threading.Event()
 

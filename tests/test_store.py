@@ -195,6 +195,7 @@ def _slow_writer(folder, ready):
     write_atomically(folder / "value.txt", write)
 
 
+@pytest.mark.slow
 def test_a_killed_writer_leaves_no_value(tmp_path):
     context = multiprocessing.get_context("spawn")
     ready = context.Event()
@@ -212,6 +213,7 @@ def _get(folder, results):
     results.put(Store(folder).get(ARRAYS, [1], _arrays)["a"].sum())
 
 
+@pytest.mark.slow
 def test_two_writers_of_one_value_do_no_harm(tmp_path):
     context = multiprocessing.get_context("spawn")
     results = context.Queue()
@@ -235,6 +237,7 @@ def _make_slowly(folder, begun, ending):
     Store(folder).get(Stage("slow", "lines"), [1], make)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ending,value", [("done", "theirs"), ("failed", "ours"), ("killed", "ours")])
 def test_what_another_process_makes_is_waited_for(tmp_path, ending, value):
     context = multiprocessing.get_context("spawn")

@@ -4,6 +4,9 @@ import io
 import json
 import shutil
 import sys
+import tempfile
+from functools import lru_cache
+from pathlib import Path
 
 import pytest
 import torch
@@ -32,10 +35,23 @@ READERS = {
 ONE = Sampling(max_tokens=1)
 
 
+@lru_cache
+def tiny_sentence_folder() -> Path:
+    """The embedded sentence encoder's folder with a network of two layers and eight channels, random weights."""
+    from transformers import BertConfig, BertModel
+
+    made = shutil.copytree(embedded_folder(), Path(tempfile.mkdtemp()) / "sentences")
+    sizes = {"hidden_size": 8, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 16}
+    BertModel(BertConfig.from_pretrained(made, **sizes)).save_pretrained(made)
+    pooling = made / "1_Pooling/config.json"
+    pooling.write_text(json.dumps(json.loads(pooling.read_text()) | {"word_embedding_dimension": 8}))
+    return made
+
+
 @pytest.fixture
 def copies(folder, clip_folder, clap_folder, tmp_path):  # noqa: F811
     """kind of model -> a copy of a small folder of it."""
-    sources = (tiny_folder(), folder, tiny_audio_folder(), clip_folder, clap_folder, embedded_folder())
+    sources = (tiny_folder(), folder, tiny_audio_folder(), clip_folder, clap_folder, tiny_sentence_folder())
     copies = {kind: tmp_path / kind for kind in READERS}
     return lambda kind: shutil.copytree(dict(zip(copies, sources, strict=True))[kind], copies[kind])
 

@@ -339,6 +339,7 @@ def test_a_missing_kernel_is_told_in_a_sentence(project, monkeypatch):  # noqa: 
     assert not (project / "out.ipynb").exists()
 
 
+@pytest.mark.slow
 def test_a_kernel_that_dies_is_told_and_leaves_what_lay_there(project):  # noqa: F811
     dying = "# %%\nimport os, signal\nos.kill(os.getpid(), signal.SIGKILL)\n"
     (project / "notebooks/one.py").write_text(SOURCE + dying)
