@@ -60,6 +60,7 @@ def test_seconds_are_the_median_without_the_first_call(monkeypatch):
     assert measuring.seconds(lambda: None, 3) == 2.0
 
 
+@pytest.mark.slow
 def test_a_process_of_its_own_gives_its_value_and_its_memory():
     held = np.ones(2**27)  # a GiB of this process's own
     value, peak = measuring.in_own_process("math", "hypot", 3, 4)

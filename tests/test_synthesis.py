@@ -72,6 +72,7 @@ def test_other_rates_are_resampled(probing_set):
     assert np.corrcoef(slow, low)[0, 1] > 0.99
 
 
+@pytest.mark.slow
 def test_a_clip_is_the_same_alone_and_in_another_process(probing_set):
     alone = synthesc(classes=("siren",), folds=(3,), sources_per_fold=1, variants=1)
     clip = next(c for c in probing_set.clips if c.name == alone.clips[0].name)
