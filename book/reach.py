@@ -87,5 +87,5 @@ def reached(code: Code) -> dict[Path, Code]:
 
 def _file(files: Mapping[str, Path], module: str, name: str) -> Path | None:
     """The file, of the package's, of a module or of its part `name`; none where there is no such module."""
-    path = "/".join([*module.split("."), *([name] if name else [])])
+    path = "/".join(filter(None, [*module.split("."), name]))
     return files.get(f"{path}.py") or files.get(f"{path}/__init__.py")

@@ -141,7 +141,8 @@ def test_the_excess_is_drawn_by_pairs_of_sources_and_random_sets_as_an_obvious_t
     own = {name: toy(rng.standard_normal((3, 6))) for name in ("OCP", "DB")}
     random = {name: rng.standard_normal((4, 3, 6)) for name in own}
     rows = section_4_3.beyond(own, random, 2)
-    plain, drawn_sets = ({name: x.tolist() for name, x in of.items()} for of in ({n: own[n].own for n in own}, random))
+    plain = {name: effects.own.tolist() for name, effects in own.items()}
+    drawn_sets = {name: values.tolist() for name, values in random.items()}
 
     def gap(values, taken, columns):
         means = [[fmean(values[a][i] for i in taken[c]) for c in range(3)] for a in range(3)]

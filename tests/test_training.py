@@ -79,7 +79,7 @@ def test_fold_1_teaches_nothing(lesson, tmp_path):
     features = lesson.features.clone()
     features[~lesson.seen] = 7.0
     for out, given in ((tmp_path / "a", lesson), (tmp_path / "b", replace(lesson, features=features))):
-        training.train_labelled(given, replace(LABELLED, epochs=1), out, pretrained=False)
+        training.train_labelled(given, LABELLED, out, pretrained=False)
         training.train_untrained(given, 0, out)
     for strategy in ("supervised", "untrained"):
         assert equal(weights(tmp_path / "a", strategy), weights(tmp_path / "b", strategy))
